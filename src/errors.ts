@@ -1,0 +1,89 @@
+/** A row of the error table: the code on the wire, the HTTP status where the transport has one to give, and who raises it. */
+export interface ErrorRow {
+  readonly code: number;
+  /** HTTP status of the legacy transports; in-band errors of a readable request travel with 200. */
+  readonly status: number;
+  /** HTTP status in the stateless revision (2026-07-28), where it differs. */
+  readonly modernStatus?: number;
+  readonly message: string;
+}
+
+export type ErrorName =
+  | 'ParseError'
+  | 'InvalidRequest'
+  | 'MethodNotFound'
+  | 'InvalidParams'
+  | 'InternalError'
+  | 'ResourceNotFound'
+  | 'HeaderMismatch'
+  | 'MissingRequiredClientCapability'
+  | 'UnsupportedProtocolVersion';
+
+/**
+ * Every JSON-RPC error this package sends, by name.
+ *
+ * @see https://modelcontextprotocol.io/specification/2025-11-25/basic#responses
+ * @see https://modelcontextprotocol.io/specification/2026-07-28/basic#error-codes
+ */
+export const errorTable: Readonly<Record<ErrorName, ErrorRow>> = {
+  ParseError: { code: -32700, status: 400, message: 'Parse error' },
+  InvalidRequest: { code: -32600, status: 400, message: 'Invalid request' },
+  MethodNotFound: { code: -32601, status: 200, modernStatus: 404, message: 'Method not found' },
+  InvalidParams: { code: -32602, status: 200, message: 'Invalid params' },
+  InternalError: { code: -32603, status: 200, message: 'Internal error' },
+  ResourceNotFound: { code: -32002, status: 200, message: 'Resource not found' },
+  HeaderMismatch: { code: -32020, status: 400, message: 'Header mismatch' },
+  MissingRequiredClientCapability: { code: -32021, status: 400, message: 'Missing required client capability' },
+  UnsupportedProtocolVersion: { code: -32022, status: 400, message: 'Unsupported protocol version' },
+};
+
+export interface McpErrorOptions {
+  /** `error.data` on the wire. */
+  data?: unknown;
+  cause?: unknown;
+  /** HTTP status, where the row's own does not fit. */
+  status?: number;
+}
+
+/**
+ * An error the client gets as a JSON-RPC error.
+ *
+ * `new McpError('InvalidParams', 'Unknown tool: x')` → `{ "error": { "code": -32602, "message": "Unknown tool: x" } }`
+ */
+export class McpError extends Error {
+  override readonly name = 'McpError';
+  readonly type: ErrorName;
+  readonly code: number;
+  readonly data: unknown;
+  /** HTTP status asked for explicitly; `undefined` takes the row's. */
+  readonly status: number | undefined;
+
+  constructor(type: ErrorName, message?: string, options: McpErrorOptions = {}) {
+    super(message ?? errorTable[type].message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.type = type;
+    this.code = errorTable[type].code;
+    this.data = options.data;
+    this.status = options.status;
+  }
+
+  /** Recognises by name, so that an error of a second loaded copy of this package counts. */
+  static isError(value: unknown): value is McpError {
+    return value instanceof Error && value.name === 'McpError' && 'type' in value;
+  }
+}
+
+/**
+ * An error the model reads: it becomes a tool result with `isError: true` and this message.
+ *
+ * Any error with `expose: true` or a 4xx `status` is shown the same way (Koa's convention); this class is for code without `ctx.throw` at hand.
+ */
+export class ToolError extends Error {
+  override readonly name = 'ToolError';
+  readonly expose = true;
+  readonly status: number;
+
+  constructor(message: string, options: { status?: number; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.status = options.status ?? 400;
+  }
+}

@@ -1,0 +1,184 @@
+import type { JsonSchema } from './json-schema.ts';
+import type { McpContext } from './context.ts';
+
+/** Anything `JSON.parse` gives for `{…}`. */
+export type JsonObject = Record<string, unknown>;
+
+export interface Icon {
+  src: string;
+  mimeType?: string;
+  sizes?: string[];
+  theme?: 'light' | 'dark';
+}
+
+export interface Annotations {
+  audience?: ('user' | 'assistant')[];
+  /** 0 to 1. */
+  priority?: number;
+  /** ISO 8601. */
+  lastModified?: string;
+}
+
+export interface ToolAnnotations {
+  title?: string;
+  readOnlyHint?: boolean;
+  destructiveHint?: boolean;
+  idempotentHint?: boolean;
+  openWorldHint?: boolean;
+}
+
+interface ContentBase {
+  annotations?: Annotations;
+  _meta?: JsonObject;
+}
+export interface TextContent extends ContentBase {
+  type: 'text';
+  text: string;
+}
+export interface ImageContent extends ContentBase {
+  type: 'image';
+  data: string;
+  mimeType: string;
+}
+export interface AudioContent extends ContentBase {
+  type: 'audio';
+  data: string;
+  mimeType: string;
+}
+export interface ResourceLink extends ContentBase {
+  type: 'resource_link';
+  uri: string;
+  name: string;
+  title?: string;
+  description?: string;
+  mimeType?: string;
+  size?: number;
+  icons?: Icon[];
+}
+export interface EmbeddedResource extends ContentBase {
+  type: 'resource';
+  resource: ResourceContents;
+}
+/** One content block of a tool result or prompt message. */
+export type ContentBlock = TextContent | ImageContent | AudioContent | ResourceLink | EmbeddedResource;
+
+export interface ResourceContents {
+  uri: string;
+  mimeType?: string;
+  text?: string;
+  /** base64 */
+  blob?: string;
+  _meta?: JsonObject;
+}
+
+export interface CallToolResult {
+  content: ContentBlock[];
+  structuredContent?: unknown;
+  isError?: boolean;
+  _meta?: JsonObject;
+}
+
+export interface ReadResourceResult {
+  contents: ResourceContents[];
+  _meta?: JsonObject;
+}
+
+export interface PromptMessage {
+  role: 'user' | 'assistant';
+  content: ContentBlock;
+}
+export interface GetPromptResult {
+  description?: string;
+  messages: PromptMessage[];
+  _meta?: JsonObject;
+}
+
+export interface Completion {
+  /** At most 100 are sent. */
+  values: string[];
+  total?: number;
+  hasMore?: boolean;
+}
+
+/**
+ * What every handler, row policy and completion of a call is given: the host's own Koa context, with `ctx.mcp`.
+ * The protocol knows only this part of it; `HandlerContext` is the whole.
+ */
+export interface CallContext {
+  readonly mcp: McpContext;
+}
+
+interface Definition {
+  readonly title?: string;
+  readonly description?: string;
+  readonly icons?: readonly Icon[];
+  readonly _meta?: JsonObject;
+  /** Whether this caller may see and use it; absent means everybody. */
+  readonly enabled?: (ctx: CallContext) => boolean | Promise<boolean>;
+}
+
+/** A tool as the protocol serves it, whether it came from `tools` or from a model. */
+export interface ToolDefinition extends Definition {
+  readonly name: string;
+  readonly description: string;
+  /** Root is `type: "object"`. */
+  readonly inputSchema: JsonSchema;
+  readonly outputSchema?: JsonSchema;
+  readonly annotations?: ToolAnnotations;
+  /**
+   * Validates `args` and runs. Whatever it throws becomes a result with `isError: true`, except `McpError`.
+   *
+   * @param args The request's `arguments`, an object, not validated.
+   */
+  readonly call: (args: JsonObject, ctx: CallContext) => Promise<CallToolResult>;
+}
+
+/** A resource with a fixed URI. */
+export interface ResourceDefinition extends Definition {
+  readonly uri: string;
+  readonly name: string;
+  readonly mimeType?: string;
+  /** Bytes. */
+  readonly size?: number;
+  readonly annotations?: Annotations;
+  readonly read: (uri: string, ctx: CallContext) => Promise<ReadResourceResult>;
+}
+
+export type Completer = (value: string, ctx: CallContext, others: Readonly<Record<string, string>>) => Promise<Completion>;
+
+/** A family of resources named by an RFC 6570 template. */
+export interface ResourceTemplateDefinition extends Definition {
+  readonly uriTemplate: string;
+  readonly name: string;
+  readonly mimeType?: string;
+  readonly annotations?: Annotations;
+  /** `undefined` means that there is no such resource (for this caller). */
+  readonly read: (uri: string, variables: Readonly<Record<string, string>>, ctx: CallContext) => Promise<ReadResourceResult | undefined>;
+  /** Completions by variable name. */
+  readonly complete?: Readonly<Record<string, Completer>>;
+}
+
+export interface PromptArgument {
+  readonly name: string;
+  readonly title?: string;
+  readonly description?: string;
+  readonly required?: boolean;
+}
+
+export interface PromptDefinition extends Definition {
+  readonly name: string;
+  readonly description: string;
+  readonly arguments?: readonly PromptArgument[];
+  /** @param args Values are strings; required ones are present. */
+  readonly get: (args: Readonly<Record<string, string>>, ctx: CallContext) => Promise<GetPromptResult>;
+  /** Completions by argument name. */
+  readonly complete?: Readonly<Record<string, Completer>>;
+}
+
+/** All that one endpoint serves. */
+export interface Definitions {
+  readonly tools: readonly ToolDefinition[];
+  readonly resources: readonly ResourceDefinition[];
+  readonly resourceTemplates: readonly ResourceTemplateDefinition[];
+  readonly prompts: readonly PromptDefinition[];
+}
