@@ -1,4 +1,5 @@
 import type { JsonObject } from './definitions.ts';
+import type { Asking } from './input.ts';
 
 /** RFC 5424 severities, least severe first. */
 export const logLevels = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'] as const;
@@ -12,7 +13,7 @@ export interface Implementation {
 }
 
 /** `ctx.mcp`: the MCP side of the call a handler serves. */
-export interface McpContext {
+export interface McpContext extends Asking {
   /** Aborts when the client cancels, its session ends, or the handler's time is up. */
   readonly signal: AbortSignal;
   /** The revision this call is served in, e.g. `"2025-11-25"`. */

@@ -1,5 +1,5 @@
-import type { JsonSchema } from './json-schema.ts';
 import type { McpContext } from './context.ts';
+import type { JsonSchema } from './json-schema.ts';
 
 /** Anything `JSON.parse` gives for `{…}`. */
 export type JsonObject = Record<string, unknown>;
@@ -141,7 +141,8 @@ export interface ResourceDefinition extends Definition {
   /** Bytes. */
   readonly size?: number;
   readonly annotations?: Annotations;
-  readonly read: (uri: string, ctx: CallContext) => Promise<ReadResourceResult>;
+  /** `undefined` means that there is none (for this caller). */
+  readonly read: (uri: string, ctx: CallContext) => Promise<ReadResourceResult | undefined>;
 }
 
 export type Completer = (value: string, ctx: CallContext, others: Readonly<Record<string, string>>) => Promise<Completion>;

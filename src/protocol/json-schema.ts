@@ -1,3 +1,6 @@
+import { z } from 'zod';
+import { ToolError } from '../errors.ts';
+
 /** A JSON Schema 2020-12 document, as sent in `inputSchema` and `outputSchema`. */
 export interface JsonSchema {
   type?: string | string[];
@@ -15,4 +18,44 @@ export interface JsonSchema {
   default?: unknown;
   format?: string;
   [keyword: string]: unknown;
+}
+
+/**
+ * The JSON Schema of a zod schema, as `inputSchema` and `outputSchema` carry it: no `$schema`, no bounds that only say "safe integer".
+ *
+ * `z.object({ id: z.int() })` → `{ type: 'object', properties: { id: { type: 'integer' } }, required: ['id'], additionalProperties: false }`
+ *
+ * @throws {TypeError} For a zod type that JSON cannot carry, naming `path`.
+ */
+export function toJsonSchema(schema: z.ZodType, io: 'input' | 'output', path: string): JsonSchema {
+  let json: JsonSchema;
+  try {
+    json = z.toJSONSchema(schema, {
+      io,
+      reused: 'inline',
+      override: ({ jsonSchema }) => trimBounds(jsonSchema as JsonSchema),
+    }) as JsonSchema;
+  } catch (cause) {
+    throw new TypeError(`${path}: ${(cause as Error).message}; use a type that JSON can carry`, { cause });
+  }
+  const { $schema, ...rest } = json;
+  const declared = z.globalRegistry.get(schema)?.['$schema'];
+  return declared === undefined ? rest : { $schema: declared, ...rest };
+}
+
+/**
+ * Validates with a zod schema.
+ *
+ * @throws {ToolError} Naming each member that is wrong: `id: Invalid input: expected number, received string`.
+ */
+export async function parseWith<T>(schema: z.ZodType<T>, value: unknown, what: string): Promise<T> {
+  const result = await schema.safeParseAsync(value);
+  if (result.success) return result.data;
+  const issues = result.error.issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`));
+  throw new ToolError(`${what}: ${issues.join('; ')}`);
+}
+
+function trimBounds(schema: JsonSchema): void {
+  if (schema['minimum'] === Number.MIN_SAFE_INTEGER) delete schema['minimum'];
+  if (schema['maximum'] === Number.MAX_SAFE_INTEGER) delete schema['maximum'];
 }

@@ -1,0 +1,119 @@
+// Who may import whom. The picture is in CONTRIBUTING.md; a rule's comment says why, its `name` is what the lint prints.
+const only = (name, comment, from, allowed) => ({
+  name,
+  comment,
+  severity: 'error',
+  from: { path: from },
+  to: { path: '^src/', pathNot: [from, ...allowed] },
+});
+
+const values = { dependencyTypesNot: ['type-only'] };
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    {
+      name: 'no-cycles',
+      comment: 'Two files that need each other are one file, or three. Cycles of types alone cost nothing and may stay.',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: values },
+    },
+    {
+      name: 'no-unresolvable',
+      comment: 'The file or package does not exist.',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true, pathNot: '/generated/' },
+    },
+    {
+      name: 'declared-only',
+      comment: 'What src needs at run time must be in dependencies or peerDependencies.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: {
+        dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown', 'unknown', 'undetermined'],
+        dependencyTypesNot: ['type-only', 'npm', 'npm-peer'],
+      },
+    },
+    {
+      name: 'no-client-by-value',
+      comment: 'Database and Redis clients come in as options, so there is no version or path to guess.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '(^|/)(@prisma/client|pg|redis|ioredis|@redis/[^/]+)(/|$)', ...values },
+    },
+    {
+      name: 'no-koa-value-below-transport',
+      comment: 'protocol, models and host must work without Koa.',
+      severity: 'error',
+      from: { path: '^src/(protocol|models|host)/' },
+      to: { path: '(^|/)(koa|koa-[^/]+|@koa/[^/]+)(/|$)', ...values },
+    },
+    {
+      name: 'no-http-below-transport',
+      comment: 'protocol, models and host know JSON, not sockets.',
+      severity: 'error',
+      from: { path: '^src/(protocol|models|host)/' },
+      to: { path: '^(node:)?(http|https|http2|net|tls)$' },
+    },
+    {
+      name: 'entry-is-the-top',
+      comment: 'Nothing imports index, and only index imports mcp.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/index\\.ts$' },
+      to: { path: '^src/(mcp|index)\\.ts$' },
+    },
+    {
+      name: 'src-stands-alone',
+      comment: 'src needs neither tests nor the example.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^(test|example-app|prisma|dist)/' },
+    },
+    {
+      name: 'transport-is-mounted-by-mcp',
+      comment: 'Only mcp (and index, for its types) knows the transports.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(transport/|mcp\\.ts$|index\\.ts$)' },
+      to: { path: '^src/transport/' },
+    },
+    {
+      name: 'transport-knows-no-models',
+      comment: 'A transport carries definitions; where they come from is not its business.',
+      severity: 'error',
+      from: { path: '^src/transport/' },
+      to: { path: '^src/(models|console)/|^src/(generator|init|bin)\\.ts$' },
+    },
+    {
+      name: 'options-are-types',
+      comment: 'options.ts describes the layers; it does not pull them in.',
+      severity: 'error',
+      from: { path: '^src/options\\.ts$' },
+      to: { path: '^src/', pathNot: '^src/errors\\.ts$', ...values },
+    },
+    only('errors-at-the-bottom', 'errors.ts imports nothing of this package.', '^src/errors\\.ts$', []),
+    only('protocol-directions', 'protocol imports errors.', '^src/protocol/', ['^src/errors\\.ts$']),
+    only('session-directions', 'session imports protocol and errors; it does not know the bus.', '^src/session/', [
+      '^src/protocol/',
+      '^src/errors\\.ts$',
+    ]),
+    only('bus-directions', 'bus imports errors; it does not know sessions.', '^src/bus/', ['^src/errors\\.ts$']),
+    only('models-directions', 'models imports what a definition is made of, and errors.', '^src/models/', [
+      '^src/protocol/(definitions|context|json-schema|uri-template)\\.ts$',
+      '^src/errors\\.ts$',
+    ]),
+    only('generator-directions', 'The generator runs in a build, before there is anything else.', '^src/(generator|bin|init)\\.ts$', [
+      '^src/models/datamodel\\.ts$',
+    ]),
+    only('console-directions', 'The console only reads.', '^src/console/', ['^src/(protocol|session)/', '^src/errors\\.ts$']),
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^(dist|coverage)/' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    detectProcessBuiltinModuleCalls: true,
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'types', 'default'] },
+  },
+};

@@ -1,0 +1,72 @@
+import type { Datamodel, McpMiddleware } from 'koa-mcp';
+import { mcp } from 'koa-mcp';
+import { z } from 'zod';
+import type { PrismaClient } from './generated/sqlite/client/client.ts';
+import { bookingsOf, ownClient, toClient } from './policies.ts';
+import { signedIn, userOf } from './users.ts';
+
+const isWrite = (operation: string) => ['create', 'update', 'delete'].includes(operation);
+
+/** All that an agent can see and do here. */
+export function reservations(prisma: PrismaClient, datamodel: Datamodel): McpMiddleware {
+  return mcp({
+    name: 'reservations',
+    version: '1.0.0',
+    title: 'Reservations',
+    prisma,
+    datamodel,
+    models: {
+      client: {
+        operations: ['findUnique', 'findMany', 'count', 'update'],
+        where: (ctx, operation) => (isWrite(operation) ? ownClient(signedIn(ctx)) : {}),
+        omit: { email: true },
+      },
+      booking: {
+        operations: ['findUnique', 'findMany', 'count', 'create', 'update', 'delete'],
+        where: (ctx, operation) => bookingsOf(isWrite(operation) ? signedIn(ctx) : userOf(ctx)),
+        data: ctx => {
+          const clientId = userOf(ctx)?.clientId;
+          return clientId === undefined ? {} : { clientId };
+        },
+        include: { client: { select: { name: true } } },
+        orderBy: { startsAt: 'asc' },
+        take: 50,
+      },
+    },
+    tools: {
+      get_client: {
+        description: 'Find a client by e-mail address',
+        inputSchema: z.object({ email: z.email() }),
+        annotations: { readOnlyHint: true },
+        handler: async ({ email }, ctx) => {
+          const client = await prisma.client.findUnique({ where: { email: email.toLowerCase() } });
+          if (!client) return ctx.throw(404, `No client has the e-mail address ${email}`);
+          return toClient(client, userOf(ctx));
+        },
+      },
+    },
+    resources: {
+      clients: {
+        uri: 'reservations://clients',
+        description: 'All clients',
+        handler: async (_args, ctx) => {
+          const clients = await prisma.client.findMany({ orderBy: { id: 'asc' } });
+          return clients.map(client => toClient(client, userOf(ctx)));
+        },
+      },
+    },
+    prompts: {
+      client_summary: {
+        description: 'Summarise a client and their bookings',
+        argsSchema: z.object({ client_email: z.email().describe('E-mail address of the client') }),
+        handler: async ({ client_email: email }, ctx) => {
+          const client = await prisma.client.findUnique({ where: { email: email.toLowerCase() } });
+          if (!client) return ctx.throw(404, `No client has the e-mail address ${email}`);
+          const bookings = await ctx.prisma.booking.count({ where: { clientId: client.id } });
+          const joined = client.joinedAt.toISOString().slice(0, 10);
+          return `Summarise the client ${client.name} (${email}): ${bookings} bookings that you may see, joined on ${joined}.`;
+        },
+      },
+    },
+  });
+}

@@ -1,0 +1,31 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createApp } from './app.ts';
+import { openDatabase } from './database.ts';
+
+const { prisma, datamodel } = await openDatabase(process.env['DATABASE_URL']);
+const { app, endpoint } = createApp(prisma, datamodel);
+const requestedPort = Number(process.env['PORT'] ?? 3000);
+const host = process.env['HOST'] ?? '127.0.0.1';
+const server = app.listen(requestedPort, host);
+await once(server, 'listening').catch((error: NodeJS.ErrnoException) => {
+  console.error(`reservations: ${error.code === 'EADDRINUSE' ? `${host}:${requestedPort} is taken; set PORT` : error.message}`);
+  process.exit(1);
+});
+
+const { address, family, port } = server.address() as AddressInfo;
+const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}/mcp`;
+console.log(
+  `reservations: ${url} – connect with: claude mcp add --transport http reservations ${url} --header "Authorization: Bearer demo-ada"`,
+);
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void close());
+
+async function close(): Promise<void> {
+  const closed = once(server, 'close');
+  server.close();
+  await endpoint.close();
+  server.closeAllConnections();
+  await closed;
+  await prisma.$disconnect();
+}

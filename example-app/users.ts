@@ -1,0 +1,40 @@
+import type { Context, Middleware } from 'koa';
+
+/** Who is signed in; a guest is `undefined`. */
+export interface User {
+  readonly id: string;
+  readonly role: 'client' | 'staff';
+  readonly clientId?: number;
+}
+
+/** Demo tokens. A real app verifies a token of its identity provider here. */
+const users = new Map<string, User>([
+  ['demo-ada', { id: 'ada', role: 'client', clientId: 1 }],
+  ['demo-grace', { id: 'grace', role: 'client', clientId: 2 }],
+  ['demo-staff', { id: 'staff', role: 'staff' }],
+]);
+
+/** Puts the user of a bearer token into `ctx.state.user`; no token is a guest, an unknown one is answered 401. */
+export const signIn: Middleware = async function signIn(ctx, next) {
+  const authorization = ctx.get('Authorization');
+  const [, token] = /^Bearer +(\S+) *$/i.exec(authorization) ?? [];
+  const user = token === undefined ? undefined : users.get(token);
+  if (authorization !== '' && user === undefined) refuse(ctx, 'Unknown token', 'Bearer error="invalid_token"');
+  ctx.state['user'] = user;
+  await next();
+};
+
+/** The user of a request, or of an MCP call: both have the Koa context's `state`. */
+export function userOf(ctx: { state: { user?: User } }): User | undefined {
+  return ctx.state.user;
+}
+
+/** The user of an MCP call that writes; a guest is told to sign in. */
+export function signedIn(ctx: { state: { user?: User }; throw: Context['throw'] }): User {
+  return userOf(ctx) ?? ctx.throw(403, 'Guests may only read; sign in with a bearer token');
+}
+
+/** Answers 401 with the challenge that tells a client how to sign in. */
+export function refuse(ctx: Pick<Context, 'throw'>, message: string, challenge = 'Bearer'): never {
+  return ctx.throw(401, message, { headers: { 'WWW-Authenticate': challenge } });
+}

@@ -1,0 +1,140 @@
+-- CreateTable
+CREATE TABLE "Client" (
+    "id" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    "email" TEXT NOT NULL,
+    "name" TEXT NOT NULL,
+    "phone" TEXT,
+    "joinedAt" DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "passwordHash" TEXT NOT NULL,
+    "notes" TEXT,
+    "referredById" INTEGER,
+    "updatedAt" DATETIME NOT NULL,
+    CONSTRAINT "Client_referredById_fkey" FOREIGN KEY ("referredById") REFERENCES "Client" ("id") ON DELETE SET NULL ON UPDATE NO ACTION
+);
+
+-- CreateTable
+CREATE TABLE "Booking" (
+    "id" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    "clientId" INTEGER NOT NULL,
+    "roomId" TEXT,
+    "startsAt" DATETIME NOT NULL,
+    "status" TEXT NOT NULL DEFAULT 'PENDING',
+    "price" DECIMAL NOT NULL,
+    "meta" JSONB,
+    "internalNote" TEXT,
+    CONSTRAINT "Booking_clientId_fkey" FOREIGN KEY ("clientId") REFERENCES "Client" ("id") ON DELETE RESTRICT ON UPDATE CASCADE,
+    CONSTRAINT "Booking_roomId_fkey" FOREIGN KEY ("roomId") REFERENCES "Room" ("id") ON DELETE SET NULL ON UPDATE CASCADE
+);
+
+-- CreateTable
+CREATE TABLE "Room" (
+    "id" TEXT NOT NULL PRIMARY KEY,
+    "code" TEXT NOT NULL,
+    "capacity" INTEGER NOT NULL,
+    "active" BOOLEAN NOT NULL DEFAULT true
+);
+
+-- CreateTable
+CREATE TABLE "Tag" (
+    "id" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    "label" TEXT NOT NULL
+);
+
+-- CreateTable
+CREATE TABLE "AuditLog" (
+    "id" BIGINT NOT NULL PRIMARY KEY,
+    "payload" BLOB NOT NULL,
+    "ratio" REAL NOT NULL,
+    "actor" TEXT
+);
+
+-- CreateTable
+CREATE TABLE "Membership" (
+    "clientId" INTEGER NOT NULL,
+    "roomId" TEXT NOT NULL,
+    "level" TEXT NOT NULL,
+    "slot" INTEGER NOT NULL,
+    "expiresAt" DATETIME,
+
+    PRIMARY KEY ("clientId", "roomId"),
+    CONSTRAINT "Membership_clientId_fkey" FOREIGN KEY ("clientId") REFERENCES "Client" ("id") ON DELETE CASCADE ON UPDATE CASCADE,
+    CONSTRAINT "Membership_roomId_fkey" FOREIGN KEY ("roomId") REFERENCES "Room" ("id") ON DELETE CASCADE ON UPDATE CASCADE
+);
+
+-- CreateTable
+CREATE TABLE "McpSession" (
+    "id" TEXT NOT NULL PRIMARY KEY,
+    "transport" TEXT NOT NULL,
+    "revision" TEXT NOT NULL,
+    "principal" TEXT,
+    "clientInfo" JSONB NOT NULL,
+    "capabilities" JSONB NOT NULL,
+    "logLevel" TEXT,
+    "initialized" BOOLEAN NOT NULL DEFAULT false,
+    "createdAt" DATETIME NOT NULL,
+    "lastSeenAt" DATETIME NOT NULL,
+    "expiresAt" DATETIME NOT NULL
+);
+
+-- CreateTable
+CREATE TABLE "McpSubscription" (
+    "sessionId" TEXT NOT NULL,
+    "uriHash" TEXT NOT NULL,
+    "uri" TEXT NOT NULL,
+
+    PRIMARY KEY ("sessionId", "uriHash"),
+    CONSTRAINT "McpSubscription_sessionId_fkey" FOREIGN KEY ("sessionId") REFERENCES "McpSession" ("id") ON DELETE CASCADE ON UPDATE CASCADE
+);
+
+-- CreateTable
+CREATE TABLE "McpContinuation" (
+    "id" TEXT NOT NULL PRIMARY KEY,
+    "principal" TEXT,
+    "request" TEXT NOT NULL,
+    "answers" JSONB NOT NULL,
+    "expiresAt" DATETIME NOT NULL
+);
+
+-- CreateTable
+CREATE TABLE "_ClientToTag" (
+    "A" INTEGER NOT NULL,
+    "B" INTEGER NOT NULL,
+    CONSTRAINT "_ClientToTag_A_fkey" FOREIGN KEY ("A") REFERENCES "Client" ("id") ON DELETE CASCADE ON UPDATE CASCADE,
+    CONSTRAINT "_ClientToTag_B_fkey" FOREIGN KEY ("B") REFERENCES "Tag" ("id") ON DELETE CASCADE ON UPDATE CASCADE
+);
+
+-- CreateIndex
+CREATE UNIQUE INDEX "Client_email_key" ON "Client"("email");
+
+-- CreateIndex
+CREATE INDEX "Booking_clientId_startsAt_idx" ON "Booking"("clientId", "startsAt");
+
+-- CreateIndex
+CREATE UNIQUE INDEX "Room_code_key" ON "Room"("code");
+
+-- CreateIndex
+CREATE UNIQUE INDEX "Tag_label_key" ON "Tag"("label");
+
+-- CreateIndex
+CREATE UNIQUE INDEX "Membership_roomId_slot_key" ON "Membership"("roomId", "slot");
+
+-- CreateIndex
+CREATE UNIQUE INDEX "Membership_level_slot_key" ON "Membership"("level", "slot");
+
+-- CreateIndex
+CREATE INDEX "McpSession_principal_lastSeenAt_idx" ON "McpSession"("principal", "lastSeenAt");
+
+-- CreateIndex
+CREATE INDEX "McpSession_expiresAt_idx" ON "McpSession"("expiresAt");
+
+-- CreateIndex
+CREATE INDEX "McpSubscription_uriHash_idx" ON "McpSubscription"("uriHash");
+
+-- CreateIndex
+CREATE INDEX "McpContinuation_expiresAt_idx" ON "McpContinuation"("expiresAt");
+
+-- CreateIndex
+CREATE UNIQUE INDEX "_ClientToTag_AB_unique" ON "_ClientToTag"("A", "B");
+
+-- CreateIndex
+CREATE INDEX "_ClientToTag_B_index" ON "_ClientToTag"("B");

@@ -1,0 +1,15 @@
+/**
+ * A value as JSON carries it: BigInt as string, bytes as base64, the rest by its own `toJSON` (dates as ISO 8601, Decimal as string).
+ *
+ * @throws {TypeError} For a cycle.
+ */
+export function toJsonText(value: unknown): string {
+  return JSON.stringify(value, replace) ?? 'null';
+}
+
+function replace(this: unknown, key: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return value.toString();
+  // Buffer has a `toJSON` of its own, which has run by now: look at what it was.
+  const original = (this as Record<string, unknown>)[key];
+  return original instanceof Uint8Array ? Buffer.from(original.buffer, original.byteOffset, original.byteLength).toString('base64') : value;
+}

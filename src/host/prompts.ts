@@ -1,0 +1,76 @@
+import type { z } from 'zod';
+import type {
+  CallContext,
+  GetPromptResult,
+  Icon,
+  JsonObject,
+  PromptArgument,
+  PromptDefinition,
+  PromptMessage,
+} from '../protocol/definitions.ts';
+import type { JsonSchema } from '../protocol/json-schema.ts';
+import { parseWith, toJsonSchema } from '../protocol/json-schema.ts';
+import type { Complete } from './completion.ts';
+import { compileCompleters } from './completion.ts';
+import { toJsonText } from './json.ts';
+
+/** A prompt of the host's own. */
+export interface Prompt<S extends z.ZodType = z.ZodType, Ctx = CallContext> {
+  description: string;
+  title?: string;
+  /** A zod object of the arguments, which arrive as strings. @default no arguments */
+  argsSchema?: S;
+  /** Completions by argument. */
+  complete?: Readonly<Record<string, Complete<Ctx>>>;
+  icons?: Icon[];
+  _meta?: JsonObject;
+  /** Whether this caller may see and use it. @default everybody */
+  enabled?: (ctx: Ctx) => boolean | Promise<boolean>;
+  /** Writes it: a string (one user message), messages, or a ready `{ messages }`. */
+  handler: (args: z.output<S>, ctx: Ctx) => unknown;
+}
+
+/**
+ * Compiles the host's `prompts`; the keys are their names.
+ *
+ * @throws {TypeError} Naming the option: an `argsSchema` whose root is no object.
+ */
+export function compilePrompts(prompts: Readonly<Record<string, Prompt>>): PromptDefinition[] {
+  return Object.entries(prompts).map(([name, prompt]) => {
+    const { description, title, argsSchema, complete, icons, _meta, enabled, handler } = prompt;
+    const schema = argsSchema && toJsonSchema(argsSchema, 'input', `prompts.${name}.argsSchema`);
+    if (schema !== undefined && schema.type !== 'object') {
+      throw new TypeError(`prompts.${name}.argsSchema: the root must be an object; use z.object({ … })`);
+    }
+    return {
+      name,
+      description,
+      ...(schema !== undefined && { arguments: toArguments(schema) }),
+      ...(title !== undefined && { title }),
+      ...(icons !== undefined && { icons }),
+      ...(_meta !== undefined && { _meta }),
+      ...(enabled !== undefined && { enabled }),
+      ...(complete !== undefined && { complete: compileCompleters(complete) }),
+      get: async (args, ctx) => {
+        const parsed = argsSchema === undefined ? args : await parseWith(argsSchema, args, 'Invalid arguments');
+        return toPromptResult(await handler(parsed, ctx), description);
+      },
+    };
+  });
+}
+
+function toArguments({ properties = {}, required = [] }: JsonSchema): PromptArgument[] {
+  return Object.entries(properties).map(([name, { title, description }]) => ({
+    name,
+    ...(title !== undefined && { title }),
+    ...(description !== undefined && { description }),
+    required: required.includes(name),
+  }));
+}
+
+function toPromptResult(value: unknown, description: string): GetPromptResult {
+  if (Array.isArray(value)) return { description, messages: value as PromptMessage[] };
+  if (typeof value === 'object' && value !== null && 'messages' in value) return { description, ...(value as GetPromptResult) };
+  const text = typeof value === 'string' ? value : toJsonText(value);
+  return { description, messages: [{ role: 'user', content: { type: 'text', text } }] };
+}

@@ -1,0 +1,99 @@
+import type { z } from 'zod';
+import type {
+  Annotations,
+  CallContext,
+  Completer,
+  Icon,
+  JsonObject,
+  ReadResourceResult,
+  ResourceContents,
+  ResourceDefinition,
+  ResourceTemplateDefinition,
+} from '../protocol/definitions.ts';
+import { parseWith } from '../protocol/json-schema.ts';
+import type { Complete } from './completion.ts';
+import { compileCompleters } from './completion.ts';
+import { toJsonText } from './json.ts';
+
+/** A resource of the host's own: fixed (`uri`) or a family (`uriTemplate`). */
+export interface Resource<S extends z.ZodType = z.ZodType, Ctx = CallContext> {
+  /** Fixed URI, e.g. `reservations://opening-hours`. Exactly one of `uri` and `uriTemplate`. */
+  uri?: string;
+  /** RFC 6570 template up to level 3, e.g. `reservations://invoice/{id}`. */
+  uriTemplate?: string;
+  title?: string;
+  description?: string;
+  /** @default `text/plain` for a string, `application/json` for rows, `application/octet-stream` for bytes */
+  mimeType?: string;
+  annotations?: Annotations;
+  icons?: Icon[];
+  _meta?: JsonObject;
+  /** A zod object for the template's variables, which arrive as strings: `z.object({ id: z.coerce.number() })`. */
+  argsSchema?: S;
+  /** Completions by variable. */
+  complete?: Readonly<Record<string, Complete<Ctx>>>;
+  /** Whether this caller may see and read it. @default everybody */
+  enabled?: (ctx: Ctx) => boolean | Promise<boolean>;
+  /** Reads it: a string, bytes, a row, an array, or a ready `{ contents }`. `null` and `undefined` mean that there is none. */
+  handler: (args: z.output<S>, ctx: Ctx) => unknown;
+}
+
+/**
+ * Compiles the host's `resources`; the keys are their names.
+ *
+ * @throws {TypeError} Naming the option: neither or both of `uri` and `uriTemplate`, a completion for no variable.
+ */
+export function compileResources(resources: Readonly<Record<string, Resource>>): {
+  resources: ResourceDefinition[];
+  resourceTemplates: ResourceTemplateDefinition[];
+} {
+  const fixed: ResourceDefinition[] = [];
+  const templates: ResourceTemplateDefinition[] = [];
+  for (const [name, resource] of Object.entries(resources)) {
+    const { uri, uriTemplate } = resource;
+    if ((uri === undefined) === (uriTemplate === undefined))
+      throw new TypeError(`resources.${name}: give exactly one of \`uri\` and \`uriTemplate\``);
+    const shared = { name, ...metadata(resource) };
+    const read = reader(resource);
+    if (uri !== undefined) fixed.push({ ...shared, uri, read: (asked, ctx) => read(asked, {}, ctx) });
+    if (uriTemplate !== undefined) {
+      const complete: Record<string, Completer> | undefined = resource.complete && compileCompleters(resource.complete);
+      templates.push({ ...shared, uriTemplate, read, ...(complete !== undefined && { complete }) });
+    }
+  }
+  return { resources: fixed, resourceTemplates: templates };
+}
+
+function metadata({ title, description, mimeType, annotations, icons, _meta, enabled }: Resource) {
+  return {
+    ...(title !== undefined && { title }),
+    ...(description !== undefined && { description }),
+    ...(mimeType !== undefined && { mimeType }),
+    ...(annotations !== undefined && { annotations }),
+    ...(icons !== undefined && { icons }),
+    ...(_meta !== undefined && { _meta }),
+    ...(enabled !== undefined && { enabled }),
+  };
+}
+
+function reader({ argsSchema, mimeType, handler }: Resource): ResourceTemplateDefinition['read'] {
+  return async (uri, variables, ctx) => {
+    const args = argsSchema === undefined ? variables : await parseWith(argsSchema, variables, `Invalid URI ${uri}`);
+    return toContents(await handler(args, ctx), uri, mimeType);
+  };
+}
+
+function toContents(value: unknown, uri: string, mimeType: string | undefined): ReadResourceResult | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (Array.isArray((value as { contents?: unknown }).contents)) return value as ReadResourceResult;
+  return { contents: [toContent(value, uri, mimeType)] };
+}
+
+function toContent(value: unknown, uri: string, mimeType: string | undefined): ResourceContents {
+  if (typeof value === 'string') return { uri, mimeType: mimeType ?? 'text/plain', text: value };
+  if (value instanceof Uint8Array) {
+    const blob = Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64');
+    return { uri, mimeType: mimeType ?? 'application/octet-stream', blob };
+  }
+  return { uri, mimeType: mimeType ?? 'application/json', text: toJsonText(value) };
+}

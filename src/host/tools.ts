@@ -1,0 +1,90 @@
+import type { z } from 'zod';
+import type { ToolError } from '../errors.ts';
+import type { CallContext, CallToolResult, Icon, JsonObject, ToolAnnotations, ToolDefinition } from '../protocol/definitions.ts';
+import { parseWith, toJsonSchema } from '../protocol/json-schema.ts';
+import { toJsonText } from './json.ts';
+
+/** A tool of the host's own. */
+export interface Tool<S extends z.ZodType = z.ZodType, Ctx = CallContext> {
+  /** Says to the model what it does and when to use it. */
+  description: string;
+  title?: string;
+  /** A zod object; what the handler gets has passed it. @default no arguments */
+  inputSchema?: S;
+  /** A zod schema that every result must pass; members it does not name are not sent. @default unchecked */
+  outputSchema?: z.ZodType;
+  annotations?: ToolAnnotations;
+  icons?: Icon[];
+  _meta?: JsonObject;
+  /** Whether this caller may see and use the tool. @default everybody */
+  enabled?: (ctx: Ctx) => boolean | Promise<boolean>;
+  /**
+   * Does the work. A string becomes text, a row or an array becomes JSON, an object with `content` is sent as it is.
+   * What it throws becomes a result with `isError`: the message of a 4xx error (`ctx.throw(404, 'No such booking')`), else a reference.
+   */
+  handler: (args: z.output<S>, ctx: Ctx) => unknown;
+}
+
+/**
+ * Compiles the host's `tools`.
+ *
+ * @throws {TypeError} Naming the option: no description, no handler, an `inputSchema` whose root is no object.
+ */
+export function compileTools(tools: Readonly<Record<string, Tool>>): ToolDefinition[] {
+  return Object.entries(tools).map(([name, tool]) => compileTool(name, tool));
+}
+
+function compileTool(name: string, tool: Tool): ToolDefinition {
+  const { description, title, inputSchema: input, outputSchema: output, annotations, icons, _meta, enabled, handler } = tool;
+  const inputSchema =
+    input === undefined ? { type: 'object', additionalProperties: false } : toJsonSchema(input, 'input', `tools.${name}.inputSchema`);
+  if (inputSchema.type !== 'object') throw new TypeError(`tools.${name}.inputSchema: the root must be an object; use z.object({ … })`);
+  const outputSchema = output && toJsonSchema(output, 'output', `tools.${name}.outputSchema`);
+  return {
+    name,
+    description,
+    inputSchema,
+    ...(title !== undefined && { title }),
+    ...(outputSchema !== undefined && { outputSchema }),
+    ...(annotations !== undefined && { annotations }),
+    ...(icons !== undefined && { icons }),
+    ...(_meta !== undefined && { _meta }),
+    ...(enabled !== undefined && { enabled }),
+    call: async (args, ctx) => {
+      const parsed = input === undefined ? args : await parseWith(input, args, 'Invalid arguments');
+      const value = await handler(parsed, ctx);
+      return toToolResult(value, output);
+    },
+  };
+}
+
+/** What a handler returned, as a result. */
+async function toToolResult(value: unknown, output: z.ZodType | undefined): Promise<CallToolResult> {
+  if (isToolResult(value)) {
+    if (output === undefined || value.isError) return value;
+    return { ...value, structuredContent: await parseOutput(output, value.structuredContent) };
+  }
+  if (output !== undefined) {
+    const text = toJsonText(await parseOutput(output, value));
+    return { content: [{ type: 'text', text }], structuredContent: JSON.parse(text) as unknown };
+  }
+  if (value === undefined) return { content: [] };
+  if (typeof value === 'string') return { content: [{ type: 'text', text: value }] };
+  const text = toJsonText(value);
+  const isRow = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return { content: [{ type: 'text', text }], ...(isRow && { structuredContent: JSON.parse(text) as unknown }) };
+}
+
+async function parseOutput(output: z.ZodType, value: unknown): Promise<unknown> {
+  try {
+    return await parseWith(output, value, 'The result does not match outputSchema');
+  } catch (cause) {
+    // The host's mistake: the model has nothing to correct.
+    throw new Error((cause as ToolError).message, { cause });
+  }
+}
+
+function isToolResult(value: unknown): value is CallToolResult {
+  const content = (value as { content?: unknown } | null | undefined)?.content;
+  return Array.isArray(content) && content.every(block => typeof (block as { type?: unknown } | null)?.type === 'string');
+}

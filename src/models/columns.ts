@@ -1,0 +1,91 @@
+import type { DatamodelField } from './datamodel.ts';
+import type { ModelGraph, ModelNode } from './graph.ts';
+import { isPlainObject, list } from './refusal.ts';
+import type { ScalarType } from './scalars.ts';
+import { enumType, scalarType } from './scalars.ts';
+
+/** A column callers may see. */
+export interface Column {
+  readonly name: string;
+  readonly type: ScalarType;
+  readonly field: DatamodelField;
+  readonly nullable: boolean;
+  readonly list: boolean;
+}
+
+export type Columns = ReadonlyMap<string, Column>;
+
+const secretWords: ReadonlySet<string> = new Set(
+  'pass pwd pw hash hashes digest salt salts otp totp pin pins cvv cvc mnemonic jwt'.split(' '),
+);
+const secretParts =
+  /passw(or)?d|passphrase|passcode|passkey|secret|token|credential|(api|private|access|signing|encryption|session|auth|master)keys?|(recovery|backup|reset|verification)codes?/;
+
+/** Whether a column's name alone says that it is nobody's business: `passwordHash`, `apiKey`, `reset_token`. */
+export function isSecretName(name: string): boolean {
+  const words = name
+    .replaceAll(/([a-z\d])([A-Z])/g, '$1 $2')
+    .replaceAll(/([A-Z]+)([A-Z][a-z])/g, '$1 $2')
+    .toLowerCase()
+    .split(/[^a-z]+/);
+  return words.some(word => secretWords.has(word)) || secretParts.test(words.join(''));
+}
+
+/**
+ * The visible columns of one exposure, and those hidden only for their names.
+ *
+ * @param declared `select` and `omit` as declared, at most one of them present.
+ * @throws {TypeError} at an unknown column, a relation, or a value that is not a boolean.
+ */
+export function resolveColumns(
+  node: ModelNode,
+  graph: ModelGraph,
+  declared: { select?: unknown; omit?: unknown },
+  path: string,
+): { columns: Columns; secret: string[] } {
+  const { select, omit } = declared;
+  if (select !== undefined && omit !== undefined) throw new TypeError(`${path}: has both select and omit; keep one`);
+  const selected = select === undefined ? undefined : parseFlags(select, node, `${path}.select`);
+  const omitted = omit === undefined ? undefined : parseFlags(omit, node, `${path}.omit`);
+  const columns = new Map<string, Column>();
+  const secret: string[] = [];
+  for (const field of node.fields.values()) {
+    const column = toColumn(field, graph);
+    if (column === undefined) continue;
+    const flag = omitted?.get(field.name);
+    if (selected !== undefined ? selected.get(field.name) === true : flag === undefined ? !isSecretName(field.name) : !flag) {
+      columns.set(field.name, column);
+    } else if (selected === undefined && flag === undefined) {
+      secret.push(field.name);
+    }
+  }
+  if (columns.size === 0) throw new TypeError(`${path}: leaves no column of ${node.name} visible; name at least one`);
+  return { columns, secret };
+}
+
+/** A field as a column; `undefined` for relations and types without a JSON form. */
+export function toColumn(field: DatamodelField, graph: ModelGraph): Column | undefined {
+  const type =
+    field.kind === 'enum' ? enumType(graph.enums[field.type]?.values ?? []) : field.kind === 'scalar' ? scalarType(field.type) : undefined;
+  return type && { name: field.name, type, field, nullable: !field.isRequired && !field.isList, list: field.isList };
+}
+
+/** The names of a model's own columns, for messages to the programmer. */
+export function columnNames(node: ModelNode): string {
+  return list([...node.fields.values()].filter(field => field.kind !== 'object').map(field => field.name));
+}
+
+/** `{ id: true, email: false }` of columns of `node`. */
+export function parseFlags(value: unknown, node: ModelNode, path: string): Map<string, boolean> {
+  if (!isPlainObject(value)) throw new TypeError(`${path}: expected an object such as { id: true }`);
+  const flags = new Map<string, boolean>();
+  for (const [name, flag] of Object.entries(value)) {
+    const field = node.fields.get(name);
+    if (field === undefined) throw new TypeError(`${path}.${name}: ${node.name} has no field \`${name}\` (${columnNames(node)})`);
+    if (field.kind === 'object') throw new TypeError(`${path}.${name}: is a relation; name it under include`);
+    if (field.kind === 'unsupported') throw new TypeError(`${path}.${name}: its type ${field.type} has no JSON form; leave it out`);
+    if (typeof flag !== 'boolean') throw new TypeError(`${path}.${name}: expected true or false`);
+    flags.set(name, flag);
+  }
+  return flags;
+}

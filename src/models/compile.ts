@@ -1,0 +1,78 @@
+import type {
+  CallContext,
+  PromptDefinition,
+  ResourceDefinition,
+  ResourceTemplateDefinition,
+  ToolDefinition,
+} from '../protocol/definitions.ts';
+import { dataReader } from './data.ts';
+import { resolveExposures } from './exposure.ts';
+import type { ModelNode } from './graph.ts';
+import { modelGraph } from './graph.ts';
+import { reader } from './reads.ts';
+import { list } from './refusal.ts';
+import { listResource, rowTemplate } from './resources.ts';
+import type { ModelOptions, PrismaClientLike } from './scope.ts';
+import { clientScope } from './scope.ts';
+import type { Delegates } from './selection.ts';
+import { modelTools } from './tools.ts';
+import type { WhereLimits } from './where.ts';
+import type { TransactingClient } from './writes.ts';
+import { writer } from './writes.ts';
+
+export interface CompileOptions extends ModelOptions {
+  /** Scheme of the resource URIs. */
+  readonly name: string;
+  readonly limits?: Partial<WhereLimits>;
+}
+
+/** The models of one endpoint as the protocol serves them. */
+export interface CompiledModels {
+  readonly tools: ToolDefinition[];
+  readonly resources: ResourceDefinition[];
+  readonly resourceTemplates: ResourceTemplateDefinition[];
+  readonly prompts: PromptDefinition[];
+  /** Columns hidden only because their names smell of secrets, as `client.passwordHash`. */
+  readonly hidden: string[];
+  /** `ctx.prisma`: the client, scoped to the caller of one call. */
+  readonly scope: (ctx: CallContext) => PrismaClientLike;
+}
+
+const whereDefaults: WhereLimits = { maxDepth: 6, maxConditions: 100, maxValues: 200 };
+
+/**
+ * Compiles the declared exposures into tools, resources and resource templates. All schemas are built here, none per call.
+ *
+ * @throws {TypeError} at the first mistake in the declaration, as option path, fact and remedy.
+ */
+export function compileModels(options: CompileOptions): CompiledModels {
+  const graph = modelGraph(options.datamodel);
+  const exposures = resolveExposures(options.models, graph);
+  const limits = { ...whereDefaults, ...options.limits };
+  const client = options.prisma as Delegates & TransactingClient;
+  for (const { node } of exposures) assertDelegate(client, node);
+  const scope = clientScope(client, graph);
+  const compiled: CompiledModels = { tools: [], resources: [], resourceTemplates: [], prompts: [], hidden: [], scope };
+  for (const exposure of exposures) {
+    const { node, operations, secret } = exposure;
+    const reads = reader(exposure, client);
+    const create = dataReader(exposure, 'create', graph);
+    const update = dataReader(exposure, 'update', graph);
+    const writes = writer({ exposure, client, create, update });
+    compiled.tools.push(...modelTools({ exposure, reader: reads, writer: writes, create, update, limits }));
+    if (operations.has('findMany')) compiled.resources.push(listResource(exposure, reads, options.name));
+    const template = operations.has('findUnique') ? rowTemplate(exposure, reads, options.name) : undefined;
+    if (template !== undefined) compiled.resourceTemplates.push(template);
+    compiled.hidden.push(...secret.map(name => `${node.key}.${name}`));
+  }
+  return compiled;
+}
+
+/** @throws {TypeError} if the client was generated without this model. */
+function assertDelegate(client: Delegates, { key, name, model }: ModelNode): void {
+  const delegate: unknown = client[key];
+  if (typeof delegate === 'object' && delegate !== null && 'findMany' in delegate) return;
+  throw new TypeError(
+    `models.${key}: the Prisma client has no \`${key}\`, though the datamodel has ${name} (${list(model.fields.map(field => field.name))}); run \`prisma generate\``,
+  );
+}

@@ -1,0 +1,74 @@
+import type { CallContext } from '../protocol/definitions.ts';
+import type { Columns } from './columns.ts';
+import { toColumn } from './columns.ts';
+import type { Exposure } from './exposure.ts';
+import { assertForced, writableColumns } from './exposure.ts';
+import type { ModelGraph } from './graph.ts';
+import type { Args } from './policy.ts';
+import { join, list, nameOf, parseObject, quote, refuse } from './refusal.ts';
+
+/** Reads the `data` of create or update, and merges what the host forces. */
+export interface DataReader {
+  readonly operation: 'create' | 'update';
+  readonly columns: Columns;
+  /** Columns a create must be given by the caller; unknown, hence empty, where a function forces values. */
+  readonly required: readonly string[];
+  /** The final data, and the names the caller set. */
+  readonly read: (value: unknown, ctx: CallContext) => Promise<{ data: Args; set: ReadonlySet<string> }>;
+}
+
+/** Compiles the reader of `data` for one operation. */
+export function dataReader(exposure: Exposure, operation: 'create' | 'update', graph: ModelGraph): DataReader {
+  const columns = writableColumns(exposure, operation);
+  const { forced, node } = exposure;
+  const needed = operation === 'create' ? neededColumns(exposure, graph) : [];
+  const required = typeof forced === 'function' ? [] : needed.filter(name => forced === undefined || !(name in forced));
+  return {
+    operation,
+    columns,
+    required,
+    read: async (value, ctx) => {
+      const data = parseData(exposure, columns, value);
+      const set = new Set(Object.keys(data));
+      if (forced !== undefined) {
+        const values = typeof forced === 'function' ? await forced(ctx, operation) : forced;
+        assertForced(values, node, graph, `models.${node.key}.data`);
+        Object.assign(data, values);
+        for (const name of Object.keys(values)) set.delete(name);
+      }
+      for (const name of needed) {
+        if (name in data) continue;
+        if (columns.has(name)) refuse(`data.${name}`, 'is required');
+        throw new TypeError(
+          `models.${node.key}.data: returned no ${name} for ${operation}, which ${node.name} needs and callers cannot set`,
+        );
+      }
+      if (operation === 'update' && Object.keys(data).length === 0) refuse('data', `name at least one of ${list(columns.keys())}`);
+      return { data, set };
+    },
+  };
+}
+
+function neededColumns(exposure: Exposure, graph: ModelGraph): string[] {
+  return [...exposure.node.fields.values()]
+    .filter(
+      field => toColumn(field, graph) !== undefined && field.isRequired && !field.isList && !field.hasDefaultValue && !field.isUpdatedAt,
+    )
+    .map(field => field.name);
+}
+
+function parseData(exposure: Exposure, columns: Columns, value: unknown): Args {
+  const data: Args = {};
+  for (const [name, part] of Object.entries(parseObject(value, 'data'))) {
+    const at = join('data', name);
+    const column = columns.get(name);
+    if (column === undefined) return refuse(at, `${exposure.node.name} has no column ${quote(name)} to write (${list(columns.keys())})`);
+    if (column.list) {
+      if (!Array.isArray(part)) return refuse(at, `expected an array, got ${nameOf(part)}`);
+      data[name] = part.map((item, index) => column.type.parse(item, `${at}[${index}]`));
+    } else if (part === null && column.field.type !== 'Json') {
+      data[name] = column.nullable ? null : refuse(at, 'must not be null');
+    } else data[name] = column.type.parse(part, at);
+  }
+  return data;
+}

@@ -1,0 +1,81 @@
+/**
+ * The type of the option `models`, read off the type of the host's `PrismaClient`.
+ *
+ * A delegate carries its model's types under a phantom symbol (`delegate[symbol].types`), which `Prisma.Args` reads as well. So nothing
+ * has to be generated, and an unknown model, column, operation or enum value is a compile error at the property itself.
+ */
+import type { CallContext } from '../protocol/definitions.ts';
+
+/** The delegate methods an exposure can offer, in Prisma's words. */
+export type Operation = 'findUnique' | 'findMany' | 'count' | 'create' | 'update' | 'delete';
+
+/** The exposed models by the client's property names: `{ booking: { take: 50 } }`. */
+export type Models<C, Ctx = CallContext> = { readonly [M in ModelKey<C>]?: Exposure<C, M, Ctx> };
+
+/** The client's properties that are models: `'client' | 'booking'`. */
+export type ModelKey<C> = { [K in keyof C]: C[K] extends Delegate ? K : never }[keyof C] & string;
+
+/** One exposed model: a Prisma query with the caller's part left blank. */
+export type Exposure<C, M extends ModelKey<C>, Ctx = CallContext> = Visible<Scalars<C, M>> & {
+  /** The delegate methods that exist for the caller. @default ['findUnique', 'findMany', 'count'] */
+  readonly operations?: readonly Operation[];
+  /** Row policy: ANDed into every read, update and delete, and true of every row a write leaves behind. @default every row */
+  readonly where?: Where<C, M> | ((ctx: Ctx, operation: Operation) => Where<C, M> | Promise<Where<C, M>>);
+  /** Relations that rows are returned with. @default none */
+  readonly include?: Include<Args<C, M>['include'], Objects<C, M>>;
+  /** Order when the caller gives none; completed with the id. @default by id */
+  readonly orderBy?: Args<C, M>['orderBy'];
+  /** Rows of one answer, by default and at most. @default 25 */
+  readonly take?: number;
+  /** Values forced on every create and update, merged last. @default none */
+  readonly data?: Data<C, M> | ((ctx: Ctx, operation: Operation) => Data<C, M> | Promise<Data<C, M>>);
+  /** What the model is told of this one. @default its `///` comment */
+  readonly description?: string;
+};
+
+/** The columns that are returned, filtered, sorted and written: those selected, or all but those omitted. */
+type Visible<S> = { readonly select?: Columns<S>; readonly omit?: never } | { readonly select?: never; readonly omit?: Columns<S> };
+
+type Columns<S> = { readonly [F in keyof S]?: boolean };
+
+/** Prisma's `include` without its `false` and `_count`; `A` is the type of that argument, `O` the relations of the model's payload. */
+type Include<A, O> = {
+  readonly [R in keyof O & keyof NonNullable<A>]?: true | Related<Exclude<NonNullable<A>[R], boolean | null | undefined>, O[R]>;
+};
+
+/** Args of one relation, as far as Prisma has them for it: a relation to one row has no `orderBy` or `take`. */
+type Related<A, P> = Visible<RelatedPayload<P>['scalars']> & {
+  readonly [K in keyof A & ('where' | 'orderBy' | 'take')]?: A[K];
+} & {
+  readonly include?: A extends { include?: infer I } ? Include<I, RelatedPayload<P>['objects']> : never;
+};
+
+/** Columns of a create, foreign keys included; no relations, since writes through an exposure are never nested. */
+type Data<C, M extends ModelKey<C>> = { readonly [F in keyof Scalars<C, M>]?: ValueOf<CreateData<C, M>, F> };
+
+/** Distributes over Prisma's union of checked and unchecked input, of which only one has the foreign keys. */
+type ValueOf<D, F> = D extends unknown ? (F extends keyof D ? Exclude<D[F], undefined> : never) : never;
+
+interface Payload {
+  readonly scalars: object;
+  readonly objects: object;
+}
+
+type RelatedPayload<P> = NonNullable<P extends readonly (infer Row)[] ? Row : P> extends infer R extends Payload ? R : Payload;
+
+interface Delegate {
+  readonly [phantom: symbol]: { types: { payload: Payload; operations: { findMany: { args: object }; create: { args: object } } } };
+}
+
+type Types<C, M extends ModelKey<C>> = C[M] extends { readonly [phantom: symbol]: { types: infer T extends Delegate[symbol]['types'] } }
+  ? T
+  : never;
+type Scalars<C, M extends ModelKey<C>> = Types<C, M>['payload']['scalars'];
+type Objects<C, M extends ModelKey<C>> = Types<C, M>['payload']['objects'];
+type Args<C, M extends ModelKey<C>> = Types<C, M>['operations']['findMany']['args'] & {
+  include?: unknown;
+  orderBy?: unknown;
+  where?: unknown;
+};
+type Where<C, M extends ModelKey<C>> = NonNullable<Args<C, M>['where']>;
+type CreateData<C, M extends ModelKey<C>> = Types<C, M>['operations']['create']['args'] extends { data: infer D } ? D : never;

@@ -1,0 +1,134 @@
+import type { Datamodel, DatamodelField, DatamodelModel } from './datamodel.ts';
+import type { Exposure } from './exposure.ts';
+
+/** A model of the datamodel with its relations resolved, and its exposure if it has one. */
+export interface ModelNode {
+  /** The client's property, e.g. `booking`. */
+  readonly key: string;
+  /** The model's name, e.g. `Booking`. */
+  readonly name: string;
+  readonly model: DatamodelModel;
+  readonly fields: ReadonlyMap<string, DatamodelField>;
+  readonly relations: ReadonlyMap<string, Relation>;
+  /** Unique keys, the primary key first; only those whose columns are all required. */
+  readonly uniques: readonly UniqueKey[];
+  /** Set once the declarations are resolved; `undefined` if the model is not exposed. */
+  exposure: Exposure | undefined;
+}
+
+export interface Relation {
+  readonly name: string;
+  readonly source: ModelNode;
+  readonly target: ModelNode;
+  readonly toMany: boolean;
+  /** A to-one relation whose foreign key may not be null. */
+  readonly required: boolean;
+  /** Foreign key columns on this side; empty on the other side. */
+  readonly from: readonly string[];
+  readonly to: readonly string[];
+  readonly documentation: string | undefined;
+}
+
+/** One way to name a single row: `id`, or a compound such as `clientId_roomId`. */
+export interface UniqueKey {
+  readonly name: string;
+  readonly fields: readonly string[];
+  readonly compound: boolean;
+}
+
+/** All models of a datamodel. */
+export interface ModelGraph {
+  readonly byKey: ReadonlyMap<string, ModelNode>;
+  readonly byName: ReadonlyMap<string, ModelNode>;
+  readonly enums: Datamodel['enums'];
+  /** E.g. `postgresql`; `undefined` where the datamodel does not say. */
+  readonly provider: string | undefined;
+}
+
+/** Resolves the names of a datamodel into a graph of models. */
+export function modelGraph(datamodel: Datamodel): ModelGraph {
+  const byKey = new Map<string, ModelNode>();
+  const byName = new Map<string, ModelNode>();
+  for (const model of Object.values(datamodel.models)) {
+    const fields = new Map(model.fields.map(field => [field.name, field]));
+    const node: ModelNode = {
+      key: model.key,
+      name: model.name,
+      model,
+      fields,
+      relations: new Map(),
+      uniques: uniqueKeys(model, fields),
+      exposure: undefined,
+    };
+    byKey.set(model.key, node);
+    byName.set(model.name, node);
+  }
+  for (const node of byName.values()) linkRelations(node, byName);
+  const provider = 'provider' in datamodel && typeof datamodel.provider === 'string' ? datamodel.provider : undefined;
+  return { byKey, byName, enums: datamodel.enums, provider };
+}
+
+/** The `where` that names the row with these key values: `{ id: 1 }`, `{ clientId_roomId: { clientId: 1, roomId: 2 } }`. */
+export function uniqueWhere(key: UniqueKey, row: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const values = columnsWhere(key.fields, row);
+  return key.compound ? { [key.name]: values } : values;
+}
+
+/** The same columns as a plain `where`, which also goes where Prisma takes no unique one. */
+export function columnsWhere(fields: readonly string[], row: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const where: Record<string, unknown> = {};
+  for (const field of fields) where[field] = row[field];
+  return where;
+}
+
+/** `{ a: true, b: true }` */
+export function selectOf(names: Iterable<string>): Record<string, true> {
+  const select: Record<string, true> = {};
+  for (const name of names) select[name] = true;
+  return select;
+}
+
+/** The key by which this package itself tells rows apart: the primary key, else the first unique. */
+export function rowKey(node: ModelNode): UniqueKey {
+  const key = node.uniques[0];
+  if (key === undefined) throw new TypeError(`datamodel: ${node.name} has no unique key without nullable columns`);
+  return key;
+}
+
+/**
+ * A condition that no row meets. Not `OR: []`: Prisma drops that inside an AND, and every row matches.
+ */
+export function noRow(node: ModelNode): Record<string, unknown> {
+  const [field] = rowKey(node).fields;
+  return { [field as string]: { in: [] } };
+}
+
+function uniqueKeys(model: DatamodelModel, fields: ReadonlyMap<string, DatamodelField>): UniqueKey[] {
+  const keys: UniqueKey[] = [];
+  const add = (name: string, names: readonly string[]): void => {
+    const usable = names.length > 0 && names.every(field => fields.get(field)?.isRequired === true);
+    if (usable && !keys.some(key => key.name === name)) keys.push({ name, fields: names, compound: names.length > 1 });
+  };
+  add(model.primaryKeyName ?? model.primaryKey.join('_'), model.primaryKey);
+  for (const unique of model.uniques) add(unique.name, unique.fields);
+  return keys;
+}
+
+function linkRelations(node: ModelNode, byName: ReadonlyMap<string, ModelNode>): void {
+  const relations = node.relations as Map<string, Relation>;
+  for (const field of node.fields.values()) {
+    if (field.kind !== 'object') continue;
+    const target = byName.get(field.type);
+    if (target === undefined) continue;
+    relations.set(field.name, {
+      name: field.name,
+      source: node,
+      target,
+      toMany: field.isList,
+      required: !field.isList && field.isRequired,
+      from: field.relationFromFields ?? [],
+      to: field.relationToFields ?? [],
+      documentation: field.documentation,
+    });
+  }
+}

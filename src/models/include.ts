@@ -1,0 +1,140 @@
+import type { Column, Columns } from './columns.ts';
+import { columnNames, parseFlags, resolveColumns } from './columns.ts';
+import type { ModelGraph, ModelNode, Relation } from './graph.ts';
+import { rowKey, selectOf } from './graph.ts';
+import { assertKeys, assertTake, defaultTake, resolveOrder, resolveWhere } from './host-args.ts';
+import type { Args } from './policy.ts';
+import { hasPolicy } from './policy.ts';
+import { isPlainObject, list } from './refusal.ts';
+
+/** The columns and relations of a row that goes out, with the Prisma `select` that fetches them. */
+export interface Selection {
+  readonly columns: readonly Column[];
+  readonly relations: readonly IncludedRelation[];
+  /** Counted relations, under `_count`. */
+  readonly counts: readonly string[];
+  readonly select: Args;
+  /** Whether a row policy may apply anywhere below, so that the `select` is completed per call. */
+  readonly filtered: boolean;
+}
+
+export interface IncludedRelation {
+  readonly relation: Relation;
+  readonly selection: Selection;
+  /** Cap of a list, in rows. */
+  readonly take: number | undefined;
+  /** Whether a to-one relation may come out as null: it is optional, or its row may be out of sight. */
+  readonly nullable: boolean;
+}
+
+/** The property that names the relations of a row whose list was cut at its cap. No Prisma field can have this name. */
+export const truncatedKey = '_truncated';
+
+const toManyOptions = ['select', 'omit', 'include', 'where', 'orderBy', 'take'];
+const toOneOptions = ['select', 'omit', 'include'];
+const optionalOptions = [...toOneOptions, 'where'];
+
+/**
+ * The selection of a row: these columns and the declared `include`.
+ *
+ * @throws {TypeError} at an unknown relation or option, at a related column that its own exposure hides, and at a related
+ * model that is not exposed and has no `select` here.
+ */
+export function resolveSelection(node: ModelNode, columns: Columns, include: unknown, graph: ModelGraph, path: string): Selection {
+  const select: Args = selectOf(columns.keys());
+  const relations: IncludedRelation[] = [];
+  let counts: string[] = [];
+  let filtered = false;
+  if (include !== undefined && !isPlainObject(include)) throw new TypeError(`${path}: expected an object such as { client: true }`);
+  for (const [name, value] of Object.entries(include ?? {})) {
+    const at = `${path}.${name}`;
+    if (value === false || value === undefined) continue;
+    if (name === '_count') {
+      const counted = resolveCounts(node, value, at);
+      counts = Object.keys(counted);
+      select['_count'] = { select: counted };
+      filtered ||= counts.some(count => isFiltered(node.relations.get(count), counted[count]));
+      continue;
+    }
+    const relation = node.relations.get(name);
+    if (relation === undefined) throw new TypeError(`${at}: ${node.name} has no relation \`${name}\` (${list(node.relations.keys())})`);
+    const { included, args } = resolveIncluded(relation, value, graph, at);
+    relations.push(included);
+    select[name] = args;
+    filtered ||= included.selection.filtered || isFiltered(relation, args);
+  }
+  return { columns: [...columns.values()], relations, counts, select, filtered };
+}
+
+function resolveIncluded(relation: Relation, value: unknown, graph: ModelGraph, path: string): { included: IncludedRelation; args: Args } {
+  const { target, toMany } = relation;
+  const declared = value === true ? {} : value;
+  assertKeys(declared, toMany ? toManyOptions : relation.required ? toOneOptions : optionalOptions, path);
+  const columns = resolveRelatedColumns(target, declared, graph, path);
+  const selection = resolveSelection(target, columns, declared['include'], graph, `${path}.include`);
+  const args: Args = { select: selection.select };
+  if (declared['where'] !== undefined) args['where'] = resolveWhere(declared['where'], target, `${path}.where`);
+  if (!toMany) {
+    return { included: { relation, selection, take: undefined, nullable: !relation.required || hasPolicy(target) }, args };
+  }
+  const take = declared['take'] ?? target.exposure?.take ?? defaultTake;
+  assertTake(take, `${path}.take`);
+  args['orderBy'] =
+    declared['orderBy'] === undefined && target.exposure !== undefined
+      ? [...target.exposure.orderBy]
+      : resolveOrder(declared['orderBy'], target, rowKey(target), `${path}.orderBy`);
+  args['take'] = take + 1;
+  return { included: { relation, selection, take, nullable: false }, args };
+}
+
+function resolveRelatedColumns(target: ModelNode, declared: Args, graph: ModelGraph, path: string): Columns {
+  const { exposure } = target;
+  if (exposure === undefined) {
+    if (declared['select'] === undefined) {
+      throw new TypeError(`${path}: ${target.name} is not exposed; name the columns in select, or add models.${target.key}`);
+    }
+    return resolveColumns(target, graph, declared, path).columns;
+  }
+  const { select, omit } = declared;
+  if (select !== undefined && omit !== undefined) throw new TypeError(`${path}: has both select and omit; keep one`);
+  if (select === undefined && omit === undefined) return exposure.columns;
+  const option = select === undefined ? 'omit' : 'select';
+  const flags = parseFlags(select ?? omit, target, `${path}.${option}`);
+  for (const [name, flag] of flags) {
+    if (option === 'select' && flag && !exposure.columns.has(name)) {
+      throw new TypeError(`${path}.select.${name}: models.${target.key} hides it (it shows ${list(exposure.columns.keys())})`);
+    }
+  }
+  const columns = new Map(
+    [...exposure.columns].filter(([name]) => (option === 'select' ? flags.get(name) === true : flags.get(name) !== true)),
+  );
+  if (columns.size === 0) throw new TypeError(`${path}: leaves no column of ${target.name} visible (${columnNames(target)})`);
+  return columns;
+}
+
+function resolveCounts(node: ModelNode, value: unknown, path: string): Args {
+  assertKeys(value, ['select'], path);
+  const { select } = value;
+  if (!isPlainObject(select)) throw new TypeError(`${path}.select: expected an object such as { bookings: true }`);
+  const counts: Args = {};
+  for (const [name, part] of Object.entries(select)) {
+    const relation = node.relations.get(name);
+    const at = `${path}.select.${name}`;
+    if (relation?.toMany !== true) {
+      const lists = [...node.relations.values()].filter(known => known.toMany).map(known => known.name);
+      throw new TypeError(`${at}: ${node.name} has no list relation \`${name}\` (${list(lists)})`);
+    }
+    if (part === false) continue;
+    if (part === true) counts[name] = true;
+    else {
+      assertKeys(part, ['where'], at);
+      counts[name] = { where: resolveWhere(part['where'], relation.target, `${at}.where`) };
+    }
+  }
+  return counts;
+}
+
+/** A related policy, or a filter of the host through which one may be reached. */
+function isFiltered(relation: Relation | undefined, args: unknown): boolean {
+  return relation !== undefined && (hasPolicy(relation.target) || (isPlainObject(args) && args['where'] !== undefined));
+}

@@ -1,0 +1,105 @@
+import { ToolError } from '../errors.ts';
+import type { Exposure } from './exposure.ts';
+import type { ModelNode } from './graph.ts';
+import { isPlainObject, list } from './refusal.ts';
+
+/** Runs a piece of work against Prisma, once more if the database gave way to a concurrent transaction (P2034). */
+export async function attempt<T>(exposure: Exposure, operation: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work().catch((error: unknown) => (codeOf(error) === 'P2034' ? work() : Promise.reject(error as Error)));
+  } catch (error) {
+    throw toToolError(error, exposure, operation);
+  }
+}
+
+/** The `code` of a known Prisma error, e.g. `P2025`; told by its shape, for several clients may be loaded. */
+export function codeOf(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
+  return typeof error.code === 'string' && /^P\d{4}$/.test(error.code) ? error.code : undefined;
+}
+
+/** What a caller is told of a row that does not exist, or that the policy hides: the same. */
+export function notFound(exposure: Exposure, cause?: unknown): ToolError {
+  return new ToolError(`not found: no ${exposure.node.name} matches where`, { status: 404, cause });
+}
+
+/** What a caller is told whose write would leave a row that the policy hides. */
+export function outsidePolicy({ name }: ModelNode, operation: string): ToolError {
+  return new ToolError(`not allowed: this ${operation} would leave a ${name} that you may not have; nothing was changed`, { status: 403 });
+}
+
+/** A Prisma error as one that a model can act on; any other error as it is. */
+function toToolError(error: unknown, exposure: Exposure, operation: string): unknown {
+  const { name } = exposure.node;
+  switch (codeOf(error)) {
+    case 'P2025':
+      return notFound(exposure, error);
+    case 'P2002': {
+      const fields = visibleOf(uniqueFields(error, exposure.node), exposure);
+      const which = fields.length === 0 ? '' : ` with the same ${list(fields)}`;
+      return new ToolError(`already exists: there is another ${name}${which}`, { status: 409, cause: error });
+    }
+    case 'P2003':
+    case 'P2014': {
+      if (operation === 'delete')
+        return new ToolError(`still referenced: other rows belong to this ${name}`, { status: 409, cause: error });
+      const fields = visibleOf(foreignKeyFields(error, exposure.node), exposure);
+      const which = fields.length === 0 ? 'data' : `data.${list(fields)}`;
+      return new ToolError(`${which}: the related row does not exist`, { cause: error });
+    }
+    case 'P2000':
+      return new ToolError('data: a value is too long for its column', { cause: error });
+    case 'P2011':
+      return new ToolError('data: a required value is missing', { cause: error });
+    case 'P2004':
+      return new ToolError('data: a constraint of the database refuses these values', { cause: error });
+    case 'P2006':
+    case 'P2007':
+    case 'P2019':
+    case 'P2020':
+    case 'P2023':
+    case 'P2033':
+      return new ToolError('a value does not fit the type of its column', { cause: error });
+    default:
+      return error;
+  }
+}
+
+/** The columns of a violated unique constraint. Engines put them into `meta.target`, driver adapters into the adapter's own error. */
+function uniqueFields(error: unknown, node: ModelNode): readonly string[] {
+  const target = metaOf(error)['target'];
+  if (Array.isArray(target)) return target.map(String);
+  const { fields, index } = constraintOf(error);
+  if (Array.isArray(fields)) return fields.map(field => String(field).replaceAll(/^["`[]|["`\]]$/g, ''));
+  const named = typeof index === 'string' ? index : typeof target === 'string' ? target : undefined;
+  if (named === undefined) return [];
+  if (named.endsWith('_pkey') || named === 'PRIMARY') return node.model.primaryKey;
+  return longest(node.model.uniques.map(unique => unique.fields).filter(names => named.endsWith(`_${names.join('_')}_key`)));
+}
+
+function foreignKeyFields(error: unknown, node: ModelNode): readonly string[] {
+  const { index } = constraintOf(error);
+  const { field_name: fieldName } = metaOf(error);
+  const named = typeof index === 'string' ? index : typeof fieldName === 'string' ? fieldName : '';
+  const keys = [...node.relations.values()].map(relation => relation.from);
+  return longest(keys.filter(names => names.length > 0 && named.includes(`_${names.join('_')}_fkey`)));
+}
+
+function visibleOf(names: readonly string[], exposure: Exposure): string[] {
+  return names.filter(name => exposure.columns.has(name));
+}
+
+function longest(candidates: (readonly string[])[]): readonly string[] {
+  return candidates.reduce<readonly string[]>((best, names) => (names.length > best.length ? names : best), []);
+}
+
+function constraintOf(error: unknown): Record<string, unknown> {
+  const adapterError = metaOf(error)['driverAdapterError'];
+  const cause = typeof adapterError === 'object' && adapterError !== null && 'cause' in adapterError ? adapterError.cause : undefined;
+  return isPlainObject(cause) && isPlainObject(cause['constraint']) ? cause['constraint'] : {};
+}
+
+function metaOf(error: unknown): Record<string, unknown> {
+  const { meta } = error as { meta?: unknown };
+  return isPlainObject(meta) ? meta : {};
+}

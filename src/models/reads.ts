@@ -1,0 +1,140 @@
+import type { CallContext } from '../protocol/definitions.ts';
+import type { ParsedFindMany } from './args.ts';
+import { cursorKey } from './args.ts';
+import type { Exposure } from './exposure.ts';
+import type { UniqueKey } from './graph.ts';
+import { columnsWhere, rowKey, selectOf, uniqueWhere } from './graph.ts';
+import type { Selection } from './include.ts';
+import type { Args, RowFilter } from './policy.ts';
+import { both, Policies } from './policy.ts';
+import { attempt } from './prisma-errors.ts';
+import { isEmpty, refuse } from './refusal.ts';
+import { rowWriter } from './rows.ts';
+import type { Delegate, Delegates, Row, ScopedSelection } from './selection.ts';
+import { attachJoins, scopeSelection } from './selection.ts';
+import { encodeCursor } from './unique.ts';
+import { weaveWhere } from './weave.ts';
+import type { ParsedWhere } from './where.ts';
+
+/** A page of rows as it goes out. */
+export interface Page {
+  readonly rows: Row[];
+  readonly nextCursor?: string;
+  readonly truncated?: boolean;
+}
+
+/** The reading half of an exposure: every query within the row policies of the call. Rows come out as JSON. */
+export interface Reader {
+  readonly findUnique: (where: Args, selection: Selection, ctx: CallContext) => Promise<Row | undefined>;
+  readonly findMany: (query: ParsedFindMany, ctx: CallContext) => Promise<Page>;
+  readonly count: (parsed: ParsedWhere, ctx: CallContext) => Promise<number>;
+  /** Different visible values of one column, in order. */
+  readonly values: (column: string, where: Args, take: number, ctx: CallContext) => Promise<unknown[]>;
+}
+
+/** A query without row policies. */
+interface Scope {
+  readonly filter: RowFilter;
+  readonly where: Args;
+  readonly selection: ScopedSelection | undefined;
+}
+
+/** Compiles the reads of one exposure. */
+export function reader(exposure: Exposure, client: Delegates): Reader {
+  const { node } = exposure;
+  const delegate = client[node.key] as Delegate;
+  const key = cursorKey(exposure);
+  return {
+    findUnique: async (where, selection, ctx) => {
+      const { filter, selection: scoped } = await scope(exposure, 'findUnique', { where: {}, relational: false }, selection, ctx);
+      const args = {
+        where: filter === undefined ? where : { ...where, AND: [filter] },
+        select: scoped?.args['select'] ?? selection.select,
+      };
+      const row = (await attempt(exposure, 'findUnique', () => call(delegate, 'findUnique', args))) as Row | null;
+      if (row === null) return undefined;
+      if (scoped !== undefined) await attachJoins(client, [row], scoped);
+      return rowWriter(selection)(row);
+    },
+    findMany: async (query, ctx) => {
+      const { selection, take, cursor } = query;
+      const scoped = await scope(exposure, 'findMany', query, selection, ctx);
+      if (cursor !== undefined) await assertCursor(exposure, delegate, key, cursor, scoped.filter);
+      const select = (scoped.selection?.args['select'] ?? selection.select) as Args;
+      const args: Args = {
+        select: key === undefined ? select : withKey(select, key),
+        orderBy: query.orderBy,
+        take: take + 1,
+        ...whereOf(scoped),
+        ...(cursor !== undefined && key !== undefined && { cursor: uniqueWhere(key, cursor), skip: 1 }),
+      };
+      const found = (await attempt(exposure, 'findMany', () => call(delegate, 'findMany', args))) as Row[];
+      const more = found.length > take;
+      if (more) found.pop();
+      if (scoped.selection !== undefined) await attachJoins(client, found, scoped.selection);
+      const last = found.at(-1);
+      const rows = found.map(rowWriter(selection));
+      if (!more) return { rows };
+      return key === undefined || last === undefined
+        ? { rows, truncated: true }
+        : { rows, nextCursor: encodeCursor(exposure, key, last), truncated: true };
+    },
+    count: async (parsed, ctx) => {
+      const scoped = await scope(exposure, 'count', parsed, undefined, ctx);
+      return (await attempt(exposure, 'count', () => call(delegate, 'count', whereOf(scoped)))) as number;
+    },
+    values: async (column, where, take, ctx) => {
+      const scoped = await scope(exposure, 'findMany', { where, relational: false }, undefined, ctx);
+      const args = { ...whereOf(scoped), select: { [column]: true }, distinct: [column], orderBy: { [column]: 'asc' }, take };
+      const rows = (await attempt(exposure, 'findMany', () => call(delegate, 'findMany', args))) as Row[];
+      return rows.map(row => row[column]);
+    },
+  };
+}
+
+/** Calls a delegate method; a client that lacks it was refused at start-up. */
+export function call(delegate: Delegate, operation: string, args: Args): Promise<unknown> {
+  return (delegate[operation] as Delegate[string]).call(delegate, args);
+}
+
+/** The row policies a query needs, each asked at most once; nothing is made where there are none. */
+function scope(
+  exposure: Exposure,
+  operation: string,
+  { where, relational }: ParsedWhere,
+  selection: Selection | undefined,
+  ctx: CallContext,
+): Scope | Promise<Scope> {
+  const { node, policy } = exposure;
+  const filtered = selection?.filtered === true;
+  if (policy === undefined && !relational && !filtered) return { filter: undefined, where, selection: undefined };
+  const policies = new Policies(ctx);
+  return policies.settled(() => ({
+    filter: policies.filter(node, operation),
+    where: relational ? weaveWhere(node, where, policies) : where,
+    selection: filtered ? scopeSelection(node, { select: selection.select }, policies) : undefined,
+  }));
+}
+
+function whereOf({ where, filter }: Scope): { where?: Args } {
+  const whole = both(where, filter);
+  return whole === undefined || isEmpty(whole) ? {} : { where: whole };
+}
+
+/** A cursor names a row, so it is held to the policy like any other. */
+async function assertCursor(
+  exposure: Exposure,
+  delegate: Delegate,
+  key: UniqueKey | undefined,
+  row: Args,
+  filter: RowFilter,
+): Promise<void> {
+  const fields = key?.fields ?? [];
+  const args = { where: both(columnsWhere(fields, row), filter), select: selectOf(rowKey(exposure.node).fields) };
+  const found = await attempt(exposure, 'findMany', () => call(delegate, 'findFirst', args));
+  if (found === null) refuse('cursor', 'its row is gone; leave cursor out to start from the first row');
+}
+
+function withKey(select: Args, key: UniqueKey): Args {
+  return key.fields.every(name => select[name] === true) ? select : { ...select, ...selectOf(key.fields) };
+}

@@ -1,0 +1,204 @@
+import type { JsonSchema } from '../protocol/json-schema.ts';
+import { nameOf, refuse } from './refusal.ts';
+
+/** How values of one Prisma scalar type travel: in from JSON, out to JSON, and what a filter may ask of them. */
+export interface ScalarType {
+  readonly input: JsonSchema;
+  readonly output: JsonSchema;
+  /** Filter operators besides `equals`, `not`, `in` and `notIn`. */
+  readonly operators: readonly string[];
+  /** Whether `in` and `notIn` are offered. */
+  readonly listable: boolean;
+  /** From JSON to what Prisma takes; refuses with the path otherwise. */
+  readonly parse: (value: unknown, path: string) => unknown;
+  /** From a URI variable to what `parse` takes; absent where the text itself is it. */
+  readonly fromText?: (text: string) => unknown;
+  /** From Prisma to JSON; absent where the value is JSON already. */
+  readonly toJson?: (value: unknown) => unknown;
+}
+
+const maxJsonDepth = 64;
+const comparisons = ['lt', 'lte', 'gt', 'gte'] as const;
+const int32 = { min: -(2 ** 31), max: 2 ** 31 - 1 };
+const int64 = { min: -(2n ** 63n), max: 2n ** 63n - 1n };
+
+const string: ScalarType = {
+  input: { type: 'string' },
+  output: { type: 'string' },
+  operators: [...comparisons, 'contains', 'startsWith', 'endsWith'],
+  listable: true,
+  parse: parseString,
+};
+
+const int: ScalarType = {
+  input: { type: 'integer' },
+  output: { type: 'integer' },
+  operators: comparisons,
+  listable: true,
+  parse: (value, path) => {
+    if (typeof value !== 'number' || !Number.isInteger(value)) return refuse(path, `expected an integer, got ${nameOf(value)}`);
+    if (value < int32.min || value > int32.max) return refuse(path, `out of range, ${int32.min} to ${int32.max}`);
+    return value;
+  },
+  fromText: numberFromText,
+};
+
+const float: ScalarType = {
+  input: { type: 'number' },
+  // NaN and the infinities of a database have no JSON but null.
+  output: { type: ['number', 'null'] },
+  operators: comparisons,
+  listable: true,
+  parse: (value, path) =>
+    typeof value === 'number' && Number.isFinite(value) ? value : refuse(path, `expected a number, got ${nameOf(value)}`),
+  fromText: numberFromText,
+};
+
+const bigInt: ScalarType = {
+  input: { type: 'string', description: 'integer in a string' },
+  output: { type: 'string' },
+  operators: comparisons,
+  listable: true,
+  parse: (value, path) => {
+    const text = Number.isSafeInteger(value) ? String(value) : value;
+    if (typeof text !== 'string' || !/^-?\d{1,19}$/.test(text)) return refuse(path, 'not an integer in a string, such as "42"');
+    const big = BigInt(text);
+    if (big < int64.min || big > int64.max) return refuse(path, `out of range, ${int64.min} to ${int64.max}`);
+    return big;
+  },
+  toJson: String,
+};
+
+const decimal: ScalarType = {
+  input: { type: 'string', description: 'decimal number in a string' },
+  output: { type: 'string' },
+  operators: comparisons,
+  listable: true,
+  parse: (value, path) => {
+    const text = typeof value === 'number' ? String(value) : value;
+    if (typeof text !== 'string' || !/^-?\d{1,100}(\.\d{1,100})?$/.test(text)) {
+      return refuse(path, 'not a decimal number in a string, such as "12.50"');
+    }
+    return text;
+  },
+  toJson: plainNumber,
+};
+
+const boolean: ScalarType = {
+  input: { type: 'boolean' },
+  output: { type: 'boolean' },
+  operators: [],
+  listable: false,
+  parse: (value, path) => (typeof value === 'boolean' ? value : refuse(path, `expected true or false, got ${nameOf(value)}`)),
+  fromText: text => (text === 'true' ? true : text === 'false' ? false : text),
+};
+
+const dateTime: ScalarType = {
+  input: { type: 'string', description: 'ISO 8601 date-time' },
+  output: { type: 'string' },
+  operators: comparisons,
+  listable: true,
+  parse: parseDateTime,
+  toJson: value => (value instanceof Date ? value.toISOString() : String(value)),
+};
+
+const bytes: ScalarType = {
+  input: { type: 'string', description: 'base64' },
+  output: { type: 'string' },
+  operators: [],
+  listable: true,
+  parse: (value, path) => {
+    if (typeof value !== 'string' || value.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(value)) return refuse(path, 'not base64');
+    return new Uint8Array(Buffer.from(value, 'base64'));
+  },
+  toJson: value => Buffer.from(value as Uint8Array).toString('base64'),
+};
+
+const json: ScalarType = {
+  input: { description: 'any JSON but null' },
+  output: {},
+  operators: [],
+  listable: false,
+  parse: (value, path) => {
+    if (value === null) return refuse(path, 'null cannot be written to or compared with a Json column; leave it out');
+    assertStorable(value, path, 0);
+    return value;
+  },
+};
+
+const scalarTypes: ReadonlyMap<string, ScalarType> = new Map(
+  Object.entries({
+    String: string,
+    Int: int,
+    Float: float,
+    BigInt: bigInt,
+    Decimal: decimal,
+    Boolean: boolean,
+    DateTime: dateTime,
+    Bytes: bytes,
+    Json: json,
+  }),
+);
+
+/** The entry of the table for a Prisma scalar type, `undefined` for a type this package does not know. */
+export function scalarType(type: string): ScalarType | undefined {
+  return scalarTypes.get(type);
+}
+
+/** The entry for an enum of these values. */
+export function enumType(values: readonly string[]): ScalarType {
+  const allowed: ReadonlySet<unknown> = new Set(values);
+  return {
+    input: { type: 'string', enum: [...values] },
+    output: { type: 'string', enum: [...values] },
+    operators: [],
+    listable: true,
+    parse: (value, path) => (allowed.has(value) ? value : refuse(path, `not one of ${values.join(', ')}`)),
+  };
+}
+
+function parseString(value: unknown, path: string): string {
+  if (typeof value !== 'string') return refuse(path, `expected a string, got ${nameOf(value)}`);
+  // PostgreSQL has no U+0000 in text.
+  return value.includes('\0') ? refuse(path, 'contains U+0000') : value;
+}
+
+const isoDateTime = /^(\d{4})-(\d{2})-(\d{2})T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2})$/;
+
+function parseDateTime(value: unknown, path: string): Date {
+  const match = typeof value === 'string' ? isoDateTime.exec(value) : null;
+  const date = match === null ? undefined : new Date(value as string);
+  if (match === null || date === undefined || Number.isNaN(date.getTime()) || !isCalendarDay(match)) {
+    return refuse(path, 'not an ISO 8601 date-time with its zone, such as 2026-01-31T09:00:00Z');
+  }
+  return date;
+}
+
+/** `Date` reads 30 February as 2 March. */
+function isCalendarDay([, year, month, day]: RegExpExecArray): boolean {
+  const last = new Date(Date.UTC(Number(year), Number(month), 0));
+  return Number(year) >= 1 && Number(month) >= 1 && Number(month) <= 12 && Number(day) >= 1 && Number(day) <= last.getUTCDate();
+}
+
+/** The digits of a `Decimal`, without an exponent. */
+function plainNumber(value: unknown): string {
+  const decimal = value as { toFixed?: () => string };
+  return typeof decimal.toFixed === 'function' ? decimal.toFixed() : String(value);
+}
+
+function numberFromText(text: string): unknown {
+  return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
+}
+
+/** PostgreSQL's jsonb has no U+0000 either. */
+function assertStorable(value: unknown, path: string, depth: number): void {
+  if (depth > maxJsonDepth) refuse(path, `nested deeper than ${maxJsonDepth} levels`);
+  if (typeof value === 'string') parseString(value, path);
+  else if (Array.isArray(value)) for (const item of value) assertStorable(item, path, depth + 1);
+  else if (typeof value === 'object' && value !== null) {
+    for (const [key, item] of Object.entries(value)) {
+      parseString(key, path);
+      assertStorable(item, path, depth + 1);
+    }
+  }
+}

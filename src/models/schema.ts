@@ -1,0 +1,196 @@
+import type { JsonSchema } from '../protocol/json-schema.ts';
+import { cursorKey, sortableColumns } from './args.ts';
+import type { Column } from './columns.ts';
+import type { DataReader } from './data.ts';
+import type { Exposure } from './exposure.ts';
+import type { UniqueKey } from './graph.ts';
+import type { Selection } from './include.ts';
+import { truncatedKey } from './include.ts';
+import { list } from './refusal.ts';
+import { filterableRelations, operatorsOf } from './where.ts';
+
+type Properties = Record<string, JsonSchema>;
+
+/** `{ where?, select?, orderBy?, take?, cursor? }` */
+export function findManyInput(exposure: Exposure): JsonSchema {
+  const orders = sortableColumns(exposure).map(name => [name, { type: 'string', enum: ['asc', 'desc'] }]);
+  return closed({
+    where: whereSchema(exposure),
+    select: selectSchema(exposure),
+    orderBy: { type: 'array', items: closed(Object.fromEntries(orders) as Properties), description: 'One column per item.' },
+    take: { type: 'integer', minimum: 1, maximum: exposure.take, description: `Rows at most, default ${exposure.take}.` },
+    ...(cursorKey(exposure) && {
+      cursor: { type: 'string', description: 'nextCursor of the page before, with the same where and orderBy.' },
+    }),
+  });
+}
+
+/** `{ where, select? }` */
+export function findUniqueInput(exposure: Exposure): JsonSchema {
+  return closed({ where: uniqueSchema(exposure), select: selectSchema(exposure) }, ['where']);
+}
+
+/** `{ where? }` */
+export function countInput(exposure: Exposure): JsonSchema {
+  return closed({ where: whereSchema(exposure) });
+}
+
+/** `{ data }` */
+export function createInput(reader: DataReader): JsonSchema {
+  return closed({ data: dataSchema(reader) }, ['data']);
+}
+
+/** `{ where, data }` */
+export function updateInput(exposure: Exposure, reader: DataReader): JsonSchema {
+  return closed({ where: uniqueSchema(exposure), data: dataSchema(reader) }, ['where', 'data']);
+}
+
+/** `{ where }` */
+export function deleteInput(exposure: Exposure): JsonSchema {
+  return closed({ where: uniqueSchema(exposure) }, ['where']);
+}
+
+/** `{ rows, nextCursor?, truncated? }` */
+export function pageOutput(exposure: Exposure): JsonSchema {
+  return closed(
+    {
+      rows: { type: 'array', items: rowOutput(exposure.selection, false) },
+      ...(cursorKey(exposure) && { nextCursor: { type: 'string', description: 'Give it as cursor for the next page.' } }),
+      truncated: { type: 'boolean', description: 'There are more rows than these.' },
+    },
+    ['rows'],
+  );
+}
+
+/** `{ count }` */
+export function countOutput(): JsonSchema {
+  return closed({ count: { type: 'integer' } }, ['count']);
+}
+
+/**
+ * One row of a selection.
+ *
+ * @param whole Whether every column is there, as no caller can narrow it.
+ */
+export function rowOutput(selection: Selection, whole: boolean): JsonSchema {
+  const properties: Properties = {};
+  for (const column of selection.columns) properties[column.name] = columnOutput(column);
+  for (const { relation, selection: part, take, nullable } of selection.relations) {
+    const row = rowOutput(part, true);
+    if (take === undefined) properties[relation.name] = nullable ? { ...row, type: ['object', 'null'] } : row;
+    else properties[relation.name] = { type: 'array', items: row, description: `At most ${take}.` };
+  }
+  if (selection.counts.length > 0) {
+    const counts = selection.counts.map(name => [name, { type: 'integer' }]);
+    properties['_count'] = closed(Object.fromEntries(counts) as Properties, [...selection.counts]);
+  }
+  const required = whole ? Object.keys(properties) : [];
+  if (selection.relations.some(({ take }) => take !== undefined)) {
+    properties[truncatedKey] = { type: 'array', items: { type: 'string' }, description: 'Relations with more rows than are given here.' };
+  }
+  return closed(properties, required);
+}
+
+function columnOutput({ type, list: isList, nullable, field }: Column): JsonSchema {
+  const one = isList ? { type: 'array', items: type.output } : nullable ? orNull(type.output) : type.output;
+  return field.documentation === undefined ? one : { ...one, description: field.documentation };
+}
+
+/**
+ * The filter a caller may give, kept small: what each column takes is in its type and in one description of the operators, because
+ * spelling the operators out per column makes a list of tools that clients refuse for its size.
+ */
+function whereSchema(exposure: Exposure): JsonSchema {
+  const properties: Properties = {};
+  for (const column of exposure.columns.values()) properties[column.name] = filterSchema(column);
+  for (const relation of filterableRelations(exposure)) {
+    const columns = list(relation.target.exposure?.columns.keys() ?? []);
+    properties[relation.name] = {
+      type: relation.toMany ? 'object' : ['object', 'null'],
+      description: `${relation.toMany ? 'some, every or none' : 'is or isNot'}, of ${relation.target.name} (${columns})`,
+    };
+  }
+  for (const name of ['AND', 'OR', 'NOT']) properties[name] = { type: 'array', items: { type: 'object' } };
+  return {
+    ...closed(properties),
+    description: `Prisma filter. A column takes a value or operators: ${describeOperators(exposure)}. AND, OR and NOT nest.`,
+  };
+}
+
+function filterSchema({ type, field, nullable, list: isList }: Column): JsonSchema {
+  const own = type.input.type as string | undefined;
+  const types = [
+    ...(isList ? ['array'] : own === undefined ? [] : [own]),
+    'object',
+    ...(nullable && field.type !== 'Json' ? ['null'] : []),
+  ];
+  const words = [field.documentation, type.input.enum === undefined ? type.input.description : list(type.input.enum as string[])];
+  const description = words.filter(word => word !== undefined).join(' · ');
+  const schema: JsonSchema = own === undefined && !isList ? {} : { type: types.length === 1 ? 'object' : types };
+  return description === '' ? schema : { ...schema, description };
+}
+
+/** `{ equals, not, in, notIn, lt, lte, gt, gte, contains (strings), … }` for the columns at hand. */
+function describeOperators(exposure: Exposure): string {
+  const seen = new Map<string, Set<string>>();
+  for (const column of exposure.columns.values()) {
+    for (const operator of operatorsOf(column, exposure.insensitive)) {
+      const types = seen.get(operator) ?? new Set();
+      seen.set(operator, types.add(column.list ? 'lists' : column.field.type));
+    }
+  }
+  const textOnly = ['contains', 'startsWith', 'endsWith', 'mode'];
+  return list(
+    [...seen.keys()].map(name => (name === 'mode' ? 'mode: "insensitive" (text)' : textOnly.includes(name) ? `${name} (text)` : name)),
+  );
+}
+
+function uniqueSchema(exposure: Exposure): JsonSchema {
+  const { uniques, columns } = exposure;
+  const properties: Properties = {};
+  for (const key of uniques) properties[key.name] = keySchema(key, columns);
+  const [only] = uniques;
+  if (uniques.length === 1 && only !== undefined) return closed(properties, [only.name]);
+  return { ...closed(properties), description: `Exactly one of ${list(uniques.map(key => key.name))}.` };
+}
+
+function keySchema(key: UniqueKey, columns: ReadonlyMap<string, Column>): JsonSchema {
+  const parts = key.fields.map(name => [name, describe(columns.get(name) as Column)] as const);
+  const [first] = parts;
+  return key.compound || first === undefined ? closed(Object.fromEntries(parts), [...key.fields]) : first[1];
+}
+
+function dataSchema({ columns, required, operation }: DataReader): JsonSchema {
+  const properties: Properties = {};
+  for (const column of columns.values()) {
+    const schema = describe(column);
+    properties[column.name] = column.nullable && column.field.type !== 'Json' ? orNull(schema) : schema;
+  }
+  const schema = closed(properties, [...required]);
+  return operation === 'update' ? { ...schema, description: 'Only what is to change.' } : schema;
+}
+
+function selectSchema(exposure: Exposure): JsonSchema {
+  const properties: Properties = {};
+  for (const name of Object.keys(exposure.selection.select)) properties[name] = { type: 'boolean' };
+  return { ...closed(properties), description: 'Return only these; default all.' };
+}
+
+/** A column as a value to give. */
+function describe({ type, field, list: isList }: Column): JsonSchema {
+  const schema: JsonSchema = isList ? { type: 'array', items: type.input } : { ...type.input };
+  const words = [field.documentation, schema.description].filter(word => word !== undefined);
+  return words.length === 0 ? schema : { ...schema, description: words.join(' · ') };
+}
+
+/** The same, or null. */
+function orNull(schema: JsonSchema): JsonSchema {
+  if (schema.type === undefined) return schema;
+  const types = Array.isArray(schema.type) ? schema.type : [schema.type];
+  const nullable: JsonSchema = { ...schema, type: types.includes('null') ? types : [...types, 'null'] };
+  return schema.enum === undefined ? nullable : { ...nullable, enum: [...schema.enum, null] };
+}
+
+function closed(properties: Properties, required: string[] = []): JsonSchema {
+  return { type: 'object', properties, ...(required.length > 0 && { required }), additionalProperties: false };
+}

@@ -1,0 +1,145 @@
+import type { CallContext } from '../protocol/definitions.ts';
+import type { Datamodel } from './datamodel.ts';
+import type { ExposureLike } from './exposure.ts';
+import { resolveExposures } from './exposure.ts';
+import type { ModelGraph, ModelNode } from './graph.ts';
+import { modelGraph } from './graph.ts';
+import { hasPolicy, Policies } from './policy.ts';
+import { isScopable, queryRunner } from './scoped-operations.ts';
+import type { Execution, RunQuery } from './scoped-query.ts';
+import { ScopedQuery, scopedMethod } from './scoped-query.ts';
+import type { Delegate, Delegates } from './selection.ts';
+import type { TransactingClient } from './writes.ts';
+
+/** What every Prisma client is, whatever its models. */
+export type PrismaClientLike = object;
+
+export interface ModelOptions {
+  readonly prisma: PrismaClientLike;
+  readonly datamodel: Datamodel;
+  /** By the client's own property names. */
+  readonly models: Readonly<Record<string, ExposureLike>>;
+}
+
+type BaseClient = Delegates & TransactingClient;
+
+/**
+ * The host's client, held to the row policies of one caller: `ctx.prisma`.
+ *
+ * Every query of an exposed model gets its policy, and so do the relations, relation counts and relation filters inside queries of any model. What a
+ * write leaves behind must satisfy the policy, or it is rolled back. What cannot be scoped is refused: raw SQL, `$extends`, methods that a client
+ * extension added to a delegate, nested writes into a model with a policy. Columns are not its business, for it serves the host's own code.
+ *
+ * Built on proxies rather than on `$extends`, whose query hook can neither open a transaction nor ask a second question inside one.
+ *
+ * @throws {TypeError} at the first mistake in the declaration.
+ */
+export function scopedClient({ prisma, datamodel, models }: ModelOptions): (ctx: CallContext) => PrismaClientLike {
+  const graph = modelGraph(datamodel);
+  resolveExposures(models, graph);
+  return clientScope(prisma, graph);
+}
+
+/** The same for a graph whose exposures are resolved. A client without any policy to keep is handed out as it is. */
+export function clientScope(prisma: PrismaClientLike, graph: ModelGraph): (ctx: CallContext) => PrismaClientLike {
+  if (![...graph.byKey.values()].some(hasPolicy)) return () => prisma;
+  return ctx => scopeClient(prisma as BaseClient, graph, queryRunner(new Policies(ctx)));
+}
+
+const passed: ReadonlySet<string> = new Set(['$connect', '$disconnect', '$on']);
+
+function scopeClient(client: BaseClient, graph: ModelGraph, run: RunQuery): PrismaClientLike {
+  const execution: Execution = {
+    client,
+    transact: work => client.$transaction(tx => work(tx as Delegates)),
+  };
+  return scopeProxy(client, graph, run, execution, (work, options) => {
+    if (typeof work === 'function') {
+      return client.$transaction(
+        tx => (work as (scoped: unknown) => Promise<unknown>)(scopeTransaction(tx as Delegates, graph, run)),
+        ...options,
+      );
+    }
+    return client.$transaction(tx => runAll(work, inTransaction(tx as Delegates)), ...options);
+  });
+}
+
+function scopeTransaction(tx: Delegates, graph: ModelGraph, run: RunQuery): PrismaClientLike {
+  const execution = inTransaction(tx);
+  // A transaction within a transaction is part of it.
+  const scoped = scopeProxy(tx, graph, run, execution, async work =>
+    typeof work === 'function' ? (work as (scoped: unknown) => Promise<unknown>)(scoped) : runAll(work, execution),
+  );
+  return scoped;
+}
+
+function inTransaction(tx: Delegates): Execution {
+  return { client: tx, transact: work => work(tx) };
+}
+
+async function runAll(queries: unknown, execution: Execution): Promise<unknown[]> {
+  const results: unknown[] = [];
+  for (const query of Array.isArray(queries) ? (queries as unknown[]) : []) {
+    if (!(query instanceof ScopedQuery))
+      throw new TypeError('ctx.prisma.$transaction: takes queries of ctx.prisma, not yet awaited, or a function');
+    results.push(await query.runIn(execution));
+  }
+  return results;
+}
+
+type Transact = (work: unknown, options: []) => Promise<unknown>;
+
+function scopeProxy(client: object, graph: ModelGraph, run: RunQuery, execution: Execution, transact: Transact): PrismaClientLike {
+  const delegates = new Map<string, object>();
+  return new Proxy(client, {
+    get(target, property) {
+      if (typeof property !== 'string') return Reflect.get(target, property) as unknown;
+      const node = graph.byKey.get(property);
+      if (node !== undefined) {
+        let delegate = delegates.get(property);
+        if (delegate === undefined) {
+          delegate = scopeDelegate(Reflect.get(target, property) as Delegate, node, run, execution);
+          delegates.set(property, delegate);
+        }
+        return delegate;
+      }
+      if (property === '$transaction') return (work: unknown, ...options: []) => transact(work, options);
+      const value: unknown = Reflect.get(target, property);
+      if (passed.has(property) && typeof value === 'function') return value.bind(target) as unknown;
+      if (property.startsWith('$') && typeof value === 'function') {
+        return () => {
+          throw new TypeError(
+            `ctx.prisma.${property}: cannot be held to row policies; use the queries of ctx.prisma, or a client of your own`,
+          );
+        };
+      }
+      // What a client extension added is called on the scoped client, for it is called as its method.
+      return property.startsWith('$') ? undefined : value;
+    },
+  });
+}
+
+function scopeDelegate(delegate: Delegate, node: ModelNode, run: RunQuery, execution: Execution): object {
+  const methods = new Map<string, unknown>();
+  return new Proxy(delegate, {
+    get(target, property) {
+      if (typeof property !== 'string') return Reflect.get(target, property) as unknown;
+      let method = methods.get(property);
+      if (method === undefined) {
+        const value: unknown = Reflect.get(target, property);
+        if (typeof value !== 'function') return property.startsWith('$') ? undefined : value;
+        method = isScopable(property) ? scopedMethod(execution, node, property, run) : refusal(node, property);
+        methods.set(property, method);
+      }
+      return method;
+    },
+  });
+}
+
+function refusal({ key }: ModelNode, property: string): () => never {
+  return () => {
+    throw new TypeError(
+      `ctx.prisma.${key}.${property}: cannot be held to row policies; use a query of Prisma's own, or a client of your own`,
+    );
+  };
+}

@@ -1,0 +1,164 @@
+import type { ModelNode } from './graph.ts';
+import { columnsWhere, rowKey, selectOf } from './graph.ts';
+import { scopeData } from './nested-writes.ts';
+import type { Args, Policies, RowFilter } from './policy.ts';
+import { both } from './policy.ts';
+import { outsidePolicy } from './prisma-errors.ts';
+import { isPlainObject } from './refusal.ts';
+import type { Execution, RunQuery } from './scoped-query.ts';
+import type { Delegate, Delegates, Row, ScopedSelection } from './selection.ts';
+import { attachJoins, scopeSelection } from './selection.ts';
+import { weaveUnique, weaveWhere } from './weave.ts';
+
+/** One query with the row policies in it. */
+interface ScopedArgs {
+  readonly args: Args;
+  readonly filter: RowFilter;
+  readonly selection: ScopedSelection;
+}
+
+type Run = (execution: Execution, node: ModelNode, operation: string, scoped: ScopedArgs) => Promise<unknown>;
+
+/** By Prisma operation. What is not here is refused by the scoped client. */
+const operations: ReadonlyMap<string, Run> = new Map<string, Run>([
+  ...['findUnique', 'findUniqueOrThrow', 'findFirst', 'findFirstOrThrow', 'findMany', 'delete'].map(name => [name, runRows] as const),
+  ...['count', 'aggregate', 'groupBy', 'deleteMany'].map(name => [name, runPlain] as const),
+  ...['create', 'update', 'upsert'].map(name => [name, runWrite] as const),
+  ...['createMany', 'createManyAndReturn'].map(name => [name, runCreateMany] as const),
+  ...['updateMany', 'updateManyAndReturn'].map(name => [name, runUpdateMany] as const),
+]);
+
+const uniqueOperations: ReadonlySet<string> = new Set(['findUnique', 'findUniqueOrThrow', 'update', 'upsert', 'delete']);
+const aggregations: ReadonlySet<string> = new Set(['count', 'aggregate', 'groupBy']);
+
+/** Whether the scoped client knows how to scope this delegate method. */
+export function isScopable(operation: string): boolean {
+  return operations.has(operation);
+}
+
+/** The runner of queries under the policies of one call. */
+export function queryRunner(policies: Policies): RunQuery {
+  return async (execution, node, operation, args) => {
+    const scoped = await policies.settled(() => scopeArgs(node, operation, args, policies));
+    return (operations.get(operation) as Run)(execution, node, operation, scoped);
+  };
+}
+
+function scopeArgs(node: ModelNode, operation: string, args: Args, policies: Policies): ScopedArgs {
+  const filter = policies.filter(node, operation);
+  const scoped: Args = { ...args };
+  const unique = uniqueOperations.has(operation);
+  if (isPlainObject(args['where'])) scoped['where'] = (unique ? weaveUnique : weaveWhere)(node, args['where'], policies);
+  const where = scoped['where'] as Args | undefined;
+  if (operation.startsWith('create')) scopeParts(node, ['data'], scoped, policies);
+  else if (filter !== undefined && unique) scoped['where'] = { ...where, AND: [...((where?.['AND'] as Args[]) ?? []), filter] };
+  else if (filter !== undefined) scoped['where'] = both(where, filter);
+  if (operation.startsWith('update')) scopeParts(node, ['data'], scoped, policies);
+  if (operation === 'upsert') scopeParts(node, ['create', 'update'], scoped, policies);
+  const selection = aggregations.has(operation) ? noSelection : scopeSelection(node, args, policies);
+  return { args: { ...scoped, ...selection.args }, filter, selection };
+}
+
+const noSelection: ScopedSelection = { args: {}, joins: [], nested: [] };
+
+function scopeParts(node: ModelNode, names: readonly string[], args: Args, policies: Policies): void {
+  for (const name of names) {
+    const part = args[name];
+    const path = `ctx.prisma.${node.key}: ${name}`;
+    args[name] = Array.isArray(part) ? part.map(item => scopeData(node, item, policies, path)) : scopeData(node, part, policies, path);
+  }
+}
+
+async function runRows({ client }: Execution, node: ModelNode, operation: string, { args, selection }: ScopedArgs): Promise<unknown> {
+  const result = await method(client, node, operation)(args);
+  await attachJoins(client, toRows(result), selection);
+  return result;
+}
+
+function runPlain({ client }: Execution, node: ModelNode, operation: string, { args }: ScopedArgs): Promise<unknown> {
+  return method(client, node, operation)(args);
+}
+
+/** Writes one row, and in the same transaction reads it back under the policy. */
+async function runWrite(execution: Execution, node: ModelNode, operation: string, scoped: ScopedArgs): Promise<unknown> {
+  const { args, filter, selection } = scoped;
+  if (filter === undefined) return runRows(execution, node, operation, scoped);
+  const key = rowKey(node).fields;
+  const { select: _, include: __, omit: ___, ...write } = args;
+  return execution.transact(async tx => {
+    const written = (await method(tx, node, operation)({ ...write, select: selectOf(key) })) as Row;
+    const row = await method(tx, node, 'findFirst')({ where: both(columnsWhere(key, written), filter), ...selection.args });
+    if (row === null) throw outsidePolicy(node, operation);
+    await attachJoins(tx, [row as Row], selection);
+    return row;
+  });
+}
+
+async function runCreateMany(execution: Execution, node: ModelNode, operation: string, scoped: ScopedArgs): Promise<unknown> {
+  const { args, filter, selection } = scoped;
+  if (filter === undefined)
+    return operation === 'createMany' ? runPlain(execution, node, operation, scoped) : runRows(execution, node, operation, scoped);
+  if (execution.client[node.key]?.['createManyAndReturn'] === undefined) {
+    throw new TypeError(
+      `ctx.prisma.${node.key}.${operation}: this database cannot return what it created, so models.${node.key}.where cannot be checked; use create`,
+    );
+  }
+  const { data, skipDuplicates } = args;
+  const key = rowKey(node).fields;
+  return execution.transact(async tx => {
+    const create = { data, ...(skipDuplicates !== undefined && { skipDuplicates }), select: selectOf(key) };
+    const written = (await method(tx, node, 'createManyAndReturn')(create)) as Row[];
+    return finishMany(tx, node, operation, written, filter, selection);
+  });
+}
+
+async function runUpdateMany(execution: Execution, node: ModelNode, operation: string, scoped: ScopedArgs): Promise<unknown> {
+  const { args, filter, selection } = scoped;
+  if (filter === undefined)
+    return operation === 'updateMany' ? runPlain(execution, node, operation, scoped) : runRows(execution, node, operation, scoped);
+  const key = rowKey(node).fields;
+  return execution.transact(async tx => {
+    const { where, limit, data } = args;
+    const take = limit === undefined ? {} : { take: limit };
+    const found = (await method(tx, node, 'findMany')({ where, ...take, select: selectOf(key) })) as Row[];
+    if (found.length > 0) await method(tx, node, 'updateMany')({ where: both(rowsWhere(node, found), filter), data });
+    return finishMany(tx, node, operation, found, filter, selection);
+  });
+}
+
+/** Every row written must be in sight; gives the count, or the rows where the operation returns them. */
+async function finishMany(
+  tx: Delegates,
+  node: ModelNode,
+  operation: string,
+  written: Row[],
+  filter: Args,
+  selection: ScopedSelection,
+): Promise<unknown> {
+  if (written.length > 0) {
+    const left = await method(tx, node, 'count')({ where: both(rowsWhere(node, written), filter) });
+    if (left !== written.length) throw outsidePolicy(node, operation);
+  }
+  if (!operation.endsWith('AndReturn')) return { count: written.length };
+  const rows =
+    written.length === 0 ? [] : ((await method(tx, node, 'findMany')({ where: rowsWhere(node, written), ...selection.args })) as Row[]);
+  await attachJoins(tx, rows, selection);
+  return rows;
+}
+
+function rowsWhere(node: ModelNode, rows: readonly Row[]): Args {
+  const { fields } = rowKey(node);
+  const [field] = fields;
+  if (fields.length === 1 && field !== undefined) return { [field]: { in: rows.map(row => row[field]) } };
+  return { OR: rows.map(row => columnsWhere(fields, row)) };
+}
+
+function method(client: Delegates, node: ModelNode, operation: string): Delegate[string] {
+  const delegate = client[node.key] as Delegate;
+  return args => (delegate[operation] as Delegate[string]).call(delegate, args);
+}
+
+function toRows(result: unknown): Row[] {
+  if (Array.isArray(result)) return result as Row[];
+  return result === null ? [] : [result as Row];
+}

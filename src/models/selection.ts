@@ -1,0 +1,162 @@
+import type { ModelNode, Relation } from './graph.ts';
+import { columnsWhere, rowKey, selectOf } from './graph.ts';
+import type { Args, Policies } from './policy.ts';
+import { both } from './policy.ts';
+import { isPlainObject } from './refusal.ts';
+import { relatedFilter, relatedWhere } from './weave.ts';
+
+export type Row = Record<string, unknown>;
+
+/** The calls of a Prisma delegate that this package makes. */
+export type Delegate = Record<string, (args?: Args) => Promise<unknown>>;
+
+/** A Prisma client, or a transaction of one, by delegate. */
+export type Delegates = Record<string, Delegate>;
+
+/** `select`, `include` and `omit` with the row policies in them, and what is left to do with the rows. */
+export interface ScopedSelection {
+  readonly args: Args;
+  /** To-one relations that Prisma cannot filter: fetched by a query of their own, within the policy. */
+  readonly joins: readonly Join[];
+  /** Relations whose own selection has joins. */
+  readonly nested: readonly (readonly [name: string, selection: ScopedSelection])[];
+}
+
+interface Join {
+  readonly relation: Relation;
+  /** Reads the key of the related row off the parent. */
+  readonly parentKey: (row: Row) => readonly unknown[] | undefined;
+  readonly fields: readonly string[];
+  readonly selection: ScopedSelection;
+  /** The related policy, with the `where` that Prisma has for an optional relation. */
+  readonly filter: Args;
+  /** Columns that only the join asked for, on the parent and on the related row. */
+  readonly stripParent: readonly string[];
+  readonly stripTarget: readonly string[];
+}
+
+/** Puts row policies into the relations and relation counts that a query returns. */
+export function scopeSelection(node: ModelNode, args: Args, policies: Policies): ScopedSelection {
+  const scoped: Args = {};
+  const joins: Join[] = [];
+  const nested: [string, ScopedSelection][] = [];
+  if (args['omit'] !== undefined) scoped['omit'] = args['omit'];
+  for (const form of ['select', 'include'] as const) {
+    const wanted = args[form];
+    if (!isPlainObject(wanted)) continue;
+    const entries: Args = {};
+    for (const [name, value] of Object.entries(wanted)) {
+      const relation = node.relations.get(name);
+      if (name === '_count') entries[name] = scopeCounts(node, value, policies);
+      else if (relation === undefined || value === undefined || value === false) entries[name] = value;
+      else if (relation.toMany || relatedFilter(relation, policies) === undefined) {
+        const part = isPlainObject(value) ? value : {};
+        const selection = scopeSelection(relation.target, part, policies);
+        if (selection.joins.length + selection.nested.length > 0) nested.push([name, selection]);
+        const where = relatedWhere(relation, part['where'], policies);
+        entries[name] = isPlainObject(value) || where !== undefined ? { ...part, ...selection.args, ...(where && { where }) } : value;
+      } else {
+        joins.push(toJoin(relation, isPlainObject(value) ? value : {}, form === 'select' ? wanted : undefined, entries, policies));
+      }
+    }
+    scoped[form] = entries;
+  }
+  return { args: scoped, joins, nested };
+}
+
+/** Fetches what `scopeSelection` left to do and puts it into the rows, in place. */
+export async function attachJoins(client: Delegates, rows: readonly Row[], selection: ScopedSelection): Promise<void> {
+  if (rows.length === 0) return;
+  for (const join of selection.joins) await attachJoin(client, rows, join);
+  // Only now: two relations may share a foreign key column.
+  for (const { stripParent } of selection.joins) for (const row of rows) for (const name of stripParent) delete row[name];
+  for (const [name, part] of selection.nested) {
+    const related = rows.flatMap<Row>(row => (row[name] ?? []) as Row | Row[]);
+    await attachJoins(client, related, part);
+  }
+}
+
+function scopeCounts(node: ModelNode, value: unknown, policies: Policies): unknown {
+  const relations = [...node.relations.values()].filter(relation => relation.toMany);
+  const wanted = isPlainObject(value) ? value['select'] : value === true ? selectOf(relations.map(relation => relation.name)) : undefined;
+  if (!isPlainObject(wanted)) return value;
+  const select: Args = { ...wanted };
+  for (const relation of relations) {
+    const part = wanted[relation.name];
+    if (part === undefined || part === false) continue;
+    const where = relatedWhere(relation, isPlainObject(part) ? part['where'] : undefined, policies);
+    if (where !== undefined) select[relation.name] = { where };
+  }
+  return { select };
+}
+
+function toJoin(relation: Relation, part: Args, select: Args | undefined, entries: Args, policies: Policies): Join {
+  const byForeignKey = select !== undefined && relation.from.length > 0;
+  const fields = byForeignKey ? relation.to : rowKey(relation.target).fields;
+  const stripParent = byForeignKey ? relation.from.filter(name => select[name] !== true) : [];
+  if (byForeignKey) for (const name of relation.from) entries[name] = true;
+  else entries[relation.name] = { select: selectOf(fields) };
+  const selection = scopeSelection(relation.target, part, policies);
+  const stripTarget = requireColumns(selection.args, part, fields);
+  return {
+    relation,
+    parentKey: byForeignKey ? row => keyOf(row, relation.from) : row => keyOf(row[relation.name] as Row | null, fields),
+    fields,
+    selection,
+    filter: relatedWhere(relation, part['where'], policies) ?? {},
+    stripParent,
+    stripTarget,
+  };
+}
+
+/** Makes a selection return these columns; the names of those it would not have returned. */
+function requireColumns(args: Args, original: Args, fields: readonly string[]): string[] {
+  const { select, omit } = original;
+  if (isPlainObject(select)) {
+    args['select'] = { ...(args['select'] as Args), ...selectOf(fields) };
+    return fields.filter(name => select[name] !== true);
+  }
+  // Also against an `omit` that the host gave its client as a whole.
+  args['omit'] = { ...(isPlainObject(omit) ? omit : {}), ...Object.fromEntries(fields.map(name => [name, false])) };
+  return isPlainObject(omit) ? fields.filter(name => omit[name] === true) : [];
+}
+
+async function attachJoin(client: Delegates, rows: readonly Row[], join: Join): Promise<void> {
+  const { relation, fields, selection } = join;
+  const keys = new Map<string, readonly unknown[]>();
+  for (const row of rows) {
+    const key = join.parentKey(row);
+    if (key !== undefined) keys.set(idOf(key), key);
+  }
+  const found = keys.size === 0 ? [] : await findRelated(client, join, [...keys.values()]);
+  await attachJoins(client, found, selection);
+  const byId = new Map(found.map(row => [idOf(keyOf(row, fields) ?? []), row]));
+  for (const row of found) for (const name of join.stripTarget) delete row[name];
+  for (const row of rows) {
+    const key = join.parentKey(row);
+    row[relation.name] = (key && byId.get(idOf(key))) ?? null;
+  }
+}
+
+async function findRelated(client: Delegates, join: Join, keys: readonly (readonly unknown[])[]): Promise<Row[]> {
+  const [field] = join.fields;
+  const named: Args =
+    join.fields.length === 1 && field !== undefined
+      ? { [field]: { in: keys.map(([value]) => value) } }
+      : { OR: keys.map(key => columnsWhere(join.fields, Object.fromEntries(join.fields.map((name, index) => [name, key[index]])))) };
+  const args = { ...join.selection.args, where: both(named, join.filter) };
+  return (await client[join.relation.target.key]?.['findMany']?.(args)) as Row[];
+}
+
+function keyOf(row: Row | null | undefined, fields: readonly string[]): readonly unknown[] | undefined {
+  if (row === null || row === undefined) return undefined;
+  const key = fields.map(name => row[name]);
+  return key.some(value => value === null || value === undefined) ? undefined : key;
+}
+
+/** A key as a map key; dates, decimals and bytes by value. */
+function idOf(key: readonly unknown[]): string {
+  return key
+    .map(value => (value instanceof Uint8Array ? Buffer.from(value).toString('base64') : String((value as Date)?.valueOf())))
+    .join('\u0000');
+}

@@ -1,0 +1,162 @@
+import type { CallContext, CallToolResult, JsonObject, ToolAnnotations, ToolDefinition } from '../protocol/definitions.ts';
+import type { JsonSchema } from '../protocol/json-schema.ts';
+import { assertArguments, parseFindMany, parseSelect } from './args.ts';
+import type { DataReader } from './data.ts';
+import type { Exposure, Operation } from './exposure.ts';
+import { notFound } from './prisma-errors.ts';
+import type { Reader } from './reads.ts';
+import { list } from './refusal.ts';
+import {
+  countInput,
+  countOutput,
+  createInput,
+  deleteInput,
+  findManyInput,
+  findUniqueInput,
+  pageOutput,
+  rowOutput,
+  updateInput,
+} from './schema.ts';
+import { parseUniqueWhere } from './unique.ts';
+import type { WhereLimits } from './where.ts';
+import { parseWhere } from './where.ts';
+import type { Writer } from './writes.ts';
+
+/** Everything the tools of one exposure are made of. */
+export interface ToolParts {
+  readonly exposure: Exposure;
+  readonly reader: Reader;
+  readonly writer: Writer;
+  readonly create: DataReader;
+  readonly update: DataReader;
+  readonly limits: WhereLimits;
+}
+
+interface Plan {
+  readonly title: string;
+  readonly summary: string;
+  readonly inputSchema: JsonSchema;
+  readonly outputSchema: JsonSchema;
+  readonly annotations: ToolAnnotations;
+  /** The structured result. */
+  readonly run: (args: JsonObject, ctx: CallContext) => Promise<object>;
+}
+
+const readOnly: ToolAnnotations = { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false };
+const writing: ToolAnnotations = { readOnlyHint: false, openWorldHint: false };
+
+const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
+  findUnique: ({ exposure, reader }) => ({
+    title: 'find one',
+    summary: `Reads one ${exposure.node.name} by ${list(exposure.uniques.map(key => key.name))}.`,
+    inputSchema: findUniqueInput(exposure),
+    outputSchema: rowOutput(exposure.selection, false),
+    annotations: readOnly,
+    run: async (args, ctx) => {
+      assertArguments(args, ['where', 'select']);
+      const where = parseUniqueWhere(exposure, args['where']);
+      const row = await reader.findUnique(where, parseSelect(exposure, args['select']), ctx);
+      if (row === undefined) throw notFound(exposure);
+      return row;
+    },
+  }),
+  findMany: ({ exposure, reader, limits }) => ({
+    title: 'find many',
+    summary: `Reads ${exposure.node.name} rows, ordered by ${describeOrder(exposure)}, at most ${exposure.take} a call; nextCursor gets the next page.`,
+    inputSchema: findManyInput(exposure),
+    outputSchema: pageOutput(exposure),
+    annotations: readOnly,
+    run: (args, ctx) => reader.findMany(parseFindMany(exposure, args, limits), ctx),
+  }),
+  count: ({ exposure, reader, limits }) => ({
+    title: 'count',
+    summary: `Counts ${exposure.node.name} rows.`,
+    inputSchema: countInput(exposure),
+    outputSchema: countOutput(),
+    annotations: readOnly,
+    run: async (args, ctx) => {
+      assertArguments(args, ['where']);
+      const { where } = args;
+      return {
+        count: await reader.count(where === undefined ? { where: {}, relational: false } : parseWhere(exposure, where, limits), ctx),
+      };
+    },
+  }),
+  create: ({ exposure, writer, create }) => ({
+    title: 'create',
+    summary: `Creates a ${exposure.node.name} and returns it.`,
+    inputSchema: createInput(create),
+    outputSchema: rowOutput(exposure.selection, true),
+    annotations: { ...writing, destructiveHint: false, idempotentHint: false },
+    run: (args, ctx) => {
+      assertArguments(args, ['data']);
+      return writer.create(args['data'], ctx);
+    },
+  }),
+  update: ({ exposure, writer, update }) => ({
+    title: 'update',
+    summary: `Changes one ${exposure.node.name} and returns it.`,
+    inputSchema: updateInput(exposure, update),
+    outputSchema: rowOutput(exposure.selection, true),
+    annotations: { ...writing, destructiveHint: true, idempotentHint: true },
+    run: (args, ctx) => {
+      assertArguments(args, ['where', 'data']);
+      return writer.update(parseUniqueWhere(exposure, args['where']), args['data'], ctx);
+    },
+  }),
+  delete: ({ exposure, writer }) => ({
+    title: 'delete',
+    summary: `Deletes one ${exposure.node.name} for good and returns what it was.`,
+    inputSchema: deleteInput(exposure),
+    outputSchema: rowOutput({ ...exposure.selection, relations: [], counts: [] }, true),
+    annotations: { ...writing, destructiveHint: true, idempotentHint: true },
+    run: (args, ctx) => {
+      assertArguments(args, ['where']);
+      return writer.delete(parseUniqueWhere(exposure, args['where']), ctx);
+    },
+  }),
+};
+
+/** The tools of one exposure, named `<model key>_<operation>`, in the order of the operations. */
+export function modelTools(parts: ToolParts): ToolDefinition[] {
+  return [...parts.exposure.operations].map(operation => modelTool(operation, parts));
+}
+
+function modelTool(operation: Operation, parts: ToolParts): ToolDefinition {
+  const { title, summary, inputSchema, outputSchema, annotations, run } = plans[operation](parts);
+  const { node, description } = parts.exposure;
+  return {
+    name: `${node.key}_${operation}`,
+    title: `${node.name}: ${title}`,
+    description: [summary, description, describeRow(parts.exposure)].filter(part => part !== undefined).join(' '),
+    inputSchema,
+    outputSchema,
+    annotations,
+    call: async (args, ctx) => toResult(await run(args, ctx)),
+  };
+}
+
+function toResult(structured: object): CallToolResult {
+  return { content: [{ type: 'text', text: JSON.stringify(structured) }], structuredContent: structured };
+}
+
+function describeRow({ columns, selection }: Exposure): string {
+  const relations = selection.relations.map(
+    ({ relation, selection: part }) => `${relation.name} (${list(part.columns.map(({ name }) => name))})`,
+  );
+  const included = relations.length === 0 ? '' : `; with ${list(relations)}`;
+  return `Columns: ${list(columns.keys())}${included}.`;
+}
+
+/** Names only what the caller may see: an order by a hidden column is not said. */
+function describeOrder({ orderBy, columns, node }: Exposure): string {
+  const steps = orderBy.flatMap(step =>
+    Object.entries(step).map(([name, order]) => {
+      const direction =
+        typeof order === 'string' ? order : typeof order === 'object' && order !== null && 'sort' in order ? order.sort : '';
+      return columns.has(name) || node.relations.has(name) ? `${name} ${String(direction)}`.trim() : undefined;
+    }),
+  );
+  const visible = steps.filter(step => step !== undefined);
+  return visible.length === 0 ? 'their key' : list(visible);
+}

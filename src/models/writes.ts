@@ -1,0 +1,132 @@
+import type { CallContext } from '../protocol/definitions.ts';
+import type { DataReader } from './data.ts';
+import type { Exposure } from './exposure.ts';
+import type { Relation } from './graph.ts';
+import { columnsWhere, rowKey, selectOf } from './graph.ts';
+import type { Selection } from './include.ts';
+import type { Args, RowFilter } from './policy.ts';
+import { both, hasPolicy, Policies } from './policy.ts';
+import { attempt, notFound, outsidePolicy } from './prisma-errors.ts';
+import { call } from './reads.ts';
+import { list, refuse } from './refusal.ts';
+import { rowWriter } from './rows.ts';
+import type { Delegate, Delegates, Row, ScopedSelection } from './selection.ts';
+import { attachJoins, scopeSelection } from './selection.ts';
+import { relatedFilter } from './weave.ts';
+
+/** A client that can open an interactive transaction. */
+export interface TransactingClient {
+  readonly $transaction: <T>(work: (tx: unknown) => Promise<T>) => Promise<T>;
+}
+
+/** The writing half of an exposure. Rows come out as JSON, as they are after the write (before it, for `delete`). */
+export interface Writer {
+  readonly create: (data: unknown, ctx: CallContext) => Promise<Row>;
+  readonly update: (where: Args, data: unknown, ctx: CallContext) => Promise<Row>;
+  readonly delete: (where: Args, ctx: CallContext) => Promise<Row>;
+}
+
+export interface WriterOptions {
+  readonly exposure: Exposure;
+  readonly client: Delegates & TransactingClient;
+  readonly create: DataReader;
+  readonly update: DataReader;
+}
+
+/** What the policies ask of one write. */
+interface WriteScope {
+  readonly filter: RowFilter;
+  readonly references: readonly Reference[];
+  readonly selection: ScopedSelection;
+}
+
+/** A foreign key the caller set, and the rows it may point to. */
+interface Reference {
+  readonly relation: Relation;
+  readonly filter: Args;
+}
+
+/** Compiles the writes of one exposure. A write runs in a transaction where a policy has something to check, and only there. */
+export function writer({ exposure, client, create, update }: WriterOptions): Writer {
+  const { node, selection } = exposure;
+  const delegate = client[node.key] as Delegate;
+  const key = rowKey(node);
+  const columns: Selection = { ...selection, relations: [], counts: [], select: selectOf(selection.columns.map(({ name }) => name)) };
+  const write = rowWriter(selection);
+
+  const run = async (operation: 'create' | 'update', args: Args, set: ReadonlySet<string>, ctx: CallContext): Promise<Row> => {
+    const scope = await scopeWrite(exposure, operation, set, ctx);
+    const { filter } = scope;
+    return attempt(exposure, operation, async () => {
+      if (filter === undefined && scope.references.length === 0) {
+        const row = (await call(delegate, operation, { ...args, ...scope.selection.args })) as Row;
+        await attachJoins(client, [row], scope.selection);
+        return write(row);
+      }
+      return client.$transaction(async transaction => {
+        const tx = transaction as Delegates;
+        const own = tx[node.key] as Delegate;
+        const scoped =
+          operation === 'update' && filter !== undefined ? { ...args, where: { ...(args['where'] as Args), AND: [filter] } } : args;
+        await assertReferences(tx, scope.references, scoped, exposure);
+        const written = (await call(own, operation, { ...scoped, select: selectOf(key.fields) })) as Row;
+        const where = both(columnsWhere(key.fields, written), filter);
+        const row = (await call(own, 'findFirst', { where, ...scope.selection.args })) as Row | null;
+        if (row === null) throw outsidePolicy(node, operation);
+        await attachJoins(tx, [row], scope.selection);
+        return write(row);
+      });
+    });
+  };
+
+  return {
+    create: async (value, ctx) => {
+      const { data, set } = await create.read(value, ctx);
+      return run('create', { data }, set, ctx);
+    },
+    update: async (where, value, ctx) => {
+      const { data, set } = await update.read(value, ctx);
+      return run('update', { where, data }, set, ctx);
+    },
+    delete: async (where, ctx) => {
+      const policies = new Policies(ctx);
+      const filter = await policies.settled(() => policies.filter(node, 'delete'));
+      const args = { where: filter === undefined ? where : { ...where, AND: [filter] }, select: columns.select };
+      return rowWriter(columns)((await attempt(exposure, 'delete', () => call(delegate, 'delete', args))) as Row);
+    },
+  };
+}
+
+function scopeWrite(exposure: Exposure, operation: string, set: ReadonlySet<string>, ctx: CallContext): WriteScope | Promise<WriteScope> {
+  const { node, selection } = exposure;
+  const policies = new Policies(ctx);
+  const relations = [...node.relations.values()].filter(
+    relation => hasPolicy(relation.target) && relation.from.some(name => set.has(name)),
+  );
+  return policies.settled(() => ({
+    filter: policies.filter(node, operation),
+    references: relations.flatMap(relation => {
+      const filter = relatedFilter(relation, policies);
+      return filter === undefined ? [] : [{ relation, filter }];
+    }),
+    selection: scopeSelection(node, { select: selection.select }, policies),
+  }));
+}
+
+/** A foreign key to a row that the caller may not see is answered like one to a row that does not exist. */
+async function assertReferences(tx: Delegates, references: readonly Reference[], { where, data }: Args, exposure: Exposure): Promise<void> {
+  for (const { relation, filter } of references) {
+    const { from, to, target } = relation;
+    let values = data as Args;
+    if (where !== undefined && !from.every(name => name in values)) {
+      // Part of a compound key: the rest is what the row holds already.
+      const row = await call(tx[exposure.node.key] as Delegate, 'findUnique', { where: where, select: selectOf(from) });
+      if (row === null) throw notFound(exposure);
+      values = { ...(row as Row), ...values };
+    }
+    if (from.some(name => values[name] === null || values[name] === undefined)) continue;
+    const named = Object.fromEntries(to.map((name, index) => [name, values[from[index] as string]]));
+    const found = await call(tx[target.key] as Delegate, 'findFirst', { where: both(named, filter), select: selectOf(to) });
+    if (found === null) refuse(`data.${list(from.filter(name => exposure.columns.has(name)))}`, 'the related row does not exist');
+  }
+}

@@ -1,0 +1,259 @@
+import type Koa from 'koa';
+import type { z } from 'zod';
+import type { HandlerContext } from './context.ts';
+import type { Prompt } from './host/prompts.ts';
+import type { Resource } from './host/resources.ts';
+import type { Tool } from './host/tools.ts';
+import type { Datamodel } from './models/datamodel.ts';
+import type { Models } from './models/declaration.ts';
+import type { Icon } from './protocol/definitions.ts';
+import type { Store } from './session/store.ts';
+
+/** Ceilings; a breach is answered, never a crash. Every one can be raised, none switched off. */
+export interface Limits {
+  /** Bytes of a request's body, counted after inflation; more is answered 413. @default 4194304 */
+  maxBodyBytes?: number;
+  /** Levels of nesting in a message; more is answered 400. @default 64 */
+  maxDepth?: number;
+  /** Messages in one batch (2025-03-26 only); more is answered 400. @default 50 */
+  maxBatch?: number;
+  /** Requests of one session being served at once, in this process; one more gets an error. @default 100 */
+  maxCalls?: number;
+  /** Open streams of one session in this process; one more closes the oldest. @default 8 */
+  maxStreams?: number;
+  /** Streams of `subscriptions/listen` in this process; one more gets an error. @default 1000 */
+  maxListeners?: number;
+  /** Bytes waiting for a slow reader; past them its stream is closed. @default 16777216 */
+  maxStreamBufferBytes?: number;
+  /** Bytes of one result; a larger one becomes an error that says so. @default 8388608 */
+  maxResultBytes?: number;
+  /** Milliseconds a handler may run; then its signal aborts and the client gets an error. @default 300000 */
+  handlerMs?: number;
+  /** Milliseconds a handler waits for a client that it asked for something; its own time stands still meanwhile. @default 600000 */
+  inputMs?: number;
+  /** Milliseconds between comments on an idle stream, so that no proxy cuts it. @default 15000 */
+  heartbeatMs?: number;
+  /** Items in one page of a list. @default 1000 */
+  pageSize?: number;
+}
+
+/** Where sessions live and for how long. */
+export interface SessionOptions {
+  /** @default rows through `prisma`, or memory without it */
+  store?: Store;
+  /** Milliseconds without a request after which a session ends. Long, since no client survives losing one. @default 604800000 (7 days) */
+  idleMs?: number;
+  /** Sessions of one principal; one more ends the longest idle. Guests share one principal. @default 1000 */
+  maxPerPrincipal?: number;
+  /** Milliseconds a stateless client has to answer what a call asked it. @default 600000 */
+  continuationMs?: number;
+  /** Milliseconds a session row is trusted before it is read again. @default 5000 */
+  cacheMs?: number;
+  /** Milliseconds between writes of `lastSeenAt`, per session. @default 60000 */
+  touchMs?: number;
+  /** Milliseconds between sweeps of expired sessions. @default 60000 */
+  sweepMs?: number;
+}
+
+/** The options of `mcp()`. `C` is the type of the Prisma client. */
+export interface McpOptions<
+  C = unknown,
+  T extends Record<string, z.ZodType> = Record<string, z.ZodType>,
+  R extends Record<string, z.ZodType> = Record<string, z.ZodType>,
+  P extends Record<string, z.ZodType> = Record<string, z.ZodType>,
+> {
+  /** Programmatic name of the server, also the scheme of its models' resource URIs. */
+  name: string;
+  /** Version of the server, as told to clients. @default '0.0.0' */
+  version?: string;
+  /** Name for people. */
+  title?: string;
+  /** Tells a model how to use the server as a whole. */
+  instructions?: string;
+  websiteUrl?: string;
+  icons?: Icon[];
+  /** The MCP endpoint's path. @default '/mcp' */
+  path?: string;
+  /** The host's own client; sessions are rows in its database. @default none: sessions in memory */
+  prisma?: C;
+  /** What `generator mcp` wrote; needed for `models`. */
+  datamodel?: Datamodel;
+  /** The exposed models, by the client's property names. @default none */
+  models?: Models<C, HandlerContext<C>>;
+  /** The host's own tools, by name. @default none */
+  tools?: { [K in keyof T]: Tool<T[K], HandlerContext<C>> };
+  /** The host's own resources, by name. @default none */
+  resources?: { [K in keyof R]: Resource<R[K], HandlerContext<C>> };
+  /** The host's own prompts, by name. @default none */
+  prompts?: { [K in keyof P]: Prompt<P[K], HandlerContext<C>> };
+  /**
+   * Who is calling, as a stable text; `undefined` is a guest. Sessions are bound to it.
+   *
+   * @default `ctx.state.user`: itself if a string, else its `id` or `sub`
+   */
+  principal?: (ctx: Koa.Context) => string | undefined | Promise<string | undefined>;
+  /**
+   * Host names (without port) that requests may be addressed to; others are answered 403, against DNS rebinding.
+   *
+   * @default loopback names for a request on a loopback address unless `app.proxy` is set; elsewhere any
+   */
+  allowedHosts?: string[];
+  /**
+   * Origins whose pages may call, e.g. `https://app.example.com`; others are answered 403. Requests without `Origin` pass.
+   *
+   * @default loopback origins for a request on a loopback address, else none
+   */
+  allowedOrigins?: string[];
+  sessions?: SessionOptions;
+  limits?: Limits;
+  /** Takes errors of background work. @default the app's `error` event */
+  onError?: (error: unknown) => void;
+}
+
+/** The defaults of all options that have a plain one. */
+export const defaults: Readonly<{
+  version: string;
+  path: string;
+  sessions: Required<Omit<SessionOptions, 'store'>>;
+  limits: Required<Limits>;
+}> = Object.freeze({
+  version: '0.0.0',
+  path: '/mcp',
+  sessions: Object.freeze({
+    idleMs: 7 * 24 * 60 * 60 * 1000,
+    maxPerPrincipal: 1000,
+    continuationMs: 600_000,
+    cacheMs: 5000,
+    touchMs: 60_000,
+    sweepMs: 60_000,
+  }),
+  limits: Object.freeze({
+    maxBodyBytes: 4 * 1024 * 1024,
+    maxDepth: 64,
+    maxBatch: 50,
+    maxCalls: 100,
+    maxStreams: 8,
+    maxListeners: 1000,
+    maxStreamBufferBytes: 16 * 1024 * 1024,
+    maxResultBytes: 8 * 1024 * 1024,
+    handlerMs: 300_000,
+    inputMs: 600_000,
+    heartbeatMs: 15_000,
+    pageSize: 1000,
+  }),
+});
+
+export type ResolvedLimits = Readonly<Required<Limits>>;
+export type ResolvedSessions = Readonly<Required<Omit<SessionOptions, 'store'>> & Pick<SessionOptions, 'store'>>;
+
+export interface ResolvedOptions extends Omit<McpOptions, 'path' | 'version' | 'limits' | 'sessions'> {
+  readonly path: string;
+  readonly version: string;
+  readonly limits: ResolvedLimits;
+  readonly sessions: ResolvedSessions;
+}
+
+const optionKeys = [
+  'name',
+  'version',
+  'title',
+  'instructions',
+  'websiteUrl',
+  'icons',
+  'path',
+  'prisma',
+  'datamodel',
+  'models',
+  'tools',
+  'resources',
+  'prompts',
+  'principal',
+  'allowedHosts',
+  'allowedOrigins',
+  'sessions',
+  'limits',
+  'onError',
+];
+const definitionKeys = {
+  tools: ['description', 'title', 'inputSchema', 'outputSchema', 'annotations', 'icons', '_meta', 'enabled', 'handler'],
+  resources: [
+    'uri',
+    'uriTemplate',
+    'title',
+    'description',
+    'mimeType',
+    'annotations',
+    'icons',
+    '_meta',
+    'argsSchema',
+    'complete',
+    'enabled',
+    'handler',
+  ],
+  prompts: ['description', 'title', 'argsSchema', 'complete', 'icons', '_meta', 'enabled', 'handler'],
+};
+
+/**
+ * Checks the options and fills in the defaults; the result is frozen, the input untouched.
+ *
+ * @throws {TypeError} Naming the option: an unknown key (a typo must never widen access), a missing or impossible value.
+ */
+export function resolveOptions(options: McpOptions): ResolvedOptions {
+  assertKeys('options', options, optionKeys);
+  if (typeof options.name !== 'string' || !/^[A-Za-z][A-Za-z0-9+.-]*$/u.test(options.name)) {
+    throw new TypeError(
+      'name: must begin with a letter and hold letters, digits, `+`, `.` and `-` only; it is the scheme of resource URIs',
+    );
+  }
+  const path = options.path ?? defaults.path;
+  if (!path.startsWith('/') || /[?#:*()]/u.test(path))
+    throw new TypeError(`path: ${JSON.stringify(path)} must be a plain path that begins with \`/\``);
+  assertKeys('limits', options.limits, Object.keys(defaults.limits));
+  assertKeys('sessions', options.sessions, [...Object.keys(defaults.sessions), 'store']);
+  for (const kind of ['tools', 'resources', 'prompts'] as const) assertDefinitions(kind, options[kind]);
+  const limits = { ...defaults.limits, ...defined(options.limits) };
+  const sessions = { ...defaults.sessions, ...defined(options.sessions) };
+  assertPositive('limits', limits);
+  assertPositive('sessions', sessions);
+  if (sessions.touchMs * 2 > sessions.idleMs) {
+    throw new TypeError(
+      `sessions.touchMs: ${sessions.touchMs} must be at most half of sessions.idleMs (${sessions.idleMs}), or sessions in use expire`,
+    );
+  }
+  return Object.freeze({
+    ...options,
+    path: path.length > 1 ? path.replace(/\/+$/u, '') : path,
+    version: options.version ?? defaults.version,
+    limits: Object.freeze(limits),
+    sessions: Object.freeze(sessions),
+  });
+}
+
+function assertDefinitions(kind: 'tools' | 'resources' | 'prompts', definitions: unknown): void {
+  for (const [name, definition] of Object.entries((definitions ?? {}) as Record<string, { description?: unknown; handler?: unknown }>)) {
+    assertKeys(`${kind}.${name}`, definition, definitionKeys[kind]);
+    if (typeof definition.handler !== 'function') throw new TypeError(`${kind}.${name}.handler: must be a function (args, ctx) => result`);
+    if (kind !== 'resources' && (typeof definition.description !== 'string' || definition.description === '')) {
+      throw new TypeError(`${kind}.${name}.description: say what it is for; models choose by it`);
+    }
+  }
+}
+
+function assertKeys(path: string, value: unknown, known: readonly string[]): void {
+  if (value === undefined) return;
+  if (typeof value !== 'object' || value === null) throw new TypeError(`${path}: must be an object`);
+  for (const key of Object.keys(value)) {
+    if (!known.includes(key)) throw new TypeError(`${path}.${key}: no such option (${known.join(', ')})`);
+  }
+}
+
+function assertPositive(path: string, values: object): void {
+  for (const [key, value] of Object.entries(values)) {
+    if (key !== 'store' && !(Number.isInteger(value) && value > 0))
+      throw new TypeError(`${path}.${key}: ${String(value)} must be a positive integer`);
+  }
+}
+
+function defined<T extends object>(value: T | undefined): T {
+  return Object.fromEntries(Object.entries(value ?? {}).filter(([, member]) => member !== undefined)) as T;
+}

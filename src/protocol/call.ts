@@ -1,0 +1,200 @@
+import type { z } from 'zod';
+import type { Implementation, LogLevel, McpContext } from './context.ts';
+import { logLevels } from './context.ts';
+import type { CallContext, JsonObject } from './definitions.ts';
+import type { ElicitForm, ElicitResult, ElicitUrl, InputRequest, Root, SampleParams, SampleResult } from './input.ts';
+import { assertCapability, elicitRequest, rootsRequest, sampleRequest } from './input.ts';
+import type { JsonSchema } from './json-schema.ts';
+import type { RequestId } from './jsonrpc.ts';
+import { notificationText } from './jsonrpc.ts';
+import type { Registry } from './registry.ts';
+import type { Revision } from './revisions.ts';
+
+/** Where the messages go that a call causes before its response. The transport has one per request. */
+export interface Outlet {
+  /** Sends one JSON-RPC message, already JSON; `false` if it has no way to the client. */
+  send(message: string): boolean;
+}
+
+/** How a call asks its client for something: with a request of its own, or by ending with `input_required`. */
+export interface Peer {
+  ask<T>(request: InputRequest<T>, call: Call): Promise<T>;
+}
+
+/** What the protocol may change of the session a call came in. */
+export interface SessionPort {
+  readonly id: string;
+  setLogLevel(level: LogLevel): Promise<void>;
+  subscribe(uri: string): Promise<void>;
+  unsubscribe(uri: string): Promise<void>;
+}
+
+/** What a call may cost. */
+export interface CallLimits {
+  /** Milliseconds a handler may run. */
+  readonly handlerMs: number;
+  /** Bytes of a result's JSON. */
+  readonly maxResultBytes: number;
+  /** Items in one page of a list. */
+  readonly pageSize: number;
+}
+
+/** All that calls of one endpoint share. */
+export interface Server {
+  readonly registry: Registry;
+  readonly limits: CallLimits;
+}
+
+export interface CallInit {
+  readonly server: Server;
+  readonly revision: Revision;
+  readonly id: RequestId;
+  readonly meta: JsonObject | undefined;
+  readonly session: SessionPort | undefined;
+  readonly principal: string | undefined;
+  readonly client: McpContext['client'];
+  /** Below it nothing is logged; `undefined` logs nothing at all. */
+  readonly logLevel: LogLevel | undefined;
+  readonly outlet: Outlet;
+  readonly peer: Peer;
+  /** Makes the handler's context: the host's, with `mcp`. */
+  readonly createContext: (mcp: McpContext) => CallContext;
+  /** Takes an error that the client is not shown; answers with a reference to quote. */
+  readonly report: (error: unknown, ctx: CallContext) => string;
+}
+
+/** Ends a call from outside its handler. */
+export class CallEnded extends Error {}
+
+/** Ends a call without an answer: its client cancelled it, or its session ended. */
+export class Cancelled extends CallEnded {
+  override readonly name = 'Cancelled';
+}
+
+/** One request being served. It is its own `ctx.mcp`. */
+export class Call implements McpContext {
+  readonly server: Server;
+  readonly id: RequestId;
+  readonly session: SessionPort | undefined;
+  readonly principal: string | undefined;
+  readonly client: { readonly info: Implementation | undefined; readonly capabilities: JsonObject };
+  readonly row: Revision;
+  readonly ctx: CallContext;
+  readonly #init: CallInit;
+  #progress = Number.NEGATIVE_INFINITY;
+  #abort: AbortController | undefined;
+  #reject: ((reason: Error) => void) | undefined;
+  #finished = false;
+  #waiting = 0;
+  #waitingSince = 0;
+  #waited = 0;
+
+  constructor(init: CallInit) {
+    this.#init = init;
+    this.server = init.server;
+    this.id = init.id;
+    this.session = init.session;
+    this.principal = init.principal;
+    this.client = init.client;
+    this.row = init.revision;
+    this.ctx = init.createContext(this);
+  }
+
+  get revision(): string {
+    return this.row.id;
+  }
+
+  get sessionId(): string | undefined {
+    return this.session?.id;
+  }
+
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    return this.#abort.signal;
+  }
+
+  get aborted(): boolean {
+    return this.#abort?.signal.aborted ?? false;
+  }
+
+  progress(progress: number, total?: number, message?: string): void {
+    const progressToken = this.#init.meta?.['progressToken'];
+    if (typeof progressToken !== 'string' && typeof progressToken !== 'number') return;
+    if (this.#finished || !(progress > this.#progress)) return;
+    this.#progress = progress;
+    const params: JsonObject = { progressToken, progress };
+    if (total !== undefined) params['total'] = total;
+    if (message !== undefined && this.row.progressMessage) params['message'] = message;
+    this.notify('notifications/progress', params);
+  }
+
+  log(level: LogLevel, data: unknown, logger?: string): void {
+    const { logLevel } = this.#init;
+    if (logLevel === undefined || logLevels.indexOf(level) < logLevels.indexOf(logLevel)) return;
+    this.notify('notifications/message', { level, ...(logger !== undefined && { logger }), data: data ?? null });
+  }
+
+  elicit<S extends z.ZodType>(form: ElicitForm<S>): Promise<ElicitResult<z.output<S>>>;
+  elicit(form: ElicitForm<JsonSchema>): Promise<ElicitResult>;
+  elicit(page: ElicitUrl): Promise<{ action: 'accept' | 'decline' | 'cancel' }>;
+  async elicit(asked: ElicitForm<z.ZodType | JsonSchema> | ElicitUrl): Promise<ElicitResult> {
+    return this.#ask(elicitRequest(asked, this.row));
+  }
+
+  async sample(params: SampleParams): Promise<SampleResult> {
+    return this.#ask(sampleRequest(params));
+  }
+
+  async roots(): Promise<Root[]> {
+    return this.#ask(rootsRequest());
+  }
+
+  /** Milliseconds spent waiting for the client; a handler's time stands still meanwhile. */
+  get waitedMs(): number {
+    return this.#waited + (this.#waiting === 0 ? 0 : Date.now() - this.#waitingSince);
+  }
+
+  /** Sends a notification that belongs to this request. */
+  notify(method: string, params: JsonObject): void {
+    if (!this.#finished) this.#init.outlet.send(notificationText(method, params));
+  }
+
+  /** Reports an error that the client is not shown. */
+  report(error: unknown): string {
+    return this.#init.report(error, this.ctx);
+  }
+
+  /** Gives up on the call: the handler's signal aborts, and whoever waits for the handler gets `reason`: `Cancelled`, or an error to answer with. */
+  abort(reason: Error): void {
+    if (this.#finished || this.aborted) return;
+    this.#abort ??= new AbortController();
+    this.#abort.abort(reason);
+    this.#reject?.(reason);
+  }
+
+  /** Waits for a handler, yet not beyond `abort()`. */
+  race<T>(handler: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#reject = reject;
+      if (this.aborted) reject(this.signal.reason as Error);
+      handler.then(resolve, reject);
+    });
+  }
+
+  async #ask<T>(request: InputRequest<T>): Promise<T> {
+    assertCapability(request, this.client.capabilities, this.row);
+    if (this.#waiting === 0) this.#waitingSince = Date.now();
+    this.#waiting += 1;
+    try {
+      return await this.#init.peer.ask(request, this);
+    } finally {
+      this.#waiting -= 1;
+      if (this.#waiting === 0) this.#waited += Date.now() - this.#waitingSince;
+    }
+  }
+
+  /** No message of this call may follow its response. */
+  finish(): void {
+    this.#finished = true;
+  }
+}

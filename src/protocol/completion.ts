@@ -1,0 +1,72 @@
+import { McpError } from '../errors.ts';
+import type { Call } from './call.ts';
+import type { Completer, JsonObject } from './definitions.ts';
+import { isObject } from './jsonrpc.ts';
+import { isEnabled } from './list.ts';
+import { findPrompt } from './prompts.ts';
+
+/** The most values one completion carries (2025-11-25, Completion, Data Types). */
+const maxValues = 100;
+
+/**
+ * `completion/complete`, for an argument of a prompt or a variable of a resource template.
+ *
+ * @throws {McpError} -32602 for a reference, argument or context that does not exist or is malformed.
+ * @see https://modelcontextprotocol.io/specification/2025-11-25/server/utilities/completion
+ */
+export async function complete(call: Call, params: JsonObject | undefined): Promise<JsonObject> {
+  const ref = params?.['ref'];
+  const argument = params?.['argument'];
+  if (!isObject(ref)) throw new McpError('InvalidParams', 'Invalid params: `ref` must be an object');
+  if (!isObject(argument) || typeof argument['name'] !== 'string' || typeof argument['value'] !== 'string') {
+    throw new McpError('InvalidParams', 'Invalid params: `argument` must be `{ name, value }`, both strings');
+  }
+  const completer = await findCompleter(call, ref, argument['name']);
+  if (completer === undefined) return { completion: { values: [], hasMore: false } };
+  const { values, total, hasMore } = await call.race(completer(argument['value'], call.ctx, parseOthers(call, params)));
+  const completion: JsonObject = { values: values.slice(0, maxValues), hasMore: hasMore ?? values.length > maxValues };
+  if (total !== undefined) completion['total'] = total;
+  return { completion };
+}
+
+async function findCompleter(call: Call, ref: JsonObject, argument: string): Promise<Completer | undefined> {
+  switch (ref['type']) {
+    case 'ref/prompt': {
+      const prompt = await findPrompt(call, ref['name']);
+      if (!prompt.arguments?.some(({ name }) => name === argument)) throw unknownArgument(argument);
+      return own(prompt.complete, argument);
+    }
+    case 'ref/resource': {
+      const { resources, resourceTemplates } = call.server.registry;
+      const { uri } = ref;
+      const template = resourceTemplates.find(candidate => candidate.uriTemplate === uri);
+      if (template !== undefined && (await isEnabled(template, call.ctx))) {
+        if (!template.matcher.variables.includes(argument)) throw unknownArgument(argument);
+        return own(template.complete, argument);
+      }
+      if (typeof uri === 'string' && resources.has(uri)) throw unknownArgument(argument);
+      throw new McpError('InvalidParams', `Unknown resource template: ${String(uri)}`);
+    }
+    default:
+      throw new McpError('InvalidParams', 'Invalid params: `ref.type` must be "ref/prompt" or "ref/resource"');
+  }
+}
+
+/** Values of the arguments filled in so far; 2025-06-18 brought them. */
+function parseOthers(call: Call, params: JsonObject | undefined): Record<string, string> {
+  const context = params?.['context'];
+  if (!call.row.completionContext || context === undefined) return {};
+  const others = isObject(context) ? (context['arguments'] ?? {}) : undefined;
+  if (!isObject(others) || !Object.values(others).every(value => typeof value === 'string')) {
+    throw new McpError('InvalidParams', 'Invalid params: `context.arguments` must be an object of strings');
+  }
+  return others as Record<string, string>;
+}
+
+function own(completers: Readonly<Record<string, Completer>> | undefined, name: string): Completer | undefined {
+  return completers !== undefined && Object.hasOwn(completers, name) ? completers[name] : undefined;
+}
+
+function unknownArgument(name: string): McpError {
+  return new McpError('InvalidParams', `Unknown argument: ${name}`);
+}

@@ -1,0 +1,53 @@
+import { McpError } from '../errors.ts';
+import type { Call } from './call.ts';
+import { CallEnded } from './call.ts';
+import { complete } from './completion.ts';
+import type { JsonObject } from './definitions.ts';
+import { discover, setLogLevel } from './lifecycle.ts';
+import { listPrompts, listResources, listResourceTemplates, listTools } from './list.ts';
+import { getPrompt } from './prompts.ts';
+import { isOffered } from './registry.ts';
+import { readResource, subscribeResource, unsubscribeResource } from './resources.ts';
+import { finishResult, Json } from './result.ts';
+import { callTool } from './tools.ts';
+
+type Method = (call: Call, params: JsonObject | undefined, method: string) => JsonObject | Json | Promise<JsonObject | Json>;
+
+/** Request methods of all revisions; which of them a call may use says its revision's row. */
+const methods: ReadonlyMap<string, Method> = new Map<string, Method>([
+  ['ping', () => ({})],
+  ['server/discover', discover],
+  ['tools/list', listTools],
+  ['tools/call', callTool],
+  ['resources/list', listResources],
+  ['resources/templates/list', listResourceTemplates],
+  ['resources/read', readResource],
+  ['resources/subscribe', subscribeResource],
+  ['resources/unsubscribe', unsubscribeResource],
+  ['prompts/list', listPrompts],
+  ['prompts/get', getPrompt],
+  ['completion/complete', complete],
+  ['logging/setLevel', setLogLevel],
+]);
+
+/**
+ * Serves one request and gives its result as JSON text. (`initialize` opens a session and is the transport's.)
+ *
+ * @throws {McpError} What the client is to be told: -32601 for a method that the revision, or this server, does not have; -32602; -32603.
+ * @throws {InputRequired} If the client has to answer first (2026-07-28).
+ * @throws {Cancelled} If nobody waits for an answer any more.
+ */
+export async function dispatch(call: Call, method: string, params: JsonObject | undefined): Promise<string> {
+  const serve = methods.get(method);
+  if (serve === undefined || !call.row.methods.has(method) || !isOffered(call.server.registry, method))
+    throw new McpError('MethodNotFound', `Method not found: ${method}`);
+  try {
+    const result = await serve(call, params, method);
+    return result instanceof Json ? result.text : JSON.stringify(finishResult(call, method, result));
+  } catch (error) {
+    if (McpError.isError(error) || error instanceof CallEnded) throw error;
+    throw new McpError('InternalError', `Internal error (ref ${call.report(error)})`, { cause: error });
+  } finally {
+    call.finish();
+  }
+}

@@ -1,0 +1,105 @@
+import { McpError } from '../errors.ts';
+import type { JsonObject } from './definitions.ts';
+
+/** A string or an integer, echoed with its type. */
+export type RequestId = string | number;
+
+export interface JsonRpcRequest {
+  jsonrpc: '2.0';
+  id: RequestId;
+  method: string;
+  params?: JsonObject;
+}
+export interface JsonRpcNotification {
+  jsonrpc: '2.0';
+  method: string;
+  params?: JsonObject;
+}
+export interface JsonRpcResponse {
+  jsonrpc: '2.0';
+  id?: RequestId;
+  result?: JsonObject;
+  error?: { code: number; message: string; data?: unknown };
+}
+export type Message =
+  | { readonly kind: 'request'; readonly message: JsonRpcRequest }
+  | { readonly kind: 'notification'; readonly message: JsonRpcNotification }
+  | { readonly kind: 'response'; readonly message: JsonRpcResponse };
+
+/**
+ * Sorts one JSON value into the three kinds of JSON-RPC message.
+ *
+ * `{"jsonrpc":"2.0","id":1,"method":"ping"}` → `{ kind: 'request', message }`
+ *
+ * @throws {McpError} -32600 for anything else; the text names the member that is wrong.
+ * @see https://modelcontextprotocol.io/specification/2025-11-25/basic#messages
+ */
+export function parseMessage(value: unknown): Message {
+  if (!isObject(value)) throw invalid('a JSON-RPC message is an object');
+  if (value['jsonrpc'] !== '2.0') throw invalid('`jsonrpc` must be "2.0"');
+  const { id, method, params } = value;
+  if (method === undefined) return parseResponse(value);
+  if (typeof method !== 'string') throw invalid('`method` must be a string');
+  if (params !== undefined && !isObject(params)) throw invalid('`params` must be an object');
+  if (!('id' in value)) return { kind: 'notification', message: value as unknown as JsonRpcNotification };
+  if (!isRequestId(id)) throw invalid('`id` must be a string or an integer');
+  return { kind: 'request', message: value as unknown as JsonRpcRequest };
+}
+
+/** Whether `value` is a plain JSON object: not `null`, not an array. */
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Whether `value` can be a request's id. */
+export function isRequestId(value: unknown): value is RequestId {
+  return typeof value === 'string' || Number.isInteger(value);
+}
+
+/**
+ * Refuses a value nested deeper than `maxDepth` levels; recursion further down may then trust the stack.
+ *
+ * @throws {McpError} -32600
+ */
+export function assertDepth(value: unknown, maxDepth: number): void {
+  if (typeof value !== 'object' || value === null) return;
+  if (maxDepth === 0) throw invalid('the message is nested too deeply');
+  for (const key in value) assertDepth((value as JsonObject)[key], maxDepth - 1);
+}
+
+/** The text of a successful response. `resultJson` is the result, already JSON. */
+export function resultText(id: RequestId, resultJson: string): string {
+  return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${resultJson}}`;
+}
+
+/** The text of an error response; without an id where none could be read. */
+export function errorText(id: RequestId | undefined, error: McpError): string {
+  const { code, message, data } = error;
+  return JSON.stringify({ jsonrpc: '2.0', ...(id !== undefined && { id }), error: { code, message, ...(data !== undefined && { data }) } });
+}
+
+/** The text of a request. */
+export function requestText(id: RequestId, method: string, params: JsonObject): string {
+  return JSON.stringify({ jsonrpc: '2.0', id, method, params });
+}
+
+/** The text of a notification. */
+export function notificationText(method: string, params?: JsonObject): string {
+  return JSON.stringify({ jsonrpc: '2.0', method, params });
+}
+
+function parseResponse(value: JsonObject): Message {
+  const hasResult = 'result' in value;
+  const hasError = 'error' in value;
+  if (hasResult === hasError) throw invalid('a message has a `method`, a `result` or an `error`');
+  if (hasResult && !isObject(value['result'])) throw invalid('`result` must be an object');
+  if (hasError && !isObject(value['error'])) throw invalid('`error` must be an object');
+  if (hasResult ? !isRequestId(value['id']) : value['id'] !== undefined && value['id'] !== null && !isRequestId(value['id'])) {
+    throw invalid('`id` must be a string or an integer');
+  }
+  return { kind: 'response', message: value as unknown as JsonRpcResponse };
+}
+
+function invalid(what: string): McpError {
+  return new McpError('InvalidRequest', `Invalid request: ${what}`);
+}

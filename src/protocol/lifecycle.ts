@@ -1,0 +1,69 @@
+import { McpError } from '../errors.ts';
+import type { Call } from './call.ts';
+import type { Implementation, LogLevel } from './context.ts';
+import { logLevels } from './context.ts';
+import type { JsonObject } from './definitions.ts';
+import { isObject } from './jsonrpc.ts';
+import { pickFields } from './project.ts';
+import type { Registry } from './registry.ts';
+import { capabilitiesOf } from './registry.ts';
+import type { Revision } from './revisions.ts';
+import { negotiate, revisionIds } from './revisions.ts';
+
+export interface InitializeParams {
+  readonly revision: Revision;
+  readonly capabilities: JsonObject;
+  readonly clientInfo: Implementation;
+}
+
+/**
+ * Reads the params of `initialize` and negotiates the revision.
+ *
+ * @throws {McpError} -32602, naming the member. An unknown `protocolVersion` is negotiated, never an error.
+ * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/lifecycle#initialization
+ */
+export function parseInitialize(params: JsonObject | undefined): InitializeParams {
+  const { protocolVersion, capabilities, clientInfo } = params ?? {};
+  if (typeof protocolVersion !== 'string') throw invalid('`protocolVersion` must be a string');
+  if (!isObject(capabilities)) throw invalid('`capabilities` must be an object');
+  if (!isObject(clientInfo) || typeof clientInfo['name'] !== 'string' || typeof clientInfo['version'] !== 'string') {
+    throw invalid('`clientInfo` must have a `name` and a `version`, both strings');
+  }
+  return { revision: negotiate(protocolVersion), capabilities, clientInfo: clientInfo as Implementation };
+}
+
+/** The result of `initialize`. */
+export function initializeResult(registry: Registry, revision: Revision): JsonObject {
+  return {
+    protocolVersion: revision.id,
+    capabilities: capabilitiesOf(registry, revision),
+    serverInfo: pickFields(registry.info, revision.fields.implementation),
+    ...(registry.instructions !== undefined && { instructions: registry.instructions }),
+  };
+}
+
+/** `server/discover`: what `initialize` says in the other era. */
+export function discover(call: Call): JsonObject {
+  const { registry } = call.server;
+  return {
+    supportedVersions: revisionIds('modern'),
+    capabilities: capabilitiesOf(registry, call.row),
+    ...(registry.instructions !== undefined && { instructions: registry.instructions }),
+  };
+}
+
+/**
+ * `logging/setLevel`: messages below the level are no longer sent to this session.
+ *
+ * @throws {McpError} -32602 for a level that RFC 5424 does not have.
+ */
+export async function setLogLevel(call: Call, params: JsonObject | undefined): Promise<JsonObject> {
+  const level = params?.['level'];
+  if (!logLevels.includes(level as LogLevel)) throw invalid(`\`level\` must be one of ${logLevels.join(', ')}`);
+  await call.session?.setLogLevel(level as LogLevel);
+  return {};
+}
+
+function invalid(what: string): McpError {
+  return new McpError('InvalidParams', `Invalid params: ${what}`);
+}

@@ -1,0 +1,88 @@
+import type { Call } from './call.ts';
+import type {
+  CallContext,
+  JsonObject,
+  PromptDefinition,
+  ResourceDefinition,
+  ResourceTemplateDefinition,
+  ToolDefinition,
+} from './definitions.ts';
+import { paginate } from './pagination.ts';
+import { pickFields, projectPrompt, projectTool } from './project.ts';
+import type { Registry } from './registry.ts';
+import { finishResult, Json } from './result.ts';
+import type { Revision } from './revisions.ts';
+
+interface Listed {
+  readonly enabled?: (ctx: CallContext) => boolean | Promise<boolean>;
+}
+
+interface List<T extends Listed> {
+  /** The result's member. */
+  readonly key: string;
+  readonly items: (registry: Registry) => Iterable<T>;
+  readonly project: (item: T, revision: Revision) => JsonObject;
+}
+
+const tools: List<ToolDefinition> = { key: 'tools', items: registry => registry.tools.values(), project: projectTool };
+const prompts: List<PromptDefinition> = { key: 'prompts', items: registry => registry.prompts.values(), project: projectPrompt };
+const resources: List<ResourceDefinition> = {
+  key: 'resources',
+  items: registry => registry.resources.values(),
+  project: (resource, { fields }) => pickFields(resource, fields.resource),
+};
+const resourceTemplates: List<ResourceTemplateDefinition> = {
+  key: 'resourceTemplates',
+  items: registry => registry.resourceTemplates,
+  project: (template, { fields }) => pickFields(template, fields.resourceTemplate),
+};
+
+/** Pages that do not depend on the caller, as the bytes that were sent the first time. */
+const pages = new WeakMap<Registry, Map<string, Json>>();
+
+type ListMethod = (call: Call, params: JsonObject | undefined, method: string) => Promise<Json>;
+
+/** `tools/list` and its like. @throws {McpError} -32602 for a cursor that the list did not give. */
+export const listTools: ListMethod = (call, params, method) => list(tools, call, params, method);
+export const listPrompts: ListMethod = (call, params, method) => list(prompts, call, params, method);
+export const listResources: ListMethod = (call, params, method) => list(resources, call, params, method);
+export const listResourceTemplates: ListMethod = (call, params, method) => list(resourceTemplates, call, params, method);
+
+/** A list without `enabled` conditions is the same for everybody and is serialised once. */
+async function list<T extends Listed>(
+  { key, items, project }: List<T>,
+  call: Call,
+  params: JsonObject | undefined,
+  method: string,
+): Promise<Json> {
+  const { registry, limits } = call.server;
+  const cache = cacheOf(registry);
+  const cacheKey = `${method} ${call.revision} ${String(params?.['cursor'])}`;
+  const cached = cache.get(cacheKey);
+  if (cached !== undefined) return cached;
+  const all = [...items(registry)];
+  const shared = all.every(item => item.enabled === undefined);
+  const visible = shared ? all : await filterEnabled(all, call.ctx);
+  const page = paginate(key, visible, params, limits.pageSize);
+  const result: JsonObject = { [key]: page.items.map(item => project(item, call.row)) };
+  if (page.nextCursor !== undefined) result['nextCursor'] = page.nextCursor;
+  const json = new Json(JSON.stringify(finishResult(call, method, result)));
+  if (shared) cache.set(cacheKey, json);
+  return json;
+}
+
+/** Whether this caller may see and use `item`. */
+export function isEnabled(item: Listed, ctx: CallContext): boolean | Promise<boolean> {
+  return item.enabled === undefined || item.enabled(ctx);
+}
+
+async function filterEnabled<T extends Listed>(items: readonly T[], ctx: CallContext): Promise<T[]> {
+  const enabled = await Promise.all(items.map(async item => isEnabled(item, ctx)));
+  return items.filter((_, index) => enabled[index]);
+}
+
+function cacheOf(registry: Registry): Map<string, Json> {
+  const cache = pages.get(registry) ?? new Map<string, Json>();
+  pages.set(registry, cache);
+  return cache;
+}

@@ -1,0 +1,86 @@
+import type { CallToolResult, ContentBlock, GetPromptResult, JsonObject, PromptDefinition, ToolDefinition } from './definitions.ts';
+import type { JsonSchema } from './json-schema.ts';
+import type { Revision } from './revisions.ts';
+
+/** The members of `value` that `fields` names and that are there, in that order. */
+export function pickFields(value: object, fields: readonly string[]): JsonObject {
+  const picked: JsonObject = {};
+  for (const field of fields) {
+    const member = (value as JsonObject)[field];
+    if (member !== undefined) picked[field] = member;
+  }
+  return picked;
+}
+
+/** A tool as `tools/list` of the revision shows it. */
+export function projectTool(tool: ToolDefinition, revision: Revision): JsonObject {
+  const projected = pickFields(tool, revision.fields.tool);
+  if (projected['outputSchema'] !== undefined && revision.structuredContent === 'object') {
+    projected['outputSchema'] = wrapSchema(projected['outputSchema'] as JsonSchema);
+  }
+  // 2025-03-26 has no `title` of a tool, yet its annotations do.
+  if (tool.title !== undefined && !revision.fields.tool.includes('title') && revision.fields.tool.includes('annotations')) {
+    projected['annotations'] = { title: tool.title, ...tool.annotations };
+  }
+  return projected;
+}
+
+/** A prompt as `prompts/list` of the revision shows it. */
+export function projectPrompt(prompt: PromptDefinition, revision: Revision): JsonObject {
+  const projected = pickFields(prompt, revision.fields.prompt);
+  if (prompt.arguments !== undefined) {
+    projected['arguments'] = prompt.arguments.map(argument => pickFields(argument, revision.fields.promptArgument));
+  }
+  return projected;
+}
+
+/** A tool result in the revision's words: content types it does not know become text, `structuredContent` fits or goes. */
+export function projectToolResult(result: CallToolResult, tool: ToolDefinition, revision: Revision): CallToolResult {
+  const { structuredContent } = result;
+  const content = projectContent(result.content, revision);
+  if (structuredContent === undefined) return content === result.content ? result : { ...result, content };
+  if (revision.structuredContent === 'any') return content === result.content ? result : { ...result, content };
+  if (revision.structuredContent === 'absent') {
+    const { structuredContent: _, ...rest } = result;
+    return { ...rest, content };
+  }
+  const wrapped = needsWrapping(tool.outputSchema) || !isPlainObject(structuredContent);
+  if (!wrapped && content === result.content) return result;
+  return { ...result, content, structuredContent: wrapped ? { result: structuredContent } : structuredContent };
+}
+
+/** A prompt in the revision's words. */
+export function projectPromptResult(result: GetPromptResult, revision: Revision): GetPromptResult {
+  if (result.messages.every(message => revision.contentTypes.has(message.content.type))) return result;
+  return { ...result, messages: result.messages.map(message => ({ ...message, content: projectBlock(message.content, revision) })) };
+}
+
+function projectContent(content: ContentBlock[], revision: Revision): ContentBlock[] {
+  return content.every(block => revision.contentTypes.has(block.type)) ? content : content.map(block => projectBlock(block, revision));
+}
+
+function projectBlock(block: ContentBlock, revision: Revision): ContentBlock {
+  if (revision.contentTypes.has(block.type)) return block;
+  switch (block.type) {
+    case 'resource_link':
+      return { type: 'text', text: `${block.title ?? block.name}: ${block.uri}` };
+    case 'audio':
+      return { type: 'text', text: `(audio, ${block.mimeType}, which this client's protocol revision cannot carry)` };
+    default:
+      return { type: 'text', text: `(${block.type} content, which this client's protocol revision cannot carry)` };
+  }
+}
+
+function needsWrapping(schema: JsonSchema | undefined): boolean {
+  return schema !== undefined && schema.type !== 'object';
+}
+
+function wrapSchema(schema: JsonSchema): JsonSchema {
+  if (!needsWrapping(schema)) return schema;
+  const { $defs, ...rest } = schema;
+  return { type: 'object', properties: { result: rest }, required: ['result'], ...($defs !== undefined && { $defs }) };
+}
+
+function isPlainObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

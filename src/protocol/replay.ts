@@ -1,0 +1,60 @@
+import type { Call, Peer } from './call.ts';
+import { CallEnded } from './call.ts';
+import type { JsonObject } from './definitions.ts';
+import type { InputRequest } from './input.ts';
+import { isObject } from './jsonrpc.ts';
+
+/** The client's answers, by the keys of the requests. */
+export type InputResponses = Readonly<Record<string, JsonObject>>;
+
+/** Ends a call that waits for answers of its client; the retry brings them. */
+export class InputRequired extends CallEnded {
+  override readonly name = 'InputRequired';
+  /** `inputRequests` of the result. */
+  readonly requests: Readonly<Record<string, { method: string; params: JsonObject }>>;
+  /** The answers used so far, which the client will not send again. */
+  readonly answers: InputResponses;
+
+  constructor(requests: InputRequired['requests'], answers: InputResponses) {
+    super('The call goes on when the client has answered');
+    this.requests = requests;
+    this.answers = answers;
+  }
+}
+
+/**
+ * Feeds a handler that runs again the answers it has had, in its own order. At the first question without one the call ends with
+ * `input_required`; the handler's promise never settles, so nothing of it runs beyond that question.
+ *
+ * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/mrtr
+ */
+export class Replay implements Peer {
+  readonly #answers: InputResponses;
+  readonly #used: Record<string, JsonObject> = {};
+  readonly #asked: Record<string, { method: string; params: JsonObject }> = {};
+  readonly #counts = new Map<string, number>();
+
+  constructor(answers: InputResponses) {
+    this.#answers = answers;
+  }
+
+  ask<T>(request: InputRequest<T>, call: Call): Promise<T> {
+    const key = request.key ?? this.#nextKey(request.method);
+    const answer = Object.hasOwn(this.#answers, key) ? this.#answers[key] : undefined;
+    const value = answer !== undefined && isObject(answer) ? request.parse(answer) : undefined;
+    if (answer !== undefined && value !== undefined) {
+      this.#used[key] = answer;
+      return Promise.resolve(value);
+    }
+    // Questions that a handler asks side by side travel together.
+    if (Object.keys(this.#asked).length === 0) setImmediate(() => call.abort(new InputRequired(this.#asked, this.#used)));
+    this.#asked[key] = { method: request.method, params: request.params };
+    return new Promise(() => undefined);
+  }
+
+  #nextKey(method: string): string {
+    const count = (this.#counts.get(method) ?? 0) + 1;
+    this.#counts.set(method, count);
+    return `${method.replace('/', '_')}_${count}`;
+  }
+}

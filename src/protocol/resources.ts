@@ -1,0 +1,76 @@
+import { McpError } from '../errors.ts';
+import type { Call } from './call.ts';
+import { CallEnded } from './call.ts';
+import type { JsonObject, ReadResourceResult } from './definitions.ts';
+import { isEnabled } from './list.ts';
+import { isKnown } from './subscriptions.ts';
+import { describeError } from './tool-error.ts';
+
+/**
+ * `resources/read`: a fixed URI first, then the templates in their order.
+ *
+ * @throws {McpError} Not found, with `data.uri`: -32002 up to 2025-11-25, -32602 since 2026-07-28.
+ * @see https://modelcontextprotocol.io/specification/2025-11-25/server/resources#error-handling
+ */
+export async function readResource(call: Call, params: JsonObject | undefined): Promise<JsonObject> {
+  const uri = parseUri(params);
+  let result: ReadResourceResult | undefined;
+  try {
+    result = await call.race(read(call, uri));
+  } catch (error) {
+    if (McpError.isError(error) || error instanceof CallEnded) throw error;
+    throw new McpError(
+      'InternalError',
+      describeError(error, unexposed => call.report(unexposed)),
+      { data: { uri }, cause: error },
+    );
+  }
+  if (result === undefined) throw notFound(call, uri);
+  const size = Buffer.byteLength(JSON.stringify(result));
+  const { maxResultBytes } = call.server.limits;
+  if (size > maxResultBytes) {
+    throw new McpError('InternalError', `The resource is larger than ${maxResultBytes} bytes, the most this server sends`, {
+      data: { uri },
+    });
+  }
+  return result as unknown as JsonObject;
+}
+
+/**
+ * `resources/subscribe`: from now on this session hears of changes of the URI.
+ *
+ * @throws {McpError} Not found, for a URI that this endpoint could not read either.
+ */
+export async function subscribeResource(call: Call, params: JsonObject | undefined): Promise<JsonObject> {
+  const uri = parseUri(params);
+  if (!isKnown(call.server.registry, uri)) throw notFound(call, uri);
+  await call.session?.subscribe(uri);
+  return {};
+}
+
+/** `resources/unsubscribe`; harmless where there was no subscription. */
+export async function unsubscribeResource(call: Call, params: JsonObject | undefined): Promise<JsonObject> {
+  await call.session?.unsubscribe(parseUri(params));
+  return {};
+}
+
+async function read(call: Call, uri: string): Promise<ReadResourceResult | undefined> {
+  const { resources, resourceTemplates } = call.server.registry;
+  const resource = resources.get(uri);
+  if (resource !== undefined) return (await isEnabled(resource, call.ctx)) ? resource.read(uri, call.ctx) : undefined;
+  for (const template of resourceTemplates) {
+    const variables = template.matcher.match(uri);
+    if (variables !== undefined && (await isEnabled(template, call.ctx))) return template.read(uri, variables, call.ctx);
+  }
+  return undefined;
+}
+
+function parseUri(params: JsonObject | undefined): string {
+  const uri = params?.['uri'];
+  if (typeof uri !== 'string' || uri === '') throw new McpError('InvalidParams', 'Invalid params: `uri` must be a non-empty string');
+  return uri;
+}
+
+function notFound(call: Call, uri: string): McpError {
+  return new McpError(call.row.resourceNotFound, `Resource not found: ${uri}`, { data: { uri } });
+}

@@ -1,0 +1,204 @@
+import type { ErrorName } from '../errors.ts';
+
+/**
+ * How revisions differ, as data: code asks a row, never compares ids.
+ *
+ * @see https://modelcontextprotocol.io/specification/2026-07-28/changelog
+ */
+export interface Revision {
+  /** As on the wire, e.g. `"2025-11-25"`. Ids are ISO dates, so string order is age. */
+  readonly id: string;
+  /** `legacy`: `initialize` and sessions. `modern`: every request stands alone. */
+  readonly era: 'legacy' | 'modern';
+  /** Request methods it defines for the server. */
+  readonly methods: ReadonlySet<string>;
+  /** Server capabilities it defines. */
+  readonly capabilities: ReadonlySet<string>;
+  /** Whether a POST may carry an array of messages. */
+  readonly batches: boolean;
+  /** Members it defines for a list's items, in order; others are not sent. */
+  readonly fields: Readonly<
+    Record<'tool' | 'resource' | 'resourceTemplate' | 'prompt' | 'promptArgument' | 'implementation', readonly string[]>
+  >;
+  /** Content block types it defines; others are sent as text. */
+  readonly contentTypes: ReadonlySet<string>;
+  /** What `structuredContent` may be; `object` wraps anything else as `{ result }`. */
+  readonly structuredContent: 'absent' | 'object' | 'any';
+  /** Whether progress notifications carry `message`. */
+  readonly progressMessage: boolean;
+  /** Whether `completion/complete` knows `context`. */
+  readonly completionContext: boolean;
+  /** The error of a resource that does not exist. */
+  readonly resourceNotFound: ErrorName;
+  /** Requests that the server may make of the client, in one way or the other. */
+  readonly asks: ReadonlySet<string>;
+  /** Whether `elicitation/create` names its `mode`, and may be of mode `url`. */
+  readonly elicitationMode: boolean;
+  /** Whether forms have titled enums, lists and defaults of any type. */
+  readonly elicitationEnums: boolean;
+  /** Whether a URL elicitation has an id, to be told when it is complete. */
+  readonly elicitationId: boolean;
+  /** Whether results carry `resultType` and the server's name in `_meta`. */
+  readonly resultType: boolean;
+  /** Methods whose results carry `ttlMs` and `cacheScope`. */
+  readonly cacheHints: ReadonlySet<string>;
+  /** Whether an event stream begins with an event that has an id and no data. */
+  readonly priming: boolean;
+}
+
+const methods24 = [
+  'initialize',
+  'ping',
+  'tools/list',
+  'tools/call',
+  'resources/list',
+  'resources/templates/list',
+  'resources/read',
+  'resources/subscribe',
+  'resources/unsubscribe',
+  'prompts/list',
+  'prompts/get',
+  'completion/complete',
+  'logging/setLevel',
+];
+const methods26 = [
+  'server/discover',
+  'tools/list',
+  'tools/call',
+  'resources/list',
+  'resources/templates/list',
+  'resources/read',
+  'prompts/list',
+  'prompts/get',
+  'completion/complete',
+  'subscriptions/listen',
+];
+
+const fields24 = {
+  tool: ['name', 'description', 'inputSchema'],
+  resource: ['uri', 'name', 'description', 'mimeType', 'annotations'],
+  resourceTemplate: ['uriTemplate', 'name', 'description', 'mimeType', 'annotations'],
+  prompt: ['name', 'description', 'arguments'],
+  promptArgument: ['name', 'description', 'required'],
+  implementation: ['name', 'version'],
+};
+const fields03 = { ...fields24, tool: [...fields24.tool, 'annotations'], resource: [...fields24.resource, 'size'] };
+const fields06 = {
+  tool: ['name', 'title', 'description', 'inputSchema', 'outputSchema', 'annotations', '_meta'],
+  resource: ['uri', 'name', 'title', 'description', 'mimeType', 'size', 'annotations', '_meta'],
+  resourceTemplate: ['uriTemplate', 'name', 'title', 'description', 'mimeType', 'annotations', '_meta'],
+  prompt: ['name', 'title', 'description', 'arguments', '_meta'],
+  promptArgument: ['name', 'title', 'description', 'required'],
+  implementation: ['name', 'version', 'title'],
+};
+const fields11 = {
+  ...fields06,
+  tool: [...fields06.tool, 'icons'],
+  resource: [...fields06.resource, 'icons'],
+  resourceTemplate: [...fields06.resourceTemplate, 'icons'],
+  prompt: [...fields06.prompt, 'icons'],
+  implementation: [...fields06.implementation, 'description', 'icons', 'websiteUrl'],
+};
+
+const content24 = ['text', 'image', 'resource'];
+const content03 = [...content24, 'audio'];
+const content06 = [...content03, 'resource_link'];
+
+const capabilities24 = ['tools', 'resources', 'prompts', 'logging'];
+const capabilities03 = [...capabilities24, 'completions'];
+
+const r2024_11_05: Revision = {
+  id: '2024-11-05',
+  era: 'legacy',
+  methods: new Set(methods24),
+  capabilities: new Set(capabilities24),
+  batches: false,
+  fields: fields24,
+  contentTypes: new Set(content24),
+  structuredContent: 'absent',
+  progressMessage: false,
+  completionContext: false,
+  resourceNotFound: 'ResourceNotFound',
+  asks: new Set(['sampling/createMessage', 'roots/list']),
+  elicitationMode: false,
+  elicitationEnums: false,
+  elicitationId: false,
+  resultType: false,
+  cacheHints: new Set(),
+  priming: false,
+};
+const r2025_03_26: Revision = {
+  ...r2024_11_05,
+  id: '2025-03-26',
+  capabilities: new Set(capabilities03),
+  batches: true,
+  fields: fields03,
+  contentTypes: new Set(content03),
+  progressMessage: true,
+};
+const r2025_06_18: Revision = {
+  ...r2025_03_26,
+  id: '2025-06-18',
+  batches: false,
+  fields: fields06,
+  contentTypes: new Set(content06),
+  structuredContent: 'object',
+  completionContext: true,
+  asks: new Set(['sampling/createMessage', 'roots/list', 'elicitation/create']),
+};
+const r2025_11_25: Revision = {
+  ...r2025_06_18,
+  id: '2025-11-25',
+  fields: fields11,
+  elicitationMode: true,
+  elicitationEnums: true,
+  elicitationId: true,
+  priming: true,
+};
+const r2026_07_28: Revision = {
+  ...r2025_11_25,
+  id: '2026-07-28',
+  era: 'modern',
+  methods: new Set(methods26),
+  structuredContent: 'any',
+  elicitationId: false,
+  resourceNotFound: 'InvalidParams',
+  resultType: true,
+  cacheHints: new Set(['server/discover', 'tools/list', 'prompts/list', 'resources/list', 'resources/templates/list', 'resources/read']),
+  priming: false,
+};
+
+/** Every revision this package knows, oldest first. */
+export const revisions: readonly Revision[] = [r2024_11_05, r2025_03_26, r2025_06_18, r2025_11_25, r2026_07_28];
+
+/** The newest revision with an `initialize` handshake: the counter-offer to a client that asks for an unknown one. */
+export const newestLegacy: Revision = r2025_11_25;
+
+/** The revision of the HTTP+SSE transport. */
+export const oldest: Revision = r2024_11_05;
+
+/** What a legacy request without session and version header is taken for (2025-06-18, Transports, Protocol Version Header). */
+export const assumedRevision: Revision = r2025_03_26;
+
+/** The row of a revision id; `undefined` if there is none. */
+export function findRevision(id: unknown): Revision | undefined {
+  return revisions.find(revision => revision.id === id);
+}
+
+/** Ids of one era, newest first. */
+export function revisionIds(era: Revision['era']): string[] {
+  return revisions
+    .filter(revision => revision.era === era)
+    .map(revision => revision.id)
+    .reverse();
+}
+
+/**
+ * The revision an `initialize` is answered with: the one asked for if it has the handshake, else the newest that does.
+ *
+ * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/lifecycle#version-negotiation
+ */
+export function negotiate(requested: unknown): Revision {
+  const revision = findRevision(requested);
+  return revision?.era === 'legacy' ? revision : newestLegacy;
+}

@@ -1,0 +1,72 @@
+import { McpError } from '../errors.ts';
+import type { JsonObject } from './definitions.ts';
+import type { RequestId } from './jsonrpc.ts';
+import { isObject, notificationText, resultText } from './jsonrpc.ts';
+import type { Registry } from './registry.ts';
+import { isOffered } from './registry.ts';
+
+export type ListName = 'tools' | 'resources' | 'prompts';
+
+/** What a stateless client wants to hear of, and may: `params.notifications` of `subscriptions/listen`. */
+export interface SubscriptionFilter {
+  toolsListChanged?: boolean;
+  promptsListChanged?: boolean;
+  resourcesListChanged?: boolean;
+  resourceSubscriptions?: string[];
+}
+
+const flags: Readonly<Record<ListName, 'toolsListChanged' | 'promptsListChanged' | 'resourcesListChanged'>> = {
+  tools: 'toolsListChanged',
+  prompts: 'promptsListChanged',
+  resources: 'resourcesListChanged',
+};
+const maxUris = 1000;
+
+/**
+ * Reads the filter of `subscriptions/listen` and keeps what this server can honour.
+ *
+ * @throws {McpError} -32602, naming the member.
+ * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/subscriptions
+ */
+export function parseFilter(registry: Registry, params: JsonObject | undefined): SubscriptionFilter {
+  const asked = params?.['notifications'];
+  if (!isObject(asked)) throw new McpError('InvalidParams', 'Invalid params: `notifications` must be an object');
+  const filter: SubscriptionFilter = {};
+  for (const [list, flag] of Object.entries(flags)) {
+    if (asked[flag] !== undefined && typeof asked[flag] !== 'boolean')
+      throw new McpError('InvalidParams', `Invalid params: \`notifications.${flag}\` must be a boolean`);
+    if (asked[flag] === true && isOffered(registry, `${list}/list`)) filter[flag] = true;
+  }
+  const uris = asked['resourceSubscriptions'];
+  if (uris === undefined) return filter;
+  if (!Array.isArray(uris) || uris.length > maxUris || !uris.every(uri => typeof uri === 'string')) {
+    throw new McpError(
+      'InvalidParams',
+      `Invalid params: \`notifications.resourceSubscriptions\` must be an array of at most ${maxUris} URIs`,
+    );
+  }
+  const known = uris.filter(uri => isKnown(registry, uri));
+  if (known.length > 0) filter.resourceSubscriptions = known;
+  return filter;
+}
+
+/** Whether a filter wants to hear that a list changed. */
+export function wantsList(filter: SubscriptionFilter, list: ListName): boolean {
+  return filter[flags[list]] === true;
+}
+
+/** A notification on the stream of a subscription, which it names. */
+export function subscribedText(subscriptionId: RequestId, method: string, params: JsonObject = {}): string {
+  return notificationText(method, { ...params, _meta: { 'io.modelcontextprotocol/subscriptionId': subscriptionId } });
+}
+
+/** The response that ends a subscription from the server's side. */
+export function endedText(subscriptionId: RequestId, registry: Registry): string {
+  const _meta = { 'io.modelcontextprotocol/serverInfo': registry.info, 'io.modelcontextprotocol/subscriptionId': subscriptionId };
+  return resultText(subscriptionId, JSON.stringify({ resultType: 'complete', _meta }));
+}
+
+/** Whether a URI names a fixed resource or one that a template could make. */
+export function isKnown({ resources, resourceTemplates }: Registry, uri: string): boolean {
+  return resources.has(uri) || resourceTemplates.some(({ matcher }) => matcher.match(uri) !== undefined);
+}

@@ -1,0 +1,56 @@
+import { McpError } from '../errors.ts';
+import type { Call } from './call.ts';
+import { CallEnded } from './call.ts';
+import type { CallToolResult, JsonObject, ToolDefinition } from './definitions.ts';
+import { isObject } from './jsonrpc.ts';
+import { isEnabled } from './list.ts';
+import { projectToolResult } from './project.ts';
+import { finishResult, Json } from './result.ts';
+import { describeError } from './tool-error.ts';
+
+/**
+ * `tools/call`: finds the tool, runs it, and turns whatever it throws into a result that the model can read.
+ *
+ * @throws {McpError} -32602 for an unknown tool (also one this caller may not use) or `arguments` that are no object.
+ * @see https://modelcontextprotocol.io/specification/2025-11-25/server/tools#error-handling
+ */
+export async function callTool(call: Call, params: JsonObject | undefined): Promise<Json> {
+  const tool = await findTool(call, params?.['name']);
+  const args = params?.['arguments'] ?? {};
+  if (!isObject(args)) throw new McpError('InvalidParams', 'Invalid params: `arguments` must be an object');
+  let result: CallToolResult;
+  try {
+    result = await call.race(tool.call(args, call.ctx));
+  } catch (error) {
+    if (McpError.isError(error) || error instanceof CallEnded) throw error;
+    result = toolError(describeError(error, unexposed => call.report(unexposed)));
+  }
+  return serialize(call, tool, result);
+}
+
+/** A result that says what went wrong. */
+export function toolError(text: string): CallToolResult {
+  return { content: [{ type: 'text', text }], isError: true };
+}
+
+async function findTool(call: Call, name: unknown): Promise<ToolDefinition> {
+  if (typeof name !== 'string') throw new McpError('InvalidParams', 'Invalid params: `name` must be a string');
+  const tool = call.server.registry.tools.get(name);
+  if (tool === undefined || !(await isEnabled(tool, call.ctx))) throw new McpError('InvalidParams', `Unknown tool: ${name}`);
+  return tool;
+}
+
+function serialize(call: Call, tool: ToolDefinition, result: CallToolResult): Json {
+  const text = stringify(call, projectToolResult(result, tool, call.row));
+  const { maxResultBytes } = call.server.limits;
+  // A UTF-16 unit is at most three bytes of UTF-8: short texts need no count.
+  if (text.length * 3 <= maxResultBytes || Buffer.byteLength(text) <= maxResultBytes) return new Json(text);
+  const error = toolError(
+    `The result of ${tool.name} is larger than ${maxResultBytes} bytes. Ask for less: fewer rows, fewer columns or a narrower filter.`,
+  );
+  return new Json(stringify(call, error));
+}
+
+function stringify(call: Call, result: CallToolResult): string {
+  return JSON.stringify(finishResult(call, 'tools/call', result as unknown as JsonObject));
+}

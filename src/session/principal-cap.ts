@@ -1,0 +1,75 @@
+export interface PrincipalCapOptions {
+  /** Sessions of one principal. */
+  max: number;
+  /** Ends what is over `max`; how many are left. */
+  evict: (principal: string | null) => Promise<number>;
+  onError: (error: unknown) => void;
+  /** Principals whose count is remembered; for one that is forgotten, the next session is counted anew. @default 10000 */
+  maxTracked?: number;
+}
+
+/**
+ * Keeps each principal at its number of sessions without a query per new one.
+ *
+ * A principal is checked after as many new sessions as are a quarter of the room that the last check found, or a 64th of the cap if
+ * that is more. So a cap of a few is exact, and with one of 1,000 a full principal costs a check per 15 new sessions.
+ */
+export class PrincipalCap {
+  readonly #options: PrincipalCapOptions;
+  readonly #tracked = new Map<string | null, Tracked>();
+  readonly #running = new Set<Promise<void>>();
+
+  constructor(options: PrincipalCapOptions) {
+    this.#options = options;
+  }
+
+  /** Counts a new session; a check that this makes due runs by itself. */
+  opened(principal: string | null): void {
+    const tracked = this.#track(principal);
+    tracked.opened += 1;
+    if (tracked.checking || tracked.opened < tracked.due) return;
+    const run = this.#check(principal, tracked).finally(() => this.#running.delete(run));
+    this.#running.add(run);
+  }
+
+  /** Waits for the checks that are running. */
+  async settle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
+  #track(principal: string | null): Tracked {
+    const known = this.#tracked.get(principal);
+    if (known) return known;
+    const tracked = { opened: 0, due: 1, checking: false };
+    this.#tracked.set(principal, tracked);
+    if (this.#tracked.size > (this.#options.maxTracked ?? 10_000)) {
+      const [oldest] = this.#tracked.keys();
+      if (oldest !== undefined) this.#tracked.delete(oldest);
+    }
+    return tracked;
+  }
+
+  async #check(principal: string | null, tracked: Tracked): Promise<void> {
+    tracked.checking = true;
+    try {
+      do {
+        tracked.opened = 0;
+        const left = await this.#options.evict(principal);
+        const { max } = this.#options;
+        tracked.due = Math.max(1, Math.floor((max - left) / 4), Math.floor(max / 64));
+      } while (tracked.opened >= tracked.due);
+    } catch (error) {
+      this.#options.onError(error);
+    } finally {
+      tracked.checking = false;
+    }
+  }
+}
+
+interface Tracked {
+  /** Sessions since the last check began. */
+  opened: number;
+  /** How many make the next check due. */
+  due: number;
+  checking: boolean;
+}

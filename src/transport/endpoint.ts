@@ -1,0 +1,90 @@
+import Router from '@koa/router';
+import type Koa from 'koa';
+import { errorTable, McpError } from '../errors.ts';
+import { isModern } from '../protocol/envelope.ts';
+import { errorText } from '../protocol/jsonrpc.ts';
+import type { Environment } from './environment.ts';
+import type { GuardOptions } from './guard.ts';
+import { assertOrigin } from './guard.ts';
+import { openSse, postSse } from './http-sse.ts';
+import { methodNotAllowed, respondJson } from './respond.ts';
+import { postStateless } from './stateless.ts';
+import { deleteSession, getStreamable, postStreamable } from './streamable.ts';
+
+export interface EndpointOptions extends GuardOptions {
+  /** Where the endpoint is, without a trailing slash, e.g. `/mcp`. */
+  readonly path: string;
+}
+
+type Serve = (environment: Environment, ctx: Koa.Context) => Promise<void>;
+
+/** The routes of one MCP endpoint, as middleware. Whatever is not theirs goes on to the host's. */
+export function endpoint(environment: Environment, options: EndpointOptions): Koa.Middleware {
+  const base = options.path === '/' ? '' : options.path;
+  const messagesPath = `${base}/messages`;
+  const routes: Record<string, Record<string, Serve>> = {
+    [options.path]: { POST: post, GET: getStreamable, DELETE: deleteSession },
+    [`${base}/sse`]: { GET: (env, ctx) => getSse(env, ctx, messagesPath), POST: postAny, DELETE: deleteSession },
+    [messagesPath]: { POST: (env, ctx) => postSse(env, ctx, sessionIdOf(ctx)) },
+  };
+  const router = new Router();
+  for (const [path, methods] of Object.entries(routes)) {
+    const allow = Object.keys(methods).join(', ');
+    const table = new Map(Object.entries(methods));
+    router.all(path, async routed => {
+      const ctx = routed as unknown as Koa.Context;
+      await guarded(ctx, options, async () => {
+        const method = table.get(ctx.method);
+        if (method === undefined) throw methodNotAllowed(ctx, allow);
+        await method(environment, ctx);
+      });
+    });
+  }
+  return router.routes() as unknown as Koa.Middleware;
+}
+
+async function guarded(ctx: Koa.Context, options: GuardOptions, serve: () => Promise<void>): Promise<void> {
+  try {
+    assertOrigin(ctx, options);
+    await serve();
+  } catch (error) {
+    if (!McpError.isError(error)) throw error;
+    respondJson(ctx, statusOf(error), errorText(undefined, error));
+  }
+}
+
+/** One URL for both eras: which one a message belongs to says its body. */
+async function post(environment: Environment, ctx: Koa.Context): Promise<void> {
+  const body = await environment.readBody(ctx);
+  const version = ctx.req.headers['mcp-protocol-version'];
+  const serve = isModern(body, typeof version === 'string' ? version : undefined) ? postStateless : postStreamable;
+  await serve(environment, ctx, body);
+}
+
+/** The URL of the older transport takes both kinds of POST: clients are pointed at it with either. */
+async function postAny(environment: Environment, ctx: Koa.Context): Promise<void> {
+  const id = sessionIdOf(ctx);
+  const isSse = id !== undefined && (ctx.query['sessionId'] !== undefined || (await findTransport(environment, ctx, id)) === 'sse');
+  await (isSse ? postSse(environment, ctx, id) : post(environment, ctx));
+}
+
+/** Its GET opens a session of the older transport, or the standalone stream of a newer one. */
+async function getSse(environment: Environment, ctx: Koa.Context, messagesPath: string): Promise<void> {
+  const id = ctx.req.headers['mcp-session-id'];
+  const isStreamable = typeof id === 'string' && (await findTransport(environment, ctx, id)) === 'streamable';
+  await (isStreamable ? getStreamable(environment, ctx) : openSse(environment, ctx, messagesPath));
+}
+
+async function findTransport({ sessions, principal }: Environment, ctx: Koa.Context, id: string): Promise<string | undefined> {
+  return (await sessions.find(id, await principal(ctx)))?.transport;
+}
+
+function sessionIdOf(ctx: Koa.Context): string | undefined {
+  const id = ctx.query['sessionId'] ?? ctx.req.headers['mcp-session-id'];
+  return typeof id === 'string' ? id : undefined;
+}
+
+/** A request that could not be served at all has an HTTP status of its own. */
+function statusOf({ type, status }: McpError): number {
+  return status ?? Math.max(400, errorTable[type].status);
+}

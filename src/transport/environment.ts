@@ -1,0 +1,29 @@
+import type Koa from 'koa';
+import type { Server } from '../protocol/call.ts';
+import type { McpContext } from '../protocol/context.ts';
+import type { CallContext } from '../protocol/definitions.ts';
+import type { Continuations } from '../session/continuations.ts';
+import type { Sessions } from '../session/sessions.ts';
+import type { ReadBody } from './body.ts';
+import type { Calls } from './calls.ts';
+import type { Listeners } from './listeners.ts';
+import type { Requests } from './requests.ts';
+import type { Streams } from './streams.ts';
+
+/** What all transports of one endpoint share. */
+export interface Environment {
+  readonly server: Server;
+  readonly sessions: Sessions;
+  readonly continuations: Continuations;
+  readonly calls: Calls;
+  readonly listeners: Listeners;
+  readonly requests: Requests;
+  readonly streams: Streams;
+  readonly readBody: ReadBody;
+  readonly maxBatch: number;
+  /** Who is calling; `null` is a guest. */
+  readonly principal: (ctx: Koa.Context) => string | null | Promise<string | null>;
+  readonly createContext: (ctx: Koa.Context, mcp: McpContext) => CallContext;
+  /** Takes an error that no client is shown; answers with a reference to quote. */
+  readonly report: (error: unknown, ctx: Koa.Context) => string;
+}

@@ -1,0 +1,63 @@
+import { Readable } from 'node:stream';
+import type Koa from 'koa';
+
+/** A response body of server-sent events. */
+export class EventStream extends Readable {
+  readonly #maxBufferBytes: number;
+  #ended = false;
+
+  /** @param maxBufferBytes Past it the reader is too slow and the stream is destroyed. */
+  constructor(maxBufferBytes: number) {
+    super({ highWaterMark: 16 * 1024 });
+    this.#maxBufferBytes = maxBufferBytes;
+  }
+
+  override _read(): void {}
+
+  /** Whether what is sent still has a way to the client. */
+  get isOpen(): boolean {
+    return !this.#ended && !this.destroyed;
+  }
+
+  /** Sends one JSON-RPC message, already JSON; `false` if the stream has ended. */
+  send(message: string): boolean {
+    return this.event('message', message);
+  }
+
+  /** Sends one event. `data` has no line breaks. */
+  event(name: string, data: string): boolean {
+    return this.#write(`event: ${name}\ndata: ${data}\n\n`);
+  }
+
+  /** Sends a comment, which parsers skip: it keeps proxies from cutting an idle stream. */
+  comment(): void {
+    this.#write(': \n\n');
+  }
+
+  /** Ends the stream after what was sent. */
+  end(): void {
+    if (!this.isOpen) return;
+    this.#ended = true;
+    this.push(null);
+  }
+
+  #write(text: string): boolean {
+    if (!this.isOpen) return false;
+    this.push(text);
+    if (this.readableLength > this.#maxBufferBytes) this.destroy();
+    return true;
+  }
+}
+
+/** Answers with a stream of events. Nothing on the way may buffer, compress or cache it. */
+export function respondStream(ctx: Koa.Context, stream: EventStream): void {
+  ctx.status = 200;
+  ctx.set({ 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-cache, no-transform', 'X-Accel-Buffering': 'no' });
+  ctx['compress'] = false; // koa-compress
+  ctx.body = stream;
+  // Koa 3 reports a client that goes away from a stream as an error of the app; for these streams it is how they end.
+  const onerror = ctx.onerror.bind(ctx);
+  ctx.onerror = error => {
+    if ((error as NodeJS.ErrnoException | null)?.code !== 'ERR_STREAM_PREMATURE_CLOSE') onerror(error);
+  };
+}

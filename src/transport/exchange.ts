@@ -1,0 +1,76 @@
+import type { Outlet } from '../protocol/call.ts';
+import type { EventStream } from './event-stream.ts';
+
+/** How a POST is answered: one JSON body, a stream of events, or nothing to say. */
+export type Answer =
+  | { readonly kind: 'json'; readonly text: string }
+  | { readonly kind: 'stream'; readonly stream: EventStream }
+  | { readonly kind: 'none' };
+
+export interface ExchangeOptions {
+  /** Whether the client reads event streams; messages before the response are dropped if not. */
+  readonly acceptsStream: boolean;
+  /** Whether the client reads a JSON body. */
+  readonly acceptsJson: boolean;
+  /** Whether the answer is an array: the request was a batch. */
+  readonly isBatch: boolean;
+  readonly openStream: () => EventStream;
+}
+
+/**
+ * The answer to one POST. It stays a JSON body until something is to be said before the last response; then it becomes a stream.
+ *
+ * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#sending-messages-to-the-server
+ */
+export class Exchange implements Outlet {
+  readonly #options: ExchangeOptions;
+  readonly #responses: string[] = [];
+  #stream: EventStream | undefined;
+  #answered: ((answer: Answer) => void) | undefined;
+
+  constructor(options: ExchangeOptions) {
+    this.#options = options;
+  }
+
+  send(message: string): boolean {
+    return this.#options.acceptsStream && this.#open().send(message);
+  }
+
+  /** Takes one response; `undefined` where a request gets none. */
+  respond(response: string | undefined): void {
+    if (response === undefined) return;
+    if (this.#stream !== undefined) this.#stream.send(response);
+    else this.#responses.push(response);
+  }
+
+  /**
+   * Settles as soon as the kind of answer is known: when the first message is sent, or `served` is done.
+   *
+   * @param served Settles when all responses are given; must not reject.
+   */
+  answer(served: Promise<unknown>): Promise<Answer> {
+    return new Promise(resolve => {
+      this.#answered = resolve;
+      if (this.#stream !== undefined) resolve({ kind: 'stream', stream: this.#stream });
+      void served.then(() => this.#finish(resolve));
+    });
+  }
+
+  #finish(resolve: (answer: Answer) => void): void {
+    const [first] = this.#responses;
+    const { isBatch, acceptsJson } = this.#options;
+    if (this.#stream === undefined && first === undefined) resolve({ kind: 'none' });
+    else if (this.#stream === undefined && acceptsJson)
+      resolve({ kind: 'json', text: isBatch ? `[${this.#responses.join(',')}]` : (first ?? '') });
+    else this.#open().end();
+  }
+
+  #open(): EventStream {
+    if (this.#stream === undefined) {
+      this.#stream = this.#options.openStream();
+      for (const response of this.#responses) this.#stream.send(response);
+      this.#answered?.({ kind: 'stream', stream: this.#stream });
+    }
+    return this.#stream;
+  }
+}

@@ -1,0 +1,43 @@
+import type Koa from 'koa';
+import { McpError } from '../errors.ts';
+
+export interface GuardOptions {
+  readonly allowedHosts?: readonly string[] | undefined;
+  readonly allowedOrigins?: readonly string[] | undefined;
+}
+
+const loopbackNames = new Set(['localhost', '127.0.0.1', '[::1]']);
+const loopbackAddress = /^(?:127\.|::1$|::ffff:127\.)/u;
+
+/**
+ * Refuses requests that a web page of another site may have caused (DNS rebinding).
+ *
+ * @throws {McpError} 403, if `Host` or `Origin` is not one that is allowed.
+ * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#security-warning
+ */
+export function assertOrigin(ctx: Koa.Context, { allowedHosts, allowedOrigins }: GuardOptions): void {
+  const { host, origin } = ctx.req.headers;
+  const isLoopback = loopbackAddress.test(ctx.req.socket.localAddress ?? '');
+  const hosts = allowedHosts ?? (isLoopback && !ctx.app.proxy ? loopbackNames : undefined);
+  if (hosts !== undefined) {
+    const name = hostnameOf(`http://${host ?? ''}`);
+    if (name === undefined || ![...hosts].includes(name)) {
+      throw forbidden(
+        `Host ${JSON.stringify(host ?? '')} is not allowed here; a server behind a proxy names its hosts in \`allowedHosts\``,
+      );
+    }
+  }
+  if (origin === undefined || allowedOrigins?.includes(origin)) return;
+  const isLoopbackOrigin = isLoopback && allowedOrigins === undefined && loopbackNames.has(hostnameOf(origin) ?? '');
+  if (!isLoopbackOrigin)
+    throw forbidden(`Origin ${JSON.stringify(origin)} is not allowed here; a server for web pages names theirs in \`allowedOrigins\``);
+}
+
+function hostnameOf(url: string): string | undefined {
+  // Node 20.19 has URL.parse only behind 22.1.
+  return URL.canParse(url) ? new URL(url).hostname : undefined;
+}
+
+function forbidden(message: string): McpError {
+  return new McpError('InvalidRequest', `Forbidden: ${message}`, { status: 403 });
+}

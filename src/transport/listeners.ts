@@ -1,0 +1,59 @@
+import { McpError } from '../errors.ts';
+import type { RequestId } from '../protocol/jsonrpc.ts';
+import type { Registry } from '../protocol/registry.ts';
+import type { ListName, SubscriptionFilter } from '../protocol/subscriptions.ts';
+import { endedText, subscribedText, wantsList } from '../protocol/subscriptions.ts';
+import type { EventStream } from './event-stream.ts';
+import type { Streams } from './streams.ts';
+
+interface Listener {
+  readonly id: RequestId;
+  readonly filter: SubscriptionFilter;
+  readonly uris: ReadonlySet<string>;
+  readonly stream: EventStream;
+}
+
+/** The `subscriptions/listen` streams of this process. */
+export class Listeners {
+  readonly #open = new Set<Listener>();
+  readonly #options: { readonly streams: Streams; readonly registry: Registry; readonly maxListeners: number };
+
+  constructor(options: { streams: Streams; registry: Registry; maxListeners: number }) {
+    this.#options = options;
+  }
+
+  /**
+   * Opens a stream and acknowledges what it will carry.
+   *
+   * @throws {McpError} -32603 if there are too many.
+   */
+  open(id: RequestId, filter: SubscriptionFilter): EventStream {
+    const { streams, maxListeners } = this.#options;
+    if (this.#open.size >= maxListeners)
+      throw new McpError('InternalError', `Too many subscriptions at once (${maxListeners}); try again later`);
+    const stream = streams.open();
+    const listener = { id, filter, uris: new Set(filter.resourceSubscriptions), stream };
+    stream.send(subscribedText(id, 'notifications/subscriptions/acknowledged', { notifications: filter }));
+    this.#open.add(listener);
+    stream.once('close', () => this.#open.delete(listener));
+    return stream;
+  }
+
+  listChanged(list: ListName): void {
+    for (const { id, filter, stream } of this.#open)
+      if (wantsList(filter, list)) stream.send(subscribedText(id, `notifications/${list}/list_changed`));
+  }
+
+  resourceUpdated(uri: string): void {
+    for (const { id, uris, stream } of this.#open)
+      if (uris.has(uri)) stream.send(subscribedText(id, 'notifications/resources/updated', { uri }));
+  }
+
+  /** Ends all, telling their clients. */
+  close(): void {
+    for (const { id, stream } of this.#open) {
+      stream.send(endedText(id, this.#options.registry));
+      stream.end();
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import type Koa from 'koa';
+import { McpError } from '../errors.ts';
+
+/** What a client reads, by its `Accept`. */
+export interface Accepts {
+  readonly acceptsJson: boolean;
+  readonly acceptsStream: boolean;
+}
+
+/**
+ * Reads `Accept`; without one everything is accepted.
+ *
+ * @throws {McpError} 406 if neither JSON nor an event stream is.
+ */
+export function negotiateAnswer(ctx: Koa.Context): Accepts {
+  const { accept } = ctx.req.headers;
+  if (accept === undefined || accept === 'application/json, text/event-stream') return { acceptsJson: true, acceptsStream: true };
+  const acceptsJson = ctx.accepts('application/json') !== false;
+  const acceptsStream = ctx.accepts('text/event-stream') !== false;
+  if (!acceptsJson && !acceptsStream) throw notAcceptable('application/json, text/event-stream');
+  return { acceptsJson, acceptsStream };
+}
+
+/** Answers with a JSON body. */
+export function respondJson(ctx: Koa.Context, status: number, text: string): void {
+  ctx.status = status;
+  ctx.type = 'application/json';
+  ctx.body = text;
+}
+
+/** Answers 202 without a body; Koa's own would be the status as text. */
+export function respondAccepted(ctx: Koa.Context): void {
+  ctx.status = 202;
+  ctx.body = '';
+  ctx.remove('Content-Type');
+}
+
+/** The error of a method the endpoint does not have, with `Allow` set. */
+export function methodNotAllowed(ctx: Koa.Context, allow: string): McpError {
+  ctx.set('Allow', allow);
+  return new McpError('InvalidRequest', `Method not allowed: use ${allow}`, { status: 405 });
+}
+
+/** The error of a client that reads none of `types`. */
+export function notAcceptable(types: string): McpError {
+  return new McpError('InvalidRequest', `Not acceptable: send Accept: ${types}`, { status: 406 });
+}

@@ -1,0 +1,63 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Datamodel } from '../../src/models/datamodel.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const require = createRequire(import.meta.url);
+const run = promisify(execFile);
+const tsx = pathToFileURL(require.resolve('tsx')).href;
+const command = [process.execPath, '--import', tsx, path.join(root, 'src/bin.ts')].map(part => JSON.stringify(part)).join(' ');
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'koa-mcp-generator-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+/** Runs Prisma's own CLI over a schema whose `generator mcp` has these further lines; its output folder. */
+async function generate(name: string, lines: string, more = ''): Promise<string> {
+  const schema = path.join(folder, `${name}.prisma`);
+  const generator = `generator mcp {\n  provider = ${JSON.stringify(command)}\n  output = "./${name}"\n  ${lines}\n}`;
+  const model = '/// Has "quotes", `ticks` and a \\ backslash.\nmodel Thing {\n  id Int @id\n}';
+  await writeFile(schema, `datasource db {\n  provider = "sqlite"\n}\n${generator}\n${more}\n${model}\n`);
+  await run(process.execPath, [require.resolve('prisma/build/index.js'), 'generate', '--no-hints', '--schema', schema], { cwd: root });
+  return path.join(folder, name);
+}
+
+describe('generator mcp', () => {
+  it('writes JavaScript with its declaration where no TypeScript client is generated, and a second run leaves the file alone', async () => {
+    const output = await generate('plain', '');
+    expect((await readdir(output)).sort()).toEqual(['datamodel.d.ts', 'datamodel.js']);
+    const module = path.join(output, 'datamodel.js');
+    const { datamodel } = (await import(pathToFileURL(module).href)) as { datamodel: Datamodel };
+    expect(datamodel.models['Thing']).toMatchObject({
+      key: 'thing',
+      documentation: 'Has "quotes", `ticks` and a \\ backslash.',
+      primaryKey: ['id'],
+    });
+    expect(await readFile(path.join(output, 'datamodel.d.ts'), 'utf8')).toContain("import type { Datamodel } from 'koa-mcp';");
+
+    const { mtimeMs } = await stat(module);
+    await generate('plain', '');
+    expect((await stat(module)).mtimeMs).toBe(mtimeMs);
+  });
+
+  it('writes TypeScript beside a prisma-client, or when told to', async () => {
+    const client = 'generator client {\n  provider = "prisma-client"\n  output = "./beside/client"\n}';
+    expect(await readdir(await generate('beside', '', client))).toEqual(['client', 'datamodel.ts']);
+    expect(await readdir(await generate('told', 'format = "ts"'))).toEqual(['datamodel.ts']);
+  });
+
+  it.each([
+    ['format = "yaml"', 'format is "yaml"; it can be "ts" or "js"'],
+    ['formatt = "ts"', 'unknown option formatt (there are: provider, output, format)'],
+  ])('refuses %s and says what there is', async (line, message) => {
+    await expect(generate('refused', line)).rejects.toThrow(message);
+  });
+});

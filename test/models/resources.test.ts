@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Completion } from '../../src/protocol/definitions.ts';
+import type { TestDatabase } from '../support/database.ts';
+import { describeDatabases } from '../support/database.ts';
+import type { Json, Served } from './served.ts';
+import { callOf, seeded, serve, userOf } from './served.ts';
+
+describeDatabases('models as resources', provider => {
+  let db: TestDatabase;
+  let served: Served;
+  beforeAll(async () => {
+    db = await seeded(provider);
+    served = serve(db, {
+      client: { select: { id: true, name: true }, where: (ctx: never) => ({ id: { lte: userOf(ctx)?.clientId ?? 0 } }) },
+      booking: { take: 3, where: async (ctx: never) => ({ clientId: userOf(ctx)?.clientId ?? 0 }) },
+      membership: {},
+      room: { operations: ['findUnique', 'count'] },
+      tag: { operations: ['findMany'] },
+      auditLog: {},
+    });
+  });
+  afterAll(() => db.close());
+
+  const complete = (name: string, variable: string, prefix: string, caller = 3, others = {}): Promise<Completion> | undefined =>
+    served.resourceTemplates.find(template => template.name === name)?.complete?.[variable]?.(prefix, callOf(caller), others);
+
+  it('are a list where findMany is exposed, and a template where findUnique is', () => {
+    expect(served.resources.map(({ uri, name, mimeType }) => [uri, name, mimeType])).toEqual([
+      ['test://client', 'client', 'application/json'],
+      ['test://booking', 'booking', 'application/json'],
+      ['test://membership', 'membership', 'application/json'],
+      ['test://tag', 'tag', 'application/json'],
+      ['test://auditLog', 'auditLog', 'application/json'],
+    ]);
+    expect(served.resourceTemplates.map(({ uriTemplate }) => uriTemplate)).toEqual([
+      'test://client/{id}',
+      'test://booking/{id}',
+      'test://membership/{clientId}/{roomId}',
+      'test://room/{id}',
+      'test://auditLog/{id}',
+    ]);
+    expect(served.prompts).toEqual([]);
+  });
+
+  it('give the first page as a JSON array, within the policy', async () => {
+    expect(await served.read('client', undefined, callOf(2))).toEqual([
+      { id: 1, name: 'Ada' },
+      { id: 2, name: 'Grace' },
+    ]);
+    expect(await served.read('client')).toEqual([]);
+  });
+
+  it('say so when the page was cut', async () => {
+    const read = (caller: number) => served.resources.find(({ name }) => name === 'booking')?.read('test://booking', callOf(caller));
+    expect((await read(1))?.contents).toEqual([{ uri: 'test://booking', mimeType: 'application/json', text: expect.any(String) }]);
+    const cut = serve(db, { booking: { take: 2 } });
+    const result = await cut.resources[0]?.read('test://booking', callOf());
+    expect(JSON.parse(result?.contents[0]?.text ?? '')).toHaveLength(2);
+    expect(result?.contents[0]?._meta).toEqual({ truncated: true });
+  });
+
+  it('give one row by its key, compound keys in several variables', async () => {
+    expect(await served.read('client', { id: '1' }, callOf(1))).toEqual({ id: 1, name: 'Ada' });
+    expect(await served.read('membership', { clientId: '2', roomId: 'blue' })).toMatchObject({ slot: 3 });
+    expect(await served.read('room', { id: 'red' })).toMatchObject({ code: 'R' });
+    expect(await served.read('auditLog', { id: '9007199254740991' })).toMatchObject({ actor: 'ada' });
+  });
+
+  it.each([{ id: '99' }, { id: '2' }, { id: 'x' }, { id: '1.5' }, { id: '' }, { id: '99999999999' }, {}, { id: '1 OR 1=1' }])('are not there for client 1 as %o', async variables => {
+    expect(await served.read('client', variables as Record<string, string>, callOf(1))).toBeUndefined();
+  });
+
+  describe('completion', () => {
+    it('offers the keys of visible rows that begin with what was typed', async () => {
+      expect(await complete('client', 'id', '')).toEqual({ values: ['1', '2', '3'], hasMore: false });
+      expect(await complete('client', 'id', '2')).toEqual({ values: ['2'], hasMore: false });
+      expect(await complete('client', 'id', '', 1)).toEqual({ values: ['1'], hasMore: false });
+      expect(await complete('client', 'id', '2', 1)).toEqual({ values: [], hasMore: false });
+      expect(await complete('membership', 'roomId', 're')).toEqual({ values: ['red'], hasMore: false });
+      expect(await complete('membership', 'roomId', '')).toEqual({ values: ['blue', 'red'], hasMore: false });
+      expect(await complete('auditLog', 'id', '900')).toEqual({ values: ['9007199254740991'], hasMore: false });
+    });
+
+    it.each(['x', '-', '1e3', '01', '%', "'", '\0', '99999999999999999999', ' '])('offers nothing for %j', async prefix => {
+      expect((await complete('client', 'id', prefix))?.values).toEqual([]);
+      expect((await complete('membership', 'roomId', prefix))?.values).toEqual([]);
+    });
+
+    it('minds the other variables of a compound key', async () => {
+      expect((await complete('membership', 'roomId', '', 3, { clientId: '1' }))?.values).toEqual(['red']);
+      expect((await complete('membership', 'roomId', '', 3, { clientId: 'x' }))?.values).toEqual([]);
+      expect((await complete('membership', 'clientId', '', 3, { roomId: 'blue' }))?.values).toEqual(['2']);
+    });
+
+    it('finds numbers of any length by their first digits, at most 100', async () => {
+      const many = serve(db, { tag: {} });
+      await db.prisma.tag.createMany({ data: Array.from({ length: 130 }, (_, index) => ({ label: `t${index}` })) });
+      const of = async (prefix: string): Promise<Json> => many.resourceTemplates[0]?.complete?.['id']?.(prefix, callOf(), {});
+      expect((await of('12')).values).toEqual(['12', '120', '121', '122', '123', '124', '125', '126', '127', '128', '129']);
+      expect((await of('0')).values).toEqual([]);
+      const all = await of('');
+      expect(all.values).toHaveLength(100);
+      expect(all.hasMore).toBe(true);
+    });
+
+    it('is only for those who may list', () => {
+      expect(served.resourceTemplates.find(({ name }) => name === 'room')?.complete).toBeUndefined();
+    });
+  });
+});

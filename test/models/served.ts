@@ -1,0 +1,124 @@
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { expect } from 'vitest';
+import type { CompiledModels } from '../../src/models/compile.ts';
+import { compileModels } from '../../src/models/compile.ts';
+import type { ExposureLike } from '../../src/models/exposure.ts';
+import type { WhereLimits } from '../../src/models/where.ts';
+import type { CallContext, CallToolResult } from '../../src/protocol/definitions.ts';
+import type { PrismaClient, Provider, TestDatabase } from '../support/database.ts';
+import { openDatabase } from '../support/database.ts';
+
+// JSON of any shape: what it looks like is what the tests assert.
+// biome-ignore lint/suspicious/noExplicitAny: see above
+export type Json = any;
+
+/** Compiled models with what a test asks of them. Every result is held to the tool's own output schema. */
+export interface Served extends CompiledModels {
+  /** Calls a tool, and gives its structured result. */
+  readonly run: (tool: string, args?: object, ctx?: CallContext) => Promise<Json>;
+  /** Calls a tool that must fail with an error the model may read, and gives its message. */
+  readonly fail: (tool: string, args?: object, ctx?: CallContext) => Promise<string>;
+  /** Reads a resource, by its URI and the template's variables, and gives its JSON. */
+  readonly read: (key: string, variables?: Record<string, string>, ctx?: CallContext) => Promise<Json>;
+}
+
+/** The context of a call by this client of the seed; a guest without one. */
+export function callOf(clientId?: number): CallContext {
+  return { state: { user: clientId === undefined ? undefined : { clientId } } } as unknown as CallContext;
+}
+
+/** Who calls, as a policy sees it. */
+export function userOf(ctx: CallContext): { clientId: number } | undefined {
+  return (ctx as unknown as { state: { user?: { clientId: number } } }).state.user;
+}
+
+const guest = callOf();
+const ajv = new Ajv2020({ strict: true, allowUnionTypes: true });
+
+/** Compiles `models` over a database. */
+export function serve(db: TestDatabase, models: Record<string, ExposureLike>, limits: Partial<WhereLimits> = {}): Served {
+  const compiled = compileModels({ name: 'test', prisma: db.prisma, datamodel: db.datamodel, models, limits });
+  const outputs = new Map(compiled.tools.map(tool => [tool.name, ajv.compile(tool.outputSchema ?? false)]));
+  const call = async (name: string, args: object, ctx: CallContext): Promise<CallToolResult> => {
+    const tool = compiled.tools.find(known => known.name === name);
+    if (tool === undefined) throw new Error(`no tool ${name}`);
+    // As it arrives: no undefined, no class.
+    return tool.call(JSON.parse(JSON.stringify(args)), ctx);
+  };
+  return {
+    ...compiled,
+    run: async (name, args = {}, ctx = guest) => {
+      const { content, structuredContent } = await call(name, args, ctx);
+      const [block] = content;
+      expect(JSON.parse(block?.type === 'text' ? block.text : '')).toEqual(structuredContent);
+      const validate = outputs.get(name);
+      expect(validate?.(structuredContent), JSON.stringify(validate?.errors)).toBe(true);
+      return structuredContent;
+    },
+    fail: async (name, args = {}, ctx = guest) => {
+      const error: unknown = await call(name, args, ctx).then(
+        ({ structuredContent }) => Promise.reject(new Error(`${name} answered ${JSON.stringify(structuredContent)}`)),
+        (reason: unknown) => reason,
+      );
+      expect(error).toMatchObject({ name: 'ToolError', expose: true });
+      return (error as Error).message;
+    },
+    read: async (key, variables, ctx = guest) => {
+      const uri = `test://${key}`;
+      const definition = variables === undefined ? undefined : compiled.resourceTemplates.find(({ name }) => name === key);
+      const result = await (variables === undefined
+        ? compiled.resources.find(resource => resource.uri === uri)?.read(uri, ctx)
+        : definition?.read(uri, variables, ctx));
+      const text = result?.contents[0]?.text;
+      return text === undefined ? undefined : JSON.parse(text);
+    },
+  };
+}
+
+/** A database with three clients, two rooms and seven bookings. Ada brought in Linus. */
+export async function seeded(provider: Provider): Promise<TestDatabase> {
+  const db = await openDatabase(provider, { record: true });
+  await seed(db.prisma);
+  db.queries.length = 0;
+  return db;
+}
+
+async function seed(prisma: PrismaClient): Promise<void> {
+  const secret = { passwordHash: 'x', joinedAt: new Date('2026-01-01T00:00:00Z') };
+  const ada = await prisma.client.create({ data: { ...secret, email: 'ada@example.com', name: 'Ada', phone: '1', notes: 'vip' } });
+  const grace = await prisma.client.create({ data: { ...secret, email: 'grace@example.com', name: 'Grace' } });
+  const linus = await prisma.client.create({ data: { ...secret, email: 'linus@example.com', name: 'Linus', referredById: ada.id } });
+  await prisma.room.createMany({
+    data: [
+      { id: 'red', code: 'R', capacity: 2 },
+      { id: 'blue', code: 'B', capacity: 8, active: false },
+    ],
+  });
+  const bookings = [
+    [ada.id, 'red', 'CONFIRMED', 'window'],
+    [ada.id, null, 'PENDING', null],
+    [ada.id, 'blue', 'CANCELLED', 'late'],
+    [grace.id, 'red', 'CONFIRMED', null],
+    [grace.id, 'blue', 'PENDING', null],
+    [linus.id, null, 'PENDING', 'window'],
+    [linus.id, 'red', 'CANCELLED', null],
+  ] as const;
+  for (const [index, [clientId, roomId, status, internalNote]] of bookings.entries()) {
+    const startsAt = new Date(Date.UTC(2026, 2, 1 + index, 9));
+    await prisma.booking.create({ data: { clientId, roomId, status, internalNote, startsAt, price: `${10 + index}.5`, meta: { index } } });
+  }
+  await prisma.tag.create({ data: { label: 'gold', clients: { connect: [{ id: ada.id }, { id: grace.id }] } } });
+  await prisma.membership.createMany({
+    data: [
+      { clientId: ada.id, roomId: 'red', level: 'full', slot: 1, expiresAt: new Date('2027-01-01T00:00:00Z') },
+      { clientId: grace.id, roomId: 'red', level: 'full', slot: 2 },
+      { clientId: grace.id, roomId: 'blue', level: 'half', slot: 3 },
+    ],
+  });
+  await prisma.auditLog.createMany({
+    data: [
+      { id: 9007199254740991n, payload: new Uint8Array([0, 255, 10]), ratio: 0.1, actor: 'ada' },
+      { id: -5n, payload: new Uint8Array(), ratio: -2 },
+    ],
+  });
+}

@@ -1,0 +1,216 @@
+import { describe, expect, it } from 'vitest';
+import { memoryStore } from '../../src/session/store.ts';
+import { Clock, HOUR, newInit, node, start } from './fixtures.ts';
+
+describe('a session’s idle time', () => {
+  it('ends it at the hour, for the process that cached it too, and tells the listeners', async () => {
+    const clock = new Clock();
+    const { sessions, ended } = node({ clock, cacheMs: 2 * HOUR });
+    const { id } = await sessions.open(newInit());
+    clock.advance(HOUR);
+    expect(await sessions.find(id, 'ada')).toBeUndefined();
+    expect(ended).toEqual([id]);
+  });
+
+  it('slides with each use, also while the uses are not written yet', async () => {
+    const clock = new Clock();
+    const { sessions, count } = node({ clock });
+    const { id } = await sessions.open(newInit());
+    for (let i = 0; i < 5; i += 1) {
+      clock.advance(HOUR - 1);
+      expect(await sessions.find(id, 'ada')).toMatchObject({ id });
+    }
+    expect(count('touch')).toBe(0);
+    clock.advance(HOUR);
+    expect(await sessions.find(id, 'ada')).toBeUndefined();
+  });
+
+  it('slides in the row with each flush, for other processes to see', async () => {
+    const [clock, store] = [new Clock(), memoryStore()];
+    const [a, b] = [node({ clock, store }), node({ clock, store })];
+    const { id } = await a.sessions.open(newInit());
+    clock.advance(HOUR / 2);
+    expect(await a.sessions.find(id, 'ada')).toBeDefined();
+    await a.sessions.flush();
+    expect(await store.find(id)).toMatchObject({ lastSeenAt: new Date(clock.now), expiresAt: new Date(clock.now + HOUR) });
+    clock.advance(HOUR - 1);
+    expect(await b.sessions.find(id, 'ada')).toBeDefined();
+  });
+
+  it('is over for the sweeper as for everybody else', async () => {
+    const clock = new Clock();
+    const { sessions, ended } = node({ clock });
+    const { id } = await sessions.open(newInit());
+    clock.advance(HOUR - 1);
+    await sessions.sweep();
+    expect(ended).toEqual([]);
+    clock.advance(1);
+    await sessions.sweep();
+    expect(ended).toEqual([id]);
+  });
+
+  it('is not cut short by the sweeper after a long pause of the process', async () => {
+    const clock = new Clock();
+    const { sessions, ended } = node({ clock });
+    const { id } = await sessions.open(newInit());
+    clock.advance(HOUR - 1);
+    await sessions.find(id, 'ada');
+    clock.advance(2);
+    await sessions.sweep();
+    expect(ended).toEqual([]);
+    expect(await sessions.find(id, 'ada')).toMatchObject({ id });
+  });
+});
+
+describe('sweeping', () => {
+  it('reports a failure, and goes on at the next time', async () => {
+    const clock = new Clock();
+    let fails = true;
+    const { sessions, errors, ended } = node({
+      clock,
+      before: ({ verb }) => {
+        if (verb === 'sweep' && fails) throw new Error('connection lost');
+      },
+    });
+    const { id } = await sessions.open(newInit());
+    clock.advance(HOUR);
+    await sessions.sweep();
+    expect(errors.map(String)).toEqual(['Error: connection lost']);
+    fails = false;
+    await sessions.sweep();
+    expect(ended).toEqual([id]);
+  });
+
+  it('goes on until a batch is not full', async () => {
+    const clock = new Clock();
+    const { sessions, ended, count } = node({ clock, sweepBatch: 2 });
+    for (let i = 0; i < 5; i += 1) await sessions.open(newInit());
+    clock.advance(HOUR);
+    await sessions.sweep();
+    expect(ended).toHaveLength(5);
+    expect(count('sweep')).toBe(3);
+  });
+});
+
+describe('writing uses', () => {
+  it('costs the calls nothing, and one query for all sessions at the flush', async () => {
+    const clock = new Clock();
+    const { sessions, calls, count } = node({ clock });
+    const ids: string[] = [];
+    for (let i = 0; i < 200; i += 1) ids.push((await sessions.open(newInit())).id);
+    clock.advance(1_000);
+    await sessions.flush();
+    calls.length = 0;
+    for (let round = 0; round < 10; round += 1) for (const id of ids) expect(sessions.find(id, 'ada')).toMatchObject({ id });
+    expect(calls).toEqual([]);
+    await sessions.flush();
+    expect(calls.map(call => call.verb)).toEqual(['touch']);
+    expect(calls[0]?.args).toEqual([ids, new Date(start + 1_000), new Date(start + 1_000 + HOUR)]);
+    await sessions.flush();
+    expect(count('touch')).toBe(1);
+  });
+
+  it('takes a query per 500 sessions', async () => {
+    const clock = new Clock();
+    const { sessions, calls } = node({ clock, maxPerPrincipal: 10_000 });
+    for (let i = 0; i < 1_001; i += 1) await sessions.find((await sessions.open(newInit())).id, 'ada');
+    await sessions.flush();
+    const sizes = calls.filter(call => call.verb === 'touch').map(call => (call.args[0] as string[]).length);
+    // The uses that the check of the cap wrote on its way are not written again.
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(500);
+    expect(sizes.reduce((sum, size) => sum + size)).toBe(1_001);
+  });
+
+  it('is tried again at the next flush after a failure, which is reported', async () => {
+    const [clock, store] = [new Clock(), memoryStore()];
+    let fails = true;
+    const { sessions, errors } = node({
+      clock,
+      store,
+      before: ({ verb }) => {
+        if (verb === 'touch' && fails) throw new Error('deadlock detected');
+      },
+    });
+    const { id } = await sessions.open(newInit());
+    clock.advance(1_000);
+    await sessions.find(id, 'ada');
+    await sessions.flush();
+    expect(errors.map(String)).toEqual(['Error: deadlock detected']);
+    fails = false;
+    await sessions.flush();
+    expect(await store.find(id)).toMatchObject({ lastSeenAt: new Date(start + 1_000) });
+  });
+
+  it('happens once more when the process closes', async () => {
+    const [clock, store] = [new Clock(), memoryStore()];
+    const { sessions } = node({ clock, store });
+    const { id } = await sessions.open(newInit());
+    clock.advance(1_000);
+    await sessions.find(id, 'ada');
+    await sessions.close();
+    expect(await store.find(id)).toMatchObject({ lastSeenAt: new Date(start + 1_000) });
+  });
+});
+
+describe('a retained session', () => {
+  it('outlives its idle time, and idles from its release on', async () => {
+    const clock = new Clock();
+    const { sessions, ended } = node({ clock });
+    const { id } = await sessions.open(newInit());
+    const release = sessions.retain(id);
+    for (let hours = 0; hours < 5; hours += 1) {
+      clock.advance(HOUR / 2);
+      await sessions.flush();
+      await sessions.sweep();
+    }
+    clock.advance(HOUR / 2);
+    release();
+    clock.advance(HOUR - 1);
+    await sessions.sweep();
+    expect(ended).toEqual([]);
+    expect(await sessions.find(id, 'eve')).toBeUndefined();
+    clock.advance(1);
+    await sessions.sweep();
+    expect(ended).toEqual([id]);
+  });
+
+  it('is retained until every holder has released it, each once', async () => {
+    const clock = new Clock();
+    const { sessions, count } = node({ clock });
+    const { id } = await sessions.open(newInit());
+    const [call, stream] = [sessions.retain(id), sessions.retain(id)];
+    call();
+    call();
+    await sessions.flush();
+    await sessions.flush();
+    expect(count('touch')).toBe(2);
+    stream();
+    await sessions.flush();
+    await sessions.flush();
+    expect(count('touch')).toBe(3);
+  });
+
+  it('tells its holders at the next flush that another process ended it, once', async () => {
+    const [clock, store] = [new Clock(), memoryStore()];
+    const { sessions, ended, count } = node({ clock, store });
+    const { id } = await sessions.open(newInit());
+    const release = sessions.retain(id);
+    await store.end(id);
+    await sessions.flush();
+    await sessions.flush();
+    expect(ended).toEqual([id]);
+    expect(count('touch')).toBe(1);
+    release();
+    await sessions.flush();
+    expect(count('touch')).toBe(1);
+  });
+
+  it('costs one look at the store per flush, however many there are', async () => {
+    const { sessions, calls } = node();
+    for (let i = 0; i < 100; i += 1) sessions.retain((await sessions.open(newInit())).id);
+    await sessions.flush();
+    calls.length = 0;
+    await sessions.flush();
+    expect(calls.map(call => call.verb)).toEqual(['touch', 'existing']);
+  });
+});

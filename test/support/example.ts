@@ -1,0 +1,57 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+const script = fileURLToPath(new URL('../../example-app/server.ts', import.meta.url));
+
+/** The example app as a process of its own, with the built package. */
+export interface ExampleProcess {
+  /** `http://127.0.0.1:<port>` */
+  readonly origin: string;
+  readonly port: number;
+  /** All it has written so far. */
+  output(): string;
+  /** Sends a signal and waits for the end; exit code and signal. */
+  stop(signal: NodeJS.Signals): Promise<unknown[]>;
+  /** Kills it if it still runs. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Starts the example and waits for its line.
+ *
+ * @param environment `DATABASE_URL`, and `PORT` (default: a free one).
+ * @throws {Error} It ended before it listened; the message has its output.
+ */
+export async function startExample(environment: Readonly<Record<string, string>>): Promise<ExampleProcess> {
+  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), script], {
+    env: { ...process.env, PORT: '0', ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let text = '';
+  const origin = await new Promise<string>((resolve, reject) => {
+    const take = (chunk: Buffer) => {
+      text += chunk.toString();
+      const [, found] = /(http:\/\/\S+)\/mcp /.exec(text) ?? [];
+      if (found !== undefined) resolve(found);
+    };
+    child.stdout.on('data', take);
+    child.stderr.on('data', take);
+    child.once('close', code => reject(new Error(`the example ended with ${String(code)}: ${text}`)));
+  });
+  const stop = (signal: NodeJS.Signals) => {
+    const exit = once(child, 'exit');
+    child.kill(signal);
+    return exit;
+  };
+  const runs = () => child.exitCode === null && child.signalCode === null;
+  return {
+    origin,
+    port: Number(new URL(origin).port),
+    output: () => text,
+    stop,
+    [Symbol.asyncDispose]: async () => {
+      if (runs()) await stop('SIGKILL');
+    },
+  };
+}

@@ -1,0 +1,99 @@
+import { describe, expect, it } from 'vitest';
+import type { HandlerContext } from '../../src/index.ts';
+import { start } from '../support/server.ts';
+import { open } from '../support/wire.ts';
+
+const never = { description: 'Never ends', handler: () => new Promise(() => undefined) };
+
+describe('limits', () => {
+  it('handlerMs: a handler past its time is stopped and the model told', async () => {
+    let signal: AbortSignal | undefined;
+    await using server = await start({
+      limits: { handlerMs: 50 },
+      tools: {
+        never: {
+          ...never,
+          handler: (_: unknown, { mcp }: HandlerContext) => {
+            signal = mcp.signal;
+            return new Promise(() => undefined);
+          },
+        },
+      },
+    });
+    const session = await open(server.url);
+    expect(await session.call('never')).toEqual({ content: [{ type: 'text', text: expect.stringContaining('0.05 s') }], isError: true });
+    expect(signal?.aborted).toBe(true);
+  });
+
+  it('maxResultBytes: a result past the ceiling becomes an error that says what to do, counted in bytes', async () => {
+    await using server = await start({
+      limits: { maxResultBytes: 1000 },
+      tools: {
+        fits: { description: 'Fits', handler: () => 'x'.repeat(900) },
+        wide: { description: 'Fits in characters, not in bytes', handler: () => 'ü'.repeat(600) },
+      },
+      resources: { big: { uri: 'test://big', handler: () => 'x'.repeat(2000) } },
+    });
+    const session = await open(server.url);
+    expect((await session.call('fits')).isError).toBeUndefined();
+    const wide = await session.call('wide');
+    expect([wide.isError, wide.content[0].text]).toEqual([true, expect.stringMatching(/1000 bytes.*fewer/u)]);
+    expect(await session.error('resources/read', { uri: 'test://big' })).toMatchObject({ code: -32603, data: { uri: 'test://big' } });
+  });
+
+  it('maxCalls: one request too many at once in a session is refused, and others are served', async () => {
+    await using server = await start({ limits: { maxCalls: 2 }, tools: { never } });
+    const [session, other] = [await open(server.url), await open(server.url)];
+    const calls = [1, 2].map(id => session.send({ jsonrpc: '2.0', id, method: 'tools/call', params: { name: 'never' } }));
+    // The third comes after the two on the same connection pool; ask until they are in.
+    await expect.poll(async () => (await session.request('ping')).response.error?.message).toContain('2');
+    expect(await other.result('ping')).toEqual({});
+    await session.notify('notifications/cancelled', { requestId: 1 });
+    expect((await session.request('ping')).response.result).toEqual({});
+    await session.notify('notifications/cancelled', { requestId: 2 });
+    await Promise.all(calls);
+  });
+
+  it('pageSize: lists come in pages whose cursor is good once more, and on another process', async () => {
+    const tools = Object.fromEntries(['a', 'b', 'c', 'd', 'e'].map(name => [name, { description: name, handler: () => name }]));
+    await using server = await start({ limits: { pageSize: 2 }, tools });
+    await using sibling = await start({ limits: { pageSize: 2 }, tools });
+    const [session, other] = [await open(server.url), await open(sibling.url)];
+    const names: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await session.result('tools/list', cursor === undefined ? {} : { cursor });
+      const again = await other.result('tools/list', cursor === undefined ? undefined : { cursor });
+      expect(again).toEqual(page);
+      names.push(...page.tools.map(({ name }: { name: string }) => name));
+      cursor = page.nextCursor;
+    } while (cursor !== undefined);
+    expect(names).toEqual(['a', 'b', 'c', 'd', 'e']);
+    for (const foreign of ['', 'x', 'dG9vbHM6OTk', 'cHJvbXB0czoy', 7, null]) {
+      expect((await session.error('tools/list', { cursor: foreign })).code).toBe(-32602);
+    }
+  });
+});
+
+describe('close', () => {
+  it('waits for running calls, gives up those past the deadline and ends the streams', async () => {
+    let finish: (() => void) | undefined;
+    const server = await start({
+      tools: {
+        soon: { description: 'Ends', handler: () => new Promise<string>(resolve => (finish = () => resolve('done'))) },
+        never,
+      },
+    });
+    const session = await open(server.url);
+    const stream = await session.listen(new AbortController().signal);
+    const [soon, late] = [session.request('tools/call', { name: 'soon' }), session.request('tools/call', { name: 'never' })];
+    await expect.poll(() => finish).toBeDefined();
+    const closed = server.mcp.close({ deadlineMs: 200 });
+    finish?.();
+    expect((await soon).response.result.content[0].text).toBe('done');
+    expect((await late).status).toBe(202);
+    await closed;
+    expect((await stream.next()).done).toBe(true);
+    await server[Symbol.asyncDispose]();
+  });
+});

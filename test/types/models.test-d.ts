@@ -1,0 +1,288 @@
+import { describe, expectTypeOf, it } from 'vitest';
+import type { PrismaClient as PostgresClient } from '../../generated/test/postgresql/client/client.ts';
+import type { PrismaClient } from '../../generated/test/sqlite/client/client.ts';
+import type { ModelKey, Models, Operation } from '../../src/models/declaration.ts';
+
+interface Ctx {
+  readonly state: { readonly user: { readonly clientId: number } };
+}
+
+/** Takes `models` where `mcp()` does: the client's type comes from `prisma` alone. */
+declare function expose<C>(prisma: C, models: Models<NoInfer<C>, Ctx>): void;
+declare const prisma: PrismaClient;
+
+const extend = () => prisma.$extends({ query: { $allModels: { $allOperations: ({ args, query }) => query(args) } } });
+
+describe('the type of the option models', () => {
+  it('has the client properties that are models as keys', () => {
+    expectTypeOf<ModelKey<PrismaClient>>().toEqualTypeOf<
+      'client' | 'booking' | 'room' | 'tag' | 'auditLog' | 'membership' | 'mcpSession' | 'mcpSubscription' | 'mcpContinuation'
+    >();
+    expectTypeOf<ModelKey<PostgresClient>>().toEqualTypeOf<ModelKey<PrismaClient>>();
+    expectTypeOf<ModelKey<unknown>>().toEqualTypeOf<never>();
+  });
+
+  it('takes what the README shows', () => {
+    expose(prisma, {
+      client: { omit: { email: true } },
+      booking: {
+        operations: ['findUnique', 'findMany', 'create', 'update'],
+        where: ctx => ({ client: { id: ctx.state.user.clientId } }),
+        include: { client: { select: { name: true } } },
+        orderBy: { startsAt: 'asc' },
+        take: 50,
+        data: ctx => ({ clientId: ctx.state.user.clientId }),
+        description: 'Bookings',
+      },
+    });
+  });
+
+  it('takes an extended client', () => {
+    const extended = {} as ReturnType<typeof extend>;
+    expose(extended, { booking: { where: { status: 'PENDING' }, omit: { internalNote: true }, include: { room: true } } });
+    // @ts-expect-error no such model
+    expose(extended, { bookings: {} });
+    expose(extended, {
+      booking: {
+        // @ts-expect-error no such column
+        omit: { nope: true },
+      },
+    });
+  });
+
+  it('gives the functions the context and the operation', () => {
+    expose(prisma, {
+      booking: {
+        where: (ctx, operation) => {
+          expectTypeOf(ctx).toEqualTypeOf<Ctx>();
+          expectTypeOf(operation).toEqualTypeOf<Operation>();
+          return { clientId: ctx.state.user.clientId };
+        },
+        data: async (ctx, operation) => {
+          expectTypeOf(operation).toEqualTypeOf<Operation>();
+          return { clientId: ctx.state.user.clientId };
+        },
+      },
+      client: { where: async ctx => ({ id: ctx.state.user.clientId }) },
+    });
+  });
+
+  it('refuses an unknown model, option or operation at the property', () => {
+    expose(prisma, {
+      // @ts-expect-error no such model
+      bookings: {},
+    });
+    expose(prisma, {
+      // @ts-expect-error a method of the client is no model
+      $connect: {},
+    });
+    expose(prisma, {
+      booking: {
+        // @ts-expect-error no such option
+        operation: ['findMany'],
+      },
+    });
+    expose(prisma, {
+      booking: {
+        operations: [
+          'findMany',
+          // @ts-expect-error no such operation
+          'findFirst',
+        ],
+      },
+    });
+  });
+
+  it('refuses an unknown column at the property', () => {
+    expose(prisma, {
+      booking: {
+        select: {
+          id: true,
+          // @ts-expect-error no such column
+          nope: true,
+        },
+      },
+    });
+    expose(prisma, {
+      booking: {
+        omit: {
+          internalNote: true,
+          // @ts-expect-error a relation is no column
+          client: true,
+        },
+      },
+    });
+    expose(prisma, {
+      booking: {
+        where: {
+          client: {
+            // @ts-expect-error no such column
+            nope: 1,
+          },
+        },
+      },
+    });
+    expose(prisma, {
+      booking: {
+        orderBy: {
+          // @ts-expect-error no such column
+          nope: 'asc',
+        },
+      },
+    });
+    expose(prisma, {
+      booking: {
+        // @ts-expect-error no such direction
+        orderBy: { startsAt: 'up' },
+      },
+    });
+    expose(prisma, {
+      booking: {
+        data: {
+          // @ts-expect-error no such column
+          nope: 1,
+        },
+      },
+    });
+  });
+
+  it('refuses an unknown enum value at the property', () => {
+    expose(prisma, {
+      booking: {
+        where: {
+          // @ts-expect-error no such status
+          status: 'LOST',
+        },
+        data: {
+          // @ts-expect-error no such status
+          status: 'LOST',
+        },
+      },
+    });
+    expose(prisma, {
+      booking: {
+        // @ts-expect-error no such status
+        where: () => ({ status: 'LOST' }),
+      },
+    });
+    expose(prisma, {
+      booking: {
+        // @ts-expect-error no such column
+        where: () => ({ nope: 1 }),
+      },
+    });
+  });
+
+  it('takes select or omit, never both', () => {
+    expose(prisma, {
+      // @ts-expect-error one of the two
+      booking: { select: { id: true }, omit: { internalNote: true } },
+    });
+    expose(prisma, {
+      booking: {
+        include: {
+          // @ts-expect-error one of the two
+          client: { select: { id: true }, omit: { email: true } },
+        },
+      },
+    });
+  });
+
+  it('types the args of a relation as Prisma does', () => {
+    expose(prisma, {
+      client: {
+        include: {
+          bookings: {
+            select: { id: true, startsAt: true },
+            where: { status: { in: ['PENDING'] } },
+            orderBy: [{ startsAt: 'desc' }],
+            take: 5,
+            include: { room: { where: { active: true }, omit: { capacity: true } } },
+          },
+          referredBy: { select: { name: true } },
+          tags: true,
+        },
+      },
+    });
+    expose(prisma, {
+      client: {
+        include: {
+          // @ts-expect-error no such relation
+          rooms: true,
+        },
+      },
+    });
+    expose(prisma, {
+      client: {
+        include: {
+          // @ts-expect-error a column is no relation
+          email: true,
+        },
+      },
+    });
+    expose(prisma, {
+      booking: {
+        include: {
+          client: {
+            // @ts-expect-error one row has no order
+            orderBy: { name: 'asc' },
+          },
+        },
+      },
+    });
+    expose(prisma, {
+      client: {
+        include: {
+          bookings: {
+            select: {
+              // @ts-expect-error no such column of Booking
+              email: true,
+            },
+          },
+        },
+      },
+    });
+    expose(prisma, {
+      client: {
+        include: {
+          bookings: {
+            // @ts-expect-error the caller's part
+            cursor: { id: 1 },
+          },
+        },
+      },
+    });
+    expose(prisma, {
+      client: {
+        include: {
+          // @ts-expect-error counts are not rows
+          _count: true,
+        },
+      },
+    });
+  });
+
+  it('forces columns with the values Prisma takes, foreign keys included, and no nested writes', () => {
+    expose(prisma, {
+      booking: { data: { clientId: 1, roomId: null, price: '1.10', startsAt: new Date(0), meta: { a: [1] }, status: 'PENDING' } },
+      auditLog: { data: { id: 1n, payload: new Uint8Array(1) } },
+      membership: { data: { clientId: 1, slot: 2 } },
+    });
+    expose(prisma, {
+      booking: {
+        data: {
+          // @ts-expect-error a nested write
+          client: { connect: { id: 1 } },
+        },
+      },
+    });
+    expose(prisma, {
+      booking: {
+        data: {
+          // @ts-expect-error not a number
+          clientId: 'one',
+        },
+      },
+    });
+  });
+});
