@@ -1,18 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import type Koa from 'koa';
-import type { z } from 'zod';
 import { handlerContext } from './context.ts';
 import { compilePrompts } from './host/prompts.ts';
 import { compileResources } from './host/resources.ts';
 import { compileTools } from './host/tools.ts';
 import { compileModels } from './models/compile.ts';
 import type { McpOptions, ResolvedOptions } from './options.ts';
-import { resolveOptions } from './options.ts';
 import type { CallContext, Definitions } from './protocol/definitions.ts';
 import { notificationText } from './protocol/jsonrpc.ts';
 import type { Registry } from './protocol/registry.ts';
 import { registry } from './protocol/registry.ts';
 import type { ListName } from './protocol/subscriptions.ts';
+import { resolveOptions } from './resolve-options.ts';
 import { Continuations } from './session/continuations.ts';
 import { prismaStore } from './session/prisma-store.ts';
 import { Sessions } from './session/sessions.ts';
@@ -22,6 +21,7 @@ import { Calls } from './transport/calls.ts';
 import { endpoint } from './transport/endpoint.ts';
 import type { Environment } from './transport/environment.ts';
 import { Listeners } from './transport/listeners.ts';
+import { ReplayStreams } from './transport/replay-streams.ts';
 import { Requests } from './transport/requests.ts';
 import { Streams } from './transport/streams.ts';
 
@@ -46,12 +46,9 @@ export interface McpMiddleware extends Koa.Middleware {
  *
  * @throws {TypeError} At start-up, naming the option: unknown keys, models or columns, impossible values, tables that are missing.
  */
-export function mcp<
-  C,
-  T extends Record<string, z.ZodType> = Record<string, z.ZodType>,
-  R extends Record<string, z.ZodType> = Record<string, z.ZodType>,
-  P extends Record<string, z.ZodType> = Record<string, z.ZodType>,
->(options: McpOptions<C, T, R, P>): McpMiddleware {
+export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>, P = Record<string, unknown>>(
+  options: McpOptions<C, T, R, P>,
+): McpMiddleware {
   const resolved = resolveOptions(options as unknown as McpOptions);
   const { definitions, scope } = compile(resolved);
   const apps = new Set<Koa>();
@@ -68,10 +65,12 @@ export function mcp<
   });
   const { limits } = resolved;
   const streams = new Streams(limits);
+  const replays = new ReplayStreams({ ...limits, store, onError });
   const calls = new Calls({ ...limits, retain: id => sessions.retain(id) });
   sessions.onEnd(id => {
     calls.endSession(id);
     streams.endSession(id);
+    replays.endSession(id);
   });
   const indexed = index(resolved, definitions);
   const listeners = new Listeners({ ...limits, streams, registry: indexed });
@@ -81,6 +80,7 @@ export function mcp<
     continuations: new Continuations({ store, continuationMs }),
     listeners,
     calls,
+    replays,
     requests: new Requests(limits),
     streams,
     readBody: bodyReader(limits),

@@ -1,5 +1,4 @@
 import type Koa from 'koa';
-import type { z } from 'zod';
 import type { HandlerContext } from './context.ts';
 import type { Prompt } from './host/prompts.ts';
 import type { Resource } from './host/resources.ts';
@@ -33,6 +32,10 @@ export interface Limits {
   inputMs?: number;
   /** Milliseconds between comments on an idle stream, so that no proxy cuts it. @default 15000 */
   heartbeatMs?: number;
+  /** Events of one stream kept for a client that comes back; older ones are gone. @default 1000 */
+  maxEvents?: number;
+  /** Milliseconds that what a client has not received is kept for it. @default 300000 */
+  replayMs?: number;
   /** Items in one page of a list. @default 1000 */
   pageSize?: number;
 }
@@ -56,12 +59,7 @@ export interface SessionOptions {
 }
 
 /** The options of `mcp()`. `C` is the type of the Prisma client. */
-export interface McpOptions<
-  C = unknown,
-  T extends Record<string, z.ZodType> = Record<string, z.ZodType>,
-  R extends Record<string, z.ZodType> = Record<string, z.ZodType>,
-  P extends Record<string, z.ZodType> = Record<string, z.ZodType>,
-> {
+export interface McpOptions<C = unknown, T = Record<string, unknown>, R = Record<string, unknown>, P = Record<string, unknown>> {
   /** Programmatic name of the server, also the scheme of its models' resource URIs. */
   name: string;
   /** Version of the server, as told to clients. @default '0.0.0' */
@@ -139,6 +137,8 @@ export const defaults: Readonly<{
     handlerMs: 300_000,
     inputMs: 600_000,
     heartbeatMs: 15_000,
+    maxEvents: 1000,
+    replayMs: 300_000,
     pageSize: 1000,
   }),
 });
@@ -151,109 +151,4 @@ export interface ResolvedOptions extends Omit<McpOptions, 'path' | 'version' | '
   readonly version: string;
   readonly limits: ResolvedLimits;
   readonly sessions: ResolvedSessions;
-}
-
-const optionKeys = [
-  'name',
-  'version',
-  'title',
-  'instructions',
-  'websiteUrl',
-  'icons',
-  'path',
-  'prisma',
-  'datamodel',
-  'models',
-  'tools',
-  'resources',
-  'prompts',
-  'principal',
-  'allowedHosts',
-  'allowedOrigins',
-  'sessions',
-  'limits',
-  'onError',
-];
-const definitionKeys = {
-  tools: ['description', 'title', 'inputSchema', 'outputSchema', 'annotations', 'icons', '_meta', 'enabled', 'handler'],
-  resources: [
-    'uri',
-    'uriTemplate',
-    'title',
-    'description',
-    'mimeType',
-    'annotations',
-    'icons',
-    '_meta',
-    'argsSchema',
-    'complete',
-    'enabled',
-    'handler',
-  ],
-  prompts: ['description', 'title', 'argsSchema', 'complete', 'icons', '_meta', 'enabled', 'handler'],
-};
-
-/**
- * Checks the options and fills in the defaults; the result is frozen, the input untouched.
- *
- * @throws {TypeError} Naming the option: an unknown key (a typo must never widen access), a missing or impossible value.
- */
-export function resolveOptions(options: McpOptions): ResolvedOptions {
-  assertKeys('options', options, optionKeys);
-  if (typeof options.name !== 'string' || !/^[A-Za-z][A-Za-z0-9+.-]*$/u.test(options.name)) {
-    throw new TypeError(
-      'name: must begin with a letter and hold letters, digits, `+`, `.` and `-` only; it is the scheme of resource URIs',
-    );
-  }
-  const path = options.path ?? defaults.path;
-  if (!path.startsWith('/') || /[?#:*()]/u.test(path))
-    throw new TypeError(`path: ${JSON.stringify(path)} must be a plain path that begins with \`/\``);
-  assertKeys('limits', options.limits, Object.keys(defaults.limits));
-  assertKeys('sessions', options.sessions, [...Object.keys(defaults.sessions), 'store']);
-  for (const kind of ['tools', 'resources', 'prompts'] as const) assertDefinitions(kind, options[kind]);
-  const limits = { ...defaults.limits, ...defined(options.limits) };
-  const sessions = { ...defaults.sessions, ...defined(options.sessions) };
-  assertPositive('limits', limits);
-  assertPositive('sessions', sessions);
-  if (sessions.touchMs * 2 > sessions.idleMs) {
-    throw new TypeError(
-      `sessions.touchMs: ${sessions.touchMs} must be at most half of sessions.idleMs (${sessions.idleMs}), or sessions in use expire`,
-    );
-  }
-  return Object.freeze({
-    ...options,
-    path: path.length > 1 ? path.replace(/\/+$/u, '') : path,
-    version: options.version ?? defaults.version,
-    limits: Object.freeze(limits),
-    sessions: Object.freeze(sessions),
-  });
-}
-
-function assertDefinitions(kind: 'tools' | 'resources' | 'prompts', definitions: unknown): void {
-  for (const [name, definition] of Object.entries((definitions ?? {}) as Record<string, { description?: unknown; handler?: unknown }>)) {
-    assertKeys(`${kind}.${name}`, definition, definitionKeys[kind]);
-    if (typeof definition.handler !== 'function') throw new TypeError(`${kind}.${name}.handler: must be a function (args, ctx) => result`);
-    if (kind !== 'resources' && (typeof definition.description !== 'string' || definition.description === '')) {
-      throw new TypeError(`${kind}.${name}.description: say what it is for; models choose by it`);
-    }
-  }
-}
-
-function assertKeys(path: string, value: unknown, known: readonly string[]): void {
-  if (value === undefined) return;
-  if (typeof value !== 'object' || value === null) throw new TypeError(`${path}: must be an object`);
-  for (const key of Object.keys(value)) {
-    if (!known.includes(key)) throw new TypeError(`${path}.${key}: no such option (${known.join(', ')})`);
-  }
-}
-
-function assertPositive(path: string, values: object): void {
-  for (const [key, value] of Object.entries(values)) {
-    if (key !== 'store' && !(Number.isInteger(value) && value > 0))
-      throw new TypeError(`${path}.${key}: ${String(value)} must be a positive integer`);
-  }
-}
-
-function defined<T extends object>(value: T | undefined): T {
-  return Object.fromEntries(Object.entries(value ?? {}).filter(([, member]) => member !== undefined)) as T;
 }

@@ -99,6 +99,18 @@ CREATE TABLE "McpSubscription" (
 );
 
 -- CreateTable
+CREATE TABLE "McpEvent" (
+    "stream" TEXT NOT NULL,
+    "seq" INTEGER NOT NULL,
+    "sessionId" TEXT NOT NULL,
+    "data" TEXT NOT NULL,
+    "final" BOOLEAN NOT NULL,
+    "expiresAt" TIMESTAMP(3) NOT NULL,
+
+    CONSTRAINT "McpEvent_pkey" PRIMARY KEY ("stream","seq")
+);
+
+-- CreateTable
 CREATE TABLE "McpContinuation" (
     "id" TEXT NOT NULL,
     "principal" TEXT,
@@ -145,6 +157,12 @@ CREATE INDEX "McpSession_expiresAt_idx" ON "McpSession"("expiresAt");
 CREATE INDEX "McpSubscription_uriHash_idx" ON "McpSubscription"("uriHash");
 
 -- CreateIndex
+CREATE INDEX "McpEvent_sessionId_idx" ON "McpEvent"("sessionId");
+
+-- CreateIndex
+CREATE INDEX "McpEvent_expiresAt_idx" ON "McpEvent"("expiresAt");
+
+-- CreateIndex
 CREATE INDEX "McpContinuation_expiresAt_idx" ON "McpContinuation"("expiresAt");
 
 -- CreateIndex
@@ -167,6 +185,9 @@ ALTER TABLE "Membership" ADD CONSTRAINT "Membership_roomId_fkey" FOREIGN KEY ("r
 
 -- AddForeignKey
 ALTER TABLE "McpSubscription" ADD CONSTRAINT "McpSubscription_sessionId_fkey" FOREIGN KEY ("sessionId") REFERENCES "McpSession"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "McpEvent" ADD CONSTRAINT "McpEvent_sessionId_fkey" FOREIGN KEY ("sessionId") REFERENCES "McpSession"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- AddForeignKey
 ALTER TABLE "_ClientToTag" ADD CONSTRAINT "_ClientToTag_A_fkey" FOREIGN KEY ("A") REFERENCES "Client"("id") ON DELETE CASCADE ON UPDATE CASCADE;

@@ -87,6 +87,19 @@ CREATE TABLE "McpSubscription" (
 );
 
 -- CreateTable
+CREATE TABLE "McpEvent" (
+    "stream" TEXT NOT NULL,
+    "seq" INTEGER NOT NULL,
+    "sessionId" TEXT NOT NULL,
+    "data" TEXT NOT NULL,
+    "final" BOOLEAN NOT NULL,
+    "expiresAt" DATETIME NOT NULL,
+
+    PRIMARY KEY ("stream", "seq"),
+    CONSTRAINT "McpEvent_sessionId_fkey" FOREIGN KEY ("sessionId") REFERENCES "McpSession" ("id") ON DELETE CASCADE ON UPDATE CASCADE
+);
+
+-- CreateTable
 CREATE TABLE "McpContinuation" (
     "id" TEXT NOT NULL PRIMARY KEY,
     "principal" TEXT,
@@ -129,6 +142,12 @@ CREATE INDEX "McpSession_expiresAt_idx" ON "McpSession"("expiresAt");
 
 -- CreateIndex
 CREATE INDEX "McpSubscription_uriHash_idx" ON "McpSubscription"("uriHash");
+
+-- CreateIndex
+CREATE INDEX "McpEvent_sessionId_idx" ON "McpEvent"("sessionId");
+
+-- CreateIndex
+CREATE INDEX "McpEvent_expiresAt_idx" ON "McpEvent"("expiresAt");
 
 -- CreateIndex
 CREATE INDEX "McpContinuation_expiresAt_idx" ON "McpContinuation"("expiresAt");

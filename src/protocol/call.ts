@@ -14,6 +14,8 @@ import type { Revision } from './revisions.ts';
 export interface Outlet {
   /** Sends one JSON-RPC message, already JSON; `false` if it has no way to the client. */
   send(message: string): boolean;
+  /** Ends the connection but not the stream; the client comes back after `retryMs`. Absent where it cannot. */
+  disconnect?(retryMs: number): void;
 }
 
 /** How a call asks its client for something: with a request of its own, or by ending with `input_required`. */
@@ -145,8 +147,12 @@ export class Call implements McpContext {
     return this.#ask(sampleRequest(params));
   }
 
-  async roots(): Promise<Root[]> {
-    return this.#ask(rootsRequest());
+  async roots({ key }: { key?: string } = {}): Promise<Root[]> {
+    return this.#ask(rootsRequest(key));
+  }
+
+  closeStream({ retryMs = 1000 }: { retryMs?: number } = {}): void {
+    if (!this.#finished && this.row.priming) this.#init.outlet.disconnect?.(retryMs);
   }
 
   /** Milliseconds spent waiting for the client; a handler's time stands still meanwhile. */

@@ -30,6 +30,14 @@ export interface McpContext extends Asking {
    * @param progress Must grow with each report; one that does not is dropped.
    */
   progress(progress: number, total?: number, message?: string): void;
+  /**
+   * Ends the connection of this call's stream, not the call: the client comes back for the rest, so that nobody holds a connection for long.
+   * Only clients of 2025-11-25 can; for others it does nothing.
+   *
+   * @param options.retryMs How long the client is to wait. @default 1000
+   * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#sending-messages-to-the-server
+   */
+  closeStream(options?: { retryMs?: number }): void;
   /** Sends a log message to the client, if its level admits it. `data` is any JSON. */
   log(level: LogLevel, data: unknown, logger?: string): void;
 }

@@ -73,8 +73,8 @@ export interface Asking {
   elicit(page: ElicitUrl): Promise<{ action: 'accept' | 'decline' | 'cancel' }>;
   /** Asks the client's model. @throws as `elicit`; also if its user refuses. */
   sample(params: SampleParams): Promise<SampleResult>;
-  /** Asks which folders the client works in. Advice, not access control. @throws as `elicit` */
-  roots(): Promise<Root[]>;
+  /** Asks which folders the client works in. Advice, not access control. `key` as for `ElicitForm`. @throws as `elicit` */
+  roots(options?: { key?: string }): Promise<Root[]>;
 }
 
 /** A request to the client as it goes on the wire, and how its result is read. */
@@ -125,12 +125,12 @@ export function sampleRequest({ key, ...params }: SampleParams): InputRequest<Sa
 }
 
 /** The request for the client's roots. */
-export function rootsRequest(): InputRequest<Root[]> {
+export function rootsRequest(key?: string): InputRequest<Root[]> {
   return {
     method: 'roots/list',
     params: {},
     capability: { roots: {} },
-    key: undefined,
+    key,
     parse: ({ roots }) =>
       Array.isArray(roots) && roots.every(root => isObject(root) && typeof root['uri'] === 'string') ? (roots as Root[]) : undefined,
   };

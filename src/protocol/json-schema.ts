@@ -21,6 +21,12 @@ export interface JsonSchema {
 }
 
 /**
+ * What a handler gets: the output of its schema. `S` has no constraint, since TypeScript gives up inferring it for all members of an option
+ * when one has no schema.
+ */
+export type Args<S, Unchecked> = S extends z.ZodType ? z.output<S> : Unchecked;
+
+/**
  * The JSON Schema of a zod schema, as `inputSchema` and `outputSchema` carry it: no `$schema`, no bounds that only say "safe integer".
  *
  * `z.object({ id: z.int() })` → `{ type: 'object', properties: { id: { type: 'integer' } }, required: ['id'], additionalProperties: false }`

@@ -19,6 +19,7 @@ export async function readResource(call: Call, params: JsonObject | undefined): 
     result = await call.race(read(call, uri));
   } catch (error) {
     if (McpError.isError(error) || error instanceof CallEnded) throw error;
+    if ((error as { status?: unknown } | null)?.status === 404) throw notFound(call, uri);
     throw new McpError(
       'InternalError',
       describeError(error, unexposed => call.report(unexposed)),

@@ -14,6 +14,7 @@ const columns = {
     'expiresAt',
   ],
   mcpSubscription: ['sessionId', 'uriHash', 'uri'],
+  mcpEvent: ['sessionId', 'stream', 'seq', 'data', 'final', 'expiresAt'],
   mcpContinuation: ['id', 'principal', 'request', 'answers', 'expiresAt'],
 } as const;
 

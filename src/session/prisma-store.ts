@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { assertDelegates } from './delegates.ts';
 import type { ContinuationDelegate } from './prisma-continuations.ts';
 import { prismaContinuations } from './prisma-continuations.ts';
+import type { EventDelegate } from './prisma-events.ts';
+import { prismaEvents } from './prisma-events.ts';
 import type { Session, Store } from './store.ts';
 
 /**
@@ -27,6 +29,7 @@ export function prismaStore(prisma: object): Store {
   };
 
   return {
+    ...prismaEvents(delegates.mcpEvent as EventDelegate),
     ...prismaContinuations(delegates.mcpContinuation as ContinuationDelegate),
     async create(session) {
       await mcpSession.create({ data: { ...session }, select: { id: true } });

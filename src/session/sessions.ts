@@ -270,6 +270,7 @@ export class Sessions {
       if (ended.length < sweepBatch) break;
     }
     while ((await this.#store.sweepContinuations(new Date(this.#now()), sweepBatch)) === sweepBatch);
+    while ((await this.#store.sweepEvents(new Date(this.#now()), sweepBatch)) === sweepBatch);
   }
 
   async #evict(principal: string | null): Promise<number> {

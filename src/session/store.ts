@@ -2,6 +2,8 @@ import type { Implementation, LogLevel } from '../protocol/context.ts';
 import type { JsonObject } from '../protocol/definitions.ts';
 import type { ContinuationStore } from './continuations.ts';
 import { memoryContinuations } from './continuations.ts';
+import type { EventStore } from './events.ts';
+import { memoryEvents } from './events.ts';
 
 export type SessionTransport = 'streamable' | 'sse';
 
@@ -58,7 +60,7 @@ export interface SessionStore {
 }
 
 /** Where all protocol state lives. */
-export interface Store extends SessionStore, ContinuationStore {}
+export interface Store extends SessionStore, EventStore, ContinuationStore {}
 
 /**
  * Protocol state in this process's memory, lost when it ends: for servers of one process, and for tests.
@@ -69,12 +71,14 @@ export function memoryStore(): Store {
   const sessions = new Map<string, Session>();
   const ofPrincipal = new Map<string | null, Set<string>>();
   const uris = new Map<string, Set<string>>();
+  const { dropEvents, ...events } = memoryEvents(id => sessions.has(id));
 
   const remove = (id: string): boolean => {
     const session = sessions.get(id);
     if (!session) return false;
     sessions.delete(id);
     uris.delete(id);
+    dropEvents(id);
     const siblings = ofPrincipal.get(session.principal);
     siblings?.delete(id);
     if (siblings?.size === 0) ofPrincipal.delete(session.principal);
@@ -83,6 +87,7 @@ export function memoryStore(): Store {
 
   return {
     ...memoryContinuations(),
+    ...events,
     async create(session) {
       if (sessions.has(session.id)) throw new Error('A session of this id exists');
       sessions.set(session.id, { ...session });

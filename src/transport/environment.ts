@@ -7,6 +7,7 @@ import type { Sessions } from '../session/sessions.ts';
 import type { ReadBody } from './body.ts';
 import type { Calls } from './calls.ts';
 import type { Listeners } from './listeners.ts';
+import type { ReplayStreams } from './replay-streams.ts';
 import type { Requests } from './requests.ts';
 import type { Streams } from './streams.ts';
 
@@ -17,6 +18,7 @@ export interface Environment {
   readonly continuations: Continuations;
   readonly calls: Calls;
   readonly listeners: Listeners;
+  readonly replays: ReplayStreams;
   readonly requests: Requests;
   readonly streams: Streams;
   readonly readBody: ReadBody;

@@ -19,14 +19,37 @@ export class EventStream extends Readable {
     return !this.#ended && !this.destroyed;
   }
 
+  get isConnected(): boolean {
+    return this.isOpen;
+  }
+
+  get body(): this {
+    return this;
+  }
+
   /** Sends one JSON-RPC message, already JSON; `false` if the stream has ended. */
   send(message: string): boolean {
     return this.event('message', message);
   }
 
+  /** Sends one message that the client may name later as the last it has seen. */
+  message(message: string, id: string): boolean {
+    return this.#write(`id: ${id}\nevent: message\ndata: ${message}\n\n`);
+  }
+
   /** Sends one event. `data` has no line breaks. */
   event(name: string, data: string): boolean {
     return this.#write(`event: ${name}\ndata: ${data}\n\n`);
+  }
+
+  /** Gives the client an event id to come back with, before there is a message. */
+  prime(id: string): void {
+    this.#write(`id: ${id}\ndata: \n\n`);
+  }
+
+  /** Tells the client how long to wait before it comes back. */
+  retry(retryMs: number): void {
+    this.#write(`retry: ${retryMs}\n\n`);
   }
 
   /** Sends a comment, which parsers skip: it keeps proxies from cutting an idle stream. */

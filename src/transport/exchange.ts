@@ -7,6 +7,14 @@ export type Answer =
   | { readonly kind: 'stream'; readonly stream: EventStream }
   | { readonly kind: 'none' };
 
+/** A stream of messages, and the body that carries it to the client that is there now. */
+export interface Carrier {
+  readonly body: EventStream;
+  send(message: string): boolean;
+  end(): void;
+  disconnect?(retryMs: number): void;
+}
+
 export interface ExchangeOptions {
   /** Whether the client reads event streams; messages before the response are dropped if not. */
   readonly acceptsStream: boolean;
@@ -14,7 +22,7 @@ export interface ExchangeOptions {
   readonly acceptsJson: boolean;
   /** Whether the answer is an array: the request was a batch. */
   readonly isBatch: boolean;
-  readonly openStream: () => EventStream;
+  readonly openStream: () => Carrier;
 }
 
 /**
@@ -25,7 +33,7 @@ export interface ExchangeOptions {
 export class Exchange implements Outlet {
   readonly #options: ExchangeOptions;
   readonly #responses: string[] = [];
-  #stream: EventStream | undefined;
+  #stream: Carrier | undefined;
   #answered: ((answer: Answer) => void) | undefined;
 
   constructor(options: ExchangeOptions) {
@@ -34,6 +42,10 @@ export class Exchange implements Outlet {
 
   send(message: string): boolean {
     return this.#options.acceptsStream && this.#open().send(message);
+  }
+
+  disconnect(retryMs: number): void {
+    if (this.#options.acceptsStream) this.#open().disconnect?.(retryMs);
   }
 
   /** Takes one response; `undefined` where a request gets none. */
@@ -51,7 +63,7 @@ export class Exchange implements Outlet {
   answer(served: Promise<unknown>): Promise<Answer> {
     return new Promise(resolve => {
       this.#answered = resolve;
-      if (this.#stream !== undefined) resolve({ kind: 'stream', stream: this.#stream });
+      if (this.#stream !== undefined) resolve({ kind: 'stream', stream: this.#stream.body });
       void served.then(() => this.#finish(resolve));
     });
   }
@@ -65,11 +77,11 @@ export class Exchange implements Outlet {
     else this.#open().end();
   }
 
-  #open(): EventStream {
+  #open(): Carrier {
     if (this.#stream === undefined) {
       this.#stream = this.#options.openStream();
       for (const response of this.#responses) this.#stream.send(response);
-      this.#answered?.({ kind: 'stream', stream: this.#stream });
+      this.#answered?.({ kind: 'stream', stream: this.#stream.body });
     }
     return this.#stream;
   }

@@ -26,9 +26,11 @@ export async function openSse(environment: Environment, ctx: Koa.Context, messag
   const clientInfo = { name: 'unknown', version: '0' };
   const session = await sessions.open({ transport: 'sse', revision: oldest.id, principal, clientInfo, capabilities: {} });
   const release = sessions.retain(session.id);
-  const stream = streams.openFor(session.id);
+  const stream = streams.open();
+  const remove = streams.add(session.id, stream);
   stream.once('close', () => {
     release();
+    remove();
     // The stream is the session: without it no answer can reach the client.
     sessions.end(session.id).catch((error: unknown) => environment.report(error, ctx));
   });

@@ -36,9 +36,9 @@ export function respondAccepted(ctx: Koa.Context): void {
 }
 
 /** The error of a method the endpoint does not have, with `Allow` set. */
-export function methodNotAllowed(ctx: Koa.Context, allow: string): McpError {
+export function methodNotAllowed(ctx: Koa.Context, allow: string, why = `use ${allow}`): McpError {
   ctx.set('Allow', allow);
-  return new McpError('InvalidRequest', `Method not allowed: use ${allow}`, { status: 405 });
+  return new McpError('InvalidRequest', `Method not allowed: ${why}`, { status: 405 });
 }
 
 /** The error of a client that reads none of `types`. */

@@ -6,8 +6,11 @@ import { initializeResult, parseInitialize } from '../protocol/lifecycle.ts';
 import { findRevision, revisionIds } from '../protocol/revisions.ts';
 import type { Session, SessionTransport } from '../session/store.ts';
 import type { Environment } from './environment.ts';
+import type { EventStream } from './event-stream.ts';
 import { respondStream } from './event-stream.ts';
 import { Exchange } from './exchange.ts';
+import type { ReplayableStream } from './replayable.ts';
+import { parseEventId } from './replayable.ts';
 import { methodNotAllowed, negotiateAnswer, notAcceptable, respondAccepted, respondJson } from './respond.ts';
 import { serveRequest, takeNotification } from './serve.ts';
 
@@ -29,7 +32,11 @@ export async function postStreamable(environment: Environment, ctx: Koa.Context,
   }
   const session = await requireSession(environment, ctx);
   if (Array.isArray(body)) assertBatch(session, messages.length, environment.maxBatch);
-  const exchange = new Exchange({ ...accepts, isBatch: Array.isArray(body), openStream: () => environment.streams.open() });
+  const exchange = new Exchange({
+    ...accepts,
+    isBatch: Array.isArray(body),
+    openStream: () => openReplayable(environment, session, false),
+  });
   const served = messages.map(async message => {
     if (message.kind === 'request') exchange.respond(await serveRequest(environment, ctx, session, message.message, exchange));
   });
@@ -50,14 +57,33 @@ export async function postStreamable(environment: Environment, ctx: Koa.Context,
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#listening-for-messages-from-the-server
  */
 export async function getStreamable(environment: Environment, ctx: Koa.Context): Promise<void> {
-  if (ctx.req.headers['mcp-session-id'] === undefined) throw methodNotAllowed(ctx, 'POST, GET, DELETE');
+  if (ctx.req.headers['mcp-session-id'] === undefined) throw methodNotAllowed(ctx, 'POST, GET, DELETE', 'GET needs an Mcp-Session-Id');
   if (!negotiateAnswer(ctx).acceptsStream) throw notAcceptable('text/event-stream');
   const session = await requireSession(environment, ctx);
-  const stream = environment.streams.openFor(session.id);
-  stream.once('close', environment.sessions.retain(session.id));
+  const { sessions, streams, replays } = environment;
+  const lastEventId = ctx.req.headers['last-event-id'];
+  let connection: EventStream;
+  if (typeof lastEventId === 'string' && lastEventId !== '') {
+    const position = parseEventId(session.id, lastEventId);
+    if (position === undefined) throw new McpError('InvalidRequest', 'Last-Event-ID is not of this session');
+    connection = streams.open();
+    replays.resume(position, connection);
+  } else {
+    const stream = openReplayable(environment, session, true);
+    connection = stream.body;
+    stream.onClose(streams.add(session.id, stream));
+  }
+  connection.once('close', sessions.retain(session.id));
   // Something has to be written, or the headers wait for the first message.
-  stream.comment();
-  respondStream(ctx, stream);
+  if (!findRevision(session.revision)?.priming || typeof lastEventId === 'string') connection.comment();
+  respondStream(ctx, connection);
+}
+
+/** Opens a stream that outlives its connection. Its first event has an id, where the revision's clients can take one without data. */
+function openReplayable({ replays, streams }: Environment, session: Session, isStandalone: boolean): ReplayableStream {
+  const stream = replays.open(session.id, streams.open(), { isStandalone });
+  if (findRevision(session.revision)?.priming) stream.prime();
+  return stream;
 }
 
 /**

@@ -1,9 +1,19 @@
 import { EventStream } from './event-stream.ts';
 
+/** What takes messages for a session that no request of it has caused. */
+export interface SessionStream {
+  /** Whether messages are still taken. */
+  readonly isOpen: boolean;
+  /** Whether they reach the client now; else they wait for it. */
+  readonly isConnected: boolean;
+  send(message: string): boolean;
+  end(): void;
+}
+
 /** The open streams of this process. One timer serves the heartbeats of all. */
 export class Streams {
   readonly #all = new Set<EventStream>();
-  readonly #bySession = new Map<string, Set<EventStream>>();
+  readonly #bySession = new Map<string, Set<SessionStream>>();
   readonly #limits: { readonly maxStreams: number; readonly maxStreamBufferBytes: number; readonly heartbeatMs: number };
   #timer: NodeJS.Timeout | undefined;
 
@@ -25,22 +35,20 @@ export class Streams {
     return stream;
   }
 
-  /** Opens a standalone stream of a session; one too many closes the oldest. */
-  openFor(sessionId: string): EventStream {
-    const stream = this.open();
+  /** Adds a standalone stream of a session; one too many ends the oldest. The function returned takes it out. */
+  add(sessionId: string, stream: SessionStream): () => void {
     const streams = this.#bySession.get(sessionId) ?? new Set();
     this.#bySession.set(sessionId, streams.add(stream));
     if (streams.size > this.#limits.maxStreams) streams.values().next().value?.end();
-    stream.once('close', () => {
+    return () => {
       streams.delete(stream);
       if (streams.size === 0 && this.#bySession.get(sessionId) === streams) this.#bySession.delete(sessionId);
-    });
-    return stream;
+    };
   }
 
-  /** Whether a session has an open standalone stream here. */
+  /** Whether a standalone stream of a session reaches its client from here. */
   has(sessionId: string): boolean {
-    return [...(this.#bySession.get(sessionId) ?? [])].some(stream => stream.isOpen);
+    return [...(this.#bySession.get(sessionId) ?? [])].some(stream => stream.isConnected);
   }
 
   /** Sessions with a standalone stream here. */
@@ -48,11 +56,11 @@ export class Streams {
     return [...this.#bySession.keys()];
   }
 
-  /** Sends a message to a session: on one of its standalone streams, the newest. `false` if it has none here. */
+  /** Sends a message on one standalone stream of a session: the newest that reaches the client, else the newest. `false` if there is none. */
   send(sessionId: string, message: string): boolean {
-    const stream = [...(this.#bySession.get(sessionId) ?? [])].findLast(open => open.isOpen);
-    stream?.send(message);
-    return stream !== undefined;
+    const streams = [...(this.#bySession.get(sessionId) ?? [])];
+    const stream = streams.findLast(open => open.isConnected) ?? streams.findLast(open => open.isOpen);
+    return stream?.send(message) ?? false;
   }
 
   /** Ends a session's standalone streams. */

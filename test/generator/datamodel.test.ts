@@ -21,6 +21,7 @@ describe('toDatamodel', () => {
       ['Membership', 'membership'],
       ['McpSession', 'mcpSession'],
       ['McpSubscription', 'mcpSubscription'],
+      ['McpEvent', 'mcpEvent'],
       ['McpContinuation', 'mcpContinuation'],
     ]);
   });

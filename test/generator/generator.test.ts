@@ -33,15 +33,17 @@ async function generate(name: string, lines: string, more = ''): Promise<string>
 describe('generator mcp', () => {
   it('writes JavaScript with its declaration where no TypeScript client is generated, and a second run leaves the file alone', async () => {
     const output = await generate('plain', '');
-    expect((await readdir(output)).sort()).toEqual(['datamodel.d.ts', 'datamodel.js']);
-    const module = path.join(output, 'datamodel.js');
+    expect((await readdir(output)).sort()).toEqual(['datamodel.d.mts', 'datamodel.mjs']);
+    const module = path.join(output, 'datamodel.mjs');
     const { datamodel } = (await import(pathToFileURL(module).href)) as { datamodel: Datamodel };
+    // As a CommonJS app would.
+    expect((require(module) as { datamodel: Datamodel }).datamodel).toEqual(datamodel);
     expect(datamodel.models['Thing']).toMatchObject({
       key: 'thing',
       documentation: 'Has "quotes", `ticks` and a \\ backslash.',
       primaryKey: ['id'],
     });
-    expect(await readFile(path.join(output, 'datamodel.d.ts'), 'utf8')).toContain("import type { Datamodel } from 'koa-mcp';");
+    expect(await readFile(path.join(output, 'datamodel.d.mts'), 'utf8')).toContain("import type { Datamodel } from 'koa-mcp';");
 
     const { mtimeMs } = await stat(module);
     await generate('plain', '');

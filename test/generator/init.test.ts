@@ -29,7 +29,7 @@ describe('koa-mcp init', () => {
     await write('prisma/schema.prisma', `${client}\n${header}\n${model}`);
     const result = await init({ cwd });
     expect(result).toEqual({
-      changes: ['prisma/schema.prisma: added McpSession, McpSubscription, McpContinuation', 'prisma/schema.prisma: added generator mcp'],
+      changes: ['prisma/schema.prisma: added McpSession, McpSubscription, McpEvent, McpContinuation', 'prisma/schema.prisma: added generator mcp'],
       warnings: [],
       output: 'src/generated/mcp',
     });
@@ -37,7 +37,7 @@ describe('koa-mcp init', () => {
     expect(schema).toContain(
       `${client}\ngenerator mcp {\n  provider = "koa-mcp"\n  output   = "../src/generated/mcp"\n}\n\n${header}\n${model}`,
     );
-    expect(schema.match(/^model \w+/gm)).toEqual(['model Own', 'model McpSession', 'model McpSubscription', 'model McpContinuation']);
+    expect(schema.match(/^model \w+/gm)).toEqual(['model Own', 'model McpSession', 'model McpSubscription', 'model McpEvent', 'model McpContinuation']);
   });
 
   it('changes nothing the second time', async () => {
@@ -52,7 +52,7 @@ describe('koa-mcp init', () => {
     await write('db/schema/base.prisma', `${client}\n${header}`);
     await write('db/schema/models/own.prisma', model);
     expect((await init({ cwd, schema: 'db/schema' })).changes).toEqual([
-      'db/schema/mcp.prisma: added McpSession, McpSubscription, McpContinuation',
+      'db/schema/mcp.prisma: added McpSession, McpSubscription, McpEvent, McpContinuation',
       'db/schema/base.prisma: added generator mcp',
     ]);
     expect(await read('db/schema/mcp.prisma')).toBe(await readFile(new URL('../../prisma/mcp.prisma', import.meta.url), 'utf8'));
@@ -61,10 +61,10 @@ describe('koa-mcp init', () => {
   });
 
   it('adds only the models that are missing, and names missing lines of those that are there', async () => {
-    const mine = 'model McpSession {\n  id String @id\n  subscriptions McpSubscription[]\n}\n';
+    const mine = 'model McpSession {\n  id String @id\n  subscriptions McpSubscription[]\n  events McpEvent[]\n}\n';
     await write('prisma/schema.prisma', `${header}\n${mine}`);
     const { changes, warnings } = await init({ cwd });
-    expect(changes[0]).toBe('prisma/schema.prisma: added McpSubscription, McpContinuation');
+    expect(changes[0]).toBe('prisma/schema.prisma: added McpSubscription, McpEvent, McpContinuation');
     expect(await read('prisma/schema.prisma')).toContain(mine);
     expect(warnings).toContain('model McpSession lacks a line of this version; add: principal String?');
     expect(warnings).toContain('model McpSession lacks a line of this version; add: @@index([expiresAt])');
@@ -78,7 +78,7 @@ describe('koa-mcp init', () => {
     await write('prisma.config.ts', config.replace('{ schema', '{\n  schema'));
     await write(file, header);
     await write('prisma/schema.prisma', header);
-    expect((await init({ cwd })).changes[0]).toBe(`${file}: added McpSession, McpSubscription, McpContinuation`);
+    expect((await init({ cwd })).changes[0]).toBe(`${file}: added McpSession, McpSubscription, McpEvent, McpContinuation`);
     expect(await read('prisma/schema.prisma')).toBe(header);
   });
 

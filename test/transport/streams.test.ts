@@ -239,7 +239,7 @@ describe('the standalone stream', () => {
 
   it('gets a comment now and then, so that no proxy cuts it', async () => {
     await using server = await start({ limits: { heartbeatMs: 20 } });
-    const session = await open(server.url);
+    const session = await open(server.url, { revision: '2025-06-18' });
     const response = await fetch(server.url, { headers: { ...session.headers, accept: 'text/event-stream' } });
     const decoder = new TextDecoder();
     let text = '';

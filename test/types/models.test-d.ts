@@ -16,7 +16,7 @@ const extend = () => prisma.$extends({ query: { $allModels: { $allOperations: ({
 describe('the type of the option models', () => {
   it('has the client properties that are models as keys', () => {
     expectTypeOf<ModelKey<PrismaClient>>().toEqualTypeOf<
-      'client' | 'booking' | 'room' | 'tag' | 'auditLog' | 'membership' | 'mcpSession' | 'mcpSubscription' | 'mcpContinuation'
+      'client' | 'booking' | 'room' | 'tag' | 'auditLog' | 'membership' | 'mcpSession' | 'mcpSubscription' | 'mcpEvent' | 'mcpContinuation'
     >();
     expectTypeOf<ModelKey<PostgresClient>>().toEqualTypeOf<ModelKey<PrismaClient>>();
     expectTypeOf<ModelKey<unknown>>().toEqualTypeOf<never>();
