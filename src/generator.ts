@@ -10,7 +10,7 @@ export type DatamodelFormat = 'ts' | 'js';
 export const manifest: GeneratorManifest = { prettyName: 'koa-mcp datamodel', defaultOutput: './generated/mcp' };
 
 /**
- * Runs `generator mcp`: writes `datamodel.ts`, or `datamodel.js` with `datamodel.d.ts`, into the generator's `output` folder.
+ * Runs `generator mcp`: writes `datamodel.ts`, or `datamodel.mjs` with `datamodel.d.mts`, into the generator's `output` folder.
  *
  * TypeScript beside a `prisma-client`, whose output is TypeScript too, and JavaScript beside anything else; `format = "ts"` or `"js"` overrides.
  *
@@ -19,7 +19,7 @@ export const manifest: GeneratorManifest = { prettyName: 'koa-mcp datamodel', de
 export async function generate(options: GeneratorOptions): Promise<void> {
   const folder = options.generator.output?.value;
   if (!folder) throw new TypeError(`generator ${options.generator.name}: output is missing; add output = "../generated/mcp"`);
-  const files = toModules(toDatamodel(options.dmmf), resolveFormat(options));
+  const files = toModules(toDatamodel(options.dmmf, options.datasources[0]?.activeProvider), resolveFormat(options));
   await mkdir(folder, { recursive: true });
   await Promise.all(Object.entries(files).map(([name, text]) => writeIfChanged(path.join(folder, name), text)));
 }
@@ -31,8 +31,9 @@ export function toModules(datamodel: Datamodel, format: DatamodelFormat): Record
     return { 'datamodel.ts': `${banner}import type { Datamodel } from 'koa-mcp';\n\nexport const datamodel: Datamodel = ${value};\n` };
   }
   return {
-    'datamodel.js': `${banner}export const datamodel = ${value};\n`,
-    'datamodel.d.ts': `${banner}import type { Datamodel } from 'koa-mcp';\n\nexport declare const datamodel: Datamodel;\n`,
+    // `.mjs`: this file is a module in packages of either type, and `require` loads it too.
+    'datamodel.mjs': `${banner}export const datamodel = ${value};\n`,
+    'datamodel.d.mts': `${banner}import type { Datamodel } from 'koa-mcp';\n\nexport declare const datamodel: Datamodel;\n`,
   };
 }
 

@@ -24,6 +24,13 @@ export function compileCompleters(complete: Readonly<Record<string, Complete>>):
   );
 }
 
+/** @throws {TypeError} For a completion of a variable or argument that does not exist: it would never be asked. */
+export function assertCompletes(path: string, complete: object | undefined, names: readonly string[]): void {
+  for (const name of Object.keys(complete ?? {})) {
+    if (!names.includes(name)) throw new TypeError(`${path}.complete.${name}: there is no such variable or argument (${names.join(', ')})`);
+  }
+}
+
 function isList(completion: readonly string[] | Completion): completion is readonly string[] {
   return Array.isArray(completion);
 }

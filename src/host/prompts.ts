@@ -8,18 +8,19 @@ import type {
   PromptDefinition,
   PromptMessage,
 } from '../protocol/definitions.ts';
-import type { JsonSchema } from '../protocol/json-schema.ts';
+import type { Args, JsonSchema } from '../protocol/json-schema.ts';
 import { parseWith, toJsonSchema } from '../protocol/json-schema.ts';
 import type { Complete } from './completion.ts';
-import { compileCompleters } from './completion.ts';
+import { assertCompletes, compileCompleters } from './completion.ts';
+import { runHandler } from './handler.ts';
 import { toJsonText } from './json.ts';
 
 /** A prompt of the host's own. */
-export interface Prompt<S extends z.ZodType = z.ZodType, Ctx = CallContext> {
+export interface Prompt<S = unknown, Ctx = CallContext> {
   description: string;
   title?: string;
   /** A zod object of the arguments, which arrive as strings. @default no arguments */
-  argsSchema?: S;
+  argsSchema?: S & z.ZodType;
   /** Completions by argument. */
   complete?: Readonly<Record<string, Complete<Ctx>>>;
   icons?: Icon[];
@@ -27,13 +28,13 @@ export interface Prompt<S extends z.ZodType = z.ZodType, Ctx = CallContext> {
   /** Whether this caller may see and use it. @default everybody */
   enabled?: (ctx: Ctx) => boolean | Promise<boolean>;
   /** Writes it: a string (one user message), messages, or a ready `{ messages }`. */
-  handler: (args: z.output<S>, ctx: Ctx) => unknown;
+  handler: (args: Args<S, Record<string, string>>, ctx: Ctx) => unknown;
 }
 
 /**
  * Compiles the host's `prompts`; the keys are their names.
  *
- * @throws {TypeError} Naming the option: an `argsSchema` whose root is no object.
+ * @throws {TypeError} Naming the option: an `argsSchema` whose root is no object, a completion for no argument.
  */
 export function compilePrompts(prompts: Readonly<Record<string, Prompt>>): PromptDefinition[] {
   return Object.entries(prompts).map(([name, prompt]) => {
@@ -42,6 +43,7 @@ export function compilePrompts(prompts: Readonly<Record<string, Prompt>>): Promp
     if (schema !== undefined && schema.type !== 'object') {
       throw new TypeError(`prompts.${name}.argsSchema: the root must be an object; use z.object({ … })`);
     }
+    assertCompletes(`prompts.${name}`, complete, Object.keys(schema?.properties ?? {}));
     return {
       name,
       description,
@@ -53,7 +55,7 @@ export function compilePrompts(prompts: Readonly<Record<string, Prompt>>): Promp
       ...(complete !== undefined && { complete: compileCompleters(complete) }),
       get: async (args, ctx) => {
         const parsed = argsSchema === undefined ? args : await parseWith(argsSchema, args, 'Invalid arguments');
-        return toPromptResult(await handler(parsed, ctx), description);
+        return toPromptResult(await runHandler(handler, parsed as Record<string, string>, ctx), description);
       },
     };
   });

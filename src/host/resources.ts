@@ -10,13 +10,16 @@ import type {
   ResourceDefinition,
   ResourceTemplateDefinition,
 } from '../protocol/definitions.ts';
+import type { Args } from '../protocol/json-schema.ts';
 import { parseWith } from '../protocol/json-schema.ts';
+import { uriTemplate as compileTemplate } from '../protocol/uri-template.ts';
 import type { Complete } from './completion.ts';
-import { compileCompleters } from './completion.ts';
+import { assertCompletes, compileCompleters } from './completion.ts';
+import { runHandler } from './handler.ts';
 import { toJsonText } from './json.ts';
 
 /** A resource of the host's own: fixed (`uri`) or a family (`uriTemplate`). */
-export interface Resource<S extends z.ZodType = z.ZodType, Ctx = CallContext> {
+export interface Resource<S = unknown, Ctx = CallContext> {
   /** Fixed URI, e.g. `reservations://opening-hours`. Exactly one of `uri` and `uriTemplate`. */
   uri?: string;
   /** RFC 6570 template up to level 3, e.g. `reservations://invoice/{id}`. */
@@ -29,13 +32,13 @@ export interface Resource<S extends z.ZodType = z.ZodType, Ctx = CallContext> {
   icons?: Icon[];
   _meta?: JsonObject;
   /** A zod object for the template's variables, which arrive as strings: `z.object({ id: z.coerce.number() })`. */
-  argsSchema?: S;
+  argsSchema?: S & z.ZodType;
   /** Completions by variable. */
   complete?: Readonly<Record<string, Complete<Ctx>>>;
   /** Whether this caller may see and read it. @default everybody */
   enabled?: (ctx: Ctx) => boolean | Promise<boolean>;
   /** Reads it: a string, bytes, a row, an array, or a ready `{ contents }`. `null` and `undefined` mean that there is none. */
-  handler: (args: z.output<S>, ctx: Ctx) => unknown;
+  handler: (args: Args<S, Record<string, string>>, ctx: Ctx) => unknown;
 }
 
 /**
@@ -53,6 +56,7 @@ export function compileResources(resources: Readonly<Record<string, Resource>>):
     const { uri, uriTemplate } = resource;
     if ((uri === undefined) === (uriTemplate === undefined))
       throw new TypeError(`resources.${name}: give exactly one of \`uri\` and \`uriTemplate\``);
+    assertCompletes(`resources.${name}`, resource.complete, uriTemplate === undefined ? [] : compileTemplate(uriTemplate).variables);
     const shared = { name, ...metadata(resource) };
     const read = reader(resource);
     if (uri !== undefined) fixed.push({ ...shared, uri, read: (asked, ctx) => read(asked, {}, ctx) });
@@ -79,7 +83,7 @@ function metadata({ title, description, mimeType, annotations, icons, _meta, ena
 function reader({ argsSchema, mimeType, handler }: Resource): ResourceTemplateDefinition['read'] {
   return async (uri, variables, ctx) => {
     const args = argsSchema === undefined ? variables : await parseWith(argsSchema, variables, `Invalid URI ${uri}`);
-    return toContents(await handler(args, ctx), uri, mimeType);
+    return toContents(await runHandler(handler, args as Record<string, string>, ctx), uri, mimeType);
   };
 }
 

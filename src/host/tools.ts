@@ -1,16 +1,18 @@
 import type { z } from 'zod';
 import type { ToolError } from '../errors.ts';
 import type { CallContext, CallToolResult, Icon, JsonObject, ToolAnnotations, ToolDefinition } from '../protocol/definitions.ts';
+import type { Args } from '../protocol/json-schema.ts';
 import { parseWith, toJsonSchema } from '../protocol/json-schema.ts';
+import { runHandler } from './handler.ts';
 import { toJsonText } from './json.ts';
 
 /** A tool of the host's own. */
-export interface Tool<S extends z.ZodType = z.ZodType, Ctx = CallContext> {
+export interface Tool<S = unknown, Ctx = CallContext> {
   /** Says to the model what it does and when to use it. */
   description: string;
   title?: string;
   /** A zod object; what the handler gets has passed it. @default no arguments */
-  inputSchema?: S;
+  inputSchema?: S & z.ZodType;
   /** A zod schema that every result must pass; members it does not name are not sent. @default unchecked */
   outputSchema?: z.ZodType;
   annotations?: ToolAnnotations;
@@ -20,9 +22,10 @@ export interface Tool<S extends z.ZodType = z.ZodType, Ctx = CallContext> {
   enabled?: (ctx: Ctx) => boolean | Promise<boolean>;
   /**
    * Does the work. A string becomes text, a row or an array becomes JSON, an object with `content` is sent as it is.
-   * What it throws becomes a result with `isError`: the message of a 4xx error (`ctx.throw(404, 'No such booking')`), else a reference.
+   * What it throws becomes a result with `isError`: the message of a 4xx error (`ctx.throw(404, 'No such booking')`), words for a missing,
+   * doubled or related row (Prisma's P2025, P2002, P2003), else a reference.
    */
-  handler: (args: z.output<S>, ctx: Ctx) => unknown;
+  handler: (args: Args<S, JsonObject>, ctx: Ctx) => unknown;
 }
 
 /**
@@ -51,9 +54,8 @@ function compileTool(name: string, tool: Tool): ToolDefinition {
     ...(_meta !== undefined && { _meta }),
     ...(enabled !== undefined && { enabled }),
     call: async (args, ctx) => {
-      const parsed = input === undefined ? args : await parseWith(input, args, 'Invalid arguments');
-      const value = await handler(parsed, ctx);
-      return toToolResult(value, output);
+      const parsed = input === undefined ? {} : await parseWith(input, args, 'Invalid arguments');
+      return toToolResult(await runHandler(handler, parsed as JsonObject, ctx), output);
     },
   };
 }

@@ -5,6 +5,8 @@ import type { DMMF } from '@prisma/generator-helper';
  * Prisma 7's client no longer holds required, unique, default, enum values or `///` comments at run time.
  */
 export interface Datamodel {
+  /** The datasource's provider, e.g. `postgresql`; it decides which filters there are. Absent in datamodels written by hand. */
+  readonly provider?: string;
   /** By model name as in the schema, e.g. `Booking`. */
   readonly models: Readonly<Record<string, DatamodelModel>>;
   /** By enum name. */
@@ -56,9 +58,10 @@ export interface DatamodelEnum {
 }
 
 /** Keeps of Prisma's DMMF what a `Datamodel` holds: 40 models are about 60 kB instead of several megabytes. */
-export function toDatamodel(dmmf: DMMF.Document): Datamodel {
+export function toDatamodel(dmmf: DMMF.Document, provider?: string): Datamodel {
   const { models, enums } = dmmf.datamodel;
   return {
+    ...(provider !== undefined && { provider }),
     models: Object.fromEntries(models.map(model => [model.name, toModel(model)])),
     enums: Object.fromEntries(enums.map(entry => [entry.name, toEnum(entry)])),
   };

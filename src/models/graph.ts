@@ -64,8 +64,7 @@ export function modelGraph(datamodel: Datamodel): ModelGraph {
     byName.set(model.name, node);
   }
   for (const node of byName.values()) linkRelations(node, byName);
-  const provider = 'provider' in datamodel && typeof datamodel.provider === 'string' ? datamodel.provider : undefined;
-  return { byKey, byName, enums: datamodel.enums, provider };
+  return { byKey, byName, enums: datamodel.enums, provider: datamodel.provider };
 }
 
 /** The `where` that names the row with these key values: `{ id: 1 }`, `{ clientId_roomId: { clientId: 1, roomId: 2 } }`. */

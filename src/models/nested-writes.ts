@@ -1,7 +1,7 @@
 import type { ModelNode, Relation } from './graph.ts';
 import type { Args, Policies } from './policy.ts';
 import { hasPolicy } from './policy.ts';
-import { isPlainObject } from './refusal.ts';
+import { isObject } from './refusal.ts';
 import { relatedWhere } from './weave.ts';
 
 /**
@@ -14,11 +14,11 @@ import { relatedWhere } from './weave.ts';
  * @throws {TypeError} at a nested write that cannot be scoped.
  */
 export function scopeData(node: ModelNode, data: unknown, policies: Policies, path: string): unknown {
-  if (!isPlainObject(data)) return data;
+  if (!isObject(data)) return data;
   const scoped: Args = {};
   for (const [name, value] of Object.entries(data)) {
     const relation = node.relations.get(name);
-    scoped[name] = relation === undefined || !isPlainObject(value) ? value : scopeNested(relation, value, policies, `${path}.${name}`);
+    scoped[name] = relation === undefined || !isObject(value) ? value : scopeNested(relation, value, policies, `${path}.${name}`);
   }
   return scoped;
 }
@@ -29,7 +29,7 @@ function scopeNested(relation: Relation, writes: Args, policies: Policies, path:
   for (const [operation, value] of Object.entries(writes)) {
     const at = `${path}.${operation}`;
     if (value === undefined || (owner && operation === 'disconnect' && value === true)) scoped[operation] = value;
-    else if (owner && operation === 'connect' && isPlainObject(value)) scoped[operation] = scopeConnect(relation, value, policies);
+    else if (owner && operation === 'connect' && isObject(value)) scoped[operation] = scopeConnect(relation, value, policies);
     else if (hasPolicy(relation.target)) {
       const { key } = relation.target;
       throw new TypeError(
@@ -50,7 +50,7 @@ function scopeConnect(relation: Relation, where: Args, policies: Policies): Args
 
 /** The data inside a nested write of a model without a policy, which may lead on to one that has. */
 function scopePayload({ target }: Relation, operation: string, value: unknown, policies: Policies, path: string): unknown {
-  if (!isPlainObject(value)) return value;
+  if (!isObject(value)) return value;
   const inner = (payload: unknown): unknown => scopeData(target, payload, policies, path);
   switch (operation) {
     case 'create':

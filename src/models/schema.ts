@@ -11,6 +11,8 @@ import { filterableRelations, operatorsOf } from './where.ts';
 
 type Properties = Record<string, JsonSchema>;
 
+const textOperators: ReadonlySet<string> = new Set(['contains', 'startsWith', 'endsWith']);
+
 /** `{ where?, select?, orderBy?, take?, cursor? }` */
 export function findManyInput(exposure: Exposure): JsonSchema {
   const orders = sortableColumns(exposure).map(name => [name, { type: 'string', enum: ['asc', 'desc'] }]);
@@ -130,19 +132,13 @@ function filterSchema({ type, field, nullable, list: isList }: Column): JsonSche
   return description === '' ? schema : { ...schema, description };
 }
 
-/** `{ equals, not, in, notIn, lt, lte, gt, gte, contains (strings), … }` for the columns at hand. */
+/** The operators that some column at hand has: `equals, not, in, … contains (text)`. */
 function describeOperators(exposure: Exposure): string {
-  const seen = new Map<string, Set<string>>();
-  for (const column of exposure.columns.values()) {
-    for (const operator of operatorsOf(column, exposure.insensitive)) {
-      const types = seen.get(operator) ?? new Set();
-      seen.set(operator, types.add(column.list ? 'lists' : column.field.type));
-    }
-  }
-  const textOnly = ['contains', 'startsWith', 'endsWith', 'mode'];
-  return list(
-    [...seen.keys()].map(name => (name === 'mode' ? 'mode: "insensitive" (text)' : textOnly.includes(name) ? `${name} (text)` : name)),
+  const operators = new Set([...exposure.columns.values()].flatMap(column => operatorsOf(column, exposure.insensitive)));
+  const named = [...operators].map(name =>
+    name === 'mode' ? 'mode: "insensitive" (text)' : textOperators.has(name) ? `${name} (text)` : name,
   );
+  return list(named);
 }
 
 function uniqueSchema(exposure: Exposure): JsonSchema {

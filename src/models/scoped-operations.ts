@@ -4,7 +4,7 @@ import { scopeData } from './nested-writes.ts';
 import type { Args, Policies, RowFilter } from './policy.ts';
 import { both } from './policy.ts';
 import { outsidePolicy } from './prisma-errors.ts';
-import { isPlainObject } from './refusal.ts';
+import { isObject } from './refusal.ts';
 import type { Execution, RunQuery } from './scoped-query.ts';
 import type { Delegate, Delegates, Row, ScopedSelection } from './selection.ts';
 import { attachJoins, scopeSelection } from './selection.ts';
@@ -48,7 +48,7 @@ function scopeArgs(node: ModelNode, operation: string, args: Args, policies: Pol
   const filter = policies.filter(node, operation);
   const scoped: Args = { ...args };
   const unique = uniqueOperations.has(operation);
-  if (isPlainObject(args['where'])) scoped['where'] = (unique ? weaveUnique : weaveWhere)(node, args['where'], policies);
+  if (isObject(args['where'])) scoped['where'] = (unique ? weaveUnique : weaveWhere)(node, args['where'], policies);
   const where = scoped['where'] as Args | undefined;
   if (operation.startsWith('create')) scopeParts(node, ['data'], scoped, policies);
   else if (filter !== undefined && unique) scoped['where'] = { ...where, AND: [...((where?.['AND'] as Args[]) ?? []), filter] };

@@ -53,14 +53,14 @@ export class ScopedQuery implements Promise<unknown> {
 /** The delegate method `operation` of the scoped client. */
 export function scopedMethod(execution: Execution, node: ModelNode, operation: string, run: RunQuery): (args?: Args) => ScopedQuery {
   return (args = {}) => {
-    const query = new ScopedQuery(execution, where => run(where, node, operation, args));
+    const query = new ScopedQuery(execution, within => run(within, node, operation, args));
     for (const relation of node.relations.values()) {
       // `prisma.booking.findUnique(…).client()`
       void Object.defineProperty(query, relation.name, {
         value: (related?: Args) =>
-          new ScopedQuery(execution, async where => {
+          new ScopedQuery(execution, async within => {
             const { include: _, omit: __, ...rest } = args;
-            const row = (await run(where, node, operation, { ...rest, select: { [relation.name]: related ?? true } })) as Row | null;
+            const row = (await run(within, node, operation, { ...rest, select: { [relation.name]: related ?? true } })) as Row | null;
             return row === null ? null : row[relation.name];
           }),
       });

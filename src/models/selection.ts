@@ -2,7 +2,7 @@ import type { ModelNode, Relation } from './graph.ts';
 import { columnsWhere, rowKey, selectOf } from './graph.ts';
 import type { Args, Policies } from './policy.ts';
 import { both } from './policy.ts';
-import { isPlainObject } from './refusal.ts';
+import { isObject } from './refusal.ts';
 import { relatedFilter, relatedWhere } from './weave.ts';
 
 export type Row = Record<string, unknown>;
@@ -43,20 +43,20 @@ export function scopeSelection(node: ModelNode, args: Args, policies: Policies):
   if (args['omit'] !== undefined) scoped['omit'] = args['omit'];
   for (const form of ['select', 'include'] as const) {
     const wanted = args[form];
-    if (!isPlainObject(wanted)) continue;
+    if (!isObject(wanted)) continue;
     const entries: Args = {};
     for (const [name, value] of Object.entries(wanted)) {
       const relation = node.relations.get(name);
       if (name === '_count') entries[name] = scopeCounts(node, value, policies);
       else if (relation === undefined || value === undefined || value === false) entries[name] = value;
       else if (relation.toMany || relatedFilter(relation, policies) === undefined) {
-        const part = isPlainObject(value) ? value : {};
+        const part = isObject(value) ? value : {};
         const selection = scopeSelection(relation.target, part, policies);
         if (selection.joins.length + selection.nested.length > 0) nested.push([name, selection]);
         const where = relatedWhere(relation, part['where'], policies);
-        entries[name] = isPlainObject(value) || where !== undefined ? { ...part, ...selection.args, ...(where && { where }) } : value;
+        entries[name] = isObject(value) || where !== undefined ? { ...part, ...selection.args, ...(where && { where }) } : value;
       } else {
-        joins.push(toJoin(relation, isPlainObject(value) ? value : {}, form === 'select' ? wanted : undefined, entries, policies));
+        joins.push(toJoin(relation, isObject(value) ? value : {}, form === 'select' ? wanted : undefined, entries, policies));
       }
     }
     scoped[form] = entries;
@@ -78,13 +78,13 @@ export async function attachJoins(client: Delegates, rows: readonly Row[], selec
 
 function scopeCounts(node: ModelNode, value: unknown, policies: Policies): unknown {
   const relations = [...node.relations.values()].filter(relation => relation.toMany);
-  const wanted = isPlainObject(value) ? value['select'] : value === true ? selectOf(relations.map(relation => relation.name)) : undefined;
-  if (!isPlainObject(wanted)) return value;
+  const wanted = isObject(value) ? value['select'] : value === true ? selectOf(relations.map(relation => relation.name)) : undefined;
+  if (!isObject(wanted)) return value;
   const select: Args = { ...wanted };
   for (const relation of relations) {
     const part = wanted[relation.name];
     if (part === undefined || part === false) continue;
-    const where = relatedWhere(relation, isPlainObject(part) ? part['where'] : undefined, policies);
+    const where = relatedWhere(relation, isObject(part) ? part['where'] : undefined, policies);
     if (where !== undefined) select[relation.name] = { where };
   }
   return { select };
@@ -112,13 +112,13 @@ function toJoin(relation: Relation, part: Args, select: Args | undefined, entrie
 /** Makes a selection return these columns; the names of those it would not have returned. */
 function requireColumns(args: Args, original: Args, fields: readonly string[]): string[] {
   const { select, omit } = original;
-  if (isPlainObject(select)) {
+  if (isObject(select)) {
     args['select'] = { ...(args['select'] as Args), ...selectOf(fields) };
     return fields.filter(name => select[name] !== true);
   }
   // Also against an `omit` that the host gave its client as a whole.
-  args['omit'] = { ...(isPlainObject(omit) ? omit : {}), ...Object.fromEntries(fields.map(name => [name, false])) };
-  return isPlainObject(omit) ? fields.filter(name => omit[name] === true) : [];
+  args['omit'] = { ...(isObject(omit) ? omit : {}), ...Object.fromEntries(fields.map(name => [name, false])) };
+  return isObject(omit) ? fields.filter(name => omit[name] === true) : [];
 }
 
 async function attachJoin(client: Delegates, rows: readonly Row[], join: Join): Promise<void> {

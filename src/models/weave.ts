@@ -3,7 +3,7 @@ import type { ModelNode, Relation } from './graph.ts';
 import { noRow } from './graph.ts';
 import type { Args, Policies, RowFilter } from './policy.ts';
 import { both } from './policy.ts';
-import { isEmpty, isPlainObject } from './refusal.ts';
+import { isEmpty, isObject } from './refusal.ts';
 
 /**
  * Puts the row policies of related models into the relation filters of a Prisma `where`, so that rows a policy hides count
@@ -50,7 +50,7 @@ export function relatedFilter(relation: Relation, policies: Policies): RowFilter
 
 /** The `where` of a related list: the caller's or host's part with the policy. */
 export function relatedWhere(relation: Relation, where: unknown, policies: Policies): Args | undefined {
-  const part = isPlainObject(where) ? weaveWhere(relation.target, where, policies) : undefined;
+  const part = isObject(where) ? weaveWhere(relation.target, where, policies) : undefined;
   return both(part, relatedFilter(relation, policies));
 }
 

@@ -163,8 +163,11 @@ function parseMode(value: unknown, path: string): string {
 function parseListFilter(column: Column, value: unknown, state: State, path: string): unknown {
   if (Array.isArray(value)) return { equals: parseValues(column, value, state, path) };
   const filter: Args = {};
-  for (const [operator, operand] of Object.entries(parseObject(value, path))) {
+  const operators = Object.entries(parseObject(value, path));
+  if (operators.length === 0) refuse(path, `expected a list or one of ${list(listOperators)}`);
+  for (const [operator, operand] of operators) {
     const at = join(path, operator);
+    countCondition(state, path);
     if (!listOperators.includes(operator)) refuse(at, `not a filter for ${column.name} (${list(listOperators)})`);
     if (operator === 'has') filter[operator] = column.type.parse(operand, at);
     else if (operator === 'isEmpty') filter[operator] = typeof operand === 'boolean' ? operand : refuse(at, 'expected true or false');

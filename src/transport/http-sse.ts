@@ -3,7 +3,7 @@ import { McpError } from '../errors.ts';
 import type { JsonRpcRequest } from '../protocol/jsonrpc.ts';
 import { errorText, parseMessage, resultText } from '../protocol/jsonrpc.ts';
 import { initializeResult, parseInitialize } from '../protocol/lifecycle.ts';
-import { oldest } from '../protocol/revisions.ts';
+import { findRevision, oldest } from '../protocol/revisions.ts';
 import type { Session } from '../session/store.ts';
 import type { Environment } from './environment.ts';
 import { respondStream } from './event-stream.ts';
@@ -22,9 +22,11 @@ export async function openSse(environment: Environment, ctx: Koa.Context, messag
   if (!negotiateAnswer(ctx).acceptsStream) throw notAcceptable('text/event-stream');
   const { sessions, streams } = environment;
   const principal = await environment.principal(ctx);
-  // Until `initialize` says more: clients that reconnect go on without one.
+  // Until `initialize` says more. Clients that reconnect go on without one, and the newer of them repeat what they had agreed on.
   const clientInfo = { name: 'unknown', version: '0' };
-  const session = await sessions.open({ transport: 'sse', revision: oldest.id, principal, clientInfo, capabilities: {} });
+  const version = findRevision(ctx.req.headers['mcp-protocol-version']);
+  const revision = version?.era === 'legacy' ? version : oldest;
+  const session = await sessions.open({ transport: 'sse', revision: revision.id, principal, clientInfo, capabilities: {} });
   const release = sessions.retain(session.id);
   const stream = streams.open();
   const remove = streams.add(session.id, stream);

@@ -115,8 +115,9 @@ describe('toDatamodel', () => {
     expect(field('tags', 'Client').relationName).toBe(field('clients', 'Tag').relationName);
   });
 
-  it('is the same for SQLite and PostgreSQL', () => {
-    expect(postgresql).toEqual(sqlite);
+  it('differs between SQLite and PostgreSQL by the provider alone', () => {
+    expect(postgresql).toEqual({ ...sqlite, provider: 'postgresql' });
+    expect(sqlite.provider).toBe('sqlite');
   });
 
   it('prefers the name given to @@id over its fields, and joins what has no name', () => {

@@ -64,7 +64,11 @@ describe('a declaration that cannot be right stops the start', () => {
       'models.booking.where.clientId: is {}, which Prisma reads as no condition',
     ],
     ['a relation condition of {}', { client: { where: { bookings: {} } } }, 'models.client.where.bookings: is {}'],
-    ['OR with a part that is {}', { booking: { where: { OR: [{ id: 1 }, {}] } } }, 'models.booking.where.OR: is {}, which Prisma reads as no condition'],
+    [
+      'OR with a part that is {}',
+      { booking: { where: { OR: [{ id: 1 }, {}] } } },
+      'models.booking.where.OR: is {}, which Prisma reads as no condition',
+    ],
     ['OR with a part that comes to {}', { booking: { where: { OR: [{ AND: [] }] } } }, 'models.booking.where.OR: is {}'],
     ['NOT of {}', { booking: { where: { NOT: {} } } }, 'models.booking.where.NOT: is {}'],
     ['an unknown column in orderBy', { booking: { orderBy: { nope: 'asc' } } }, 'models.booking.orderBy.nope: Booking has no field `nope`'],

@@ -25,7 +25,11 @@ const surfaces: [title: string, tool: string, args: (column: string) => Json][] 
   ['where of a single relation', 'client_findMany', column => ({ where: { referredBy: { is: { [column]: 'x' } } } })],
   ['where of a single relation, isNot', 'client_findMany', column => ({ where: { referredBy: { isNot: { [column]: 'x' } } } })],
   ['where of a single relation, in short', 'client_findMany', column => ({ where: { referredBy: { name: 'x', [column]: 'x' } } })],
-  ['where over another model', 'booking_findMany', column => ({ where: { client: { bookings: { every: { client: { [column]: 'x' } } } } } })],
+  [
+    'where over another model',
+    'booking_findMany',
+    column => ({ where: { client: { bookings: { every: { client: { [column]: 'x' } } } } } }),
+  ],
   ['where of count', 'client_count', column => ({ where: { [column]: { lt: 'm' } } })],
   ['unique where', 'client_findUnique', column => ({ where: { [column]: 'x' } })],
   ['unique where beside a key', 'client_findUnique', column => ({ where: { id: 1, [column]: 'x' } })],
@@ -110,7 +114,9 @@ describeDatabases('a hidden column', provider => {
     const page = await keyless.run('booking_findMany');
     expect(page).toEqual({ rows: [expect.anything(), expect.anything()], truncated: true });
     expect(page.rows[0]).not.toHaveProperty('id');
-    expect(await keyless.fail('booking_findMany', { cursor: Buffer.from('[1]').toString('base64url') })).toContain('cursor: unknown argument');
+    expect(await keyless.fail('booking_findMany', { cursor: Buffer.from('[1]').toString('base64url') })).toContain(
+      'cursor: unknown argument',
+    );
     const other = serve(db, { client: { omit: { id: true }, take: 1 } });
     expect(other.resourceTemplates.map(({ uriTemplate }) => uriTemplate)).toEqual(['test://client/{email}']);
     const { nextCursor } = await other.run('client_findMany', { select: { name: true } });
@@ -121,6 +127,8 @@ describeDatabases('a hidden column', provider => {
   it('is completed nowhere', async () => {
     const template = served.resourceTemplates.find(({ name }) => name === 'client');
     expect(Object.keys(template?.complete ?? {})).toEqual(['id']);
-    expect(await template?.complete?.['id']?.('', callOf(), { passwordHash: 'x' })).toEqual(await template?.complete?.['id']?.('', callOf(), {}));
+    expect(await template?.complete?.['id']?.('', callOf(), { passwordHash: 'x' })).toEqual(
+      await template?.complete?.['id']?.('', callOf(), {}),
+    );
   });
 });

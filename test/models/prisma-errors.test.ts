@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { datamodel } from '../../generated/test/sqlite/mcp/datamodel.ts';
-import { resolveExposures } from '../../src/models/exposure.ts';
 import type { Exposure } from '../../src/models/exposure.ts';
+import { resolveExposures } from '../../src/models/exposure.ts';
 import { modelGraph } from '../../src/models/graph.ts';
 import { attempt } from '../../src/models/prisma-errors.ts';
 import type { TestDatabase } from '../support/database.ts';
@@ -17,16 +17,46 @@ describeDatabases('an error of the database', provider => {
   let served: Served;
   beforeAll(async () => {
     db = await seeded(provider);
-    served = serve(db, { client: { operations, data: { passwordHash: 'x' } }, booking: { operations }, membership: { operations }, room: { operations } });
+    served = serve(db, {
+      client: { operations, data: { passwordHash: 'x' } },
+      booking: { operations },
+      membership: { operations },
+      room: { operations },
+    });
   });
   afterAll(() => db.close());
 
   it.each<[title: string, tool: string, args: Json, message: string]>([
-    ['a unique column', 'client_create', { data: { email: 'ada@example.com', name: 'X' } }, 'already exists: there is another Client with the same email'],
-    ['a unique column, updated', 'client_update', { where: { id: 2 }, data: { email: 'ada@example.com' } }, 'already exists: there is another Client with the same email'],
-    ['a compound primary key', 'membership_create', { data: { clientId: 1, roomId: 'red', level: 'a', slot: 9 } }, 'already exists: there is another Membership with the same clientId, roomId'],
-    ['a named compound unique', 'membership_create', { data: { clientId: 3, roomId: 'red', level: 'a', slot: 1 } }, 'already exists: there is another Membership with the same roomId, slot'],
-    ['another compound unique', 'membership_create', { data: { clientId: 3, roomId: 'blue', level: 'full', slot: 1 } }, 'already exists: there is another Membership with the same level, slot'],
+    [
+      'a unique column',
+      'client_create',
+      { data: { email: 'ada@example.com', name: 'X' } },
+      'already exists: there is another Client with the same email',
+    ],
+    [
+      'a unique column, updated',
+      'client_update',
+      { where: { id: 2 }, data: { email: 'ada@example.com' } },
+      'already exists: there is another Client with the same email',
+    ],
+    [
+      'a compound primary key',
+      'membership_create',
+      { data: { clientId: 1, roomId: 'red', level: 'a', slot: 9 } },
+      'already exists: there is another Membership with the same clientId, roomId',
+    ],
+    [
+      'a named compound unique',
+      'membership_create',
+      { data: { clientId: 3, roomId: 'red', level: 'a', slot: 1 } },
+      'already exists: there is another Membership with the same roomId, slot',
+    ],
+    [
+      'another compound unique',
+      'membership_create',
+      { data: { clientId: 3, roomId: 'blue', level: 'full', slot: 1 } },
+      'already exists: there is another Membership with the same level, slot',
+    ],
     ['a row to update', 'booking_update', { where: { id: 99 }, data: { price: '1' } }, 'not found: no Booking matches where'],
     ['a row to delete', 'booking_delete', { where: { id: 99 } }, 'not found: no Booking matches where'],
     ['a row that others belong to', 'client_delete', { where: { id: 1 } }, 'still referenced: other rows belong to this Client'],
@@ -38,19 +68,26 @@ describeDatabases('an error of the database', provider => {
 
   it.each(['create', 'update'])('about a foreign key in %s names the column where the database does', async operation => {
     const data = { clientId: 99, startsAt: '2026-01-01T00:00:00Z', price: '1' };
-    const told = await served.fail(`booking_${operation}`, operation === 'create' ? { data } : { where: { id: 1 }, data: { clientId: 99 } });
+    const told = await served.fail(
+      `booking_${operation}`,
+      operation === 'create' ? { data } : { where: { id: 1 }, data: { clientId: 99 } },
+    );
     expect(told).toBe(provider === 'postgresql' ? 'data.clientId: the related row does not exist' : 'data: the related row does not exist');
   });
 
   it('about a value that does not fit is for the caller', async () => {
-    if (provider === 'sqlite') return expect(await served.run('booking_update', { where: { id: 1 }, data: { price: '9'.repeat(100) } })).toHaveProperty('price');
-    expect(await served.fail('booking_update', { where: { id: 1 }, data: { price: '9'.repeat(100) } })).toBe('a value does not fit the type of its column');
+    if (provider === 'sqlite')
+      return expect(await served.run('booking_update', { where: { id: 1 }, data: { price: '9'.repeat(100) } })).toHaveProperty('price');
+    expect(await served.fail('booking_update', { where: { id: 1 }, data: { price: '9'.repeat(100) } })).toBe(
+      'a value does not fit the type of its column',
+    );
   });
 });
 
 describe('an error told by its code', () => {
   const [exposure] = resolveExposures({ client: { omit: { name: true } } }, modelGraph(datamodel)) as [Exposure];
-  const told = (error: unknown, operation = 'create'): Promise<unknown> => attempt(exposure, operation, () => Promise.reject(error as Error)).catch((reason: unknown) => reason);
+  const told = (error: unknown, operation = 'create'): Promise<unknown> =>
+    attempt(exposure, operation, () => Promise.reject(error as Error)).catch((reason: unknown) => reason);
   const known = (code: string, meta: object = {}): Error => Object.assign(new Error('SELECT secret FROM x'), { code, meta });
 
   it.each<[meta: object, message: string]>([
@@ -58,7 +95,10 @@ describe('an error told by its code', () => {
     [{ target: ['email', 'passwordHash', 'name'] }, 'already exists: there is another Client with the same email'],
     [{ target: 'Client_email_key' }, 'already exists: there is another Client with the same email'],
     [{ target: 'Client_passwordHash_key' }, 'already exists: there is another Client'],
-    [{ driverAdapterError: { cause: { constraint: { fields: ['"email"'] } } } }, 'already exists: there is another Client with the same email'],
+    [
+      { driverAdapterError: { cause: { constraint: { fields: ['"email"'] } } } },
+      'already exists: there is another Client with the same email',
+    ],
     [{ driverAdapterError: { cause: { constraint: { index: 'PRIMARY' } } } }, 'already exists: there is another Client with the same id'],
     [{ driverAdapterError: { cause: { constraint: { index: 'custom' } } } }, 'already exists: there is another Client'],
     [{}, 'already exists: there is another Client'],
@@ -66,15 +106,21 @@ describe('an error told by its code', () => {
     expect(await told(known('P2002', meta))).toMatchObject({ name: 'ToolError', message, status: 409, cause: { code: 'P2002' } });
   });
 
-  it.each(['P2000', 'P2003', 'P2004', 'P2006', 'P2007', 'P2011', 'P2014', 'P2019', 'P2020', 'P2023', 'P2025', 'P2033'])('%s is for the caller', async code => {
-    const error = (await told(known(code))) as Error;
-    expect(error.name).toBe('ToolError');
-    expect(error.message).not.toContain('SELECT');
-  });
+  it.each(['P2000', 'P2003', 'P2004', 'P2006', 'P2007', 'P2011', 'P2014', 'P2019', 'P2020', 'P2023', 'P2025', 'P2033'])(
+    '%s is for the caller',
+    async code => {
+      const error = (await told(known(code))) as Error;
+      expect(error.name).toBe('ToolError');
+      expect(error.message).not.toContain('SELECT');
+    },
+  );
 
-  it.each([known('P1001'), known('P2010'), known('P2028'), new Error('x'), known('ECONNREFUSED'), { code: 2 }, null])('anything else stays what it is: %o', async error => {
-    expect(await told(error)).toBe(error);
-  });
+  it.each([known('P1001'), known('P2010'), known('P2028'), new Error('x'), known('ECONNREFUSED'), { code: 2 }, null])(
+    'anything else stays what it is: %o',
+    async error => {
+      expect(await told(error)).toBe(error);
+    },
+  );
 
   it('P2034 is tried once more, and only once', async () => {
     const work = vi.fn<() => Promise<number>>().mockRejectedValueOnce(known('P2034')).mockResolvedValueOnce(7);

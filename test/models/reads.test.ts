@@ -170,6 +170,18 @@ describeDatabases('reading', provider => {
       }
     });
 
+    it('asks for the order of the caller, completed with the key', async () => {
+      db.queries.length = 0;
+      await open.run('booking_findMany', { orderBy: { status: 'desc', price: 'asc' } });
+      await open.run('booking_findMany', { orderBy: [{ id: 'desc' }, { status: 'asc' }, { id: 'asc' }] });
+      await open.run('membership_findMany', { orderBy: [{ roomId: 'asc' }] });
+      expect(db.queries.map(({ args }) => (args as Json).orderBy)).toEqual([
+        [{ status: 'desc' }, { price: 'asc' }, { id: 'asc' }],
+        [{ id: 'desc' }, { status: 'asc' }],
+        [{ roomId: 'asc' }, { clientId: 'asc' }],
+      ]);
+    });
+
     it('pages by a compound key, and by one whose column a narrower select leaves out', async () => {
       const first = await open.run('membership_findMany', { take: 2, select: { slot: true } });
       expect(first.rows).toEqual([{ slot: 1 }, { slot: 3 }]);

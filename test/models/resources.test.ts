@@ -66,9 +66,12 @@ describeDatabases('models as resources', provider => {
     expect(await served.read('auditLog', { id: '9007199254740991' })).toMatchObject({ actor: 'ada' });
   });
 
-  it.each([{ id: '99' }, { id: '2' }, { id: 'x' }, { id: '1.5' }, { id: '' }, { id: '99999999999' }, {}, { id: '1 OR 1=1' }])('are not there for client 1 as %o', async variables => {
-    expect(await served.read('client', variables as Record<string, string>, callOf(1))).toBeUndefined();
-  });
+  it.each([{ id: '99' }, { id: '2' }, { id: 'x' }, { id: '1.5' }, { id: '' }, { id: '99999999999' }, {}, { id: '1 OR 1=1' }])(
+    'are not there for client 1 as %o',
+    async variables => {
+      expect(await served.read('client', variables as Record<string, string>, callOf(1))).toBeUndefined();
+    },
+  );
 
   describe('completion', () => {
     it('offers the keys of visible rows that begin with what was typed', async () => {

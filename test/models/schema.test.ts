@@ -8,8 +8,10 @@ import type { JsonSchema } from '../../src/protocol/json-schema.ts';
 import type { Json } from './served.ts';
 
 const operations = ['findUnique', 'findMany', 'count', 'create', 'update', 'delete'];
-const clientOf = (model: Datamodel): object => Object.fromEntries(Object.values(model.models).map(({ key }) => [key, { findMany: () => undefined }]));
-const compile = (models: Json, model: Datamodel = datamodel) => compileModels({ name: 'test', prisma: clientOf(model), datamodel: model, models });
+const clientOf = (model: Datamodel): object =>
+  Object.fromEntries(Object.values(model.models).map(({ key }) => [key, { findMany: () => undefined }]));
+const compile = (models: Json, model: Datamodel = datamodel) =>
+  compileModels({ name: 'test', prisma: clientOf(model), datamodel: model, models });
 const toolsOf = (models: Json): Record<string, ToolDefinition> => Object.fromEntries(compile(models).tools.map(tool => [tool.name, tool]));
 
 const everything = {
@@ -59,7 +61,9 @@ describe('the schemas of model tools', () => {
 
   it('stay small: a model with every operation takes less than 9 kB', () => {
     for (const key of Object.keys(everything)) {
-      const own = tools.filter(({ name }) => name.startsWith(`${key}_`)).map(({ name, description, inputSchema }) => ({ name, description, inputSchema }));
+      const own = tools
+        .filter(({ name }) => name.startsWith(`${key}_`))
+        .map(({ name, description, inputSchema }) => ({ name, description, inputSchema }));
       expect(JSON.stringify(own).length, key).toBeLessThan(9_000);
     }
   });
@@ -69,8 +73,25 @@ describe('the schemas of model tools', () => {
     const graph = (size: number): Datamodel => {
       const names = Array.from({ length: size }, (_, index) => `M${index}`);
       const relations = (own: string) =>
-        names.filter(name => name !== own).map(name => ({ ...field[0], name: name.toLowerCase(), kind: 'object', type: name, isList: true, relationName: `${own}${name}` }));
-      const models = names.map(name => [name, { ...datamodel.models['Tag'], name, key: name.toLowerCase(), fields: [...field.filter(({ kind }) => kind !== 'object'), ...relations(name)] }]);
+        names
+          .filter(name => name !== own)
+          .map(name => ({
+            ...field[0],
+            name: name.toLowerCase(),
+            kind: 'object',
+            type: name,
+            isList: true,
+            relationName: `${own}${name}`,
+          }));
+      const models = names.map(name => [
+        name,
+        {
+          ...datamodel.models['Tag'],
+          name,
+          key: name.toLowerCase(),
+          fields: [...field.filter(({ kind }) => kind !== 'object'), ...relations(name)],
+        },
+      ]);
       return { models: Object.fromEntries(models), enums: {} };
     };
     const model = graph(40);
@@ -101,7 +122,10 @@ describe('a tool', () => {
   });
 
   it('tells a model what it reads, in which order, how many rows and which columns', () => {
-    const { booking_findMany: tool } = toolsOf({ client: { select: { name: true, id: true } }, booking: { orderBy: { startsAt: 'desc' }, take: 10, include: { client: true }, omit: { meta: true } } });
+    const { booking_findMany: tool } = toolsOf({
+      client: { select: { name: true, id: true } },
+      booking: { orderBy: { startsAt: 'desc' }, take: 10, include: { client: true }, omit: { meta: true } },
+    });
     expect(tool?.description).toBe(
       'Reads Booking rows, ordered by startsAt desc, id asc, at most 10 a call; nextCursor gets the next page. A room held for a client at a time. ' +
         'Columns: id, clientId, roomId, startsAt, status, price, internalNote; with client (id, name).',
@@ -114,7 +138,11 @@ describe('a tool', () => {
   });
 
   it('has an input schema that says what the parser takes', () => {
-    const { booking_create: create, booking_update: update, membership_findUnique: find } = toolsOf({ booking: { operations }, membership: {} });
+    const {
+      booking_create: create,
+      booking_update: update,
+      membership_findUnique: find,
+    } = toolsOf({ booking: { operations }, membership: {} });
     expect(create?.inputSchema.properties?.['data']).toMatchObject({
       required: ['clientId', 'startsAt', 'price'],
       properties: {
@@ -136,7 +164,8 @@ describe('a tool', () => {
   });
 
   it('asks for no column that the host forces, and for none at all where a function does', () => {
-    const data = (forced: Json): JsonSchema | undefined => toolsOf({ booking: { operations, data: forced } })['booking_create']?.inputSchema.properties?.['data'];
+    const data = (forced: Json): JsonSchema | undefined =>
+      toolsOf({ booking: { operations, data: forced } })['booking_create']?.inputSchema.properties?.['data'];
     expect(data({ clientId: 1 })?.required).toEqual(['startsAt', 'price']);
     expect(Object.keys(data({ clientId: 1 })?.properties ?? {})).not.toContain('clientId');
     expect(data(() => ({ clientId: 1 }))?.required).toBeUndefined();

@@ -18,19 +18,53 @@ const { client, booking, room } = fc.letrec<Record<'client' | 'booking' | 'room'
   const combined = (own: fc.Arbitrary<Json>, name: 'client' | 'booking' | 'room') => {
     const parts = fc.array(tie(name), { maxLength: 3 });
     const options = { depthSize: 'small', maxDepth: 4, depthIdentifier: 'where' } as const;
-    return fc.oneof(options, own, fc.record({ AND: parts }), fc.record({ OR: parts }), fc.record({ NOT: fc.oneof(tie(name), parts) }), fc.tuple(own, tie(name)).map(([a, b]) => ({ ...a, AND: [b] })));
+    return fc.oneof(
+      options,
+      own,
+      fc.record({ AND: parts }),
+      fc.record({ OR: parts }),
+      fc.record({ NOT: fc.oneof(tie(name), parts) }),
+      fc.tuple(own, tie(name)).map(([a, b]) => ({ ...a, AND: [b] })),
+    );
   };
-  const toMany = (name: 'client' | 'booking' | 'room') => fc.oneof(...['some', 'every', 'none'].map(operator => tie(name).map(where => ({ [operator]: where }))));
-  const toOne = (name: 'client' | 'booking' | 'room') => fc.oneof(tie(name).map(where => ({ is: where })), tie(name).map(where => ({ isNot: where })));
-  const optional = (name: 'client' | 'booking' | 'room') => fc.oneof(toOne(name), fc.constant(null), fc.constant({ is: null }), fc.constant({ isNot: null }));
-  const one = (columns: Record<string, fc.Arbitrary<Json>>) => fc.oneof(...Object.entries(columns).map(([name, value]) => value.map(part => ({ [name]: part }))));
-  const id = fc.oneof(fc.integer({ min: 0, max: 8 }), fc.record({ gt: fc.integer({ min: 0, max: 8 }) }), fc.record({ in: fc.array(fc.integer({ min: 1, max: 7 }), { maxLength: 3 }) }));
-  const text = fc.oneof(fc.constantFrom('Ada', 'Grace', 'window'), fc.record({ contains: fc.constantFrom('a', 'i', '') }), fc.record({ not: fc.constantFrom('Ada', 'late') }));
+  const toMany = (name: 'client' | 'booking' | 'room') =>
+    fc.oneof(...['some', 'every', 'none'].map(operator => tie(name).map(where => ({ [operator]: where }))));
+  const toOne = (name: 'client' | 'booking' | 'room') =>
+    fc.oneof(
+      tie(name).map(where => ({ is: where })),
+      tie(name).map(where => ({ isNot: where })),
+    );
+  const optional = (name: 'client' | 'booking' | 'room') =>
+    fc.oneof(toOne(name), fc.constant(null), fc.constant({ is: null }), fc.constant({ isNot: null }));
+  const one = (columns: Record<string, fc.Arbitrary<Json>>) =>
+    fc.oneof(...Object.entries(columns).map(([name, value]) => value.map(part => ({ [name]: part }))));
+  const id = fc.oneof(
+    fc.integer({ min: 0, max: 8 }),
+    fc.record({ gt: fc.integer({ min: 0, max: 8 }) }),
+    fc.record({ in: fc.array(fc.integer({ min: 1, max: 7 }), { maxLength: 3 }) }),
+  );
+  const text = fc.oneof(
+    fc.constantFrom('Ada', 'Grace', 'window'),
+    fc.record({ contains: fc.constantFrom('a', 'i', '') }),
+    fc.record({ not: fc.constantFrom('Ada', 'late') }),
+  );
   const nullable = fc.oneof(text, fc.constant(null), fc.constant({ not: null }));
   return {
-    client: combined(one({ id, name: text, phone: nullable, bookings: toMany('booking'), referrals: toMany('client'), referredBy: optional('client') }), 'client'),
-    booking: combined(one({ id, status: fc.constantFrom('PENDING', 'CONFIRMED', 'CANCELLED'), internalNote: nullable, client: toOne('client'), room: optional('room') }), 'booking'),
-    room: combined(one({ code: fc.constantFrom('R', 'B'), capacity: id, bookings: toMany('booking') }), 'room'),
+    client: combined(
+      one({ id, name: text, phone: nullable, bookings: toMany('booking'), referrals: toMany('client'), referredBy: optional('client') }),
+      'client',
+    ),
+    booking: combined(
+      one({
+        id,
+        status: fc.constantFrom('PENDING', 'CONFIRMED', 'CANCELLED'),
+        internalNote: nullable,
+        client: toOne('client'),
+        room: optional('room'),
+      }),
+      'booking',
+    ),
+    room: combined(one({ active: fc.boolean(), code: fc.constantFrom('R', 'B'), capacity: id, bookings: toMany('booking') }), 'room'),
   };
 });
 const wheres = { client, booking, room };
@@ -97,8 +131,10 @@ async function dropForeignKeys({ prisma, provider }: TestDatabase): Promise<void
     await prisma.$executeRawUnsafe('PRAGMA foreign_keys = OFF');
     return;
   }
-  for (const name of ['Booking_clientId_fkey', 'Booking_roomId_fkey']) await prisma.$executeRawUnsafe(`ALTER TABLE "Booking" DROP CONSTRAINT "${name}"`);
-  for (const name of ['Membership_clientId_fkey', 'Membership_roomId_fkey']) await prisma.$executeRawUnsafe(`ALTER TABLE "Membership" DROP CONSTRAINT "${name}"`);
+  for (const name of ['Booking_clientId_fkey', 'Booking_roomId_fkey'])
+    await prisma.$executeRawUnsafe(`ALTER TABLE "Booking" DROP CONSTRAINT "${name}"`);
+  for (const name of ['Membership_clientId_fkey', 'Membership_roomId_fkey'])
+    await prisma.$executeRawUnsafe(`ALTER TABLE "Membership" DROP CONSTRAINT "${name}"`);
   await prisma.$executeRawUnsafe('ALTER TABLE "Client" DROP CONSTRAINT "Client_referredById_fkey"');
 }
 
@@ -106,13 +142,37 @@ describe('any JSON as a where', () => {
   const exposures = resolveExposures(visible, modelGraph(datamodel));
   const exposure = exposures.find(({ node }) => node.key === 'client') as Exposure;
   const hidden = ['passwordHash', 'notes', 'roomId', 'memberships', 'tags', '__proto__', 'constructor'];
-  const words = [...hidden, 'id', 'name', 'AND', 'OR', 'NOT', 'bookings', 'client', 'referredBy', 'referrals', 'room', 'some', 'none', 'every', 'is', 'isNot', 'equals', 'not', 'in', 'contains', 'status'];
+  const words = [
+    ...hidden,
+    'id',
+    'name',
+    'AND',
+    'OR',
+    'NOT',
+    'bookings',
+    'client',
+    'referredBy',
+    'referrals',
+    'room',
+    'some',
+    'none',
+    'every',
+    'is',
+    'isNot',
+    'equals',
+    'not',
+    'in',
+    'contains',
+    'status',
+  ];
   const json = fc.letrec<Record<'value', Json>>(tie => ({
     value: fc.oneof(
       { maxDepth: 6, depthSize: 'medium' },
       fc.oneof(fc.constantFrom('a', 'PENDING', null, 1, true), fc.string()),
       fc.array(tie('value'), { maxLength: 3 }),
-      fc.array(fc.tuple(fc.constantFrom(...words), tie('value')), { maxLength: 3 }).map(entries => JSON.parse(`{${entries.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(',')}}`)),
+      fc
+        .array(fc.tuple(fc.constantFrom(...words), tie('value')), { maxLength: 3 })
+        .map(entries => JSON.parse(`{${entries.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(',')}}`)),
     ),
   })).value;
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { datamodel } from '../../generated/test/postgresql/mcp/datamodel.ts';
+import { datamodel } from '../../generated/test/sqlite/mcp/datamodel.ts';
 import type { Exposure } from '../../src/models/exposure.ts';
 import { resolveExposures } from '../../src/models/exposure.ts';
 import { modelGraph } from '../../src/models/graph.ts';
@@ -47,9 +47,9 @@ describe('the where of a caller becomes Prisma’s', () => {
       'AND, OR and NOT',
       'client',
       { AND: [{ id: 1 }], OR: [{ id: 2 }, { NOT: { id: 3 } }] },
-      { AND: [{ id: 1 }], OR: [{ id: 2 }, { NOT: { id: 3 } }] },
+      { AND: [{ id: 1 }], OR: [{ id: 2 }, { NOT: [{ id: 3 }] }] },
     ],
-    ['an empty OR as a condition that Prisma does not drop', 'client', { OR: [] }, { OR: [{ id: { in: [] } }] }],
+    ['an empty OR as a condition that Prisma does not drop', 'client', { OR: [] }, { id: { in: [] } }],
     ['a list relation', 'client', { bookings: { some: { status: 'PENDING' } } }, { bookings: { some: { status: 'PENDING' } } }],
     ['a single relation', 'booking', { client: { isNot: { id: 1 } } }, { client: { isNot: { id: 1 } } }],
     ['a single relation in short', 'booking', { client: { name: 'Ada' } }, { client: { is: { name: 'Ada' } } }],
@@ -137,7 +137,12 @@ describe('the where of a caller is refused', () => {
       'where.clientId.equals: expected an integer, got an object',
     ],
     ['a text too long to look for', 'client', { name: { contains: 'x'.repeat(1001) } }, 'where.name.contains: longer than 1000 characters'],
-    ['a text that ends with the escape character', 'client', { name: { endsWith: 'a\\' } }, 'where.name.endsWith: must not end with a single backslash'],
+    [
+      'a text that ends with the escape character',
+      'client',
+      { name: { endsWith: 'a\\' } },
+      'where.name.endsWith: must not end with a single backslash',
+    ],
     ['no operator', 'booking', { clientId: {} }, 'where.clientId: expected a value or one of equals,'],
     ['a value of the wrong type', 'booking', { startsAt: { gte: 'today' } }, 'where.startsAt.gte: not an ISO 8601 date-time'],
     ['null of a column that is never null', 'booking', { clientId: null }, 'where.clientId: clientId is never null here'],

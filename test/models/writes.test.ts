@@ -211,6 +211,8 @@ describeDatabases('writing', provider => {
       });
       const forced = serve(db, { booking: { operations: all, data: { clientId: 2 } }, client: { where: { id: 1 } } });
       expect(await forced.run('booking_create', { data: booking })).toMatchObject({ clientId: 2 });
+      const overruled = serve(db, { booking: { operations: all, data: () => ({ clientId: 2 }) }, client: { where: { id: 1 } } });
+      expect(await overruled.run('booking_create', { data: { ...booking, clientId: 1 } })).toMatchObject({ clientId: 2 });
     });
   });
 

@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-const script = fileURLToPath(new URL('../../example-app/server.ts', import.meta.url));
+const example = new URL('../../example-app/server.ts', import.meta.url);
 
-/** The example app as a process of its own, with the built package. */
-export interface ExampleProcess {
+/** An app as a process of its own, with the built package. */
+export interface AppProcess {
   /** `http://127.0.0.1:<port>` */
   readonly origin: string;
   readonly port: number;
@@ -23,8 +23,13 @@ export interface ExampleProcess {
  * @param environment `DATABASE_URL`, and `PORT` (default: a free one).
  * @throws {Error} It ended before it listened; the message has its output.
  */
-export async function startExample(environment: Readonly<Record<string, string>>): Promise<ExampleProcess> {
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), script], {
+export function startExample(environment: Readonly<Record<string, string>>): Promise<AppProcess> {
+  return startApp(example, environment);
+}
+
+/** Starts a script that prints the URL of its MCP endpoint once it listens. @throws as `startExample` */
+export async function startApp(script: URL, environment: Readonly<Record<string, string>> = {}): Promise<AppProcess> {
+  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), fileURLToPath(script)], {
     env: { ...process.env, PORT: '0', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -37,7 +42,7 @@ export async function startExample(environment: Readonly<Record<string, string>>
     };
     child.stdout.on('data', take);
     child.stderr.on('data', take);
-    child.once('close', code => reject(new Error(`the example ended with ${String(code)}: ${text}`)));
+    child.once('close', code => reject(new Error(`the app ended with ${String(code)}: ${text}`)));
   });
   const stop = (signal: NodeJS.Signals) => {
     const exit = once(child, 'exit');

@@ -1,37 +1,29 @@
-import {
-  CallToolResultSchema,
-  CompleteResultSchema,
-  EmptyResultSchema,
-  GetPromptResultSchema,
-  InitializeResultSchema,
-  JSONRPCErrorResponseSchema,
-  JSONRPCNotificationSchema,
-  JSONRPCRequestSchema,
-  JSONRPCResultResponseSchema,
-  ListPromptsResultSchema,
-  ListResourcesResultSchema,
-  ListResourceTemplatesResultSchema,
-  ListToolsResultSchema,
-  ReadResourceResultSchema,
-  ServerNotificationSchema,
-  ServerRequestSchema,
-} from '@modelcontextprotocol/sdk/types.js';
+import type { SpecTypeName } from '@modelcontextprotocol/client';
+import { specTypeSchemas } from '@modelcontextprotocol/client';
+import * as v1 from '@modelcontextprotocol/sdk/types.js';
+import { findRevision } from '../../src/protocol/revisions.ts';
+import { assertType, hasType } from './revision-schemas.ts';
 
-const results = {
-  initialize: InitializeResultSchema,
-  ping: EmptyResultSchema,
-  'tools/list': ListToolsResultSchema,
-  'tools/call': CallToolResultSchema,
-  'resources/list': ListResourcesResultSchema,
-  'resources/templates/list': ListResourceTemplatesResultSchema,
-  'resources/read': ReadResourceResultSchema,
-  'resources/subscribe': EmptyResultSchema,
-  'resources/unsubscribe': EmptyResultSchema,
-  'prompts/list': ListPromptsResultSchema,
-  'prompts/get': GetPromptResultSchema,
-  'completion/complete': CompleteResultSchema,
-  'logging/setLevel': EmptyResultSchema,
-} as const;
+/** The type of a method's result, as the specification and both official packages call it. */
+const resultTypes = new Map([
+  ['initialize', 'InitializeResult'],
+  ['ping', 'EmptyResult'],
+  ['server/discover', 'DiscoverResult'],
+  ['tools/list', 'ListToolsResult'],
+  ['tools/call', 'CallToolResult'],
+  ['resources/list', 'ListResourcesResult'],
+  ['resources/templates/list', 'ListResourceTemplatesResult'],
+  ['resources/read', 'ReadResourceResult'],
+  ['resources/subscribe', 'EmptyResult'],
+  ['resources/unsubscribe', 'EmptyResult'],
+  ['prompts/list', 'ListPromptsResult'],
+  ['prompts/get', 'GetPromptResult'],
+  ['completion/complete', 'CompleteResult'],
+  ['logging/setLevel', 'EmptyResult'],
+  ['subscriptions/listen', 'SubscriptionsListenResult'],
+]);
+
+const legacySchemas: Readonly<Record<string, { parse: (value: unknown) => unknown } | undefined>> = { ...(v1 as object) };
 
 /** A JSON-RPC message as it came off the wire. */
 export interface WireMessage {
@@ -45,25 +37,60 @@ export interface WireMessage {
 }
 
 /**
- * Holds a message of the server to the official schemas.
+ * Holds a message of the server to the specification's schema of its revision and to the official package of its era.
  *
  * @param method The method that it answers, if it is a response.
  * @throws {Error} With the schema's complaint.
  */
-export function assertValid(message: unknown, method?: string): asserts message is WireMessage {
+export function assertValid(message: unknown, method?: string, revision = '2025-11-25'): asserts message is WireMessage {
   const { id, result, error, method: sent } = message as WireMessage;
   if (sent !== undefined && id !== undefined) {
-    JSONRPCRequestSchema.parse(message);
-    ServerRequestSchema.parse(message);
+    if (!hasType(revision, 'ServerRequest')) throw new Error(`${revision} has no requests of the server, yet it sent ${sent}`);
+    hold(revision, 'JSONRPCRequest', message);
+    hold(revision, 'ServerRequest', message);
   } else if (sent !== undefined) {
-    JSONRPCNotificationSchema.parse(message);
-    ServerNotificationSchema.parse(message);
+    hold(revision, 'JSONRPCNotification', message);
+    hold(revision, 'ServerNotification', message);
   } else if (error !== undefined) {
-    JSONRPCErrorResponseSchema.parse(message);
+    // Up to 2025-06-18 the schema wants an id even where none could be read; later ones let it be absent, and none has `null`.
+    const isOld = id !== undefined && hasType(revision, 'JSONRPCError');
+    hold(
+      hasType(revision, 'JSONRPCErrorResponse') || isOld ? revision : '2025-11-25',
+      isOld ? 'JSONRPCError' : 'JSONRPCErrorResponse',
+      message,
+    );
   } else {
-    JSONRPCResultResponseSchema.parse(message);
-    const schema = method !== undefined && Object.hasOwn(results, method) ? results[method as keyof typeof results] : undefined;
-    if (schema === undefined) throw new Error(`no schema for the result of ${String(method)}`);
-    schema.parse(result);
+    hold(revision, hasType(revision, 'JSONRPCResultResponse') ? 'JSONRPCResultResponse' : 'JSONRPCResponse', message);
+    assertResult(revision, method, result as Record<string, unknown>);
+  }
+}
+
+const askingMethods = new Set(['tools/call', 'prompts/get', 'resources/read']);
+
+function assertResult(revision: string, method: string | undefined, result: Record<string, unknown>): void {
+  const type = method === undefined ? undefined : resultTypes.get(method);
+  if (method === undefined || type === undefined) throw new Error(`no schema for the result of ${String(method)}`);
+  if (result['resultType'] === 'input_required' && askingMethods.has(method) && hasType(revision, 'InputRequiredResult')) {
+    assertType(revision, 'InputRequiredResult', result);
+    if (result['inputRequests'] === undefined && result['requestState'] === undefined)
+      throw new Error('input_required without anything to do');
+    return;
+  }
+  if (hasType(revision, 'DiscoverResult') && result['resultType'] !== 'complete')
+    throw new Error(`resultType ${String(result['resultType'])}`);
+  hold(revision, type, result);
+  if (type === 'EmptyResult' && Object.keys(result).length > 0) throw new Error(`${method} has more to say than {}`);
+}
+
+function hold(revision: string, type: string, value: unknown): void {
+  assertType(revision, type, value);
+  if (findRevision(revision)?.era === 'modern') {
+    const verdict = specTypeSchemas[type as SpecTypeName]['~standard'].validate(value);
+    if (verdict.issues !== undefined) throw new Error(`${type}: ${verdict.issues.map(({ message }) => message).join('; ')}`);
+  } else {
+    const name = type === 'JSONRPCError' ? 'JSONRPCErrorResponse' : type === 'JSONRPCResponse' ? 'JSONRPCResultResponse' : type;
+    const schema = legacySchemas[`${name}Schema`];
+    if (schema === undefined) throw new Error(`the official package has no ${name}Schema`);
+    schema.parse(value);
   }
 }

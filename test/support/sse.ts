@@ -25,6 +25,8 @@ export class SseSession {
   readonly #abort: AbortController;
   readonly #methods = new Map<unknown, string>();
   #nextId = 0;
+  /** Until another one is negotiated. */
+  #revision = '2024-11-05';
 
   constructor(
     url: string,
@@ -59,7 +61,9 @@ export class SseSession {
     if (done) return undefined;
     if (value.event !== 'message') throw new Error(`an event named ${value.event}`);
     const message: unknown = JSON.parse(value.data);
-    assertValid(message, this.#methods.get((message as WireMessage).id));
+    const { id, result } = message as WireMessage;
+    if (typeof result?.protocolVersion === 'string') this.#revision = result.protocolVersion;
+    assertValid(message, this.#methods.get(id), this.#revision);
     return message;
   }
 

@@ -1,4 +1,5 @@
 import { createParser } from 'eventsource-parser';
+import { revisions } from '../../src/protocol/revisions.ts';
 import type { WireMessage } from './schemas.ts';
 import { assertValid } from './schemas.ts';
 
@@ -16,12 +17,14 @@ export interface Exchange {
 export interface SendOptions {
   readonly headers?: Record<string, string>;
   readonly signal?: AbortSignal;
+  /** Whose schema the answer must pass. @default what the request or the answer names, else the newest legacy one */
+  readonly revision?: string;
 }
 
 const clientInfo = { name: 'wire', version: '1.0.0' };
 
 /** POSTs any body and reads the answer to its end. */
-export async function post(url: string, body: unknown, { headers, signal }: SendOptions = {}): Promise<Exchange> {
+export async function post(url: string, body: unknown, { headers, signal, revision }: SendOptions = {}): Promise<Exchange> {
   const response = await fetch(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...headers },
@@ -37,7 +40,8 @@ export async function post(url: string, body: unknown, { headers, signal }: Send
     if (response.headers.get('content-type')?.startsWith('application/json')) messages.push(...[JSON.parse(text)].flat());
   }
   const methods = new Map([body].flat().map(sent => [(sent as WireMessage)?.id, (sent as WireMessage)?.method]));
-  for (const message of messages) assertValid(message, methods.get(message.id));
+  for (const message of messages)
+    assertValid(message, methods.get(message.id), revision ?? message.result?.protocolVersion ?? revisionOf(body));
   return {
     status: response.status,
     headers: response.headers,
@@ -49,6 +53,13 @@ export async function post(url: string, body: unknown, { headers, signal }: Send
       return found;
     },
   };
+}
+
+/** The revision that a stateless request names. */
+function revisionOf(body: unknown): string | undefined {
+  const meta = (body as WireMessage | undefined)?.params?.['_meta'] as Record<string, unknown> | undefined;
+  const version = meta?.['io.modelcontextprotocol/protocolVersion'];
+  return revisions.find(({ id, era }) => era === 'modern' && id === version)?.id;
 }
 
 /** The JSON-RPC messages of an event stream, as they arrive. */
@@ -77,6 +88,11 @@ export class WireSession {
     this.#headers = headers;
   }
 
+  /** As negotiated. */
+  get revision(): string {
+    return this.initialized.result.protocolVersion as string;
+  }
+
   get headers(): Record<string, string> {
     return { ...this.#headers, 'mcp-session-id': this.id };
   }
@@ -91,7 +107,7 @@ export class WireSession {
   }
 
   send(body: unknown, { headers, ...options }: SendOptions = {}): Promise<Exchange> {
-    return post(this.url, body, { ...options, headers: { ...this.headers, ...headers } });
+    return post(this.url, body, { revision: this.revision, ...options, headers: { ...this.headers, ...headers } });
   }
 
   /** The result of a request. Throws on an error response. */
@@ -118,7 +134,14 @@ export class WireSession {
   async listen(signal: AbortSignal): Promise<AsyncGenerator<WireMessage>> {
     const response = await fetch(this.url, { headers: { ...this.headers, accept: 'text/event-stream' }, signal });
     if (!response.ok) throw new Error(`GET answered ${response.status}: ${await response.text()}`);
-    return events(response);
+    return checked(response, this.revision);
+  }
+}
+
+async function* checked(response: Response, revision: string): AsyncGenerator<WireMessage> {
+  for await (const message of events(response)) {
+    assertValid(message, undefined, revision);
+    yield message;
   }
 }
 

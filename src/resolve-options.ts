@@ -1,0 +1,145 @@
+import type { McpOptions, ResolvedOptions } from './options.ts';
+import { defaults } from './options.ts';
+import type { Store } from './session/store.ts';
+
+const optionKeys = [
+  'name',
+  'version',
+  'title',
+  'instructions',
+  'websiteUrl',
+  'icons',
+  'path',
+  'prisma',
+  'datamodel',
+  'models',
+  'tools',
+  'resources',
+  'prompts',
+  'principal',
+  'allowedHosts',
+  'allowedOrigins',
+  'sessions',
+  'limits',
+  'onError',
+];
+const definitionKeys = {
+  tools: ['description', 'title', 'inputSchema', 'outputSchema', 'annotations', 'icons', '_meta', 'enabled', 'handler'],
+  resources: [
+    'uri',
+    'uriTemplate',
+    'title',
+    'description',
+    'mimeType',
+    'annotations',
+    'icons',
+    '_meta',
+    'argsSchema',
+    'complete',
+    'enabled',
+    'handler',
+  ],
+  prompts: ['description', 'title', 'argsSchema', 'complete', 'icons', '_meta', 'enabled', 'handler'],
+};
+
+/**
+ * Checks the options and fills in the defaults; the result is frozen, the input untouched.
+ *
+ * @throws {TypeError} Naming the option: an unknown key (a typo must never widen access), a missing or impossible value.
+ */
+export function resolveOptions(options: McpOptions): ResolvedOptions {
+  assertKeys('options', options ?? null, optionKeys);
+  assertShapes(options);
+  if (typeof options.name !== 'string' || !/^[A-Za-z][A-Za-z0-9+.-]*$/u.test(options.name)) {
+    throw new TypeError(
+      'name: must begin with a letter and hold letters, digits, `+`, `.` and `-` only; it is the scheme of resource URIs (`title` is free text)',
+    );
+  }
+  const path = options.path ?? defaults.path;
+  if (!path.startsWith('/') || /[?#:*()]/u.test(path))
+    throw new TypeError(`path: ${JSON.stringify(path)} must be a plain path that begins with \`/\``);
+  assertKeys('limits', options.limits, Object.keys(defaults.limits));
+  assertKeys('sessions', options.sessions, [...Object.keys(defaults.sessions), 'store']);
+  for (const kind of ['tools', 'resources', 'prompts'] as const) assertDefinitions(kind, options[kind]);
+  const limits = { ...defaults.limits, ...defined(options.limits) };
+  const sessions = { ...defaults.sessions, ...defined(options.sessions) };
+  assertPositive('limits', limits);
+  assertPositive('sessions', sessions);
+  if (sessions.touchMs * 2 > sessions.idleMs) {
+    throw new TypeError(
+      `sessions.touchMs: ${sessions.touchMs} must be at most half of sessions.idleMs (${sessions.idleMs}), or sessions in use expire`,
+    );
+  }
+  return Object.freeze({
+    ...options,
+    path: path.length > 1 ? path.replace(/\/+$/u, '') : path,
+    version: options.version ?? defaults.version,
+    limits: Object.freeze(limits),
+    sessions: Object.freeze(sessions),
+  });
+}
+
+const isText = (value: unknown): boolean => typeof value === 'string';
+const isFunction = (value: unknown): boolean => typeof value === 'function';
+const isListOf = (item: RegExp) => (value: unknown) =>
+  Array.isArray(value) && value.every(member => isText(member) && item.test(member as string));
+const hasMembers = (names: readonly string[]) => (value: unknown) =>
+  typeof value === 'object' && value !== null && names.every(name => typeof (value as Record<string, unknown>)[name] === 'object');
+
+/** What a plain option must be; TypeScript says so too, JavaScript hears it here. */
+const shapes: readonly (readonly [keyof McpOptions, (value: unknown) => boolean, string])[] = [
+  ...(['version', 'title', 'instructions', 'websiteUrl', 'path'] as const).map(key => [key, isText, 'a string'] as const),
+  ['datamodel', hasMembers(['models', 'enums']), 'what `generator mcp` wrote (npx koa-mcp init)'],
+  ['principal', isFunction, 'a function (ctx) => string | undefined'],
+  ['allowedHosts', isListOf(/^(?:[^\sA-Z:/[\]]+|\[[\da-f:.]+\])$/u), 'an array of host names in lower case, without scheme or port'],
+  ['allowedOrigins', isListOf(/^(?:null|[a-z][a-z\d+.-]*:\/\/[^\sA-Z/?#]+)$/u), 'an array of origins such as https://app.example.com'],
+  ['onError', isFunction, 'a function (error) => void'],
+];
+
+function assertShapes(options: McpOptions): void {
+  for (const [key, fits, what] of shapes) {
+    if (options[key] !== undefined && !fits(options[key])) throw new TypeError(`${key}: must be ${what}`);
+  }
+  const { store } = options.sessions ?? {};
+  if (store !== undefined && !isFunction((store as Partial<Store> | null)?.find)) {
+    throw new TypeError('sessions.store: must be a store, such as memoryStore() or prismaStore(prisma)');
+  }
+}
+
+function assertDefinitions(kind: 'tools' | 'resources' | 'prompts', definitions: unknown): void {
+  if (Array.isArray(definitions)) throw new TypeError(`${kind}: must be an object whose keys are the names`);
+  for (const [name, definition] of Object.entries((definitions ?? {}) as Record<string, { description?: unknown; handler?: unknown }>)) {
+    assertKeys(`${kind}.${name}`, definition, definitionKeys[kind]);
+    for (const key of ['inputSchema', 'outputSchema', 'argsSchema']) assertZod(`${kind}.${name}.${key}`, (definition as Definition)[key]);
+    if (typeof definition.handler !== 'function') throw new TypeError(`${kind}.${name}.handler: must be a function (args, ctx) => result`);
+    if (kind !== 'resources' && (typeof definition.description !== 'string' || definition.description === '')) {
+      throw new TypeError(`${kind}.${name}.description: say what it is for; models choose by it`);
+    }
+  }
+}
+
+type Definition = Readonly<Record<string, unknown>>;
+
+function assertZod(path: string, schema: unknown): void {
+  if (schema === undefined || (typeof schema === 'object' && schema !== null && '_zod' in schema)) return;
+  throw new TypeError(`${path}: must be a schema of zod 4, such as z.object({ id: z.int() })`);
+}
+
+function assertKeys(path: string, value: unknown, known: readonly string[]): void {
+  if (value === undefined) return;
+  if (typeof value !== 'object' || value === null) throw new TypeError(`${path}: must be an object`);
+  for (const key of Object.keys(value)) {
+    if (!known.includes(key)) throw new TypeError(`${path}.${key}: no such option (${known.join(', ')})`);
+  }
+}
+
+function assertPositive(path: string, values: object): void {
+  for (const [key, value] of Object.entries(values)) {
+    if (key !== 'store' && !(Number.isInteger(value) && value > 0))
+      throw new TypeError(`${path}.${key}: ${String(value)} must be a positive integer`);
+  }
+}
+
+function defined<T extends object>(value: T | undefined): T {
+  return Object.fromEntries(Object.entries(value ?? {}).filter(([, member]) => member !== undefined)) as T;
+}

@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest';
+import { datamodel } from '../../generated/test/postgresql/mcp/datamodel.ts';
+import { dataReader } from '../../src/models/data.ts';
+import type { Datamodel } from '../../src/models/datamodel.ts';
+import type { Exposure } from '../../src/models/exposure.ts';
+import { resolveExposures } from '../../src/models/exposure.ts';
+import { modelGraph } from '../../src/models/graph.ts';
+import { rowWriter } from '../../src/models/rows.ts';
+import { createInput, findManyInput, rowOutput } from '../../src/models/schema.ts';
+import { parseWhere } from '../../src/models/where.ts';
+import type { Json } from './served.ts';
+import { callOf } from './served.ts';
+
+/** Room with two list columns, which SQLite does not have. */
+const room = datamodel.models['Room'];
+const listed: Datamodel = {
+  ...datamodel,
+  models: {
+    ...datamodel.models,
+    Room: {
+      ...(room as NonNullable<typeof room>),
+      fields: [
+        ...(room?.fields ?? []),
+        ...(['BigInt', 'DateTime'] as const).map(type => ({
+          ...(room?.fields[1] as NonNullable<typeof room>['fields'][number]),
+          name: `${type.toLowerCase()}s`,
+          type,
+          isList: true,
+          isUnique: false,
+        })),
+      ],
+    },
+  },
+};
+const graph = modelGraph(listed);
+const [exposure] = resolveExposures({ room: { operations: ['findMany', 'create'] } }, graph) as [Exposure];
+const limits = { maxDepth: 4, maxConditions: 20, maxValues: 3 };
+const parse = (where: Json): Json => parseWhere(exposure, where, limits).where;
+const reader = dataReader(exposure, 'create', graph);
+
+describe('a list column', () => {
+  it('is filtered by has, hasEvery, hasSome, isEmpty and equals, with converted values', () => {
+    expect(parse({ bigints: { has: '1' } })).toEqual({ bigints: { has: 1n } });
+    expect(parse({ bigints: { hasEvery: ['1'], hasSome: ['2', '3'] } })).toEqual({ bigints: { hasEvery: [1n], hasSome: [2n, 3n] } });
+    expect(parse({ bigints: { isEmpty: true } })).toEqual({ bigints: { isEmpty: true } });
+    expect(parse({ bigints: ['1'] })).toEqual({ bigints: { equals: [1n] } });
+  });
+
+  it.each<[where: Json, message: string]>([
+    [{ bigints: { in: ['1'] } }, 'where.bigints.in: not a filter for bigints (equals, has, hasEvery, hasSome, isEmpty)'],
+    [{ bigints: '1' }, 'where.bigints: expected an object, got a string'],
+    [{ bigints: null }, 'where.bigints: expected an object, got null'],
+    [{ bigints: {} }, 'where.bigints: expected a list or one of equals, has, hasEvery, hasSome, isEmpty'],
+    [{ bigints: { isEmpty: 'no' } }, 'where.bigints.isEmpty: expected true or false'],
+    [{ bigints: { hasSome: ['1', '2', '3', '4'] } }, 'where.bigints.hasSome: more than 3 values'],
+    [{ datetimes: { has: 'x' } }, 'where.datetimes.has: not an ISO 8601 date-time'],
+  ])('refuses %o', (where, message) => {
+    expect(() => parse(where)).toThrow(message);
+  });
+
+  it('is written and returned item by item', async () => {
+    const data = { code: 'x', capacity: 1, bigints: ['1', '2'], datetimes: ['2026-01-01T00:00:00Z'] };
+    const read = await reader.read(data, callOf());
+    expect(read.data).toEqual({ code: 'x', capacity: 1, bigints: [1n, 2n], datetimes: [new Date('2026-01-01T00:00:00Z')] });
+    expect(rowWriter(exposure.selection)({ id: 'a', active: true, ...read.data })).toEqual({
+      id: 'a',
+      active: true,
+      code: 'x',
+      capacity: 1,
+      bigints: ['1', '2'],
+      datetimes: ['2026-01-01T00:00:00.000Z'],
+    });
+    await expect(reader.read({ code: 'x', capacity: 1, bigints: '1' }, callOf())).rejects.toThrow(
+      'data.bigints: expected an array, got a string',
+    );
+    await expect(reader.read({ code: 'x', capacity: 1, bigints: [null] }, callOf())).rejects.toThrow('data.bigints[0]: not an integer');
+  });
+
+  it('is an array in every schema, and nothing to order by', () => {
+    expect(createInput(reader).properties?.['data']?.properties?.['bigints']).toEqual({
+      type: 'array',
+      items: { type: 'string', description: 'integer in a string' },
+    });
+    expect(rowOutput(exposure.selection, true).properties?.['bigints']).toEqual({ type: 'array', items: { type: 'string' } });
+    expect(createInput(reader).properties?.['data']?.required).toEqual(['code', 'capacity']);
+    const items = findManyInput(exposure).properties?.['orderBy']?.items as Json;
+    expect(Object.keys(items.properties)).toEqual(['id', 'code', 'capacity', 'active']);
+  });
+});
