@@ -85,6 +85,7 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
     streams,
     readBody: bodyReader(limits),
     maxBatch: limits.maxBatch,
+    isClosing: false,
     principal: normalizePrincipal(resolved.principal ?? principalOf),
     createContext: (ctx, call) => handlerContext(ctx, call, scope),
     report,
@@ -107,6 +108,7 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
       listeners.resourceUpdated(uri);
     },
     async close({ deadlineMs = 10_000 }: { deadlineMs?: number } = {}) {
+      environment.isClosing = true;
       await calls.drain(deadlineMs);
       listeners.close();
       streams.close();

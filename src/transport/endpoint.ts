@@ -34,6 +34,7 @@ export function endpoint(environment: Environment, options: EndpointOptions): Ko
     router.all(path, async routed => {
       const ctx = routed as unknown as Koa.Context;
       await guarded(ctx, options, async () => {
+        if (environment.isClosing) throw closing(ctx);
         const method = table.get(ctx.method);
         if (method === undefined) throw methodNotAllowed(ctx, allow);
         await method(environment, ctx);
@@ -51,6 +52,12 @@ async function guarded(ctx: Koa.Context, options: GuardOptions, serve: () => Pro
     if (!McpError.isError(error)) throw error;
     respondJson(ctx, statusOf(error), errorText(undefined, error));
   }
+}
+
+/** Another process, or this one after its restart, serves the same session. */
+function closing(ctx: Koa.Context): McpError {
+  ctx.set('Retry-After', '1');
+  return new McpError('InternalError', 'The server is shutting down; try again', { status: 503 });
 }
 
 /** One URL for both eras: which one a message belongs to says its body. */

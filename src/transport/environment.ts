@@ -23,6 +23,8 @@ export interface Environment {
   readonly streams: Streams;
   readonly readBody: ReadBody;
   readonly maxBatch: number;
+  /** Whether the service is ending: nothing new is taken. */
+  isClosing: boolean;
   /** Who is calling; `null` is a guest. */
   readonly principal: (ctx: Koa.Context) => string | null | Promise<string | null>;
   readonly createContext: (ctx: Koa.Context, mcp: McpContext) => CallContext;

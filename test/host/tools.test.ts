@@ -164,6 +164,17 @@ describe('an error', () => {
   });
 
   it.each([
+    ['P2002', 'Already exists'],
+    ['P2003', 'Refused'],
+    ['P2025', 'Not found'],
+  ])('of Prisma with the code %s is told by its code, without its text', async (code, told) => {
+    const error = Object.assign(new Error('Invalid `prisma.user.update()` invocation: passwordHash'), { code });
+    const { result, errors } = await callTool({ handler: () => Promise.reject(error) });
+    expect([result.isError, result.content[0].text, errors]).toEqual([true, expect.stringMatching(new RegExp(`^${told}`, 'u')), []]);
+    expect(result.content[0].text).not.toMatch(/invocation|passwordHash/u);
+  });
+
+  it.each([
     ['an Error', () => Promise.reject(new Error('password=hunter2'))],
     [
       'a synchronous Error',

@@ -89,6 +89,8 @@ describe('close', () => {
     const [soon, late] = [session.request('tools/call', { name: 'soon' }), session.request('tools/call', { name: 'never' })];
     await expect.poll(() => finish).toBeDefined();
     const closed = server.mcp.close({ deadlineMs: 200 });
+    const refused = await session.request('ping');
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
     finish?.();
     expect((await soon).response.result.content[0].text).toBe('done');
     expect((await late).status).toBe(202);
