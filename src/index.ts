@@ -1,14 +1,12 @@
 export type { HandlerContext } from './context.ts';
 export { McpError, type McpErrorOptions, ToolError } from './errors.ts';
 export type { Complete } from './host/completion.ts';
-export type { Prompt } from './host/prompts.ts';
-export type { Resource } from './host/resources.ts';
-export type { Tool } from './host/tools.ts';
 export { type McpMiddleware, mcp } from './mcp.ts';
 export type { Datamodel } from './models/datamodel.ts';
-export type { Limits, McpOptions, SessionOptions } from './options.ts';
 export { scopedClient } from './models/scope.ts';
+export type { Limits, McpOptions, Prompt, Resource, SessionOptions, Tool } from './options.ts';
 export type { McpContext } from './protocol/context.ts';
 export type { CallToolResult, ContentBlock, GetPromptResult, ReadResourceResult } from './protocol/definitions.ts';
+export type { ElicitForm, ElicitResult, ElicitUrl, Root, SampleParams, SampleResult } from './protocol/input.ts';
 export { prismaStore } from './session/prisma-store.ts';
 export { memoryStore, type Session, type SessionStore, type Store } from './session/store.ts';

@@ -25,6 +25,9 @@ import { ReplayStreams } from './transport/replay-streams.ts';
 import { Requests } from './transport/requests.ts';
 import { Streams } from './transport/streams.ts';
 
+/** How long streams have at least to send what was said on them, when running calls took all the time there was. */
+const lastWordsMs = 500;
+
 /** What `mcp()` returns: Koa middleware, with what the host may do from outside a request. */
 export interface McpMiddleware extends Koa.Middleware {
   /** Tells the clients with an open stream that a list reads differently now, e.g. because an `enabled` condition changed. */
@@ -34,7 +37,7 @@ export interface McpMiddleware extends Koa.Middleware {
   /**
    * Ends the service: running calls may finish, streams end, timers stop, what is buffered is written.
    *
-   * @param options.deadlineMs How long running calls are waited for. @default 10000
+   * @param options.deadlineMs How long running calls, and then readers of streams, are waited for. @default 10000
    */
   close(options?: { deadlineMs?: number }): Promise<void>;
 }
@@ -109,9 +112,10 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
     },
     async close({ deadlineMs = 10_000 }: { deadlineMs?: number } = {}) {
       environment.isClosing = true;
+      const startedAt = Date.now();
       await calls.drain(deadlineMs);
       listeners.close();
-      streams.close();
+      await streams.close(Math.max(lastWordsMs, deadlineMs - (Date.now() - startedAt)));
       await sessions.close();
     },
   });

@@ -1,12 +1,19 @@
 import type Koa from 'koa';
 import type { HandlerContext } from './context.ts';
-import type { Prompt } from './host/prompts.ts';
-import type { Resource } from './host/resources.ts';
-import type { Tool } from './host/tools.ts';
+import type { Prompt as HostPrompt } from './host/prompts.ts';
+import type { Resource as HostResource } from './host/resources.ts';
+import type { Tool as HostTool } from './host/tools.ts';
 import type { Datamodel } from './models/datamodel.ts';
 import type { Models } from './models/declaration.ts';
 import type { Icon } from './protocol/definitions.ts';
 import type { Store } from './session/store.ts';
+
+/** A tool of the host's own. `S` is the type of its `inputSchema`, `C` that of the Prisma client. */
+export type Tool<S = unknown, C = unknown> = HostTool<S, HandlerContext<C>>;
+/** A resource of the host's own. `S` is the type of its `argsSchema`, `C` that of the Prisma client. */
+export type Resource<S = unknown, C = unknown> = HostResource<S, HandlerContext<C>>;
+/** A prompt of the host's own. `S` is the type of its `argsSchema`, `C` that of the Prisma client. */
+export type Prompt<S = unknown, C = unknown> = HostPrompt<S, HandlerContext<C>>;
 
 /** Ceilings; a breach is answered, never a crash. Every one can be raised, none switched off. */
 export interface Limits {
@@ -79,11 +86,11 @@ export interface McpOptions<C = unknown, T = Record<string, unknown>, R = Record
   /** The exposed models, by the client's property names. @default none */
   models?: Models<C, HandlerContext<C>>;
   /** The host's own tools, by name. @default none */
-  tools?: { [K in keyof T]: Tool<T[K], HandlerContext<C>> };
+  tools?: { [K in keyof T]: Tool<T[K], C> };
   /** The host's own resources, by name. @default none */
-  resources?: { [K in keyof R]: Resource<R[K], HandlerContext<C>> };
+  resources?: { [K in keyof R]: Resource<R[K], C> };
   /** The host's own prompts, by name. @default none */
-  prompts?: { [K in keyof P]: Prompt<P[K], HandlerContext<C>> };
+  prompts?: { [K in keyof P]: Prompt<P[K], C> };
   /**
    * Who is calling, as a stable text; `undefined` is a guest. Sessions are bound to it.
    *

@@ -12,7 +12,6 @@ import type { Args, JsonSchema } from '../protocol/json-schema.ts';
 import { parseWith, toJsonSchema } from '../protocol/json-schema.ts';
 import type { Complete } from './completion.ts';
 import { assertCompletes, compileCompleters } from './completion.ts';
-import { runHandler } from './handler.ts';
 import { toJsonText } from './json.ts';
 
 /** A prompt of the host's own. */
@@ -55,7 +54,7 @@ export function compilePrompts(prompts: Readonly<Record<string, Prompt>>): Promp
       ...(complete !== undefined && { complete: compileCompleters(complete) }),
       get: async (args, ctx) => {
         const parsed = argsSchema === undefined ? args : await parseWith(argsSchema, args, 'Invalid arguments');
-        return toPromptResult(await runHandler(handler, parsed as Record<string, string>, ctx), description);
+        return toPromptResult(await handler(parsed as Record<string, string>, ctx), description);
       },
     };
   });

@@ -15,7 +15,6 @@ import { parseWith } from '../protocol/json-schema.ts';
 import { uriTemplate as compileTemplate } from '../protocol/uri-template.ts';
 import type { Complete } from './completion.ts';
 import { assertCompletes, compileCompleters } from './completion.ts';
-import { runHandler } from './handler.ts';
 import { toJsonText } from './json.ts';
 
 /** A resource of the host's own: fixed (`uri`) or a family (`uriTemplate`). */
@@ -83,7 +82,7 @@ function metadata({ title, description, mimeType, annotations, icons, _meta, ena
 function reader({ argsSchema, mimeType, handler }: Resource): ResourceTemplateDefinition['read'] {
   return async (uri, variables, ctx) => {
     const args = argsSchema === undefined ? variables : await parseWith(argsSchema, variables, `Invalid URI ${uri}`);
-    return toContents(await runHandler(handler, args as Record<string, string>, ctx), uri, mimeType);
+    return toContents(await handler(args as Record<string, string>, ctx), uri, mimeType);
   };
 }
 

@@ -3,7 +3,6 @@ import type { ToolError } from '../errors.ts';
 import type { CallContext, CallToolResult, Icon, JsonObject, ToolAnnotations, ToolDefinition } from '../protocol/definitions.ts';
 import type { Args } from '../protocol/json-schema.ts';
 import { parseWith, toJsonSchema } from '../protocol/json-schema.ts';
-import { runHandler } from './handler.ts';
 import { toJsonText } from './json.ts';
 
 /** A tool of the host's own. */
@@ -55,7 +54,7 @@ function compileTool(name: string, tool: Tool): ToolDefinition {
     ...(enabled !== undefined && { enabled }),
     call: async (args, ctx) => {
       const parsed = input === undefined ? {} : await parseWith(input, args, 'Invalid arguments');
-      return toToolResult(await runHandler(handler, parsed as JsonObject, ctx), output);
+      return toToolResult(await handler(parsed as JsonObject, ctx), output);
     },
   };
 }

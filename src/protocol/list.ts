@@ -8,7 +8,7 @@ import type {
   ToolDefinition,
 } from './definitions.ts';
 import { paginate } from './pagination.ts';
-import { pickFields, projectPrompt, projectTool } from './project.ts';
+import { projectPrompt, projectResource, projectTool } from './project.ts';
 import type { Registry } from './registry.ts';
 import { finishResult, Json } from './result.ts';
 import type { Revision } from './revisions.ts';
@@ -29,12 +29,12 @@ const prompts: List<PromptDefinition> = { key: 'prompts', items: registry => reg
 const resources: List<ResourceDefinition> = {
   key: 'resources',
   items: registry => registry.resources.values(),
-  project: (resource, { fields }) => pickFields(resource, fields.resource),
+  project: (resource, revision) => projectResource(resource, revision.fields.resource, revision),
 };
 const resourceTemplates: List<ResourceTemplateDefinition> = {
   key: 'resourceTemplates',
   items: registry => registry.resourceTemplates,
-  project: (template, { fields }) => pickFields(template, fields.resourceTemplate),
+  project: (template, revision) => projectResource(template, revision.fields.resourceTemplate, revision),
 };
 
 /** Pages that do not depend on the caller, as the bytes that were sent the first time. */

@@ -1,4 +1,4 @@
-import type { CallToolResult, ContentBlock, GetPromptResult, JsonObject, PromptDefinition, ToolDefinition } from './definitions.ts';
+import type { Annotations, CallToolResult, ContentBlock, GetPromptResult, JsonObject, PromptDefinition, ResourceContents, ResourceDefinition, ResourceTemplateDefinition, ToolDefinition } from './definitions.ts';
 import type { JsonSchema } from './json-schema.ts';
 import type { Revision } from './revisions.ts';
 
@@ -49,18 +49,39 @@ export function projectToolResult(result: CallToolResult, tool: ToolDefinition, 
   return { ...result, content, structuredContent: wrapped ? { result: structuredContent } : structuredContent };
 }
 
+/** A resource, or a template of some, as the lists of the revision show it. */
+export function projectResource(
+  resource: ResourceDefinition | ResourceTemplateDefinition,
+  fields: readonly string[],
+  revision: Revision,
+): JsonObject {
+  const projected = pickFields(resource, fields);
+  if (resource.annotations !== undefined) projected['annotations'] = projectAnnotations(resource.annotations, revision);
+  return projected;
+}
+
+/** One of the contents of a resource, in the revision's words. */
+export function projectContents(contents: ResourceContents, { contentFields }: Revision): ResourceContents {
+  const fields = contentFields?.['contents'];
+  return fields === undefined ? contents : (pickFields(contents, fields) as unknown as ResourceContents);
+}
+
 /** A prompt in the revision's words. */
 export function projectPromptResult(result: GetPromptResult, revision: Revision): GetPromptResult {
-  if (result.messages.every(message => revision.contentTypes.has(message.content.type))) return result;
+  if (result.messages.every(message => isKnown(message.content, revision))) return result;
   return { ...result, messages: result.messages.map(message => ({ ...message, content: projectBlock(message.content, revision) })) };
 }
 
 function projectContent(content: ContentBlock[], revision: Revision): ContentBlock[] {
-  return content.every(block => revision.contentTypes.has(block.type)) ? content : content.map(block => projectBlock(block, revision));
+  return content.every(block => isKnown(block, revision)) ? content : content.map(block => projectBlock(block, revision));
+}
+
+function isKnown({ type }: ContentBlock, { contentTypes, contentFields }: Revision): boolean {
+  return contentFields === undefined && contentTypes.has(type);
 }
 
 function projectBlock(block: ContentBlock, revision: Revision): ContentBlock {
-  if (revision.contentTypes.has(block.type)) return block;
+  if (revision.contentTypes.has(block.type)) return projectMembers(block, revision);
   switch (block.type) {
     case 'resource_link':
       return { type: 'text', text: `${block.title ?? block.name}: ${block.uri}` };
@@ -69,6 +90,20 @@ function projectBlock(block: ContentBlock, revision: Revision): ContentBlock {
     default:
       return { type: 'text', text: `(${block.type} content, which this client's protocol revision cannot carry)` };
   }
+}
+
+function projectMembers(block: ContentBlock, revision: Revision): ContentBlock {
+  const fields = revision.contentFields?.[block.type];
+  if (fields === undefined) return block;
+  const projected = pickFields(block, fields);
+  if (block.type === 'resource') projected['resource'] = projectContents(block.resource, revision);
+  if (block.annotations !== undefined) projected['annotations'] = projectAnnotations(block.annotations, revision);
+  return projected as unknown as ContentBlock;
+}
+
+function projectAnnotations(annotations: Annotations, { contentFields }: Revision): Annotations {
+  const fields = contentFields?.['annotations'];
+  return fields === undefined ? annotations : pickFields(annotations, fields);
 }
 
 function needsWrapping(schema: JsonSchema | undefined): boolean {

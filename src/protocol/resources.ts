@@ -19,7 +19,9 @@ export async function readResource(call: Call, params: JsonObject | undefined): 
     result = await call.race(read(call, uri));
   } catch (error) {
     if (McpError.isError(error) || error instanceof CallEnded) throw error;
-    if ((error as { status?: unknown } | null)?.status === 404) throw notFound(call, uri);
+    const { status, code } = (typeof error === 'object' && error !== null ? error : {}) as { status?: unknown; code?: unknown };
+    // `ctx.throw(404)`, or Prisma's word for a row that is not there.
+    if (status === 404 || code === 'P2025') throw notFound(call, uri);
     throw new McpError(
       'InternalError',
       describeError(error, unexposed => call.report(unexposed)),

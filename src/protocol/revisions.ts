@@ -22,6 +22,8 @@ export interface Revision {
   >;
   /** Content block types it defines; others are sent as text. */
   readonly contentTypes: ReadonlySet<string>;
+  /** Members of content blocks, by type, of `resource`s within them and of `annotations`; `undefined` where none of today's is newer. */
+  readonly contentFields: Readonly<Record<string, readonly string[]>> | undefined;
   /** What `structuredContent` may be; `object` wraps anything else as `{ result }`. */
   readonly structuredContent: 'absent' | 'object' | 'any';
   /** Whether progress notifications carry `message`. */
@@ -104,6 +106,24 @@ const content24 = ['text', 'image', 'resource'];
 const content03 = [...content24, 'audio'];
 const content06 = [...content03, 'resource_link'];
 
+const contentFields24 = {
+  text: ['type', 'text', 'annotations'],
+  image: ['type', 'data', 'mimeType', 'annotations'],
+  audio: ['type', 'data', 'mimeType', 'annotations'],
+  resource: ['type', 'resource', 'annotations'],
+  contents: ['uri', 'mimeType', 'text', 'blob'],
+  annotations: ['audience', 'priority'],
+};
+const contentFields06 = {
+  text: [...contentFields24.text, '_meta'],
+  image: [...contentFields24.image, '_meta'],
+  audio: [...contentFields24.audio, '_meta'],
+  resource: [...contentFields24.resource, '_meta'],
+  resource_link: ['type', 'uri', 'name', 'title', 'description', 'mimeType', 'size', 'annotations', '_meta'],
+  contents: [...contentFields24.contents, '_meta'],
+  annotations: [...contentFields24.annotations, 'lastModified'],
+};
+
 const capabilities24 = ['tools', 'resources', 'prompts', 'logging'];
 const capabilities03 = [...capabilities24, 'completions'];
 
@@ -115,6 +135,7 @@ const r2024_11_05: Revision = {
   batches: false,
   fields: fields24,
   contentTypes: new Set(content24),
+  contentFields: contentFields24,
   structuredContent: 'absent',
   progressMessage: false,
   completionContext: false,
@@ -142,6 +163,7 @@ const r2025_06_18: Revision = {
   batches: false,
   fields: fields06,
   contentTypes: new Set(content06),
+  contentFields: contentFields06,
   structuredContent: 'object',
   completionContext: true,
   asks: new Set(['sampling/createMessage', 'roots/list', 'elicitation/create']),
@@ -150,6 +172,7 @@ const r2025_11_25: Revision = {
   ...r2025_06_18,
   id: '2025-11-25',
   fields: fields11,
+  contentFields: undefined,
   elicitationMode: true,
   elicitationEnums: true,
   elicitationId: true,

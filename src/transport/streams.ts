@@ -68,9 +68,16 @@ export class Streams {
     for (const stream of this.#bySession.get(sessionId) ?? []) stream.end();
   }
 
-  /** Ends all streams. */
-  close(): void {
-    for (const stream of this.#all) stream.end();
+  /** Ends all streams, and waits until what was sent on them has gone out; those not read to their end by `deadlineMs` are cut. */
+  async close(deadlineMs: number): Promise<void> {
+    const streams = [...this.#all];
+    const closed = streams.map(stream => new Promise(resolve => stream.once('close', resolve)));
+    for (const stream of streams) stream.end();
+    const timer = setTimeout(() => {
+      for (const stream of streams) stream.destroy();
+    }, deadlineMs);
+    await Promise.all(closed);
+    clearTimeout(timer);
     this.#stop();
   }
 
