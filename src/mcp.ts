@@ -115,6 +115,7 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
       const startedAt = Date.now();
       await calls.drain(deadlineMs);
       listeners.close();
+      await replays.close();
       await streams.close(Math.max(lastWordsMs, deadlineMs - (Date.now() - startedAt)));
       await sessions.close();
     },

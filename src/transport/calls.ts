@@ -9,6 +9,7 @@ interface Running {
   release: (() => void) | undefined;
 }
 
+/** What `Calls` needs. */
 export interface CallsOptions {
   /** Of one session at once. */
   readonly maxCalls: number;

@@ -11,6 +11,7 @@ import { methodNotAllowed, respondJson } from './respond.ts';
 import { postStateless } from './stateless.ts';
 import { deleteSession, getStreamable, postStreamable } from './streamable.ts';
 
+/** Where the endpoint is, and whom it lets pass. */
 export interface EndpointOptions extends GuardOptions {
   /** Where the endpoint is, without a trailing slash, e.g. `/mcp`. */
   readonly path: string;

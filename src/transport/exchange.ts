@@ -15,6 +15,7 @@ export interface Carrier {
   disconnect?(retryMs: number): void;
 }
 
+/** How a request may be answered. */
 export interface ExchangeOptions {
   /** Whether the client reads event streams; messages before the response are dropped if not. */
   readonly acceptsStream: boolean;

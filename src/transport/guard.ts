@@ -1,6 +1,7 @@
 import type Koa from 'koa';
 import { McpError } from '../errors.ts';
 
+/** Whom `assertOrigin` lets pass. */
 export interface GuardOptions {
   readonly allowedHosts?: readonly string[] | undefined;
   readonly allowedOrigins?: readonly string[] | undefined;

@@ -6,6 +6,8 @@ import { ReplayableStream, writeEvent } from './replayable.ts';
 /** How often rows are looked at for a stream whose calls run in another process. */
 const pollMs = 500;
 const batch = 200;
+/** How long clients wait before they come back after this process has closed. */
+const retryMs = 1000;
 
 /** The replayable streams of this process, and the way to those of others: their rows. */
 export class ReplayStreams {
@@ -43,6 +45,11 @@ export class ReplayStreams {
       return;
     }
     this.#carry(stream, connection, seq);
+  }
+
+  /** Ends all connections, with a hint to come back to another process. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#streams.values()].map(stream => stream.handOver(retryMs)));
   }
 
   /** Ends the streams of a session. */

@@ -5,6 +5,7 @@ import type { EventStream } from './event-stream.ts';
 /** `data` of an event that is no message: the stream had ended after what was stored. */
 const endMark = '';
 
+/** What a replayable stream needs. */
 export interface ReplayOptions {
   readonly store: EventStore;
   /** How long what a client has not received is kept. */
@@ -38,6 +39,7 @@ export class ReplayableStream {
   #storing: Promise<void> = Promise.resolve();
   #connection: EventStream | undefined;
   #ended = false;
+  #primed = false;
   readonly #closeListeners: (() => void)[] = [];
 
   constructor(sessionId: string, options: ReplayOptions) {
@@ -97,6 +99,7 @@ export class ReplayableStream {
 
   /** Names a position before the first message, so that the client can come back whatever happens. */
   prime(): void {
+    this.#primed = true;
     this.#connection?.prime(eventIdOf(this.id, this.#seq));
   }
 
@@ -104,6 +107,14 @@ export class ReplayableStream {
   disconnect(retryMs: number): void {
     this.#connection?.retry(retryMs);
     this.#connection?.end();
+  }
+
+  /** Leaves the client to another process: it comes back, and finds in rows what it has not received. */
+  async handOver(retryMs: number): Promise<void> {
+    if (this.#primed) this.disconnect(retryMs);
+    else this.#connection?.end();
+    this.#store();
+    await this.#storing;
   }
 
   #append(data: string, final: boolean): void {

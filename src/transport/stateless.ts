@@ -7,6 +7,8 @@ import type { Envelope } from '../protocol/envelope.ts';
 import { parseEnvelope } from '../protocol/envelope.ts';
 import type { JsonRpcRequest } from '../protocol/jsonrpc.ts';
 import { errorText, isObject, parseMessage, resultText } from '../protocol/jsonrpc.ts';
+import { isEnabled } from '../protocol/list.ts';
+import type { ParamHeader } from '../protocol/param-headers.ts';
 import { assertParamHeaders } from '../protocol/param-headers.ts';
 import type { InputResponses } from '../protocol/replay.ts';
 import { InputRequired, Replay } from '../protocol/replay.ts';
@@ -16,7 +18,7 @@ import type { ContinuedRequest } from '../session/continuations.ts';
 import type { Environment } from './environment.ts';
 import { respondStream } from './event-stream.ts';
 import { Exchange } from './exchange.ts';
-import { negotiateAnswer, respondAccepted, respondJson } from './respond.ts';
+import { negotiateAnswer, notAcceptable, respondAccepted, respondJson } from './respond.ts';
 
 /**
  * POST of the stateless era (2026-07-28): one request that says everything itself, or a notification, which has nothing to do.
@@ -32,7 +34,10 @@ export async function postStateless(environment: Environment, ctx: Koa.Context, 
   const request = parsed.message;
   try {
     const envelope = parseEnvelope(request, ctx.req.headers);
-    if (request.method === 'subscriptions/listen') return await listen(environment, ctx, request);
+    if (request.method === 'subscriptions/listen') {
+      if (!accepts.acceptsStream) throw notAcceptable('text/event-stream');
+      return listen(environment, ctx, request);
+    }
     const exchange = new Exchange({ ...accepts, isBatch: false, openStream: () => environment.streams.open() });
     await answer(environment, ctx, request, envelope, exchange);
   } catch (error) {
@@ -50,7 +55,9 @@ async function answer(
 ): Promise<void> {
   const principal = await environment.principal(ctx);
   const continued: ContinuedRequest = { principal, method: request.method, params: request.params ?? {} };
-  const answers = await readAnswers(environment, continued);
+  const answers = envelope.revision.inputRequired.has(request.method) ? await readAnswers(environment, continued) : {};
+  // Whoever has gone by now has cancelled.
+  if (ctx.res.closed) return;
   const call = createCall(environment, ctx, request, envelope, exchange, principal, answers);
   // Closing the response is how a client cancels: there is nothing it could be told after that.
   const onClose = () => call.abort(new Cancelled('The client closed the connection'));
@@ -76,16 +83,18 @@ async function serve(
 ): Promise<{ text: string | undefined; error?: McpError }> {
   const { id, method, params } = request;
   try {
-    if (method === 'tools/call') assertParamHeaders(mirroredOf(environment, params), params?.['arguments'], ctx.req.headers);
+    if (method === 'tools/call') assertParamHeaders(await mirroredOf(call, params), params?.['arguments'], ctx.req.headers);
     const finish = environment.calls.start(call);
     try {
       return { text: resultText(id, await dispatch(call, method, params)) };
+    } catch (thrown) {
+      if (!(thrown instanceof InputRequired)) throw thrown;
+      return { text: resultText(id, await suspend(environment, call, continued, thrown)) };
     } finally {
       finish();
     }
   } catch (thrown) {
     if (thrown instanceof Cancelled) return { text: undefined };
-    if (thrown instanceof InputRequired) return { text: resultText(id, await suspend(environment, call, continued, thrown)) };
     const error = McpError.isError(thrown)
       ? thrown
       : new McpError('InternalError', `Internal error (ref ${environment.report(thrown, ctx)})`);
@@ -120,7 +129,7 @@ async function readAnswers({ continuations }: Environment, continued: ContinuedR
   return isObject(inputResponses) ? ({ ...kept, ...inputResponses } as InputResponses) : kept;
 }
 
-async function listen({ server, listeners }: Environment, ctx: Koa.Context, { id, params }: JsonRpcRequest): Promise<void> {
+function listen({ server, listeners }: Environment, ctx: Koa.Context, { id, params }: JsonRpcRequest): void {
   const filter = parseFilter(server.registry, params);
   respondStream(ctx, listeners.open(id, filter));
 }
@@ -128,7 +137,7 @@ async function listen({ server, listeners }: Environment, ctx: Koa.Context, { id
 function createCall(
   environment: Environment,
   ctx: Koa.Context,
-  { id, params }: JsonRpcRequest,
+  { id, method, params }: JsonRpcRequest,
   { revision, capabilities, clientInfo, logLevel }: Envelope,
   exchange: Exchange,
   principal: string | null,
@@ -144,15 +153,19 @@ function createCall(
     client: { info: clientInfo, capabilities },
     logLevel,
     outlet: exchange,
-    peer: new Replay(answers),
+    peer: new Replay(method, answers),
     createContext: mcp => environment.createContext(ctx, mcp),
     report: error => environment.report(error, ctx),
   });
 }
 
-function mirroredOf({ server }: Environment, params: JsonObject | undefined) {
+/** A tool that this caller may not use is unknown, whatever its headers. */
+async function mirroredOf(call: Call, params: JsonObject | undefined): Promise<readonly ParamHeader[]> {
+  const { tools, paramHeaders } = call.server.registry;
   const name = params?.['name'];
-  return (typeof name === 'string' ? server.registry.paramHeaders.get(name) : undefined) ?? [];
+  const mirrored = typeof name === 'string' ? paramHeaders.get(name) : undefined;
+  const tool = mirrored && tools.get(name as string);
+  return mirrored !== undefined && tool !== undefined && (await isEnabled(tool, call)) ? mirrored : [];
 }
 
 function statusOf({ type, status }: McpError): number {

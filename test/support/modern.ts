@@ -151,7 +151,7 @@ export class ModernStream {
   /** The next message; `undefined` at the end. */
   async next(): Promise<WireMessage | undefined> {
     const { value, done } = await this.#messages.next();
-    return done ? undefined : (value as WireMessage);
+    return done ? undefined : value;
   }
 
   /** All messages up to the end. */

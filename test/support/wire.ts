@@ -78,14 +78,17 @@ export class WireSession {
   readonly url: string;
   readonly id: string;
   readonly initialized: WireMessage;
+  /** Headers that `initialize` was answered with. */
+  readonly answered: Headers;
   readonly #headers: Record<string, string>;
   #nextId = 1;
 
-  constructor(url: string, id: string, initialized: WireMessage, headers: Record<string, string>) {
+  constructor(url: string, id: string, initialized: WireMessage, headers: Record<string, string>, answered: Headers) {
     this.url = url;
     this.id = id;
     this.initialized = initialized;
     this.#headers = headers;
+    this.answered = answered;
   }
 
   /** As negotiated. */
@@ -160,7 +163,7 @@ export async function open(
   const { headers: answered, response } = await post(url, { jsonrpc: '2.0', id: 0, method: 'initialize', params }, { headers });
   const id = answered.get('mcp-session-id');
   if (id === null) throw new Error(`no session: ${JSON.stringify(response)}`);
-  const session = new WireSession(url, id, response, headers);
+  const session = new WireSession(url, id, response, headers, answered);
   await session.notify('notifications/initialized');
   return session;
 }

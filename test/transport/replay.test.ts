@@ -224,6 +224,21 @@ describeDatabases('a stream whose client went away', provider => {
     expect(await database.prisma.mcpEvent.count()).toBe(0);
   });
 
+  it('is handed over when its process closes: the client is told to come back, and another process goes on', async () => {
+    await using database = await openDatabase(provider);
+    const server = await start({ sessions: { store: prismaStore(database.prisma) } });
+    await using other = await start({ sessions: { store: prismaStore(await database.connect()) } });
+    const session = await open(server.url);
+    const response = await fetch(server.url, { headers: { ...session.headers, accept: 'text/event-stream' } });
+    const text = response.text();
+    await server[Symbol.asyncDispose]();
+    const [, id] = /^id: (\S+)\ndata: \n\nretry: 1000\n\n$/u.exec(await text) ?? [];
+    expect(id).toBeDefined();
+    const resumed = await resume(other.url, session, id as string);
+    expect(resumed.status).toBe(200);
+    await resumed.body?.cancel();
+  });
+
   it('writes no row for a stream that was received', async () => {
     await using database = await openDatabase(provider);
     const { feed, tool } = feeder();

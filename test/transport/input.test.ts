@@ -1,0 +1,410 @@
+import type Koa from 'koa';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import type { HandlerContext } from '../../src/index.ts';
+import { memoryStore } from '../../src/index.ts';
+import type { InputRequests } from '../support/modern.ts';
+import { ModernClient } from '../support/modern.ts';
+import type { TestServer } from '../support/server.ts';
+import { start } from '../support/server.ts';
+
+type Asking = HandlerContext['mcp'];
+
+const able = { elicitation: { form: {} }, sampling: {}, roots: {} };
+const nameForm = { message: 'Your name?', requestedSchema: z.object({ name: z.string().min(1) }) };
+const ageForm = { message: 'Your age?', requestedSchema: z.object({ age: z.int() }) };
+const accept = (content: object) => ({ action: 'accept', content });
+const sampled = { role: 'assistant', content: { type: 'text', text: 'Aha' }, model: 'm' };
+
+/** What the handlers did, in order, across all runs. */
+const done: string[] = [];
+
+const options = {
+  principal: (ctx: Koa.Context) => ctx.get('x-user') || undefined,
+  tools: {
+    greet: {
+      description: 'Asks for a name',
+      inputSchema: z.object({ polite: z.boolean().optional(), tags: z.record(z.string(), z.number()).optional() }),
+      handler: async (_: unknown, { mcp }: HandlerContext) => {
+        done.push('before');
+        const answer = await mcp.elicit(nameForm);
+        done.push('after');
+        return answer.action === 'accept' ? `Hello ${answer.content.name}` : `You said ${answer.action}`;
+      },
+    },
+    part: {
+      description: 'Asks for a name, too',
+      handler: async (_: unknown, { mcp }: HandlerContext) => JSON.stringify(await mcp.elicit(nameForm)),
+    },
+    interview: {
+      description: 'Asks three things, one after the other',
+      handler: async (_: unknown, { mcp }: HandlerContext) => {
+        const name = await mcp.elicit(nameForm);
+        done.push('name');
+        const age = await mcp.elicit(ageForm);
+        done.push('age');
+        const thought = await mcp.sample({ messages: [], maxTokens: 5 });
+        done.push('thought');
+        return { name, age, thought: thought.model, roots: await mcp.roots() };
+      },
+    },
+    survey: {
+      description: 'Asks four things at once',
+      handler: async (_: unknown, { mcp }: HandlerContext) => {
+        const [name, age, thought, roots] = await Promise.all([
+          mcp.elicit({ ...nameForm, key: 'name' }),
+          mcp.elicit({ ...ageForm, key: 'age' }),
+          mcp.sample({ messages: [], maxTokens: 5 }),
+          mcp.roots({ key: 'where' }),
+        ]);
+        return { name, age, thought: thought.model, roots };
+      },
+    },
+    twice: {
+      description: 'Asks the same twice at once',
+      handler: async (_: unknown, { mcp }: HandlerContext) => ({ answers: await Promise.all([mcp.elicit(ageForm), mcp.elicit(ageForm)]) }),
+    },
+    careless: {
+      description: 'Asks and does not wait',
+      handler: (_: unknown, { mcp }: HandlerContext) => {
+        void mcp.elicit(nameForm);
+        return 'done anyway';
+      },
+    },
+    guarded: {
+      description: 'Asks whether it is enabled',
+      enabled: async ({ mcp }: { mcp: Asking }) => {
+        if (mcp.client.info?.['name'] !== 'asks first') return true;
+        return (await mcp.elicit(nameForm)).action === 'accept';
+      },
+      handler: () => 'enabled',
+    },
+  },
+  prompts: {
+    letter: {
+      description: 'Asks for a name',
+      handler: async (_: unknown, { mcp }: HandlerContext) => {
+        const answer = await mcp.elicit(nameForm);
+        return `Write to ${answer.action === 'accept' ? answer.content.name : 'nobody'}`;
+      },
+    },
+  },
+  resources: {
+    secret: {
+      uriTemplate: 'test://secret/{id}',
+      complete: { id: async (_: string, { mcp }: HandlerContext) => [(await mcp.elicit(nameForm)).action] },
+      handler: async ({ id }: { id: string }, { mcp }: HandlerContext) => `${id}: ${(await mcp.elicit(nameForm)).action}`,
+    },
+  },
+};
+
+let server: TestServer;
+let client: ModernClient;
+beforeAll(async () => {
+  server = await start(options);
+  client = new ModernClient(server.url, { capabilities: able });
+});
+afterAll(() => server[Symbol.asyncDispose]());
+
+/** The questions of an `input_required` result: keys and their state. */
+const questions = (result: { resultType: string; inputRequests: InputRequests; requestState: string }) => {
+  expect(result.resultType).toBe('input_required');
+  return { keys: Object.keys(result.inputRequests), requests: result.inputRequests, requestState: result.requestState };
+};
+const textOf = (result: { resultType: string; content: { text: string }[] }) => {
+  expect(result.resultType).toBe('complete');
+  return result.content[0]?.text ?? '';
+};
+const greet = (more: object = {}, args: object = {}, by: ModernClient = client) =>
+  by.result('tools/call', { name: 'greet', arguments: args, ...more });
+
+describe('a question', () => {
+  it('ends the call with what is asked and a state that says nothing', async () => {
+    const result = await greet();
+    expect(result).toEqual({
+      resultType: 'input_required',
+      inputRequests: {
+        elicitation_create_1: {
+          method: 'elicitation/create',
+          params: {
+            mode: 'form',
+            message: 'Your name?',
+            requestedSchema: { type: 'object', properties: { name: { type: 'string', minLength: 1 } }, required: ['name'] },
+          },
+        },
+      },
+      requestState: expect.stringMatching(/^[\w-]{43}$/),
+      _meta: { 'io.modelcontextprotocol/serverInfo': { name: 'test', version: '0.0.0' } },
+    });
+  });
+
+  it('is answered by the same request again, with the answer and the state', async () => {
+    const { requestState } = questions(await greet());
+    const result = await greet({ requestState, inputResponses: { elicitation_create_1: accept({ name: 'Ada' }) } });
+    expect(textOf(result)).toBe('Hello Ada');
+  });
+
+  it.each(['decline', 'cancel'])('may be answered %s, and the handler decides', async action => {
+    const { requestState } = questions(await greet());
+    expect(textOf(await greet({ requestState, inputResponses: { elicitation_create_1: { action } } }))).toBe(`You said ${action}`);
+  });
+
+  it('may be answered before it was asked, without a state', async () => {
+    expect(textOf(await greet({ inputResponses: { elicitation_create_1: accept({ name: 'Ada' }) } }))).toBe('Hello Ada');
+  });
+
+  it('lets nothing run that comes after it before the answer is there', async () => {
+    done.length = 0;
+    const { requestState } = questions(await greet());
+    expect(done).toEqual(['before']);
+    await greet({ requestState, inputResponses: { elicitation_create_1: accept({ name: 'Ada' }) } });
+    expect(done).toEqual(['before', 'before', 'after']);
+  });
+
+  it.each<[string, unknown]>([
+    ['a wrong key', { other: accept({ name: 'Ada' }) }],
+    ['no answers', {}],
+    ['answers that are a number', 5],
+    ['answers that are null', null],
+    ['answers that are a list', [accept({ name: 'Ada' })]],
+    ['an answer that is a number', { elicitation_create_1: 5 }],
+    ['an answer that is null', { elicitation_create_1: null }],
+    ['an answer that is a list', { elicitation_create_1: [] }],
+    ['an answer without action', { elicitation_create_1: { content: { name: 'Ada' } } }],
+    ['an unknown action', { elicitation_create_1: { action: 'yes', content: { name: 'Ada' } } }],
+    ['acceptance without content', { elicitation_create_1: { action: 'accept' } }],
+    ['content of another type', { elicitation_create_1: accept({ name: 5 }) }],
+    ['content that breaks the schema', { elicitation_create_1: accept({ name: '' }) }],
+    ['content that is no object', { elicitation_create_1: { action: 'accept', content: 'Ada' } }],
+    ['an answer wrapped as by a draft', { elicitation_create_1: { method: 'elicitation/create', result: accept({ name: 'Ada' }) } }],
+    ['an inherited key', { toString: accept({ name: 'Ada' }), constructor: {} }],
+  ])('is asked again after %s, and can be answered then', async (_, inputResponses) => {
+    done.length = 0;
+    const first = questions(await greet());
+    const again = questions(await greet({ requestState: first.requestState, inputResponses }));
+    expect(again.keys).toEqual(['elicitation_create_1']);
+    expect(again.requestState).not.toBe(first.requestState);
+    expect(done).toEqual(['before', 'before']);
+    const result = await greet({ requestState: again.requestState, inputResponses: { elicitation_create_1: accept({ name: 'Ada' }) } });
+    expect(textOf(result)).toBe('Hello Ada');
+  });
+
+  it('does not mind answers to what nobody asked', async () => {
+    const { requestState } = questions(await greet());
+    const inputResponses = { elicitation_create_1: accept({ name: 'Ada' }), elicitation_create_2: 5, extra: accept({}), __proto__x: null };
+    expect(textOf(await greet({ requestState, inputResponses }))).toBe('Hello Ada');
+  });
+
+  it('that nobody waits for does not hold the call up', async () => {
+    expect(textOf(await client.call('careless'))).toBe('done anyway');
+  });
+
+  it('is not asked of a client that cannot answer it: -32021 and 400', async () => {
+    const error = await client.error('tools/call', { name: 'greet' }, { capabilities: { sampling: {} } });
+    expect(error).toMatchObject({ status: 400, code: -32021, data: { requiredCapabilities: { elicitation: { form: {} } } } });
+  });
+
+  it('keeps to the capabilities of each request: a retry that lacks them is refused', async () => {
+    const { requestState } = questions(await client.call('interview'));
+    const retry = { name: 'interview', requestState, inputResponses: { elicitation_create_1: accept({ name: 'Ada' }) } };
+    expect(await client.error('tools/call', retry, { capabilities: {} })).toMatchObject({ status: 400, code: -32021 });
+  });
+});
+
+describe('several questions', () => {
+  it('come one round each where one waits for the other; earlier answers are kept', async () => {
+    done.length = 0;
+    const steps: [string, object][] = [
+      ['elicitation_create_1', accept({ name: 'Ada' })],
+      ['elicitation_create_2', accept({ age: 36 })],
+      ['sampling_createMessage_1', sampled],
+      ['roots_list_1', { roots: [{ uri: 'file:///a' }] }],
+    ];
+    let result = await client.call('interview');
+    for (const [key, answer] of steps) {
+      const { keys, requestState } = questions(result);
+      expect(keys).toEqual([key]);
+      result = await client.result('tools/call', { name: 'interview', requestState, inputResponses: { [key]: answer } });
+    }
+    expect(JSON.parse(textOf(result))).toEqual({
+      name: accept({ name: 'Ada' }),
+      age: accept({ age: 36 }),
+      thought: 'm',
+      roots: [{ uri: 'file:///a' }],
+    });
+    expect(done).toEqual(['name', 'name', 'age', 'name', 'age', 'thought', 'name', 'age', 'thought']);
+  });
+
+  it('come in one round where they are asked at once, in the order of asking, with the keys given', async () => {
+    const { keys, requests, requestState } = questions(await client.call('survey'));
+    expect(keys).toEqual(['name', 'age', 'sampling_createMessage_1', 'where']);
+    expect(Object.values(requests).map(({ method }) => method)).toEqual([
+      'elicitation/create',
+      'elicitation/create',
+      'sampling/createMessage',
+      'roots/list',
+    ]);
+    const inputResponses = {
+      where: { roots: [] },
+      sampling_createMessage_1: sampled,
+      age: accept({ age: 1 }),
+      name: accept({ name: 'Ada' }),
+    };
+    const result = await client.result('tools/call', { name: 'survey', requestState, inputResponses });
+    expect(JSON.parse(textOf(result))).toEqual({ name: accept({ name: 'Ada' }), age: accept({ age: 1 }), thought: 'm', roots: [] });
+  });
+
+  it('of one round may be answered in parts: only the rest is asked again', async () => {
+    const first = questions(await client.call('survey'));
+    const some = { age: accept({ age: 1 }), name: { action: 'odd' } };
+    const second = questions(await client.result('tools/call', { name: 'survey', requestState: first.requestState, inputResponses: some }));
+    expect(second.keys).toEqual(['name', 'sampling_createMessage_1', 'where']);
+    const rest = { name: accept({ name: 'Ada' }), sampling_createMessage_1: sampled, where: { roots: [] } };
+    const result = await client.result('tools/call', { name: 'survey', requestState: second.requestState, inputResponses: rest });
+    expect(JSON.parse(textOf(result)).age).toEqual(accept({ age: 1 }));
+  });
+
+  it('of the same kind are told apart by their order', async () => {
+    const { keys, requestState } = questions(await client.call('twice'));
+    const inputResponses = { elicitation_create_2: accept({ age: 2 }), elicitation_create_1: accept({ age: 1 }) };
+    const result = await client.result('tools/call', { name: 'twice', requestState, inputResponses });
+    expect([keys, JSON.parse(textOf(result)).answers]).toEqual([
+      ['elicitation_create_1', 'elicitation_create_2'],
+      [accept({ age: 1 }), accept({ age: 2 })],
+    ]);
+  });
+});
+
+describe('prompts and resources', () => {
+  it('ask, too', async () => {
+    const { requestState } = questions(await client.result('prompts/get', { name: 'letter' }));
+    const inputResponses = { elicitation_create_1: accept({ name: 'Ada' }) };
+    const { messages } = await client.result('prompts/get', { name: 'letter', requestState, inputResponses });
+    expect(messages[0].content.text).toBe('Write to Ada');
+  });
+
+  it('carry cache hints only when they are complete, and for this caller only', async () => {
+    const asked = await client.result('resources/read', { uri: 'test://secret/5' });
+    expect(['ttlMs' in asked, 'cacheScope' in asked]).toEqual([false, false]);
+    const { requestState } = questions(asked);
+    const read = await client.result('resources/read', {
+      uri: 'test://secret/5',
+      requestState,
+      inputResponses: { elicitation_create_1: { action: 'cancel' } },
+    });
+    expect(read).toMatchObject({ ttlMs: 0, cacheScope: 'private', contents: [{ text: '5: cancel' }] });
+  });
+
+  it.each<[string, Record<string, unknown>]>([
+    ['completion/complete', { ref: { type: 'ref/resource', uri: 'test://secret/{id}' }, argument: { name: 'id', value: '' } }],
+    ['tools/list', {}],
+  ])('are the only ones besides tools: %s never ends with a question', async (method, params) => {
+    const meta = { 'io.modelcontextprotocol/clientInfo': { name: 'asks first', version: '1' } };
+    expect(await client.error(method, params, { meta })).toMatchObject({ status: 200, code: -32603 });
+    expect(server.errors.splice(0).map(({ message }) => message)).toEqual([expect.stringContaining(`${method} cannot ask`)]);
+  });
+
+  it('and conditions of tools may ask before the tool runs', async () => {
+    const meta = { 'io.modelcontextprotocol/clientInfo': { name: 'asks first', version: '1' } };
+    const { requestState } = questions(await client.call('guarded', {}, { meta }));
+    const inputResponses = { elicitation_create_1: accept({ name: 'Ada' }) };
+    expect(textOf(await client.result('tools/call', { name: 'guarded', arguments: {}, requestState, inputResponses }, { meta }))).toBe(
+      'enabled',
+    );
+  });
+});
+
+describe('a requestState', () => {
+  const answers = { inputResponses: { elicitation_create_1: accept({ name: 'Ada' }) } };
+  const refused = { status: 200, code: -32602, message: expect.stringContaining('requestState') };
+  const state = async (args: object = {}, by?: ModernClient) => questions(await greet({}, args, by)).requestState;
+
+  it('is not taken twice', async () => {
+    const requestState = await state();
+    expect(textOf(await greet({ requestState, ...answers }))).toBe('Hello Ada');
+    expect(await client.error('tools/call', { name: 'greet', arguments: {}, requestState, ...answers })).toMatchObject(refused);
+  });
+
+  it('is taken once of twenty at the same time', async () => {
+    const requestState = await state();
+    done.length = 0;
+    const params = { name: 'greet', arguments: {}, requestState, ...answers };
+    const replies = await Promise.all(Array.from({ length: 20 }, () => client.request('tools/call', params)));
+    expect(replies.filter(({ response }) => response.result !== undefined).length).toBe(1);
+    expect(done).toEqual(['before', 'after']);
+  });
+
+  it.each<[string, (requestState: string) => unknown]>([
+    ['tampered with', requestState => (requestState.startsWith('A') ? `B${requestState.slice(1)}` : `A${requestState.slice(1)}`)],
+    ['cut', requestState => requestState.slice(0, -1)],
+    ['longer', requestState => `${requestState}A`],
+    ['empty', () => ''],
+    ['made up', () => 'x'.repeat(43)],
+    ['a number', () => 5],
+    ['null', () => null],
+    ['an object', () => ({ id: 'x' })],
+  ])('is refused when it is %s, and the handler does not run', async (_, change) => {
+    const requestState = change(await state());
+    done.length = 0;
+    expect(await client.error('tools/call', { name: 'greet', arguments: {}, requestState, ...answers })).toMatchObject(refused);
+    expect(done).toEqual([]);
+  });
+
+  it.each<[string, string, Record<string, unknown>]>([
+    ['another tool', 'tools/call', { name: 'part', arguments: {} }],
+    ['other arguments', 'tools/call', { name: 'greet', arguments: { polite: true } }],
+    ['no arguments', 'tools/call', { name: 'greet' }],
+    ['another method', 'prompts/get', { name: 'greet', arguments: {} }],
+    ['a resource', 'resources/read', { uri: 'test://secret/5' }],
+  ])('is refused for %s', async (_, method, params) => {
+    const requestState = await state();
+    expect(await client.error(method, { ...params, requestState, ...answers })).toMatchObject(refused);
+  });
+
+  it('is taken for the same arguments in another order', async () => {
+    const requestState = await state({ polite: true, tags: { a: 1, b: 2 } });
+    expect(textOf(await greet({ requestState, ...answers }, { tags: { b: 2, a: 1 }, polite: true }))).toBe('Hello Ada');
+  });
+
+  it('is taken with another id, progress token and log level', async () => {
+    const requestState = await state();
+    const params = { name: 'greet', arguments: {}, requestState, ...answers };
+    const result = await client.result('tools/call', params, { id: 'another', progressToken: 5, logLevel: 'error' });
+    expect(textOf(result)).toBe('Hello Ada');
+  });
+
+  it('is refused to another principal, and to a guest', async () => {
+    const ada = new ModernClient(server.url, { capabilities: able, headers: { 'x-user': 'ada' } });
+    const eve = new ModernClient(server.url, { capabilities: able, headers: { 'x-user': 'eve' } });
+    for (const other of [eve, client]) {
+      const requestState = await state({}, ada);
+      const params = { name: 'greet', arguments: {}, requestState, ...answers };
+      expect(await other.error('tools/call', params)).toMatchObject(refused);
+    }
+    const requestState = await state({}, ada);
+    expect(textOf(await greet({ requestState, ...answers }, {}, ada))).toBe('Hello Ada');
+  });
+
+  it('is refused when its time is over', async () => {
+    const memory = memoryStore();
+    const store = { ...memory, save: (kept: Parameters<typeof memory.save>[0]) => memory.save({ ...kept, expiresAt: new Date() }) };
+    await using late = await start({ ...options, sessions: { store } });
+    const other = new ModernClient(late.url, { capabilities: able });
+    const requestState = await state({}, other);
+    expect(await other.error('tools/call', { name: 'greet', arguments: {}, requestState, ...answers })).toMatchObject(refused);
+  });
+
+  it('that was refused can be left out to begin anew', async () => {
+    await client.error('tools/call', { name: 'greet', arguments: {}, requestState: 'x'.repeat(43) });
+    expect(questions(await greet()).keys).toEqual(['elicitation_create_1']);
+  });
+
+  it('is an error of the server, not a silence, when it cannot be kept', async () => {
+    const memory = memoryStore();
+    const store = { ...memory, save: () => Promise.reject(new Error('disk full')) };
+    await using broken = await start({ ...options, sessions: { store } });
+    const error = await new ModernClient(broken.url, { capabilities: able }).error('tools/call', { name: 'greet' });
+    expect(error).toMatchObject({ status: 200, code: -32603, message: expect.stringMatching(/^Internal error \(ref/) });
+    expect(broken.errors.splice(0).map(({ message }) => message)).toEqual(['disk full']);
+  });
+});
