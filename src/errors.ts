@@ -8,6 +8,7 @@ export interface ErrorRow {
   readonly message: string;
 }
 
+/** Name of a row of the error table. */
 export type ErrorName =
   | 'ParseError'
   | 'InvalidRequest'
@@ -37,6 +38,7 @@ export const errorTable: Readonly<Record<ErrorName, ErrorRow>> = {
   UnsupportedProtocolVersion: { code: -32022, status: 400, message: 'Unsupported protocol version' },
 };
 
+/** What an `McpError` may say besides its message. */
 export interface McpErrorOptions {
   /** `error.data` on the wire. */
   data?: unknown;

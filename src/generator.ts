@@ -4,6 +4,7 @@ import type { GeneratorManifest, GeneratorOptions } from '@prisma/generator-help
 import type { Datamodel } from './models/datamodel.ts';
 import { toDatamodel } from './models/datamodel.ts';
 
+/** Language of the written datamodel. */
 export type DatamodelFormat = 'ts' | 'js';
 
 /** What `prisma generate` prints of this generator, and where it writes when the schema does not say. */

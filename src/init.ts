@@ -1,6 +1,7 @@
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
+/** Where `init` works. */
 export interface InitOptions {
   /** The host's root; relative paths start here. */
   readonly cwd: string;
@@ -8,6 +9,7 @@ export interface InitOptions {
   readonly schema?: string | undefined;
 }
 
+/** What `init` did. */
 export interface InitResult {
   /** What was done, one sentence each; empty when everything was there. */
   readonly changes: readonly string[];

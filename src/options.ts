@@ -49,7 +49,7 @@ export interface Limits {
 
 /** Where sessions live and for how long. */
 export interface SessionOptions {
-  /** @default rows through `prisma`, or memory without it */
+  /** Keeps sessions and all other protocol state. @default rows through `prisma`, or memory without it */
   store?: Store;
   /** Milliseconds without a request after which a session ends. Long, since no client survives losing one. @default 604800000 (7 days) */
   idleMs?: number;
@@ -71,17 +71,19 @@ export interface McpOptions<C = unknown, T = Record<string, unknown>, R = Record
   name: string;
   /** Version of the server, as told to clients. @default '0.0.0' */
   version?: string;
-  /** Name for people. */
+  /** Name for people. @default none */
   title?: string;
-  /** Tells a model how to use the server as a whole. */
+  /** Tells a model how to use the server as a whole. @default none */
   instructions?: string;
+  /** A page about the server. @default none */
   websiteUrl?: string;
+  /** Icons of the server. @default none */
   icons?: Icon[];
   /** The MCP endpoint's path. @default '/mcp' */
   path?: string;
   /** The host's own client; sessions are rows in its database. @default none: sessions in memory */
   prisma?: C;
-  /** What `generator mcp` wrote; needed for `models`. */
+  /** What `generator mcp` wrote; needed for `models`. @default none */
   datamodel?: Datamodel;
   /** The exposed models, by the client's property names. @default none */
   models?: Models<C, HandlerContext<C>>;
@@ -109,7 +111,9 @@ export interface McpOptions<C = unknown, T = Record<string, unknown>, R = Record
    * @default loopback origins for a request on a loopback address, else none
    */
   allowedOrigins?: string[];
+  /** Where sessions live and for how long. @default see `SessionOptions` */
   sessions?: SessionOptions;
+  /** Ceilings; a breach is answered, never a crash. @default see `Limits` */
   limits?: Limits;
   /** Takes errors of background work. @default the app's `error` event */
   onError?: (error: unknown) => void;
@@ -150,9 +154,12 @@ export const defaults: Readonly<{
   }),
 });
 
+/** `limits` with their defaults. */
 export type ResolvedLimits = Readonly<Required<Limits>>;
+/** `sessions` with their defaults. */
 export type ResolvedSessions = Readonly<Required<Omit<SessionOptions, 'store'>> & Pick<SessionOptions, 'store'>>;
 
+/** The options, checked, with their defaults. */
 export interface ResolvedOptions extends Omit<McpOptions, 'path' | 'version' | 'limits' | 'sessions'> {
   readonly path: string;
   readonly version: string;

@@ -47,6 +47,7 @@ export interface Server {
   readonly limits: CallLimits;
 }
 
+/** What a call is made of. */
 export interface CallInit {
   readonly server: Server;
   readonly revision: Revision;

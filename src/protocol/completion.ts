@@ -1,9 +1,11 @@
 import { McpError } from '../errors.ts';
 import type { Call } from './call.ts';
-import type { Completer, JsonObject } from './definitions.ts';
+import { CallEnded } from './call.ts';
+import type { Completer, Completion, JsonObject } from './definitions.ts';
 import { isObject } from './jsonrpc.ts';
 import { isEnabled } from './list.ts';
 import { findPrompt } from './prompts.ts';
+import { toMcpError } from './tool-error.ts';
 
 /** The most values one completion carries (2025-11-25, Completion, Data Types). */
 const maxValues = 100;
@@ -23,10 +25,19 @@ export async function complete(call: Call, params: JsonObject | undefined): Prom
   }
   const completer = await findCompleter(call, ref, argument['name']);
   if (completer === undefined) return { completion: { values: [], hasMore: false } };
-  const { values, total, hasMore } = await call.race(completer(argument['value'], call.ctx, parseOthers(call, params)));
+  const { values, total, hasMore } = await run(call, completer(argument['value'], call.ctx, parseOthers(call, params)));
   const completion: JsonObject = { values: values.slice(0, maxValues), hasMore: hasMore ?? values.length > maxValues };
   if (total !== undefined) completion['total'] = total;
   return { completion };
+}
+
+async function run(call: Call, completing: Promise<Completion>): Promise<Completion> {
+  try {
+    return await call.race(completing);
+  } catch (error) {
+    if (McpError.isError(error) || error instanceof CallEnded) throw error;
+    throw toMcpError(error, unexposed => call.report(unexposed));
+  }
 }
 
 async function findCompleter(call: Call, ref: JsonObject, argument: string): Promise<Completer | undefined> {
@@ -40,7 +51,7 @@ async function findCompleter(call: Call, ref: JsonObject, argument: string): Pro
       const { resources, resourceTemplates } = call.server.registry;
       const { uri } = ref;
       const template = resourceTemplates.find(candidate => candidate.uriTemplate === uri);
-      if (template !== undefined && (await isEnabled(template, call.ctx))) {
+      if (template !== undefined && (await isEnabled(template, call))) {
         if (!template.matcher.variables.includes(argument)) throw unknownArgument(argument);
         return own(template.complete, argument);
       }

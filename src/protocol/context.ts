@@ -3,8 +3,10 @@ import type { Asking } from './input.ts';
 
 /** RFC 5424 severities, least severe first. */
 export const logLevels = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'] as const;
+/** Severity of a log message. */
 export type LogLevel = (typeof logLevels)[number];
 
+/** What a client or server says of itself. */
 export interface Implementation {
   name: string;
   version: string;

@@ -4,6 +4,7 @@ import type { JsonSchema } from './json-schema.ts';
 /** Anything `JSON.parse` gives for `{…}`. */
 export type JsonObject = Record<string, unknown>;
 
+/** An icon, by its URL. */
 export interface Icon {
   src: string;
   mimeType?: string;
@@ -11,6 +12,7 @@ export interface Icon {
   theme?: 'light' | 'dark';
 }
 
+/** Hints about a resource or content block. */
 export interface Annotations {
   audience?: ('user' | 'assistant')[];
   /** 0 to 1. */
@@ -19,6 +21,7 @@ export interface Annotations {
   lastModified?: string;
 }
 
+/** Hints about what a tool does; a client may not trust them. */
 export interface ToolAnnotations {
   title?: string;
   readOnlyHint?: boolean;
@@ -31,20 +34,24 @@ interface ContentBase {
   annotations?: Annotations;
   _meta?: JsonObject;
 }
+/** Text. */
 export interface TextContent extends ContentBase {
   type: 'text';
   text: string;
 }
+/** An image, base64. */
 export interface ImageContent extends ContentBase {
   type: 'image';
   data: string;
   mimeType: string;
 }
+/** Sound, base64. */
 export interface AudioContent extends ContentBase {
   type: 'audio';
   data: string;
   mimeType: string;
 }
+/** A resource that the client may read. */
 export interface ResourceLink extends ContentBase {
   type: 'resource_link';
   uri: string;
@@ -55,6 +62,7 @@ export interface ResourceLink extends ContentBase {
   size?: number;
   icons?: Icon[];
 }
+/** A resource with its contents. */
 export interface EmbeddedResource extends ContentBase {
   type: 'resource';
   resource: ResourceContents;
@@ -62,6 +70,7 @@ export interface EmbeddedResource extends ContentBase {
 /** One content block of a tool result or prompt message. */
 export type ContentBlock = TextContent | ImageContent | AudioContent | ResourceLink | EmbeddedResource;
 
+/** Contents of a resource: `text` or `blob`. */
 export interface ResourceContents {
   uri: string;
   mimeType?: string;
@@ -71,6 +80,7 @@ export interface ResourceContents {
   _meta?: JsonObject;
 }
 
+/** The result of `tools/call`. */
 export interface CallToolResult {
   content: ContentBlock[];
   structuredContent?: unknown;
@@ -78,21 +88,25 @@ export interface CallToolResult {
   _meta?: JsonObject;
 }
 
+/** The result of `resources/read`. */
 export interface ReadResourceResult {
   contents: ResourceContents[];
   _meta?: JsonObject;
 }
 
+/** One message of a prompt. */
 export interface PromptMessage {
   role: 'user' | 'assistant';
   content: ContentBlock;
 }
+/** The result of `prompts/get`. */
 export interface GetPromptResult {
   description?: string;
   messages: PromptMessage[];
   _meta?: JsonObject;
 }
 
+/** Values that complete an argument. */
 export interface Completion {
   /** At most 100 are sent. */
   values: string[];
@@ -145,6 +159,7 @@ export interface ResourceDefinition extends Definition {
   readonly read: (uri: string, ctx: CallContext) => Promise<ReadResourceResult | undefined>;
 }
 
+/** Completes one argument from what was typed and the arguments filled in so far. */
 export type Completer = (value: string, ctx: CallContext, others: Readonly<Record<string, string>>) => Promise<Completion>;
 
 /** A family of resources named by an RFC 6570 template. */
@@ -159,6 +174,7 @@ export interface ResourceTemplateDefinition extends Definition {
   readonly complete?: Readonly<Record<string, Completer>>;
 }
 
+/** One argument of a prompt; all are strings. */
 export interface PromptArgument {
   readonly name: string;
   readonly title?: string;
@@ -166,6 +182,7 @@ export interface PromptArgument {
   readonly required?: boolean;
 }
 
+/** A prompt as the protocol serves it. */
 export interface PromptDefinition extends Definition {
   readonly name: string;
   readonly description: string;

@@ -1,9 +1,11 @@
 import { z } from 'zod';
+import { ToolError } from '../errors.ts';
 import type { JsonObject } from './definitions.ts';
 import type { JsonSchema } from './json-schema.ts';
 import { toJsonSchema } from './json-schema.ts';
 import type { Revision } from './revisions.ts';
 
+/** A form: its JSON Schema on the wire, and the check of what comes back. */
 export interface Form {
   /** `requestedSchema` in the revision's words. */
   readonly schema: JsonSchema;
@@ -34,7 +36,8 @@ const primitives = new Set<unknown>(['string', 'number', 'integer', 'boolean']);
 /**
  * A form from a zod object or a JSON Schema.
  *
- * @throws {TypeError} If a field is not a primitive, an enum or, since 2025-11-25, a list of enum values.
+ * @throws {TypeError} If a field is not a primitive, an enum or a list of enum values.
+ * @throws {ToolError} For such a list, if the client is older than 2025-11-25.
  * @see https://modelcontextprotocol.io/specification/2025-11-25/client/elicitation#requested-schema
  */
 export function formSchema(requested: z.ZodType | JsonSchema, revision: Revision): Form {
@@ -73,5 +76,5 @@ function simplify({ default: value, oneOf, items, minItems: _, maxItems: __, ...
     field['enumNames'] = oneOf.map(option => option.title ?? String(option.const));
   }
   if (items === undefined) return field;
-  throw new TypeError('requestedSchema: lists of enum values need a client of 2025-11-25 or newer');
+  throw new ToolError('This needs a client of 2025-11-25 or newer: older ones cannot show lists of choices');
 }

@@ -27,6 +27,7 @@ export interface ElicitUrl {
 /** What the user did: `content` has passed the schema. */
 export type ElicitResult<T = JsonObject> = { action: 'accept'; content: T } | { action: 'decline' } | { action: 'cancel' };
 
+/** One message for the client's model. */
 export interface SamplingMessage {
   role: 'user' | 'assistant';
   content: ContentBlock | JsonObject | (ContentBlock | JsonObject)[];
@@ -45,6 +46,7 @@ export interface SampleParams {
   /** As for `ElicitForm`. */
   key?: string;
 }
+/** What the client's model said. */
 export interface SampleResult {
   role: 'user' | 'assistant';
   content: ContentBlock;
@@ -52,6 +54,7 @@ export interface SampleResult {
   stopReason?: string;
   [member: string]: unknown;
 }
+/** A folder or file that the client works in. */
 export interface Root {
   /** `file://` */
   uri: string;

@@ -4,23 +4,27 @@ import type { JsonObject } from './definitions.ts';
 /** A string or an integer, echoed with its type. */
 export type RequestId = string | number;
 
+/** A message that wants an answer. */
 export interface JsonRpcRequest {
   jsonrpc: '2.0';
   id: RequestId;
   method: string;
   params?: JsonObject;
 }
+/** A message that wants none. */
 export interface JsonRpcNotification {
   jsonrpc: '2.0';
   method: string;
   params?: JsonObject;
 }
+/** An answer to a request of the server. */
 export interface JsonRpcResponse {
   jsonrpc: '2.0';
   id?: RequestId;
   result?: JsonObject;
   error?: { code: number; message: string; data?: unknown };
 }
+/** A message with its kind. */
 export type Message =
   | { readonly kind: 'request'; readonly message: JsonRpcRequest }
   | { readonly kind: 'notification'; readonly message: JsonRpcNotification }

@@ -10,6 +10,7 @@ import { capabilitiesOf } from './registry.ts';
 import type { Revision } from './revisions.ts';
 import { negotiate, revisionIds } from './revisions.ts';
 
+/** `params` of `initialize`, with the revision that was negotiated. */
 export interface InitializeParams {
   readonly revision: Revision;
   readonly capabilities: JsonObject;

@@ -44,8 +44,11 @@ type ListMethod = (call: Call, params: JsonObject | undefined, method: string) =
 
 /** `tools/list` and its like. @throws {McpError} -32602 for a cursor that the list did not give. */
 export const listTools: ListMethod = (call, params, method) => list(tools, call, params, method);
+/** `prompts/list`: one page of the prompts that this caller may use. */
 export const listPrompts: ListMethod = (call, params, method) => list(prompts, call, params, method);
+/** `resources/list`: one page of the resources that this caller may read. */
 export const listResources: ListMethod = (call, params, method) => list(resources, call, params, method);
+/** `resources/templates/list`: one page of the templates that this caller may read. */
 export const listResourceTemplates: ListMethod = (call, params, method) => list(resourceTemplates, call, params, method);
 
 /** A list without `enabled` conditions is the same for everybody and is serialised once. */
@@ -57,12 +60,13 @@ async function list<T extends Listed>(
 ): Promise<Json> {
   const { registry, limits } = call.server;
   const cache = cacheOf(registry);
-  const cacheKey = `${method} ${call.revision} ${String(params?.['cursor'])}`;
+  // As JSON: `"undefined"` and `["x"]` are no cursors, and must not read like one.
+  const cacheKey = `${method} ${call.revision} ${JSON.stringify(params?.['cursor'])}`;
   const cached = cache.get(cacheKey);
   if (cached !== undefined) return cached;
   const all = [...items(registry)];
   const shared = all.every(item => item.enabled === undefined);
-  const visible = shared ? all : await filterEnabled(all, call.ctx);
+  const visible = shared ? all : await filterEnabled(all, call);
   const page = paginate(key, visible, params, limits.pageSize);
   const result: JsonObject = { [key]: page.items.map(item => project(item, call.row)) };
   if (page.nextCursor !== undefined) result['nextCursor'] = page.nextCursor;
@@ -72,12 +76,13 @@ async function list<T extends Listed>(
 }
 
 /** Whether this caller may see and use `item`. */
-export function isEnabled(item: Listed, ctx: CallContext): boolean | Promise<boolean> {
-  return item.enabled === undefined || item.enabled(ctx);
+export function isEnabled(item: Listed, call: Call): boolean | Promise<boolean> {
+  const enabled = item.enabled === undefined || item.enabled(call.ctx);
+  return enabled instanceof Promise ? call.race(enabled) : enabled;
 }
 
-async function filterEnabled<T extends Listed>(items: readonly T[], ctx: CallContext): Promise<T[]> {
-  const enabled = await Promise.all(items.map(async item => isEnabled(item, ctx)));
+async function filterEnabled<T extends Listed>(items: readonly T[], call: Call): Promise<T[]> {
+  const enabled = await Promise.all(items.map(async item => isEnabled(item, call)));
   return items.filter((_, index) => enabled[index]);
 }
 

@@ -1,6 +1,7 @@
 import { McpError } from '../errors.ts';
 import type { JsonObject } from './definitions.ts';
 
+/** One page of a list. */
 export interface Page<T> {
   readonly items: readonly T[];
   readonly nextCursor: string | undefined;

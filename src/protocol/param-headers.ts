@@ -53,7 +53,9 @@ export function assertParamHeaders(mirrored: readonly ParamHeader[], args: unkno
 function assertInteger(headers: Headers, header: string, expected: number): void {
   const sent = headers[header.toLowerCase()];
   const value = typeof sent === 'string' ? decodeHeader(sent) : undefined;
-  if (value === undefined || value === '' || Number(value) !== expected) throw mismatch(`${header} is missing or does not match the body`);
+  // `42.0` is 42; what JSON would not take for a number is none.
+  if (value === undefined || !/^-?\d+(?:\.\d+)?(?:[Ee][+-]?\d+)?$/u.test(value) || Number(value) !== expected)
+    throw mismatch(`${header} is missing or does not match the body`);
 }
 
 function collect(tool: string, schema: JsonSchema, path: readonly string[]): ParamHeader[] {

@@ -1,4 +1,15 @@
-import type { Annotations, CallToolResult, ContentBlock, GetPromptResult, JsonObject, PromptDefinition, ResourceContents, ResourceDefinition, ResourceTemplateDefinition, ToolDefinition } from './definitions.ts';
+import type {
+  Annotations,
+  CallToolResult,
+  ContentBlock,
+  GetPromptResult,
+  JsonObject,
+  PromptDefinition,
+  ResourceContents,
+  ResourceDefinition,
+  ResourceTemplateDefinition,
+  ToolDefinition,
+} from './definitions.ts';
 import type { JsonSchema } from './json-schema.ts';
 import type { Revision } from './revisions.ts';
 
@@ -112,8 +123,20 @@ function needsWrapping(schema: JsonSchema | undefined): boolean {
 
 function wrapSchema(schema: JsonSchema): JsonSchema {
   if (!needsWrapping(schema)) return schema;
-  const { $defs, ...rest } = schema;
-  return { type: 'object', properties: { result: rest }, required: ['result'], ...($defs !== undefined && { $defs }) };
+  return { type: 'object', properties: { result: relocate(schema) as JsonSchema }, required: ['result'] };
+}
+
+/** References from the root of a schema follow it to its new place. */
+function relocate(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(relocate);
+  if (!isPlainObject(schema)) return schema;
+  return Object.fromEntries(
+    Object.entries(schema as JsonObject).map(([keyword, value]) =>
+      keyword === '$ref' && typeof value === 'string' && /^#(?:\/|$)/u.test(value)
+        ? [keyword, `#/properties/result${value.slice(1)}`]
+        : [keyword, relocate(value)],
+    ),
+  );
 }
 
 function isPlainObject(value: unknown): boolean {

@@ -5,7 +5,7 @@ import type { GetPromptResult, JsonObject, PromptDefinition } from './definition
 import { isObject } from './jsonrpc.ts';
 import { isEnabled } from './list.ts';
 import { projectPromptResult } from './project.ts';
-import { describeError } from './tool-error.ts';
+import { toMcpError } from './tool-error.ts';
 
 /**
  * `prompts/get`.
@@ -21,13 +21,7 @@ export async function getPrompt(call: Call, params: JsonObject | undefined): Pro
     result = await call.race(prompt.get(args, call.ctx));
   } catch (error) {
     if (McpError.isError(error) || error instanceof CallEnded) throw error;
-    const exposed = (error as { status?: unknown } | null)?.status;
-    const type = typeof exposed === 'number' && exposed < 500 ? 'InvalidParams' : 'InternalError';
-    throw new McpError(
-      type,
-      describeError(error, unexposed => call.report(unexposed)),
-      { cause: error },
-    );
+    throw toMcpError(error, unexposed => call.report(unexposed));
   }
   return projectPromptResult(result, call.row) as unknown as JsonObject;
 }
@@ -36,7 +30,7 @@ export async function getPrompt(call: Call, params: JsonObject | undefined): Pro
 export async function findPrompt(call: Call, name: unknown): Promise<PromptDefinition> {
   if (typeof name !== 'string') throw new McpError('InvalidParams', 'Invalid params: `name` must be a string');
   const prompt = call.server.registry.prompts.get(name);
-  if (prompt === undefined || !(await isEnabled(prompt, call.ctx))) throw new McpError('InvalidParams', `Unknown prompt: ${name}`);
+  if (prompt === undefined || !(await isEnabled(prompt, call))) throw new McpError('InvalidParams', `Unknown prompt: ${name}`);
   return prompt;
 }
 

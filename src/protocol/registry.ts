@@ -13,6 +13,7 @@ import type { Revision } from './revisions.ts';
 import type { UriTemplate } from './uri-template.ts';
 import { uriTemplate } from './uri-template.ts';
 
+/** What the server says of itself. */
 export interface ServerInfo {
   readonly info: Implementation;
   readonly instructions?: string | undefined;

@@ -29,16 +29,23 @@ export class InputRequired extends CallEnded {
  * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/mrtr
  */
 export class Replay implements Peer {
+  readonly #method: string;
   readonly #answers: InputResponses;
   readonly #used: Record<string, JsonObject> = {};
   readonly #asked: Record<string, { method: string; params: JsonObject }> = {};
   readonly #counts = new Map<string, number>();
 
-  constructor(answers: InputResponses) {
+  /** @param method The request's own; what is no tool, prompt or resource cannot ask. */
+  constructor(method: string, answers: InputResponses) {
+    this.#method = method;
     this.#answers = answers;
   }
 
   ask<T>(request: InputRequest<T>, call: Call): Promise<T> {
+    if (!call.row.inputRequired.has(this.#method)) {
+      const asking = [...call.row.inputRequired].join(', ');
+      return Promise.reject(new Error(`${this.#method} cannot ask the client for anything; only ${asking} can`));
+    }
     const key = request.key ?? this.#nextKey(request.method);
     const answer = Object.hasOwn(this.#answers, key) ? this.#answers[key] : undefined;
     const value = answer !== undefined && isObject(answer) ? request.parse(answer) : undefined;

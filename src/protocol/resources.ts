@@ -3,7 +3,7 @@ import type { Call } from './call.ts';
 import { CallEnded } from './call.ts';
 import type { JsonObject, ReadResourceResult } from './definitions.ts';
 import { isEnabled } from './list.ts';
-import { isKnown } from './subscriptions.ts';
+import { projectContents } from './project.ts';
 import { describeError } from './tool-error.ts';
 
 /**
@@ -36,7 +36,7 @@ export async function readResource(call: Call, params: JsonObject | undefined): 
       data: { uri },
     });
   }
-  return result as unknown as JsonObject;
+  return { ...result, contents: result.contents.map(each => projectContents(each, call.row)) };
 }
 
 /**
@@ -46,7 +46,7 @@ export async function readResource(call: Call, params: JsonObject | undefined): 
  */
 export async function subscribeResource(call: Call, params: JsonObject | undefined): Promise<JsonObject> {
   const uri = parseUri(params);
-  if (!isKnown(call.server.registry, uri)) throw notFound(call, uri);
+  if (!(await mayRead(call, uri))) throw notFound(call, uri);
   await call.session?.subscribe(uri);
   return {};
 }
@@ -57,13 +57,25 @@ export async function unsubscribeResource(call: Call, params: JsonObject | undef
   return {};
 }
 
+/** Whether this caller could read a URI: who may not, must not hear of its changes either. */
+export async function mayRead(call: Call, uri: string): Promise<boolean> {
+  const resource = call.server.registry.resources.get(uri);
+  if (resource !== undefined) return isEnabled(resource, call);
+  try {
+    return (await call.race(read(call, uri))) !== undefined;
+  } catch (error) {
+    if (error instanceof CallEnded) throw error;
+    return false;
+  }
+}
+
 async function read(call: Call, uri: string): Promise<ReadResourceResult | undefined> {
   const { resources, resourceTemplates } = call.server.registry;
   const resource = resources.get(uri);
-  if (resource !== undefined) return (await isEnabled(resource, call.ctx)) ? resource.read(uri, call.ctx) : undefined;
+  if (resource !== undefined) return (await isEnabled(resource, call)) ? resource.read(uri, call.ctx) : undefined;
   for (const template of resourceTemplates) {
     const variables = template.matcher.match(uri);
-    if (variables !== undefined && (await isEnabled(template, call.ctx))) return template.read(uri, variables, call.ctx);
+    if (variables !== undefined && (await isEnabled(template, call))) return template.read(uri, variables, call.ctx);
   }
   return undefined;
 }

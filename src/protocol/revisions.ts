@@ -42,6 +42,8 @@ export interface Revision {
   readonly elicitationId: boolean;
   /** Whether results carry `resultType` and the server's name in `_meta`. */
   readonly resultType: boolean;
+  /** Methods that may end with `input_required`. */
+  readonly inputRequired: ReadonlySet<string>;
   /** Methods whose results carry `ttlMs` and `cacheScope`. */
   readonly cacheHints: ReadonlySet<string>;
   /** Whether an event stream begins with an event that has an id and no data. */
@@ -145,6 +147,7 @@ const r2024_11_05: Revision = {
   elicitationEnums: false,
   elicitationId: false,
   resultType: false,
+  inputRequired: new Set(),
   cacheHints: new Set(),
   priming: false,
 };
@@ -187,6 +190,7 @@ const r2026_07_28: Revision = {
   elicitationId: false,
   resourceNotFound: 'InvalidParams',
   resultType: true,
+  inputRequired: new Set(['tools/call', 'prompts/get', 'resources/read']),
   cacheHints: new Set(['server/discover', 'tools/list', 'prompts/list', 'resources/list', 'resources/templates/list', 'resources/read']),
   priming: false,
 };

@@ -5,6 +5,7 @@ import { isObject, notificationText, resultText } from './jsonrpc.ts';
 import type { Registry } from './registry.ts';
 import { isOffered } from './registry.ts';
 
+/** A list that may change. */
 export type ListName = 'tools' | 'resources' | 'prompts';
 
 /** What a stateless client wants to hear of, and may: `params.notifications` of `subscriptions/listen`. */
@@ -20,10 +21,10 @@ const flags: Readonly<Record<ListName, 'toolsListChanged' | 'promptsListChanged'
   prompts: 'promptsListChanged',
   resources: 'resourcesListChanged',
 };
-const maxUris = 1000;
+const maxUris = 100;
 
 /**
- * Reads the filter of `subscriptions/listen` and keeps what this server can honour.
+ * Reads the filter of `subscriptions/listen` and keeps what this server has. Which URIs the caller may read is asked of the resources.
  *
  * @throws {McpError} -32602, naming the member.
  * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/subscriptions
@@ -45,8 +46,7 @@ export function parseFilter(registry: Registry, params: JsonObject | undefined):
       `Invalid params: \`notifications.resourceSubscriptions\` must be an array of at most ${maxUris} URIs`,
     );
   }
-  const known = uris.filter(uri => isKnown(registry, uri));
-  if (known.length > 0) filter.resourceSubscriptions = known;
+  if (uris.length > 0 && isOffered(registry, 'resources/read')) filter.resourceSubscriptions = uris;
   return filter;
 }
 
@@ -64,9 +64,4 @@ export function subscribedText(subscriptionId: RequestId, method: string, params
 export function endedText(subscriptionId: RequestId, registry: Registry): string {
   const _meta = { 'io.modelcontextprotocol/serverInfo': registry.info, 'io.modelcontextprotocol/subscriptionId': subscriptionId };
   return resultText(subscriptionId, JSON.stringify({ resultType: 'complete', _meta }));
-}
-
-/** Whether a URI names a fixed resource or one that a template could make. */
-export function isKnown({ resources, resourceTemplates }: Registry, uri: string): boolean {
-  return resources.has(uri) || resourceTemplates.some(({ matcher }) => matcher.match(uri) !== undefined);
 }

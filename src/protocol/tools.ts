@@ -36,7 +36,7 @@ export function toolError(text: string): CallToolResult {
 async function findTool(call: Call, name: unknown): Promise<ToolDefinition> {
   if (typeof name !== 'string') throw new McpError('InvalidParams', 'Invalid params: `name` must be a string');
   const tool = call.server.registry.tools.get(name);
-  if (tool === undefined || !(await isEnabled(tool, call.ctx))) throw new McpError('InvalidParams', `Unknown tool: ${name}`);
+  if (tool === undefined || !(await isEnabled(tool, call))) throw new McpError('InvalidParams', `Unknown tool: ${name}`);
   return tool;
 }
 

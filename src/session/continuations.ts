@@ -46,6 +46,7 @@ export function memoryContinuations(): ContinuationStore {
   };
 }
 
+/** What `Continuations` needs. */
 export interface ContinuationsOptions {
   readonly store: ContinuationStore;
   /** Milliseconds a client has to come back. */
@@ -88,7 +89,13 @@ export class Continuations {
   async resume(requestState: string, request: ContinuedRequest): Promise<Continuation['answers'] | undefined> {
     if (!/^[\w-]{43}$/u.test(requestState)) return undefined;
     const kept = await this.#store.take(requestState);
-    if (kept === undefined || kept.principal !== request.principal || kept.request !== digest(request)) return undefined;
+    if (kept === undefined) return undefined;
+    if (kept.principal !== request.principal) {
+      // Whoever learned of it does not use it up for its owner.
+      await this.#store.save(kept);
+      return undefined;
+    }
+    if (kept.request !== digest(request)) return undefined;
     return kept.expiresAt.getTime() > this.#now() ? kept.answers : undefined;
   }
 }

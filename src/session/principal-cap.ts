@@ -1,3 +1,4 @@
+/** What `PrincipalCap` needs. */
 export interface PrincipalCapOptions {
   /** Sessions of one principal. */
   max: number;

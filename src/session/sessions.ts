@@ -4,6 +4,7 @@ import { assertStorableUri, toStorable } from './storable.ts';
 import type { Session, SessionPatch, Store } from './store.ts';
 import { Uses } from './uses.ts';
 
+/** What `Sessions` needs. */
 export interface SessionsOptions {
   store: Store;
   /** Milliseconds from a session's last use to its end. */
@@ -26,6 +27,7 @@ export interface SessionsOptions {
   now?: () => number;
 }
 
+/** What a new session begins with. */
 export type SessionInit = Pick<Session, 'transport' | 'revision' | 'principal' | 'clientInfo' | 'capabilities'>;
 
 /**

@@ -5,6 +5,7 @@ import { memoryContinuations } from './continuations.ts';
 import type { EventStore } from './events.ts';
 import { memoryEvents } from './events.ts';
 
+/** The transport that a session was opened on, and is bound to. */
 export type SessionTransport = 'streamable' | 'sse';
 
 /** One session of a legacy revision: a row. */
@@ -28,6 +29,7 @@ export interface Session {
   readonly expiresAt: Date;
 }
 
+/** The columns of a session that may change. */
 export type SessionPatch = Partial<Pick<Session, 'revision' | 'clientInfo' | 'capabilities' | 'logLevel' | 'initialized'>>;
 
 /**

@@ -34,8 +34,8 @@ export function endpoint(environment: Environment, options: EndpointOptions): Ko
     const table = new Map(Object.entries(methods));
     router.all(path, async routed => {
       const ctx = routed as unknown as Koa.Context;
-      await guarded(ctx, options, async () => {
-        if (environment.isClosing) throw closing(ctx);
+      await guarded(environment, ctx, options, async () => {
+        if (environment.isClosing) throw unavailable(ctx, 'The server is shutting down; try again');
         const method = table.get(ctx.method);
         if (method === undefined) throw methodNotAllowed(ctx, allow);
         await method(environment, ctx);
@@ -45,20 +45,33 @@ export function endpoint(environment: Environment, options: EndpointOptions): Ko
   return router.routes() as unknown as Koa.Middleware;
 }
 
-async function guarded(ctx: Koa.Context, options: GuardOptions, serve: () => Promise<void>): Promise<void> {
+async function guarded(environment: Environment, ctx: Koa.Context, options: GuardOptions, serve: () => Promise<void>): Promise<void> {
   try {
     assertOrigin(ctx, options);
     await serve();
-  } catch (error) {
-    if (!McpError.isError(error)) throw error;
+  } catch (thrown) {
+    const error = McpError.isError(thrown) ? thrown : toMcpError(thrown, environment, ctx);
+    if (error === undefined) throw thrown;
     respondJson(ctx, statusOf(error), errorText(undefined, error));
   }
 }
 
-/** Another process, or this one after its restart, serves the same session. */
-function closing(ctx: Koa.Context): McpError {
+/** What a client is told of a failure that is not its own; `undefined` where the host threw an answer of its own (`ctx.throw(401)`). */
+function toMcpError(thrown: unknown, { report }: Environment, ctx: Koa.Context): McpError | undefined {
+  const { code, status } = (typeof thrown === 'object' && thrown !== null ? thrown : {}) as { code?: unknown; status?: unknown };
+  if (typeof status === 'number') return undefined;
+  const ref = report(thrown, ctx);
+  if (unreachableCodes.has(code)) return unavailable(ctx, `The database does not answer; try again (ref ${ref})`);
+  return new McpError('InternalError', `Internal error (ref ${ref})`, { status: 500 });
+}
+
+/** Prisma's codes for a database that is away or too busy to answer. */
+const unreachableCodes: ReadonlySet<unknown> = new Set(['P1001', 'P1002', 'P1008', 'P1017', 'P2024']);
+
+/** The session is not lost: another process, or this one a little later, serves it. */
+function unavailable(ctx: Koa.Context, message: string): McpError {
   ctx.set('Retry-After', '1');
-  return new McpError('InternalError', 'The server is shutting down; try again', { status: 503 });
+  return new McpError('InternalError', message, { status: 503 });
 }
 
 /** One URL for both eras: which one a message belongs to says its body. */

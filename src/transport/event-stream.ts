@@ -72,6 +72,9 @@ export class EventStream extends Readable {
   }
 }
 
+/** How Node says that the other end of a connection is gone. */
+const goneCodes: ReadonlySet<unknown> = new Set(['ERR_STREAM_PREMATURE_CLOSE', 'ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT']);
+
 /** Answers with a stream of events. Nothing on the way may buffer, compress or cache it. */
 export function respondStream(ctx: Koa.Context, stream: EventStream): void {
   ctx.status = 200;
@@ -81,6 +84,6 @@ export function respondStream(ctx: Koa.Context, stream: EventStream): void {
   // Koa 3 reports a client that goes away from a stream as an error of the app; for these streams it is how they end.
   const onerror = ctx.onerror.bind(ctx);
   ctx.onerror = error => {
-    if ((error as NodeJS.ErrnoException | null)?.code !== 'ERR_STREAM_PREMATURE_CLOSE') onerror(error);
+    if (!goneCodes.has((error as NodeJS.ErrnoException | null)?.code)) onerror(error);
   };
 }

@@ -1,5 +1,6 @@
 import type Koa from 'koa';
 import { errorTable, McpError } from '../errors.ts';
+import type { Outlet } from '../protocol/call.ts';
 import { Call, Cancelled } from '../protocol/call.ts';
 import type { JsonObject } from '../protocol/definitions.ts';
 import { dispatch } from '../protocol/dispatch.ts';
@@ -12,6 +13,7 @@ import type { ParamHeader } from '../protocol/param-headers.ts';
 import { assertParamHeaders } from '../protocol/param-headers.ts';
 import type { InputResponses } from '../protocol/replay.ts';
 import { InputRequired, Replay } from '../protocol/replay.ts';
+import { mayRead } from '../protocol/resources.ts';
 import { finishResult } from '../protocol/result.ts';
 import { parseFilter } from '../protocol/subscriptions.ts';
 import type { ContinuedRequest } from '../session/continuations.ts';
@@ -36,7 +38,7 @@ export async function postStateless(environment: Environment, ctx: Koa.Context, 
     const envelope = parseEnvelope(request, ctx.req.headers);
     if (request.method === 'subscriptions/listen') {
       if (!accepts.acceptsStream) throw notAcceptable('text/event-stream');
-      return listen(environment, ctx, request);
+      return await listen(environment, ctx, request, envelope);
     }
     const exchange = new Exchange({ ...accepts, isBatch: false, openStream: () => environment.streams.open() });
     await answer(environment, ctx, request, envelope, exchange);
@@ -94,12 +96,17 @@ async function serve(
       finish();
     }
   } catch (thrown) {
-    if (thrown instanceof Cancelled) return { text: undefined };
-    const error = McpError.isError(thrown)
-      ? thrown
-      : new McpError('InternalError', `Internal error (ref ${environment.report(thrown, ctx)})`);
+    if (thrown instanceof Cancelled && ctx.res.closed) return { text: undefined };
+    const error = toMcpError(thrown, unexposed => environment.report(unexposed, ctx));
     return { text: errorText(id, error), error };
   }
+}
+
+function toMcpError(thrown: unknown, report: (error: unknown) => string): McpError {
+  if (McpError.isError(thrown)) return thrown;
+  // Its client is still there, so it is the server that gave the call up.
+  if (thrown instanceof Cancelled) return new McpError('InternalError', 'The server is closing; send the request again', { status: 503 });
+  return new McpError('InternalError', `Internal error (ref ${report(thrown)})`);
 }
 
 async function suspend(
@@ -129,9 +136,19 @@ async function readAnswers({ continuations }: Environment, continued: ContinuedR
   return isObject(inputResponses) ? ({ ...kept, ...inputResponses } as InputResponses) : kept;
 }
 
-function listen({ server, listeners }: Environment, ctx: Koa.Context, { id, params }: JsonRpcRequest): void {
-  const filter = parseFilter(server.registry, params);
-  respondStream(ctx, listeners.open(id, filter));
+async function listen(environment: Environment, ctx: Koa.Context, request: JsonRpcRequest, envelope: Envelope): Promise<void> {
+  const { resourceSubscriptions: uris = [], ...filter } = parseFilter(environment.server.registry, request.params);
+  const readable: string[] = [];
+  if (uris.length > 0) {
+    const principal = await environment.principal(ctx);
+    const call = createCall(environment, ctx, request, envelope, { send: () => false }, principal, {});
+    for (const uri of uris) if (await mayRead(call, uri)) readable.push(uri);
+  }
+  if (ctx.res.closed) return;
+  respondStream(
+    ctx,
+    environment.listeners.open(request.id, { ...filter, ...(readable.length > 0 && { resourceSubscriptions: readable }) }),
+  );
 }
 
 function createCall(
@@ -139,7 +156,7 @@ function createCall(
   ctx: Koa.Context,
   { id, method, params }: JsonRpcRequest,
   { revision, capabilities, clientInfo, logLevel }: Envelope,
-  exchange: Exchange,
+  outlet: Outlet,
   principal: string | null,
   answers: InputResponses,
 ): Call {
@@ -152,7 +169,7 @@ function createCall(
     principal: principal ?? undefined,
     client: { info: clientInfo, capabilities },
     logLevel,
-    outlet: exchange,
+    outlet,
     peer: new Replay(method, answers),
     createContext: mcp => environment.createContext(ctx, mcp),
     report: error => environment.report(error, ctx),

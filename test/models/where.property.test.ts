@@ -11,7 +11,7 @@ import type { Json, Served } from './served.ts';
 import { seeded, serve } from './served.ts';
 
 const limits = { maxDepth: 12, maxConditions: 1000, maxValues: 50 };
-const visible = { client: { omit: { notes: true } }, booking: { omit: { roomId: true } }, room: {} };
+const visible = { client: { omit: { notes: true } }, booking: { omit: { meta: true } }, room: {} };
 
 /** What a caller may say of each model, nested up to some depth. */
 const { client, booking, room } = fc.letrec<Record<'client' | 'booking' | 'room', Json>>(tie => {
@@ -141,7 +141,7 @@ async function dropForeignKeys({ prisma, provider }: TestDatabase): Promise<void
 describe('any JSON as a where', () => {
   const exposures = resolveExposures(visible, modelGraph(datamodel));
   const exposure = exposures.find(({ node }) => node.key === 'client') as Exposure;
-  const hidden = ['passwordHash', 'notes', 'roomId', 'memberships', 'tags', '__proto__', 'constructor'];
+  const hidden = ['passwordHash', 'notes', 'meta', 'memberships', 'tags', '__proto__', 'constructor'];
   const words = [
     ...hidden,
     'id',

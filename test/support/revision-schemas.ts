@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import type { AnySchemaObject, ValidateFunction } from 'ajv';
 import { Ajv } from 'ajv';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import formats from 'ajv-formats';
 
 interface RevisionSchema {
   readonly ajv: Ajv;
@@ -42,7 +41,7 @@ function load(revision: string): RevisionSchema {
   const keyword = '$defs' in schema ? '$defs' : 'definitions';
   const types = schema[keyword] as Record<string, AnySchemaObject>;
   const ajv = new (keyword === '$defs' ? Ajv2020 : Ajv)({ strict: false, allErrors: true });
-  formats.default(ajv);
+  for (const [format, isValid] of Object.entries(formats)) ajv.addFormat(format, isValid);
   ajv.addSchema(
     {
       ...schema,
@@ -54,6 +53,13 @@ function load(revision: string): RevisionSchema {
   loaded.set(revision, made);
   return made;
 }
+
+/** The formats that the specification's schemas name. */
+const formats: Readonly<Record<string, (text: string) => boolean>> = {
+  byte: text => Buffer.from(text, 'base64').toString('base64') === text,
+  uri: text => URL.canParse(text),
+  'uri-template': text => URL.canParse(text.replace(/\{[^{}]+\}/gu, 'x')),
+};
 
 /** Schemas inside messages are as their authors wrote them. */
 const open = new Set(['inputSchema', 'outputSchema', '_meta']);

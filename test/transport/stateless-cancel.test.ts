@@ -109,6 +109,29 @@ describe('a client that goes away', () => {
   });
 });
 
+describe('a server that closes', () => {
+  it('lets a call finish within its deadline', async () => {
+    await using server = await startSlow();
+    const started = once(server.happened, 'started');
+    const call = server.client.call('slow');
+    await started;
+    const closed = server.mcp.close({ deadlineMs: 10_000 });
+    server.happened.emit('go');
+    expect((await call).content[0].text).toBe('done');
+    await closed;
+  });
+
+  it('gives a call up after its deadline and says so: 503 and -32603', async () => {
+    await using server = await startSlow();
+    const [started, ended] = [once(server.happened, 'started'), once(server.happened, 'ended')];
+    const call = server.client.error('tools/call', { name: 'slow' });
+    await started;
+    await server.mcp.close({ deadlineMs: 0 });
+    expect(await call).toMatchObject({ status: 503, code: -32603, message: 'The server is closing; send the request again' });
+    expect(await ended).toEqual(['aborted']);
+  });
+});
+
 describe('notifications/cancelled', () => {
   it('is answered 202 and cancels nothing: ids of different clients are the same', async () => {
     await using server = await startSlow();

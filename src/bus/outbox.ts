@@ -1,0 +1,111 @@
+import { backoffMs } from './backoff.ts';
+import { encodeWakeUps } from './wake-up.ts';
+
+/** More topics than this wait as "all". */
+const MAX_WAITING = 10_000;
+
+/** How an outbox sends, and where its failures go. */
+export interface OutboxOptions {
+  /** Names this bus instance in what it sends. */
+  readonly from: string;
+  /** Length of one text. */
+  readonly maxBytes: number;
+  /** Whether sending has a chance now. Call `flush` when it has one again. */
+  readonly canSend: () => boolean;
+  readonly send: (texts: string[]) => Promise<unknown>;
+  readonly onFailure: (error: unknown) => void;
+}
+
+/**
+ * Wake-ups on their way out: those of one turn of the event loop leave together, and one batch is under way at a time.
+ *
+ * What could not be sent waits, each topic once. Nobody else knows that this process was cut off, so nobody else could make up for it.
+ */
+export class Outbox {
+  readonly #options: OutboxOptions;
+  #waiting = new Set<string>();
+  #isAll = false;
+  #sending: Promise<void> | undefined;
+  #turn: NodeJS.Immediate | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #failures = 0;
+  #isClosed = false;
+
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+  }
+
+  add(topic: string): void {
+    if (this.#isClosed) return;
+    this.#wait([topic]);
+    this.#turn ??= setImmediate(() => this.flush());
+  }
+
+  /** Tries now, and no longer waits for the time of the next attempt. */
+  flush(): void {
+    this.#unschedule();
+    if (this.#sending || this.#isEmpty || !this.#options.canSend()) return;
+    this.#sending = this.#send().finally(() => {
+      this.#sending = undefined;
+      if (!this.#isEmpty && !this.#retry) this.flush();
+    });
+  }
+
+  /** Sends what waits, if that is possible by `deadlineMs`, and then nothing more. */
+  async close(deadlineMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const deadline = new Promise<void>(resolve => {
+      timer = setTimeout(resolve, deadlineMs);
+    });
+    await Promise.race([deadline, this.#drain()]);
+    clearTimeout(timer);
+    this.#isClosed = true;
+    this.#waiting.clear();
+    this.#isAll = false;
+    this.#unschedule();
+  }
+
+  get #isEmpty(): boolean {
+    return this.#waiting.size === 0 && !this.#isAll;
+  }
+
+  async #drain(): Promise<void> {
+    // What is under way may have left without the latest; one more batch takes all of it.
+    await this.#sending;
+    this.flush();
+    await this.#sending;
+  }
+
+  #wait(topics: Iterable<string>): void {
+    if (this.#isAll) return;
+    for (const topic of topics) this.#waiting.add(topic);
+    if (this.#waiting.size <= MAX_WAITING) return;
+    this.#isAll = true;
+    this.#waiting.clear();
+  }
+
+  async #send(): Promise<void> {
+    const { from, maxBytes, send, onFailure } = this.#options;
+    const [topics, isAll] = [this.#waiting, this.#isAll];
+    this.#waiting = new Set();
+    this.#isAll = false;
+    try {
+      await send(encodeWakeUps(from, isAll ? 'all' : topics, maxBytes));
+      this.#failures = 0;
+    } catch (error) {
+      if (this.#isClosed) return;
+      this.#isAll ||= isAll;
+      this.#wait(topics);
+      this.#retry = setTimeout(() => this.flush(), backoffMs(this.#failures)).unref();
+      this.#failures += 1;
+      onFailure(error);
+    }
+  }
+
+  #unschedule(): void {
+    clearImmediate(this.#turn);
+    clearTimeout(this.#retry);
+    this.#turn = undefined;
+    this.#retry = undefined;
+  }
+}

@@ -1,0 +1,50 @@
+/** Takes a failure; never throws. */
+export type Report = (error: unknown) => void;
+
+/** Passes failures on to what `onError` gives at that time, and never throws itself. */
+export function reporter(onError: () => ((error: Error) => void) | undefined): Report {
+  return thrown => {
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });
+    try {
+      (onError() ?? warn)(error);
+    } catch {
+      warn(error);
+    }
+  };
+}
+
+function warn(error: Error): void {
+  process.emitWarning(error.message, 'KoaMcpWarning');
+}
+
+/** Reports each cause of an outage once, however often an attempt fails. */
+export class Outage {
+  readonly #what: string;
+  readonly #report: Report;
+  readonly #causes = new Set<string>();
+
+  /** @param what What does not work, for the person who has to mend it. */
+  constructor(what: string, report: Report) {
+    this.#what = what;
+    this.#report = report;
+  }
+
+  report(cause: unknown): void {
+    const text = textOf(cause);
+    if (this.#causes.has(text)) return;
+    this.#causes.add(text);
+    this.#report(new Error(`${this.#what}: ${text}`, { cause }));
+  }
+
+  /** The next failure is news again. */
+  end(): void {
+    this.#causes.clear();
+  }
+}
+
+/** A refused connection to a name with several addresses is an AggregateError, which has a code and no message. */
+function textOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  const { code } = cause as { code?: unknown };
+  return cause.message || (typeof code === 'string' ? code : cause.name);
+}

@@ -1,0 +1,101 @@
+import type { Report } from './report.ts';
+
+const MAX_TOPIC_LENGTH = 200;
+
+/** The subscriptions of this process. Wake-ups of one turn of the event loop become one call of each listener. */
+export class Topics {
+  readonly #subscriptions = new Map<string, Set<Subscription>>();
+  readonly #due = new Set<string>();
+  readonly #report: Report;
+  #turn: NodeJS.Immediate | undefined;
+  #isOpen = true;
+
+  constructor(report: Report) {
+    this.#report = report;
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** Whether nobody listens. */
+  get isEmpty(): boolean {
+    return this.#subscriptions.size === 0;
+  }
+
+  /** Wakes a topic here. Whether other processes are to be told: not when the bus is closed or the topic impossible. */
+  publish(topic: string): boolean {
+    if (!this.#isOpen) return false;
+    const problem = problemOf(topic);
+    if (problem) this.#report(problem);
+    else this.wake(topic);
+    return !problem;
+  }
+
+  subscribe(topic: string, listener: () => void): () => void {
+    const problem = problemOf(topic);
+    if (problem) throw problem;
+    if (!this.#isOpen) return () => {};
+    const subscription: Subscription = { listener };
+    const all = this.#subscriptions.get(topic);
+    if (all) all.add(subscription);
+    else this.#subscriptions.set(topic, new Set([subscription]));
+    return () => this.#remove(topic, subscription);
+  }
+
+  wake(topic: string): void {
+    if (!this.#subscriptions.has(topic)) return;
+    this.#due.add(topic);
+    this.#turn ??= setImmediate(() => this.#callDue());
+  }
+
+  wakeAll(): void {
+    for (const topic of this.#subscriptions.keys()) this.wake(topic);
+  }
+
+  /** Nobody is called any more. */
+  close(): void {
+    this.#isOpen = false;
+    this.#subscriptions.clear();
+    this.#due.clear();
+    clearImmediate(this.#turn);
+  }
+
+  #remove(topic: string, subscription: Subscription): void {
+    const all = this.#subscriptions.get(topic);
+    if (all?.delete(subscription) && all.size === 0) this.#subscriptions.delete(topic);
+  }
+
+  #callDue(): void {
+    this.#turn = undefined;
+    const topics = [...this.#due];
+    this.#due.clear();
+    for (const topic of topics) {
+      for (const subscription of [...(this.#subscriptions.get(topic) ?? [])]) {
+        // A listener called before may have taken this one out.
+        if (this.#subscriptions.get(topic)?.has(subscription)) this.#call(subscription.listener);
+      }
+    }
+  }
+
+  #call(listener: () => unknown): void {
+    try {
+      const done = listener();
+      if (done instanceof Promise) done.catch(this.#report);
+    } catch (error) {
+      this.#report(error);
+    }
+  }
+}
+
+/** One object per call of `subscribe`: a function that is subscribed twice is called twice. */
+interface Subscription {
+  readonly listener: () => void;
+}
+
+function problemOf(topic: string): RangeError | undefined {
+  if (topic.length > 0 && topic.length <= MAX_TOPIC_LENGTH) return undefined;
+  return new RangeError(
+    `A topic has 1 to ${MAX_TOPIC_LENGTH} characters, this one has ${topic.length}; use an id, and keep what it is about in the database`,
+  );
+}

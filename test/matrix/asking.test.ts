@@ -1,0 +1,155 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Peer } from './peer.ts';
+import { connect } from './peer.ts';
+import { describeRevisions, errorTable, startEverything } from './revisions.ts';
+
+type Server = Awaited<ReturnType<typeof startEverything>>;
+
+const able = { elicitation: { form: {}, url: {} }, sampling: {}, roots: {} };
+
+describeRevisions('asking the client', row => {
+  let server: Server;
+  let peer: Peer;
+  const isModern = row.era === 'modern';
+  beforeAll(async () => {
+    server = await startEverything();
+    peer = await connect(server.url, row, able);
+  });
+  afterAll(() => server[Symbol.asyncDispose]());
+
+  const elicits = row.asks.has('elicitation/create');
+  /** Calls a tool that elicits. In a revision that cannot, checks that it fails without asking, and gives nothing. */
+  const elicited = async (tool: string, answers: object[], args: object = {}) => {
+    const { asked, response } = await peer.converse(tool, args, (_, index) => answers[index] ?? { action: 'cancel' });
+    if (elicits) return { asked, result: response.result };
+    expect([asked, response.result?.isError]).toEqual([[], true]);
+    expect(response.result.content[0].text).toMatch(/client/);
+    return undefined;
+  };
+
+  it('shows a form and takes what was filled in', async () => {
+    const outcome = await elicited('book', [{ action: 'accept', content: { people: 2, quiet: true } }]);
+    if (outcome === undefined) return;
+    const { asked, result } = outcome;
+    expect(asked).toEqual([
+      {
+        method: 'elicitation/create',
+        params: {
+          ...(row.elicitationMode && { mode: 'form' }),
+          message: 'Room 0?',
+          requestedSchema: {
+            type: 'object',
+            properties: { people: { type: 'integer', minimum: 1 }, quiet: { type: 'boolean' } },
+            required: ['people', 'quiet'],
+          },
+        },
+      },
+    ]);
+    expect(JSON.parse(result.content[0].text)).toEqual({ answers: [{ action: 'accept', content: { people: 2, quiet: true } }] });
+  });
+
+  it('asks several times in one call, in order', async () => {
+    const content = (people: number) => ({ action: 'accept', content: { people, quiet: false } });
+    const outcome = await elicited('book', [content(1), content(2), content(3)], { times: 3 });
+    if (outcome === undefined) return;
+    expect(outcome.asked.map(({ params }) => params['message'])).toEqual(['Room 0?', 'Room 1?', 'Room 2?']);
+    expect(JSON.parse(outcome.result.content[0].text).answers).toEqual([content(1), content(2), content(3)]);
+  });
+
+  it.each(['decline', 'cancel'])('takes %s for an answer', async action => {
+    const outcome = await elicited('book', [{ action }]);
+    if (outcome !== undefined) expect(JSON.parse(outcome.result.content[0].text)).toEqual({ answers: [{ action }] });
+  });
+
+  it('does not take what does not fit the form', async () => {
+    const fits = { action: 'accept', content: { people: 2, quiet: true } };
+    const outcome = await elicited('book', [{ action: 'accept', content: { people: 0, quiet: 'yes' } }, fits]);
+    if (outcome === undefined) return;
+    // Where the client is asked by a request of its own, one answer is all there is.
+    expect(outcome.asked.length).toBe(isModern ? 2 : 1);
+    expect(outcome.result.isError ?? false).toBe(!isModern);
+  });
+
+  it('shows titled choices and defaults in the words of the revision', async () => {
+    const outcome = await elicited('choose', [{ action: 'accept', content: { size: 'l' } }]);
+    if (outcome === undefined) return;
+    const { properties, required } = outcome.asked[0]?.params['requestedSchema'] as { properties: object; required: string[] };
+    const titled = {
+      type: 'string',
+      oneOf: [
+        { const: 's', title: 'Small' },
+        { const: 'l', title: 'Large' },
+      ],
+      default: 's',
+    };
+    const plain = { type: 'string', enum: ['s', 'l'], enumNames: ['Small', 'Large'] };
+    expect(properties).toEqual({
+      size: row.elicitationEnums ? titled : plain,
+      note: { type: 'string', maxLength: 20, ...(row.elicitationEnums && { default: 'none' }) },
+      gift: { type: 'boolean', default: true },
+    });
+    expect(required).toEqual(['size']);
+    expect(JSON.parse(outcome.result.content[0].text)).toEqual({ action: 'accept', content: { size: 'l', note: 'none', gift: true } });
+  });
+
+  it('shows a list of choices where there are lists, and says so where not', async () => {
+    const { asked, response } = await peer.converse('select', {}, () => ({ action: 'accept', content: { extras: ['tea'] } }));
+    if (row.elicitationEnums) {
+      const field = { type: 'array', items: { type: 'string', enum: ['tea', 'cake'] }, maxItems: 2 };
+      expect(asked[0]?.params['requestedSchema']).toEqual({ type: 'object', properties: { extras: field } });
+      expect(JSON.parse(response.result.content[0].text)).toEqual({ action: 'accept', content: { extras: ['tea'] } });
+    } else {
+      expect([asked, response.result.isError]).toEqual([[], true]);
+      expect(response.result.content[0].text).toMatch(/needs a client/);
+    }
+  });
+
+  it('sends the user to a page where the revision can, with an id where it has one', async () => {
+    const { asked, response } = await peer.converse('visit', {}, () => ({ action: 'accept' }));
+    if (!row.elicitationMode) {
+      expect([asked, response.result.isError]).toEqual([[], true]);
+      return;
+    }
+    const [{ params } = { params: {} }] = asked;
+    expect(params).toMatchObject({ mode: 'url', message: 'Pay here', url: 'https://example.com/pay' });
+    expect(typeof (params as Record<string, unknown>)['elicitationId']).toBe(row.elicitationId ? 'string' : 'undefined');
+    expect(JSON.parse(response.result.content[0].text)).toEqual({ action: 'accept' });
+  });
+
+  it('asks the client’s model', async () => {
+    const reply = { role: 'assistant', content: { type: 'text', text: 'Aha' }, model: 'm1' };
+    const { asked, response } = await peer.converse('think', {}, () => reply);
+    expect(asked).toEqual([
+      {
+        method: 'sampling/createMessage',
+        params: { messages: [{ role: 'user', content: { type: 'text', text: 'Hm?' } }], maxTokens: 10 },
+      },
+    ]);
+    expect(JSON.parse(response.result.content[0].text)).toEqual(reply);
+  });
+
+  it('asks for the roots', async () => {
+    const roots = [{ uri: 'file:///home/ada', name: 'home' }];
+    const { asked, response } = await peer.converse('folders', {}, () => ({ roots }));
+    expect(asked.map(({ method }) => method)).toEqual(['roots/list']);
+    expect(JSON.parse(response.result.content[0].text)).toEqual({ roots });
+  });
+
+  it.each([
+    ['book', {}, { elicitation: { form: {} } }],
+    ['book', { elicitation: { url: {} } }, { elicitation: { form: {} } }],
+    ['visit', { elicitation: {} }, { elicitation: { url: {} } }],
+    ['think', { elicitation: {} }, { sampling: {} }],
+    ['folders', { sampling: {} }, { roots: {} }],
+  ])(
+    'by %s sends nothing to a client that declares %j, which gets the error of its revision',
+    async (tool, declared, requiredCapabilities) => {
+      const unable = await connect(server.url, row, declared);
+      const { status, messages, response } = await unable.request('tools/call', { name: tool });
+      expect(messages.length).toBe(1);
+      const { code, status: refused } = errorTable.MissingRequiredClientCapability;
+      if (isModern) expect({ status, ...response.error }).toMatchObject({ status: refused, code, data: { requiredCapabilities } });
+      else expect([status, response.result?.isError]).toEqual([200, true]);
+    },
+  );
+});

@@ -1,0 +1,109 @@
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { mcp, memoryStore, prismaStore } from '../src/index.ts';
+import { defaults } from '../src/options.ts';
+import { resolveOptions } from '../src/resolve-options.ts';
+
+const handler = () => 'done';
+const tool = { description: 'Under test', handler };
+
+/** Options as JavaScript may pass them. */
+function start(options: unknown): void {
+  void mcp(options as { name: string }).close();
+}
+
+describe('mcp(options)', () => {
+  it.each([
+    [undefined, 'options: must be an object'],
+    [{ nam: 'x' }, 'options.nam: no such option (name, version,'],
+    [{ name: 'my server' }, 'name: must begin with a letter'],
+    [{ name: 'x', version: 1 }, 'version: must be a string'],
+    [{ name: 'x', path: 5 }, 'path: must be a string'],
+    [{ name: 'x', path: 'mcp' }, 'path: "mcp" must be a plain path that begins with `/`'],
+    [{ name: 'x', path: '/mcp/:id' }, 'path: "/mcp/:id" must be a plain path'],
+    [{ name: 'x', principal: 'sub' }, 'principal: must be a function'],
+    [{ name: 'x', onError: 1 }, 'onError: must be a function'],
+    [{ name: 'x', datamodel: {} }, 'datamodel: must be what `generator mcp` wrote'],
+    [{ name: 'x', models: { client: {} } }, 'models: needs `prisma`'],
+    [{ name: 'x', prisma: {} }, 'prisma: sessions cannot be rows, this client has no model McpSession'],
+    [{ name: 'x', sessions: { store: {} } }, 'sessions.store: must be a store, such as memoryStore()'],
+    [{ name: 'x', sessions: { idle: 1 } }, 'sessions.idle: no such option'],
+    [{ name: 'x', sessions: { idleMs: 1000 } }, 'sessions.touchMs: 60000 must be at most half of sessions.idleMs (1000)'],
+    [{ name: 'x', limits: null }, 'limits: must be an object'],
+    [{ name: 'x', limits: { maxBodyBytes: '1mb' } }, 'limits.maxBodyBytes: 1mb must be a positive integer'],
+    [{ name: 'x', limits: { maxDepth: Number.POSITIVE_INFINITY } }, 'limits.maxDepth: Infinity must be a positive integer'],
+  ])('refuses %j', (options, message) => {
+    expect(() => start(options)).toThrow(message);
+    expect(() => start(options)).toThrow(TypeError);
+  });
+
+  it.each([
+    ['a string', 'example.com'],
+    ['a port', ['localhost:3000']],
+    ['a scheme', ['https://example.com']],
+    ['upper case, which no parsed URL has', ['Example.com']],
+  ])('refuses allowedHosts with %s: no request could match', (_, allowedHosts) => {
+    expect(() => start({ name: 'x', allowedHosts })).toThrow('allowedHosts: must be an array of host names');
+  });
+
+  it.each([
+    ['a host', ['example.com']],
+    ['a path', ['https://example.com/']],
+    ['a wildcard', ['*']],
+  ])('refuses allowedOrigins with %s: no request could match', (_, allowedOrigins) => {
+    expect(() => start({ name: 'x', allowedOrigins })).toThrow('allowedOrigins: must be an array of origins');
+  });
+
+  it('takes names, addresses and origins as requests bring them', () => {
+    const allowedHosts = ['example.com', '10.0.0.1', '[::1]'];
+    const allowedOrigins = ['https://example.com', 'http://localhost:5173', 'vscode-webview://abc', 'null'];
+    expect(resolveOptions({ name: 'x', allowedHosts, allowedOrigins })).toMatchObject({ allowedHosts, allowedOrigins });
+  });
+
+  it.each([
+    [{ tools: [{ name: 'a', ...tool }] }, 'tools: must be an object whose keys are the names'],
+    [{ tools: { a: handler } }, 'tools.a: must be an object'],
+    [{ tools: { a: { description: 'x' } } }, 'tools.a.handler: must be a function'],
+    [{ tools: { a: { handler } } }, 'tools.a.description: say what it is for'],
+    [{ tools: { a: { ...tool, input: z.object({}) } } }, 'tools.a.input: no such option'],
+    [{ tools: { a: { ...tool, inputSchema: { type: 'object' } } } }, 'tools.a.inputSchema: must be a schema of zod 4'],
+    [{ tools: { a: { ...tool, outputSchema: {} } } }, 'tools.a.outputSchema: must be a schema of zod 4'],
+    [{ tools: { a: { ...tool, inputSchema: z.string() } } }, 'tools.a.inputSchema: the root must be an object'],
+    [{ tools: { 'a b': tool } }, 'tool "a b": the name must match'],
+    [{ resources: { a: { handler } } }, 'resources.a: give exactly one of `uri` and `uriTemplate`'],
+    [{ resources: { a: { uriTemplate: 'x://{id}', argsSchema: {}, handler } } }, 'resources.a.argsSchema: must be a schema of zod 4'],
+    [{ resources: { a: { uriTemplate: 'x://{id}', complete: { ix: () => [] }, handler } } }, 'resources.a.complete.ix: there is no such'],
+    [{ resources: { a: { uri: 'x://a', complete: { id: () => [] }, handler } } }, 'resources.a.complete.id: there is no such'],
+    [{ prompts: { a: { ...tool, argsSchema: z.object({ to: z.string() }), complete: { too: () => [] } } } }, 'prompts.a.complete.too'],
+  ])('refuses %j', (options, message) => {
+    expect(() => start({ name: 'x', ...options })).toThrow(message);
+    expect(() => start({ name: 'x', ...options })).toThrow(TypeError);
+  });
+});
+
+describe('resolveOptions()', () => {
+  it('fills in the defaults, also for members that are undefined, and leaves the input alone', () => {
+    const options = Object.freeze({ name: 'x', limits: Object.freeze({ maxDepth: 5 }), sessions: Object.freeze({}) });
+    const resolved = resolveOptions(options);
+    expect(resolved).toEqual({
+      name: 'x',
+      path: '/mcp',
+      version: '0.0.0',
+      limits: { ...defaults.limits, maxDepth: 5 },
+      sessions: defaults.sessions,
+    });
+    expect(resolveOptions({ name: 'x', limits: { maxDepth: undefined } } as never).limits).toEqual(defaults.limits);
+    expect([resolved, resolved.limits, resolved.sessions].every(Object.isFrozen)).toBe(true);
+  });
+
+  it('takes trailing slashes off the path, and leaves the root', () => {
+    expect(resolveOptions({ name: 'x', path: '/agents/' }).path).toBe('/agents');
+    expect(resolveOptions({ name: 'x', path: '/' }).path).toBe('/');
+  });
+
+  it('takes any store that has the verbs of one', () => {
+    const store = memoryStore();
+    expect(resolveOptions({ name: 'x', sessions: { store } }).sessions.store).toBe(store);
+    expect(() => prismaStore({})).toThrow('has no model McpSession');
+  });
+});

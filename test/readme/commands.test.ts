@@ -1,0 +1,92 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startExample } from '../support/example.ts';
+import { codes, commands, fences, readme, root, table } from './readme.ts';
+
+const run = promisify(execFile);
+const json = async (file: string) => JSON.parse(await readFile(root + file, 'utf8')) as Manifest;
+
+interface Manifest {
+  readonly scripts: Readonly<Record<string, string>>;
+  readonly peerDependencies: Readonly<Record<string, string>>;
+  readonly packages: Readonly<Record<string, { readonly optionalDependencies?: Readonly<Record<string, string>> }>>;
+}
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'koa-mcp-commands-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+describe("README's commands", () => {
+  it('are all of a kind that is checked here', () => {
+    expect(commands.filter(command => !/^(?:npm (?:install|ci|test|run) ?|npx (?:koa-mcp init|prisma )|curl )/.test(command))).toEqual([]);
+  });
+
+  it('install the peers, Prisma and nothing else', async () => {
+    const { peerDependencies } = await json('package.json');
+    const installed = commands
+      .filter(command => command.startsWith('npm install '))
+      .flatMap(command => command.split(' ').slice(2))
+      .filter(word => !word.startsWith('--'));
+    expect(installed.toSorted()).toEqual(['koa-mcp', 'prisma', ...Object.keys(peerDependencies)].toSorted());
+  });
+
+  it('run scripts that there are, here and in CONTRIBUTING.md', async () => {
+    const { scripts } = await json('package.json');
+    const texts = [readme, await readFile(`${root}CONTRIBUTING.md`, 'utf8')];
+    const named = texts.flatMap(text => [...text.matchAll(/npm (?:run )?(test|(?<=run )\w+)/g)].map(([, script = '']) => script));
+    expect(named.length).toBeGreaterThan(5);
+    for (const script of named) expect(Object.keys(scripts)).toContain(script);
+  });
+
+  it('`npm ci` finds every package of every platform in the lock file: without one of them npm 11 refuses it', async () => {
+    const { packages } = await json('package-lock.json');
+    const missing = Object.entries(packages).flatMap(([place, { optionalDependencies = {} }]) =>
+      Object.keys(optionalDependencies).filter(
+        name => !(`${place}/node_modules/${name}` in packages) && !(`node_modules/${name}` in packages),
+      ),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it('`npx koa-mcp init` goes on as README does, and adds the models that README names', async () => {
+    const schema = await readFile(`${root}example-app/prisma/schema.prisma`, 'utf8');
+    await mkdir(path.join(folder, 'prisma'));
+    await writeFile(path.join(folder, 'prisma/schema.prisma'), schema.replace(/generator mcp \{[^}]*\}/, ''));
+    const bin = [import.meta.resolve('tsx'), `${root}src/bin.ts`, 'init'];
+    const { stdout } = await run(process.execPath, ['--import', ...bin], { cwd: folder });
+    const next = commands.slice(commands.indexOf('npx koa-mcp init') + 1).filter(command => command.startsWith('npx prisma'));
+    expect(next).toHaveLength(2);
+    expect(stdout).toMatch(new RegExp(next.join('\\s+')));
+    const named = codes(/adds the four models [^(]*\(([^)]*)\)/.exec(readme)?.[1]);
+    expect(/added (Mcp.*)/.exec(stdout)?.[1]?.split(', ')).toEqual(named);
+    const source = await readFile(`${root}prisma/mcp.prisma`, 'utf8');
+    expect([...source.matchAll(/^model (\w+)/gm)].map(([, model]) => model)).toEqual(named);
+  });
+
+  it('with curl count the bookings of Ada, and the example prints how to connect Claude as README does', async () => {
+    await using example = await startExample({ DATABASE_URL: `file:${path.join(folder, 'reservations.db')}` });
+    const curl = fences.find(({ text }) => text.includes('curl'))?.text.replaceAll('http://127.0.0.1:3000', example.origin) ?? '';
+    const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', curl], { cwd: folder });
+    const [initialized, counted] = stdout.replace('}{', '}\n{').split('\n');
+    expect(JSON.parse(initialized ?? '')).toMatchObject({ id: 1, result: { serverInfo: { name: 'reservations' } } });
+    expect(JSON.parse(counted ?? '')).toMatchObject({ id: 2, result: { structuredContent: { count: 12 } } });
+
+    const clients = new Map(table('client', 'how').map(([client, how]) => [client, codes(how)[0] ?? '']));
+    expect(example.output()).toContain(clients.get('Claude Code')?.replace('http://127.0.0.1:3000', example.origin));
+    const cursor = JSON.parse(clients.get('Cursor, in `.cursor/mcp.json`') ?? '') as { mcpServers: { reservations: { url: string } } };
+    expect(cursor.mcpServers.reservations.url).toBe('http://127.0.0.1:3000/mcp');
+  });
+
+  it('the example has as many rows as README says', async () => {
+    const [, clients, bookings] = /has (\d+) clients and ([\d,]+) bookings/.exec(readme) ?? [];
+    const seed = await readFile(`${root}example-app/seed.ts`, 'utf8');
+    const lengths = [...seed.matchAll(/length: (\d+) \}, \(_, index\)/g)].map(([, length]) => Number(length));
+    expect(lengths).toEqual([Number(clients), Number(bookings?.replace(',', ''))]);
+  });
+});

@@ -1,0 +1,142 @@
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { PrismaLibSql } from '@prisma/adapter-libsql';
+import Koa from 'koa';
+import ts from 'typescript';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { migrate } from '../../example-app/migrations.ts';
+import { seed } from '../../example-app/seed.ts';
+import type { McpMiddleware } from '../../src/index.ts';
+import { ModernClient } from '../support/modern.ts';
+import { open } from '../support/wire.ts';
+import type { Fence } from './readme.ts';
+import { fences, root } from './readme.ts';
+
+const [first, second, ...more] = fences.filter(({ language }) => language === 'ts');
+
+/** What the first fence calls the app's own. */
+const signIn = `import type { Middleware } from 'koa';
+export const signIn: Middleware = (ctx, next) => {
+  const id = ctx.get('x-client') || ctx.throw(401, 'Who are you?');
+  ctx.state['user'] = { id, clientId: Number(id) };
+  return next();
+};
+`;
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'koa-mcp-readme-'));
+  await mkdir(path.join(folder, 'generated'));
+  await symlink(`${root}example-app/generated/sqlite/client`, path.join(folder, 'generated/prisma'));
+  await symlink(`${root}example-app/generated/sqlite/mcp`, path.join(folder, 'generated/mcp'));
+  await symlink(`${root}node_modules`, path.join(folder, 'node_modules'));
+  await writeFile(path.join(folder, 'package.json'), '{ "type": "module" }');
+  await writeFile(path.join(folder, 'sign-in.ts'), signIn);
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+/** Writes a fence as a module, with these pieces of it replaced. */
+async function toModule(fence: Fence | undefined, replacements: Record<string, string> = {}): Promise<string> {
+  let text = fence?.text ?? '';
+  for (const [piece, other] of Object.entries(replacements)) {
+    expect(text.split(piece), `${piece} once in the fence`).toHaveLength(2);
+    text = text.replace(piece, () => other);
+  }
+  const file = path.join(folder, `line-${fence?.line}.ts`);
+  await writeFile(file, text);
+  return file;
+}
+
+async function listen(app: Koa): Promise<{ url: string } & AsyncDisposable> {
+  const server = app.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
+  return {
+    url,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+describe("README's TypeScript", () => {
+  it('has two fences, which the tests below know', () => {
+    expect([first?.language, second?.language, more]).toEqual(['ts', 'ts', []]);
+  });
+
+  it('compiles under strict as it stands', async () => {
+    const files = await Promise.all([toModule(first), toModule(second)]);
+    const program = ts.createProgram(files, {
+      target: ts.ScriptTarget.ES2023,
+      lib: ['lib.es2023.d.ts'],
+      module: ts.ModuleKind.NodeNext,
+      types: ['node'],
+      typeRoots: [`${root}node_modules/@types`],
+      paths: { 'koa-mcp': [`${root}src/index.ts`] },
+      strict: true,
+      noEmit: true,
+      allowImportingTsExtensions: true,
+      skipLibCheck: true,
+    });
+    const problems = ts.getPreEmitDiagnostics(program).filter(({ file }) => file?.fileName.startsWith(folder));
+    expect(problems.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))).toEqual([]);
+  }, 60_000);
+
+  it('the first is an app in which a client reads and changes its own bookings, and nobody else does', async () => {
+    const url = `file:${path.join(folder, 'dev.db')}`;
+    const { PrismaClient } = await import('../../example-app/generated/sqlite/client/client.ts');
+    const prisma = new PrismaClient({ adapter: new PrismaLibSql({ url }) });
+    await migrate(prisma, 'sqlite', transaction => seed(transaction, 'sqlite'));
+    const file = await toModule(first, { "'file:./dev.db'": JSON.stringify(url), 'app.listen(3000);': 'export { app };' });
+    const { app } = (await import(pathToFileURL(file).href)) as { app: Koa };
+    await using server = await listen(app);
+
+    expect((await fetch(server.url, { method: 'POST' })).status).toBe(401);
+    const ada = await open(server.url, { headers: { 'x-client': '1' } });
+    const { rows } = (await ada.call('booking_findMany')).structuredContent;
+    expect(rows.length).toBeGreaterThan(5);
+    expect(new Set(rows.map((row: { client: { name: string } }) => row.client.name))).toEqual(new Set(['Ada Lovelace']));
+    expect((await ada.call('client_findUnique', { where: { id: 2 } })).structuredContent).not.toHaveProperty('email');
+
+    const { id } = rows[0] as { id: number };
+    const grace = await open(server.url, { headers: { 'x-client': '2' } });
+    expect(await grace.call('cancel_booking', { id })).toMatchObject({ isError: true, content: [{ text: 'Not found: no such row' }] });
+    expect((await prisma.booking.findUniqueOrThrow({ where: { id } })).status).not.toBe('CANCELLED');
+    expect((await ada.call('cancel_booking', { id })).structuredContent).toMatchObject({ id, status: 'CANCELLED' });
+    expect(await prisma.mcpSession.count()).toBe(2);
+    await prisma.$disconnect();
+  });
+
+  it('the second serves its tool, resources and prompt, and asks before it books', async () => {
+    const { endpoint } = (await import(pathToFileURL(await toModule(second)).href)) as { endpoint: McpMiddleware };
+    await using server = await listen(new Koa().use(endpoint));
+    const session = await open(server.url);
+    expect((await session.result('resources/read', { uri: 'house://menu' })).contents[0].text).toBe('Soup');
+    expect((await session.result('resources/read', { uri: 'house://dish/bread' })).contents[0].text).toBe('{"name":"bread"}');
+    const ref = { type: 'ref/resource', uri: 'house://dish/{name}' };
+    const { completion } = await session.result('completion/complete', { ref, argument: { name: 'name', value: '' } });
+    expect(completion.values).toEqual(['soup', 'bread']);
+    const { messages } = await session.result('prompts/get', { name: 'toast', arguments: { to: 'Ada' } });
+    expect(messages[0].content.text).toBe('Write a toast to Ada.');
+    expect(await session.call('book_table', { people: 30 })).toMatchObject({
+      isError: true,
+      content: [{ text: 'There is no table for more than 20' }],
+    });
+
+    const client = new ModernClient(server.url, { capabilities: { elicitation: { form: {} } } });
+    const args = { name: 'book_table', arguments: { people: 4 } };
+    const asked = await client.result('tools/call', args);
+    const [[key, question] = ['', undefined]] = Object.entries(asked.inputRequests as Record<string, { params: { message: string } }>);
+    expect(question?.params.message).toBe('Book for 4?');
+    const inputResponses = { [key]: { action: 'accept', content: { sure: true } } };
+    const booked = await client.result('tools/call', { ...args, requestState: asked.requestState, inputResponses });
+    expect(booked.structuredContent).toEqual({ booked: true });
+    await endpoint.close();
+  });
+});

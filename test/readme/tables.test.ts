@@ -1,0 +1,115 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { errorTable } from '../../src/errors.ts';
+import { operationNames } from '../../src/models/exposure.ts';
+import { defaults } from '../../src/options.ts';
+import { revisions } from '../../src/protocol/revisions.ts';
+import { membersOf } from './declarations.ts';
+import { codes, readme, root, table } from './readme.ts';
+
+describe("README's tables of options", () => {
+  const cases = [
+    ['option', 'McpOptions', 'src/options.ts', 'what it is'],
+    ['`models.<key>`', 'Exposure', 'src/models/declaration.ts', 'what it is'],
+    ['`sessions`', 'SessionOptions', 'src/options.ts', 'what it is'],
+    ['`limits`', 'Limits', 'src/options.ts', 'on breach'],
+  ] as const;
+
+  it.each(cases)('%s names the members of %s, each once', (title, type, file, last) => {
+    const named = table(title, 'default', last).map(([cell]) => codes(cell)[0]);
+    expect(named.toSorted()).toEqual([...membersOf(file, type).keys()].toSorted());
+  });
+
+  it.each(cases)('%s says of the members of %s which are required, and the default of every number', (title, type, file, last) => {
+    const members = membersOf(file, type);
+    for (const [cell, value = ''] of table(title, 'default', last)) {
+      const member = members.get(codes(cell)[0] ?? '');
+      expect(value === 'required', `${cell}`).toBe(member?.isRequired);
+      const documented = /^\d+/.exec(member?.default ?? '')?.[0];
+      if (documented !== undefined) expect(codes(value), `${cell}`).toEqual([documented]);
+      expect(value, `${cell}`).not.toBe('');
+    }
+  });
+
+  it.each([
+    ['`sessions`', 'what it is', defaults.sessions],
+    ['`limits`', 'on breach', defaults.limits],
+  ] as const)('%s has the defaults that hold', (title, last, values) => {
+    const numbers = table(title, 'default', last).flatMap(([cell, value]) => {
+      const number = codes(value)[0] ?? '';
+      return /^\d+$/.test(number) ? [[codes(cell)[0], Number(number)]] : [];
+    });
+    expect(Object.fromEntries(numbers)).toEqual(values);
+  });
+
+  it('has the defaults of version, path and operations', () => {
+    const cell = (name: string, title: string) => table(title, 'default', 'what it is').find(([first]) => first === `\`${name}\``)?.[1];
+    expect(cell('version', 'option')).toBe(`\`'${defaults.version}'\``);
+    expect(cell('path', 'option')).toBe(`\`'${defaults.path}'\``);
+    expect(cell('operations', '`models.<key>`')).toBe(
+      `\`${membersOf('src/models/declaration.ts', 'Exposure').get('operations')?.default}\``,
+    );
+    expect(cell('take', '`models.<key>`')).toBe(`\`${membersOf('src/models/declaration.ts', 'Exposure').get('take')?.default}\``);
+  });
+
+  it('names the keys of own tools, resources and prompts, each with what it belongs to', () => {
+    const named = table('key', 'of', 'what it is').flatMap(([cell, of = '']) =>
+      codes(cell).flatMap(key => (of === 'all' ? ['tools', 'resources', 'prompts'] : of.split(', ')).map(kind => `${kind}.${key}`)),
+    );
+    const declared = (['tools', 'resources', 'prompts'] as const).flatMap(kind => {
+      const type = { tools: 'Tool', resources: 'Resource', prompts: 'Prompt' }[kind];
+      return [...membersOf(`src/host/${kind}.ts`, type).keys()].map(key => `${kind}.${key}`);
+    });
+    expect(named.toSorted()).toEqual(declared.toSorted());
+  });
+
+  it('names the members of ctx.mcp', () => {
+    const named = table('`ctx.mcp`', 'what it does').flatMap(([cell]) => codes(cell).map(code => /^\w+/.exec(code)?.[0]));
+    const declared = [...membersOf('src/protocol/context.ts', 'McpContext').keys(), ...membersOf('src/protocol/input.ts', 'Asking').keys()];
+    expect(named.toSorted()).toEqual(declared.toSorted());
+  });
+});
+
+describe("README's other tables", () => {
+  it('the errors are those of the error table, with their codes and both HTTP statuses', () => {
+    const named = table('name', 'code', 'HTTP status', 'in 2026-07-28', 'when').map(([name, ...numbers]) => [
+      codes(name)[0],
+      ...numbers.slice(0, 3).map(Number),
+    ]);
+    expect(named).toEqual(Object.entries(errorTable).map(([name, row]) => [name, row.code, row.status, row.modernStatus ?? row.status]));
+  });
+
+  it('the HTTP statuses are those that the transports answer, and those of the error table', () => {
+    const folders = ['src/transport/', 'src/protocol/'];
+    const sources = folders.flatMap(folder => readdirSync(root + folder).map(file => readFileSync(root + folder + file, 'utf8')));
+    // A ToolError's status stays inside: it only says whether the model may read the message.
+    const lines = sources.flatMap(text => text.split('\n')).filter(line => !line.includes('ToolError'));
+    const thrown = lines.flatMap(line => [...line.matchAll(/\bstatus: (\d{3})/g)].map(([, status]) => Number(status)));
+    const statuses = new Set([...thrown, ...Object.values(errorTable).map(row => row.status)].filter(status => status >= 400));
+    expect(table('HTTP status', 'when').map(([status]) => Number(status))).toEqual([...statuses].toSorted());
+  });
+
+  it('the revisions are those of the revision table, with batches where it has them and a session where its era has them', () => {
+    const rows = table('revision', 'transport', 'state');
+    expect(rows.map(([id, transport, state]) => [id, transport?.includes('batches'), state])).toEqual(
+      revisions.map(({ id, batches, era }) => [id, batches, era === 'legacy' ? 'session' : 'none']),
+    );
+  });
+
+  it('the operations are those an exposure can offer, with the names of their tools', () => {
+    const rows = table('operation', 'tool', 'arguments', 'result', 'also');
+    expect(rows.map(([operation, tool]) => [codes(operation)[0], codes(tool)[0]])).toEqual(
+      operationNames.map(operation => [operation, `<key>_${operation}`]),
+    );
+  });
+});
+
+describe('README', () => {
+  it('has at most 300 lines', () => {
+    expect(readme.trimEnd().split('\n').length).toBeLessThanOrEqual(300);
+  });
+
+  it('names no path of a machine', () => {
+    expect(readme).not.toMatch(/(?:^|[\s`'"(])(?:\/(?:home|root|tmp|work|usr|Users|opt)\/|[A-Z]:\\)/m);
+  });
+});
