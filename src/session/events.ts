@@ -22,10 +22,10 @@ export interface EventStore {
   sweepEvents(now: Date, limit: number): Promise<number>;
 }
 
-/** Keeps events in this process. `exists` tells whether a session does; `onEnd` drops what hangs on one. */
-export function memoryEvents(exists: (sessionId: string) => boolean): EventStore & { dropEvents(sessionId: string): void } {
+/** Keeps events in this process. `exists` tells whether a session does; `drop` removes what hangs on one. */
+export function memoryEvents(exists: (sessionId: string) => boolean): { store: EventStore; drop: (sessionId: string) => void } {
   const streams = new Map<string, StoredEvent[]>();
-  return {
+  const store: EventStore = {
     async append(events) {
       for (const event of events) {
         if (!exists(event.sessionId)) continue;
@@ -47,8 +47,9 @@ export function memoryEvents(exists: (sessionId: string) => boolean): EventStore
       }
       return Math.min(swept, limit);
     },
-    dropEvents(sessionId) {
-      for (const [id, events] of streams) if (events[0]?.sessionId === sessionId) streams.delete(id);
-    },
   };
+  const drop = (sessionId: string) => {
+    for (const [id, events] of streams) if (events[0]?.sessionId === sessionId) streams.delete(id);
+  };
+  return { store, drop };
 }

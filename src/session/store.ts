@@ -73,14 +73,14 @@ export function memoryStore(): Store {
   const sessions = new Map<string, Session>();
   const ofPrincipal = new Map<string | null, Set<string>>();
   const uris = new Map<string, Set<string>>();
-  const { dropEvents, ...events } = memoryEvents(id => sessions.has(id));
+  const events = memoryEvents(id => sessions.has(id));
 
   const remove = (id: string): boolean => {
     const session = sessions.get(id);
     if (!session) return false;
     sessions.delete(id);
     uris.delete(id);
-    dropEvents(id);
+    events.drop(id);
     const siblings = ofPrincipal.get(session.principal);
     siblings?.delete(id);
     if (siblings?.size === 0) ofPrincipal.delete(session.principal);
@@ -89,7 +89,7 @@ export function memoryStore(): Store {
 
   return {
     ...memoryContinuations(),
-    ...events,
+    ...events.store,
     async create(session) {
       if (sessions.has(session.id)) throw new Error('A session of this id exists');
       sessions.set(session.id, { ...session });

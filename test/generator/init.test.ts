@@ -29,7 +29,10 @@ describe('koa-mcp init', () => {
     await write('prisma/schema.prisma', `${client}\n${header}\n${model}`);
     const result = await init({ cwd });
     expect(result).toEqual({
-      changes: ['prisma/schema.prisma: added McpSession, McpSubscription, McpEvent, McpContinuation', 'prisma/schema.prisma: added generator mcp'],
+      changes: [
+        'prisma/schema.prisma: added McpSession, McpSubscription, McpEvent, McpContinuation',
+        'prisma/schema.prisma: added generator mcp',
+      ],
       warnings: [],
       output: 'src/generated/mcp',
     });
@@ -37,7 +40,13 @@ describe('koa-mcp init', () => {
     expect(schema).toContain(
       `${client}\ngenerator mcp {\n  provider = "koa-mcp"\n  output   = "../src/generated/mcp"\n}\n\n${header}\n${model}`,
     );
-    expect(schema.match(/^model \w+/gm)).toEqual(['model Own', 'model McpSession', 'model McpSubscription', 'model McpEvent', 'model McpContinuation']);
+    expect(schema.match(/^model \w+/gm)).toEqual([
+      'model Own',
+      'model McpSession',
+      'model McpSubscription',
+      'model McpEvent',
+      'model McpContinuation',
+    ]);
   });
 
   it('changes nothing the second time', async () => {

@@ -73,7 +73,7 @@ describeRevisions('asking the client', row => {
   it('shows titled choices and defaults in the words of the revision', async () => {
     const outcome = await elicited('choose', [{ action: 'accept', content: { size: 'l' } }]);
     if (outcome === undefined) return;
-    const { properties, required } = outcome.asked[0]?.params['requestedSchema'] as { properties: object; required: string[] };
+    const { properties, required } = (outcome.asked[0]?.params['requestedSchema'] ?? {}) as { properties: object; required: string[] };
     const titled = {
       type: 'string',
       oneOf: [

@@ -77,7 +77,7 @@ describeRevisions('the lists', row => {
     expect(Object.keys(greet ?? {}).sort()).toEqual(
       known(['name', 'title', 'description', 'arguments', 'icons', '_meta'], row.fields.prompt),
     );
-    const [name] = greet?.['arguments'] as Record<string, unknown>[];
+    const [name] = (greet?.['arguments'] ?? []) as Record<string, unknown>[];
     expect(Object.keys(name ?? {}).sort()).toEqual(known(['name', 'title', 'description', 'required'], row.fields.promptArgument));
   });
 

@@ -8,10 +8,7 @@ import type { Json } from './served.ts';
 
 const limits = { maxDepth: 4, maxConditions: 20, maxValues: 3 };
 const exposuresOf = (models: Json, provider?: string): Record<string, Exposure> => {
-  const exposures = resolveExposures(
-    models,
-    modelGraph(provider === undefined ? datamodel : ({ ...datamodel, provider } as typeof datamodel)),
-  );
+  const exposures = resolveExposures(models, modelGraph(provider === undefined ? datamodel : { ...datamodel, provider }));
   return Object.fromEntries(exposures.map(exposure => [exposure.node.key, exposure]));
 };
 const exposures = exposuresOf({

@@ -56,6 +56,7 @@ describe('paramHeaders', () => {
     ['allOf', { type: 'object', allOf: [object({ a: marked('A') })] }],
     ['not', { type: 'object', not: object({ a: marked('A') }) }],
     ['if', { type: 'object', if: object({ a: marked('A') }) }],
+    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
     ['then', { type: 'object', then: object({ a: marked('A') }) }],
     ['$defs', { type: 'object', $defs: { a: marked('A') } }],
     ['additionalProperties', { type: 'object', additionalProperties: marked('A') }],

@@ -92,7 +92,9 @@ describe('prismaStore at start-up', () => {
     expect(start).toThrow('no model McpSession, no model McpSubscription');
     expect(start).toThrow('`npx koa-mcp init`');
     expect(start).toThrow('memoryStore()');
-    expect(() => prismaStore({ mcpSession: {} })).toThrow('this client has no model McpSubscription, no model McpEvent, no model McpContinuation.');
+    expect(() => prismaStore({ mcpSession: {} })).toThrow(
+      'this client has no model McpSubscription, no model McpEvent, no model McpContinuation.',
+    );
   });
 
   it('names the columns that an older copy of the models lacks', async () => {

@@ -76,10 +76,12 @@ describe('a call’s stream', () => {
     await using server = await start({ tools: { tool } });
     for (const revision of ['2025-03-26', '2025-06-18', '2025-11-25']) {
       const session = await open(server.url, { revision });
-      const events = await Promise.all([postCall(server, session, 'tool'), feed('one'), feed()]);
-      const [first] = await take(events[0], 1);
+      feed('one');
+      feed();
+      const events = await postCall(server, session, 'tool');
+      const [first] = await take(events, 1);
       expect([revision, first?.data === '', typeof first?.id]).toEqual([revision, revision === '2025-11-25', 'string']);
-      await take(events[0], 5);
+      await take(events, 5);
     }
   });
 
