@@ -13,6 +13,7 @@ export interface Column {
   readonly list: boolean;
 }
 
+/** Columns by name, in the order of the schema. */
 export type Columns = ReadonlyMap<string, Column>;
 
 const secretWords: ReadonlySet<string> = new Set(

@@ -20,6 +20,7 @@ import type { WhereLimits } from './where.ts';
 import type { TransactingClient } from './writes.ts';
 import { writer } from './writes.ts';
 
+/** What `compileModels` needs. */
 export interface CompileOptions extends ModelOptions {
   /** Scheme of the resource URIs. */
   readonly name: string;

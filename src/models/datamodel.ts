@@ -13,6 +13,7 @@ export interface Datamodel {
   readonly enums: Readonly<Record<string, DatamodelEnum>>;
 }
 
+/** A model of the schema. */
 export interface DatamodelModel {
   readonly name: string;
   /** The client's property: `Booking` → `booking`. */
@@ -28,6 +29,7 @@ export interface DatamodelModel {
   readonly uniques: readonly { readonly name: string; readonly fields: readonly string[] }[];
 }
 
+/** A field of a model: a column or a relation. */
 export interface DatamodelField {
   readonly name: string;
   readonly kind: 'scalar' | 'enum' | 'object' | 'unsupported';
@@ -51,6 +53,7 @@ export interface DatamodelField {
   readonly relationToFields?: readonly string[];
 }
 
+/** An enum of the schema. */
 export interface DatamodelEnum {
   readonly name: string;
   readonly values: readonly string[];

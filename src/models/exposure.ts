@@ -1,6 +1,6 @@
 import type { Columns } from './columns.ts';
 import { columnNames, resolveColumns, toColumn } from './columns.ts';
-import type { ModelGraph, ModelNode, UniqueKey } from './graph.ts';
+import type { ModelGraph, ModelNode, Relation, UniqueKey } from './graph.ts';
 import { rowKey } from './graph.ts';
 import type { OrderStep } from './host-args.ts';
 import { assertKeys, assertTake, defaultTake, resolveOrder, resolveWhere } from './host-args.ts';
@@ -11,6 +11,7 @@ import { isPlainObject, list } from './refusal.ts';
 
 /** The delegate methods an exposure may offer. */
 export const operationNames = ['findUnique', 'findMany', 'count', 'create', 'update', 'delete'] as const;
+/** A delegate method that an exposure may offer. */
 export type Operation = (typeof operationNames)[number];
 
 /** One entry of `models`, as it reaches the compiler; its typed form is made from the client's type. */
@@ -47,6 +48,8 @@ export interface Exposure {
   readonly uniques: readonly UniqueKey[];
   /** What a full row holds, relations included. Set once all exposures are known. */
   selection: Selection;
+  /** Relations that callers may filter by. Set once all exposures are known. */
+  filterable: ReadonlyMap<string, Relation>;
   /** Whether the database compares text without regard to case on demand. */
   readonly insensitive: boolean;
 }
@@ -73,6 +76,7 @@ export function resolveExposures(models: Readonly<Record<string, ExposureLike>>,
   for (const exposure of exposures) {
     const path = `models.${exposure.node.key}`;
     exposure.selection = resolveSelection(exposure.node, exposure.columns, models[exposure.node.key]?.include, graph, `${path}.include`);
+    exposure.filterable = resolveFilterable(exposure);
     assertWritable(exposure, path);
   }
   return exposures;
@@ -115,6 +119,7 @@ function resolveExposure(declared: ExposureLike, node: ModelNode, graph: ModelGr
     take,
     uniques: node.uniques.filter(key => key.fields.every(name => columns.has(name))),
     selection: { columns: [], relations: [], counts: [], select: {}, filtered: false },
+    filterable: new Map(),
     insensitive: insensitiveProviders.has(graph.provider),
   };
 }
@@ -153,6 +158,26 @@ export function assertForced(value: unknown, node: ModelNode, graph: ModelGraph,
     if (forced === undefined)
       throw new TypeError(`${path}.${name}: is undefined, so the caller's value would stand; write the value, or null`);
   }
+}
+
+/**
+ * Relations to models that are exposed for reading, if the rows say anyway whom they are related to: in their foreign key, which a filter by the
+ * related id would otherwise tell, or by coming with the related row and its key.
+ */
+function resolveFilterable({ node, columns, selection }: Exposure): Map<string, Relation> {
+  const isShown = (relation: Relation): boolean => {
+    const included = selection.relations.find(each => each.relation === relation);
+    const { where } = (selection.select[relation.name] ?? {}) as Args;
+    const names = included?.selection.columns.map(column => column.name) ?? [];
+    return included !== undefined && where === undefined && relation.to.every(name => names.includes(name));
+  };
+  return new Map(
+    [...node.relations].filter(([, relation]) => {
+      const { from, back, target } = relation;
+      if (target.exposure?.readable !== true || !back.every(name => target.exposure?.columns.has(name))) return false;
+      return from.every(name => columns.has(name)) || isShown(relation);
+    }),
+  );
 }
 
 /** What an operation needs of the visible columns. */

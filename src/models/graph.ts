@@ -16,6 +16,7 @@ export interface ModelNode {
   exposure: Exposure | undefined;
 }
 
+/** A relation, seen from one of its sides. */
 export interface Relation {
   readonly name: string;
   readonly source: ModelNode;
@@ -26,6 +27,8 @@ export interface Relation {
   /** Foreign key columns on this side; empty on the other side. */
   readonly from: readonly string[];
   readonly to: readonly string[];
+  /** Foreign key columns on the other side; empty on this relation's own side and between two lists. */
+  readonly back: readonly string[];
   readonly documentation: string | undefined;
 }
 
@@ -127,7 +130,15 @@ function linkRelations(node: ModelNode, byName: ReadonlyMap<string, ModelNode>):
       required: !field.isList && field.isRequired,
       from: field.relationFromFields ?? [],
       to: field.relationToFields ?? [],
+      back: oppositeOf(field, node, target)?.relationFromFields ?? [],
       documentation: field.documentation,
     });
   }
+}
+
+/** The field on the other side of a relation; one of the same model where that relates to itself. */
+function oppositeOf(field: DatamodelField, node: ModelNode, target: ModelNode): DatamodelField | undefined {
+  return target.model.fields.find(
+    other => other.relationName === field.relationName && other.type === node.name && !(node === target && other.name === field.name),
+  );
 }

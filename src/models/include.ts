@@ -18,6 +18,7 @@ export interface Selection {
   readonly filtered: boolean;
 }
 
+/** A relation that rows come with. */
 export interface IncludedRelation {
   readonly relation: Relation;
   readonly selection: Selection;

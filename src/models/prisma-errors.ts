@@ -60,9 +60,32 @@ function toToolError(error: unknown, exposure: Exposure, operation: string): unk
     case 'P2023':
     case 'P2033':
       return new ToolError('a value does not fit the type of its column', { cause: error });
+    case 'P2029':
+      return new ToolError('where: too many values altogether; give fewer, in several calls', { cause: error });
+    case 'P2039':
+      return toDatabaseError(error);
     default:
-      return error;
+      // What a driver throws that cannot carry a value, for instance an integer that no double holds.
+      return error instanceof RangeError && isWrite(operation)
+        ? new ToolError('data: a value is out of the range that this database can return; nothing was changed', { cause: error })
+        : error;
   }
+}
+
+/** By the class of the SQLSTATE: a database has more to object to than Prisma has codes, such as exclusion constraints and triggers. */
+function toDatabaseError(error: unknown): unknown {
+  const { originalCode } = causeOf(error);
+  const state = typeof originalCode === 'string' ? originalCode : '';
+  if (state.startsWith('22')) return new ToolError('a value does not fit the type of its column', { cause: error });
+  if (state.startsWith('54')) return new ToolError('a value is too large for the database', { cause: error });
+  if (state.startsWith('23') || state === 'P0001') {
+    return new ToolError('data: a constraint of the database refuses these values', { status: 409, cause: error });
+  }
+  return state === '57014' ? new ToolError('the query took too long; ask for less', { cause: error }) : error;
+}
+
+function isWrite(operation: string): boolean {
+  return operation === 'create' || operation === 'update';
 }
 
 /** The columns of a violated unique constraint. Engines put them into `meta.target`, driver adapters into the adapter's own error. */
@@ -94,9 +117,15 @@ function longest(candidates: (readonly string[])[]): readonly string[] {
 }
 
 function constraintOf(error: unknown): Record<string, unknown> {
+  const { constraint } = causeOf(error);
+  return isPlainObject(constraint) ? constraint : {};
+}
+
+/** What the driver said. */
+function causeOf(error: unknown): Record<string, unknown> {
   const adapterError = metaOf(error)['driverAdapterError'];
   const cause = typeof adapterError === 'object' && adapterError !== null && 'cause' in adapterError ? adapterError.cause : undefined;
-  return isPlainObject(cause) && isPlainObject(cause['constraint']) ? cause['constraint'] : {};
+  return isPlainObject(cause) ? cause : {};
 }
 
 function metaOf(error: unknown): Record<string, unknown> {

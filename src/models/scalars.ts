@@ -19,6 +19,8 @@ export interface ScalarType {
 
 const maxJsonDepth = 64;
 const comparisons = ['lt', 'lte', 'gt', 'gte'] as const;
+/** Databases read a float from 16 digits, which rounds what is closer to the largest double up to infinity. */
+const maxFloat = 1.797693134862315e308;
 const int32 = { min: -(2 ** 31), max: 2 ** 31 - 1 };
 const int64 = { min: -(2n ** 63n), max: 2n ** 63n - 1n };
 
@@ -49,8 +51,10 @@ const float: ScalarType = {
   output: { type: ['number', 'null'] },
   operators: comparisons,
   listable: true,
-  parse: (value, path) =>
-    typeof value === 'number' && Number.isFinite(value) ? value : refuse(path, `expected a number, got ${nameOf(value)}`),
+  parse: (value, path) => {
+    if (typeof value !== 'number') return refuse(path, `expected a number, got ${nameOf(value)}`);
+    return Math.abs(value) <= maxFloat ? value : refuse(path, `out of range, ${-maxFloat} to ${maxFloat}`);
+  },
   fromText: numberFromText,
 };
 
@@ -159,8 +163,9 @@ export function enumType(values: readonly string[]): ScalarType {
 
 function parseString(value: unknown, path: string): string {
   if (typeof value !== 'string') return refuse(path, `expected a string, got ${nameOf(value)}`);
-  // PostgreSQL has no U+0000 in text.
-  return value.includes('\0') ? refuse(path, 'contains U+0000') : value;
+  // PostgreSQL has no U+0000 in text, and half of a surrogate pair has no UTF-8.
+  if (value.includes('\0')) return refuse(path, 'contains U+0000');
+  return /\p{Surrogate}/u.test(value) ? refuse(path, 'contains half of a surrogate pair') : value;
 }
 
 const isoDateTime = /^(\d{4})-(\d{2})-(\d{2})T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2})$/;
@@ -168,7 +173,7 @@ const isoDateTime = /^(\d{4})-(\d{2})-(\d{2})T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?
 function parseDateTime(value: unknown, path: string): Date {
   const match = typeof value === 'string' ? isoDateTime.exec(value) : null;
   const date = match === null ? undefined : new Date(value as string);
-  if (match === null || date === undefined || Number.isNaN(date.getTime()) || !isCalendarDay(match)) {
+  if (match === null || date === undefined || !isCalendarDay(match) || !isStorableYear(date.getUTCFullYear())) {
     return refuse(path, 'not an ISO 8601 date-time with its zone, such as 2026-01-31T09:00:00Z');
   }
   return date;
@@ -178,6 +183,11 @@ function parseDateTime(value: unknown, path: string): Date {
 function isCalendarDay([, year, month, day]: RegExpExecArray): boolean {
   const last = new Date(Date.UTC(Number(year), Number(month), 0));
   return Number(year) >= 1 && Number(month) >= 1 && Number(month) <= 12 && Number(day) >= 1 && Number(day) <= last.getUTCDate();
+}
+
+/** Databases disagree on years before 1 and after 9999, into which an offset may carry; `NaN` is none either. */
+function isStorableYear(year: number): boolean {
+  return year >= 1 && year <= 9999;
 }
 
 /** The digits of a `Decimal`, without an exponent. */
@@ -194,6 +204,8 @@ function numberFromText(text: string): unknown {
 function assertStorable(value: unknown, path: string, depth: number): void {
   if (depth > maxJsonDepth) refuse(path, `nested deeper than ${maxJsonDepth} levels`);
   if (typeof value === 'string') parseString(value, path);
+  // As JSON.parse reads 1e400.
+  else if (typeof value === 'number' && !Number.isFinite(value)) refuse(path, 'contains a number out of range');
   else if (Array.isArray(value)) for (const item of value) assertStorable(item, path, depth + 1);
   else if (typeof value === 'object' && value !== null) {
     for (const [key, item] of Object.entries(value)) {

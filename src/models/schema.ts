@@ -7,7 +7,7 @@ import type { UniqueKey } from './graph.ts';
 import type { Selection } from './include.ts';
 import { truncatedKey } from './include.ts';
 import { list } from './refusal.ts';
-import { filterableRelations, operatorsOf } from './where.ts';
+import { operatorsOf } from './where.ts';
 
 type Properties = Record<string, JsonSchema>;
 
@@ -105,7 +105,7 @@ function columnOutput({ type, list: isList, nullable, field }: Column): JsonSche
 function whereSchema(exposure: Exposure): JsonSchema {
   const properties: Properties = {};
   for (const column of exposure.columns.values()) properties[column.name] = filterSchema(column);
-  for (const relation of filterableRelations(exposure)) {
+  for (const relation of exposure.filterable.values()) {
     const columns = list(relation.target.exposure?.columns.keys() ?? []);
     properties[relation.name] = {
       type: relation.toMany ? 'object' : ['object', 'null'],

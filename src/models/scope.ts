@@ -14,6 +14,7 @@ import type { TransactingClient } from './writes.ts';
 /** What every Prisma client is, whatever its models. */
 export type PrismaClientLike = object;
 
+/** The client and what of it is exposed. */
 export interface ModelOptions {
   readonly prisma: PrismaClientLike;
   readonly datamodel: Datamodel;

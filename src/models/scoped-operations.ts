@@ -1,3 +1,4 @@
+import type { Operation } from './exposure.ts';
 import type { ModelNode } from './graph.ts';
 import { columnsWhere, rowKey, selectOf } from './graph.ts';
 import { scopeData } from './nested-writes.ts';
@@ -28,6 +29,19 @@ const operations: ReadonlyMap<string, Run> = new Map<string, Run>([
   ...['updateMany', 'updateManyAndReturn'].map(name => [name, runUpdateMany] as const),
 ]);
 
+/** A policy is asked for one of the operations that an exposure has; these are the others of Prisma, in those words. */
+const policyOperations: ReadonlyMap<string, readonly Operation[]> = new Map<string, readonly Operation[]>([
+  ...['findFirst', 'findFirstOrThrow', 'aggregate', 'groupBy'].map(name => [name, ['findMany']] as const),
+  ['findUniqueOrThrow', ['findUnique']],
+  ['createMany', ['create']],
+  ['createManyAndReturn', ['create']],
+  ['updateMany', ['update']],
+  ['updateManyAndReturn', ['update']],
+  ['deleteMany', ['delete']],
+  // Which of the two it was is not known afterwards, so what it leaves must please both.
+  ['upsert', ['update', 'create']],
+]);
+
 const uniqueOperations: ReadonlySet<string> = new Set(['findUnique', 'findUniqueOrThrow', 'update', 'upsert', 'delete']);
 const aggregations: ReadonlySet<string> = new Set(['count', 'aggregate', 'groupBy']);
 
@@ -45,14 +59,16 @@ export function queryRunner(policies: Policies): RunQuery {
 }
 
 function scopeArgs(node: ModelNode, operation: string, args: Args, policies: Policies): ScopedArgs {
-  const filter = policies.filter(node, operation);
+  const [first, second] = policyOperations.get(operation) ?? [operation];
+  const own = policies.filter(node, first as string);
+  const filter = second === undefined ? own : both(own, policies.filter(node, second));
   const scoped: Args = { ...args };
   const unique = uniqueOperations.has(operation);
   if (isObject(args['where'])) scoped['where'] = (unique ? weaveUnique : weaveWhere)(node, args['where'], policies);
   const where = scoped['where'] as Args | undefined;
   if (operation.startsWith('create')) scopeParts(node, ['data'], scoped, policies);
-  else if (filter !== undefined && unique) scoped['where'] = { ...where, AND: [...((where?.['AND'] as Args[]) ?? []), filter] };
-  else if (filter !== undefined) scoped['where'] = both(where, filter);
+  else if (own !== undefined && unique) scoped['where'] = { ...where, AND: [...((where?.['AND'] as Args[]) ?? []), own] };
+  else if (own !== undefined) scoped['where'] = both(where, own);
   if (operation.startsWith('update')) scopeParts(node, ['data'], scoped, policies);
   if (operation === 'upsert') scopeParts(node, ['create', 'update'], scoped, policies);
   const selection = aggregations.has(operation) ? noSelection : scopeSelection(node, args, policies);

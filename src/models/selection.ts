@@ -5,6 +5,7 @@ import { both } from './policy.ts';
 import { isObject } from './refusal.ts';
 import { relatedFilter, relatedWhere } from './weave.ts';
 
+/** A row as Prisma gives it. */
 export type Row = Record<string, unknown>;
 
 /** The calls of a Prisma delegate that this package makes. */

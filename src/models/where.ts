@@ -53,11 +53,6 @@ export function operatorsOf(column: Column, insensitive: boolean): string[] {
   return ['equals', 'not', ...(listable ? ['in', 'notIn'] : []), ...operators, ...mode];
 }
 
-/** Relations a caller may filter by: those towards models that are exposed for reading. */
-export function filterableRelations(exposure: Exposure): Relation[] {
-  return [...exposure.node.relations.values()].filter(relation => relation.target.exposure?.readable === true);
-}
-
 function parseConditions(exposure: Exposure, value: unknown, state: State, path: string, depth: number): Args {
   if (depth > state.limits.maxDepth) refuse(path, `nested deeper than ${state.limits.maxDepth} levels`);
   if (depth > 0) countCondition(state, path);
@@ -69,8 +64,8 @@ function parseConditions(exposure: Exposure, value: unknown, state: State, path:
     if (column !== undefined) where[name] = parseFilter(exposure, column, part, state, at, depth);
     else if (name === 'AND' || name === 'OR' || name === 'NOT') where[name] = parseCombined(exposure, name, part, state, at, depth);
     else {
-      const relation = exposure.node.relations.get(name);
-      if (relation?.target.exposure?.readable !== true) return unknownName(exposure, name, at);
+      const relation = exposure.filterable.get(name);
+      if (relation?.target.exposure === undefined) return unknownName(exposure, name, at);
       where[name] = parseRelation(relation, relation.target.exposure, part, state, at, depth);
     }
   }
@@ -82,7 +77,7 @@ function countCondition(state: State, path: string): void {
 }
 
 function unknownName(exposure: Exposure, name: string, path: string): never {
-  const names = [...exposure.columns.keys(), ...filterableRelations(exposure).map(relation => relation.name), 'AND', 'OR', 'NOT'];
+  const names = [...exposure.columns.keys(), ...exposure.filterable.keys(), 'AND', 'OR', 'NOT'];
   return refuse(path, `${exposure.node.name} has no column ${quote(name)} (${list(names)})`);
 }
 
@@ -113,11 +108,20 @@ function parseRelation(relation: Relation, target: Exposure, value: unknown, sta
   return parsed;
 }
 
-function parseFilter(exposure: Exposure, column: Column, value: unknown, state: State, path: string, depth: number): unknown {
+function parseFilter(
+  exposure: Exposure,
+  column: Column,
+  value: unknown,
+  state: State,
+  path: string,
+  depth: number,
+  isNegated = false,
+): unknown {
   if (column.list) return parseListFilter(column, value, state, path);
   if (!isObject(value))
     return column.field.type === 'Json' ? { equals: column.type.parse(value, path) } : parseNullable(column, value, path);
-  const operators = operatorsOf(column, exposure.insensitive);
+  // Prisma takes the mode of a `not` from what is around it.
+  const operators = operatorsOf(column, exposure.insensitive && !isNegated);
   const filter: Args = {};
   if (Object.keys(value).length === 0) refuse(path, `expected a value or one of ${list(operators)}`);
   for (const [operator, operand] of Object.entries(value)) {
@@ -128,7 +132,7 @@ function parseFilter(exposure: Exposure, column: Column, value: unknown, state: 
     else if (operator === 'mode') filter[operator] = parseMode(operand, at);
     else if (operator === 'not' && isObject(operand) && column.field.type !== 'Json') {
       if (depth >= state.limits.maxDepth) refuse(at, `nested deeper than ${state.limits.maxDepth} levels`);
-      filter[operator] = parseFilter(exposure, column, operand, state, at, depth + 1);
+      filter[operator] = parseFilter(exposure, column, operand, state, at, depth + 1, true);
     } else if (operator === 'equals' || operator === 'not') filter[operator] = parseNullable(column, operand, at);
     else if (patternOperators.includes(operator)) filter[operator] = parsePattern(column, operand, at);
     else filter[operator] = column.type.parse(operand, at);

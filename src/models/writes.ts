@@ -26,6 +26,7 @@ export interface Writer {
   readonly delete: (where: Args, ctx: CallContext) => Promise<Row>;
 }
 
+/** What `writer` needs. */
 export interface WriterOptions {
   readonly exposure: Exposure;
   readonly client: Delegates & TransactingClient;
@@ -58,7 +59,7 @@ export function writer({ exposure, client, create, update }: WriterOptions): Wri
     const scope = await scopeWrite(exposure, operation, set, ctx);
     const { filter } = scope;
     return attempt(exposure, operation, async () => {
-      if (filter === undefined && scope.references.length === 0) {
+      if (filter === undefined && scope.references.length === 0 && !hasWideInteger(args['data'] as Args)) {
         const row = (await call(delegate, operation, { ...args, ...scope.selection.args })) as Row;
         await attachJoins(client, [row], scope.selection);
         return write(row);
@@ -95,6 +96,12 @@ export function writer({ exposure, client, create, update }: WriterOptions): Wri
       return rowWriter(columns)((await attempt(exposure, 'delete', () => call(delegate, 'delete', args))) as Row);
     },
   };
+}
+
+/** Whether some driver may store a value that it then cannot read: one such row would fail every list it is in, so it is read back in time. */
+function hasWideInteger(data: Args): boolean {
+  const isWide = (value: unknown): boolean => typeof value === 'bigint' && !Number.isSafeInteger(Number(value));
+  return Object.values(data).some(value => (Array.isArray(value) ? value.some(isWide) : isWide(value)));
 }
 
 function scopeWrite(exposure: Exposure, operation: string, set: ReadonlySet<string>, ctx: CallContext): WriteScope | Promise<WriteScope> {
