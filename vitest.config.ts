@@ -6,6 +6,7 @@ export default defineConfig({
   test: {
     environment: 'node',
     pool: 'forks',
+    globalSetup: ['test/support/spec-schemas.ts'],
     include: ['test/**/*.test.ts'],
     typecheck: { enabled: true, include: ['test/types/*.test-d.ts'], tsconfig: 'tsconfig.json', ignoreSourceErrors: true },
     testTimeout: 20_000,

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { AnySchemaObject, ValidateFunction } from 'ajv';
 import { Ajv } from 'ajv';
 import { Ajv2020 } from 'ajv/dist/2020.js';
+import { schemaFolder } from './spec-schemas.ts';
 
 interface RevisionSchema {
   readonly ajv: Ajv;
@@ -37,7 +38,7 @@ export function assertType(revision: string, type: string, value: unknown): void
 function load(revision: string): RevisionSchema {
   const known = loaded.get(revision);
   if (known !== undefined) return known;
-  const schema = JSON.parse(readFileSync(new URL(`schema/${revision}.json`, import.meta.url), 'utf8')) as AnySchemaObject;
+  const schema = JSON.parse(readFileSync(new URL(`${revision}.json`, schemaFolder), 'utf8')) as AnySchemaObject;
   const keyword = '$defs' in schema ? '$defs' : 'definitions';
   const types = schema[keyword] as Record<string, AnySchemaObject>;
   const ajv = new (keyword === '$defs' ? Ajv2020 : Ajv)({ strict: false, allErrors: true });
