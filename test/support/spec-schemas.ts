@@ -37,7 +37,7 @@ export function extractSchemas(bundle: string): Record<string, AnySchemaObject> 
     const schema = runInNewContext(`(${objectAt(bundle, index)})`) as AnySchemaObject;
     const types = typesOf(schema);
     const [revision] = firstType.find(([, type]) => type in types) ?? [];
-    if (revision !== undefined) schemas[revision] = schema;
+    if (revision !== undefined) schemas[revision] = correct(schema);
   }
   const missing = firstType.map(([revision]) => revision).filter(revision => !(revision in schemas));
   if (missing.length > 0) throw new Error(`the conformance suite carries no schema of ${missing.join(', ')}`);
@@ -47,6 +47,13 @@ export function extractSchemas(bundle: string): Record<string, AnySchemaObject> 
 /** Types by name, wherever the draft keeps them. */
 export function typesOf(schema: AnySchemaObject): Record<string, AnySchemaObject> {
   return (schema['$defs'] ?? schema['definitions']) as Record<string, AnySchemaObject>;
+}
+
+/** The numbers of a form's field may be fractions in schema.ts of every revision; the JSON Schemas made from it once said `integer`. */
+function correct(schema: AnySchemaObject): AnySchemaObject {
+  const properties = typesOf(schema)['NumberSchema']?.['properties'] as Record<string, AnySchemaObject> | undefined;
+  for (const name of ['default', 'minimum', 'maximum']) if (properties?.[name] !== undefined) properties[name]['type'] = 'number';
+  return schema;
 }
 
 /** The suite has no schema of 2024-11-05. It is that of 2025-03-26 without what the change log of the latter names as new. */
