@@ -141,6 +141,20 @@ describe('a handler', () => {
   });
 });
 
+describe('an inputSchema with an asynchronous part', () => {
+  it('is awaited, each time', async () => {
+    const free = z.object({ slot: z.string().refine(async slot => Promise.resolve(slot !== 'taken'), 'is taken') });
+    await using server = await start({
+      tools: { book: { description: 'Books', inputSchema: free, handler: ({ slot }: { slot: string }) => slot } },
+    });
+    const session = await open(server.url);
+    for (const _ of [1, 2]) {
+      expect((await session.call('book', { slot: 'free' })).content[0].text).toBe('free');
+      expect((await session.call('book', { slot: 'taken' })).content[0].text).toBe('Invalid arguments: slot: is taken');
+    }
+  });
+});
+
 describe('an error', () => {
   it('in the arguments names each member, for the model to correct', async () => {
     const { result } = await callTool(

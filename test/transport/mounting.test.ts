@@ -8,7 +8,7 @@ import session from 'koa-session';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { HandlerContext } from '../../src/index.ts';
-import { mcp } from '../../src/index.ts';
+import { mcp, memoryStore } from '../../src/index.ts';
 import { start } from '../support/server.ts';
 import { open, post } from '../support/wire.ts';
 
@@ -118,6 +118,21 @@ describe('the middleware serves', () => {
     await client.request('tools/call', { name: 'no such tool' });
     expect((await fetch(`${server.origin}/elsewhere`)).status).toBe(418);
     expect(seen).toEqual(['200', '202', '200', '200', 'of the host']);
+  });
+
+  it('without changing a `ctx.prisma` of the host', async () => {
+    const own = { mine: true };
+    const seen: unknown[] = [];
+    const watch: Koa.Middleware = async (ctx, next) => {
+      ctx['prisma'] = own;
+      await next();
+      seen.push(ctx['prisma']);
+    };
+    const tool = { description: 'Shows', handler: (_: unknown, ctx: HandlerContext) => String(ctx.prisma === own) };
+    await using server = await start({ prisma: {}, sessions: { store: memoryStore() }, tools: { tool } }, { before: [watch] });
+    const client = await open(server.url);
+    expect((await client.call('tool')).content[0].text).toBe('false');
+    expect(seen.every(prisma => prisma === own)).toBe(true);
   });
 
   it("beside the host's routes, which it does not touch", async () => {
