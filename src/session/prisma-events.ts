@@ -1,4 +1,5 @@
 import type { EventStore, StoredEvent } from './events.ts';
+import { FOREIGN_KEY_VIOLATION, hasCode, UNIQUE_VIOLATION } from './prisma-code.ts';
 
 /** The part of the generated `McpEvent` delegate that is used. */
 export interface EventDelegate {
@@ -12,9 +13,6 @@ export interface EventDelegate {
   deleteMany(args: { where: { stream: { in: string[] }; expiresAt: { lte: Date } } }): Promise<{ count: number }>;
 }
 
-const uniqueViolation = 'P2002';
-const foreignKeyViolation = 'P2003';
-
 /** Events as rows of the host's database. They go with their session's row. */
 export function prismaEvents(mcpEvent: EventDelegate): EventStore {
   return {
@@ -24,7 +22,7 @@ export function prismaEvents(mcpEvent: EventDelegate): EventStore {
         await mcpEvent.createMany({ data: [...events] });
       } catch (error) {
         // One that is there already, or whose session is gone, must not keep the others out.
-        if (!isCode(error, uniqueViolation) && !isCode(error, foreignKeyViolation)) throw error;
+        if (!hasCode(error, UNIQUE_VIOLATION) && !hasCode(error, FOREIGN_KEY_VIOLATION)) throw error;
         for (const event of events) await appendOne(mcpEvent, event);
       }
     },
@@ -45,10 +43,6 @@ async function appendOne(mcpEvent: EventDelegate, event: StoredEvent): Promise<v
   try {
     await mcpEvent.create({ data: event, select: { seq: true } });
   } catch (error) {
-    if (!isCode(error, uniqueViolation) && !isCode(error, foreignKeyViolation)) throw error;
+    if (!hasCode(error, UNIQUE_VIOLATION) && !hasCode(error, FOREIGN_KEY_VIOLATION)) throw error;
   }
-}
-
-function isCode(error: unknown, code: string): boolean {
-  return (error as { code?: unknown } | null)?.code === code;
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { assertDelegates } from './delegates.ts';
+import { FOREIGN_KEY_VIOLATION, hasCode, UNIQUE_VIOLATION } from './prisma-code.ts';
 import type { ContinuationDelegate } from './prisma-continuations.ts';
 import { prismaContinuations } from './prisma-continuations.ts';
 import type { EventDelegate } from './prisma-events.ts';
@@ -113,8 +114,6 @@ export function prismaStore(prisma: object): Store {
 
 /** Ids in one query: below the bind variable limit of every database (SQLite before 3.32: 999). */
 const BATCH = 500;
-const UNIQUE_VIOLATION = 'P2002';
-const FOREIGN_KEY_VIOLATION = 'P2003';
 
 type In = { in: readonly string[] };
 type SessionWhere = { id?: string | In; principal?: string | null; lastSeenAt?: { lt?: Date; lte?: Date }; expiresAt?: { lte: Date } };
@@ -151,8 +150,4 @@ async function idsOf(rows: Promise<{ id: string }[]>): Promise<string[]> {
 
 function hash(uri: string): string {
   return createHash('sha256').update(uri).digest('hex');
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return typeof error === 'object' && error !== null && 'code' in error && error.code === code;
 }
