@@ -133,10 +133,18 @@ function findMissingFields(files: ReadonlyMap<string, string>, source: string): 
   const present = findModels([...files.values()].join('\n'));
   return findModels(source).flatMap(({ name, text }) => {
     const there = findFields(present.find(model => model.name === name)?.text ?? '');
-    return [...findFields(text)]
-      .filter(([field]) => !there.has(field))
-      .map(([, line]) => `model ${name} lacks a line of this version; add: ${line.replaceAll(/\s+/g, ' ')}`);
+    return [...findFields(text)].flatMap(([field, line]) => {
+      const wanted = line.replaceAll(/\s+/g, ' ');
+      const present = there.get(field);
+      if (present === undefined) return [`model ${name} lacks a line of this version; add: ${wanted}`];
+      return typeOf(present) === typeOf(line) ? [] : [`model ${name} has a line of another version; change it to: ${wanted}`];
+    });
   });
+}
+
+/** `String?` of `sessionId String? @map("s")`; attributes are the host's own business. */
+function typeOf(line: string): string | undefined {
+  return /^\w+\s+(\S+)/.exec(line)?.[1];
 }
 
 interface Block {

@@ -85,6 +85,8 @@ CREATE TABLE "McpSession" (
     "createdAt" TIMESTAMP(3) NOT NULL,
     "lastSeenAt" TIMESTAMP(3) NOT NULL,
     "expiresAt" TIMESTAMP(3) NOT NULL,
+    "holder" TEXT,
+    "delivered" INTEGER NOT NULL DEFAULT 0,
 
     CONSTRAINT "McpSession_pkey" PRIMARY KEY ("id")
 );
@@ -102,8 +104,9 @@ CREATE TABLE "McpSubscription" (
 CREATE TABLE "McpEvent" (
     "stream" TEXT NOT NULL,
     "seq" INTEGER NOT NULL,
-    "sessionId" TEXT NOT NULL,
+    "sessionId" TEXT,
     "data" TEXT NOT NULL,
+    "bytes" INTEGER NOT NULL DEFAULT 0,
     "final" BOOLEAN NOT NULL,
     "expiresAt" TIMESTAMP(3) NOT NULL,
 
@@ -154,7 +157,7 @@ CREATE INDEX "McpSession_principal_lastSeenAt_idx" ON "McpSession"("principal", 
 CREATE INDEX "McpSession_expiresAt_idx" ON "McpSession"("expiresAt");
 
 -- CreateIndex
-CREATE INDEX "McpSubscription_uriHash_idx" ON "McpSubscription"("uriHash");
+CREATE INDEX "McpSubscription_uriHash_sessionId_idx" ON "McpSubscription"("uriHash", "sessionId");
 
 -- CreateIndex
 CREATE INDEX "McpEvent_sessionId_idx" ON "McpEvent"("sessionId");

@@ -73,7 +73,9 @@ CREATE TABLE "McpSession" (
     "initialized" BOOLEAN NOT NULL DEFAULT false,
     "createdAt" DATETIME NOT NULL,
     "lastSeenAt" DATETIME NOT NULL,
-    "expiresAt" DATETIME NOT NULL
+    "expiresAt" DATETIME NOT NULL,
+    "holder" TEXT,
+    "delivered" INTEGER NOT NULL DEFAULT 0
 );
 
 -- CreateTable
@@ -90,8 +92,9 @@ CREATE TABLE "McpSubscription" (
 CREATE TABLE "McpEvent" (
     "stream" TEXT NOT NULL,
     "seq" INTEGER NOT NULL,
-    "sessionId" TEXT NOT NULL,
+    "sessionId" TEXT,
     "data" TEXT NOT NULL,
+    "bytes" INTEGER NOT NULL DEFAULT 0,
     "final" BOOLEAN NOT NULL,
     "expiresAt" DATETIME NOT NULL,
 
@@ -141,7 +144,7 @@ CREATE INDEX "McpSession_principal_lastSeenAt_idx" ON "McpSession"("principal", 
 CREATE INDEX "McpSession_expiresAt_idx" ON "McpSession"("expiresAt");
 
 -- CreateIndex
-CREATE INDEX "McpSubscription_uriHash_idx" ON "McpSubscription"("uriHash");
+CREATE INDEX "McpSubscription_uriHash_sessionId_idx" ON "McpSubscription"("uriHash", "sessionId");
 
 -- CreateIndex
 CREATE INDEX "McpEvent_sessionId_idx" ON "McpEvent"("sessionId");

@@ -12,9 +12,11 @@ const columns = {
     'createdAt',
     'lastSeenAt',
     'expiresAt',
+    'holder',
+    'delivered',
   ],
   mcpSubscription: ['sessionId', 'uriHash', 'uri'],
-  mcpEvent: ['sessionId', 'stream', 'seq', 'data', 'final', 'expiresAt'],
+  mcpEvent: ['sessionId', 'stream', 'seq', 'data', 'bytes', 'final', 'expiresAt'],
   mcpContinuation: ['id', 'principal', 'request', 'answers', 'expiresAt'],
 } as const;
 

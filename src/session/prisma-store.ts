@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
+import { BATCH, batches } from './batches.ts';
 import { assertDelegates } from './delegates.ts';
 import { FOREIGN_KEY_VIOLATION, hasCode, UNIQUE_VIOLATION } from './prisma-code.ts';
 import type { ContinuationDelegate } from './prisma-continuations.ts';
 import { prismaContinuations } from './prisma-continuations.ts';
 import type { EventDelegate } from './prisma-events.ts';
 import { prismaEvents } from './prisma-events.ts';
-import type { Session, Store } from './store.ts';
+import type { DeliveredDelegate } from './prisma-push.ts';
+import { prismaPush } from './prisma-push.ts';
+import type { EndedSession, ListedSession, Session, Store } from './store.ts';
 
 /**
  * Protocol state as rows of the host's own database, through its own Prisma client: they survive restarts and are shared by processes.
@@ -21,22 +24,24 @@ export function prismaStore(prisma: object): Store {
   const mcpSession = delegates.mcpSession as SessionDelegate;
   const mcpSubscription = delegates.mcpSubscription as SubscriptionDelegate;
 
-  // Ends those of `ids` that still fulfil `condition`; the ids that are gone afterwards, whoever ended them.
-  const endWhere = async (ids: string[], condition: SessionWhere): Promise<string[]> => {
+  // Ends those of `sessions` that still fulfil `condition`; the ones that are gone afterwards, whoever ended them.
+  const endWhere = async (sessions: EndedSession[], condition: SessionWhere): Promise<EndedSession[]> => {
+    const ids = sessions.map(session => session.id);
     const { count } = await mcpSession.deleteMany({ where: { id: { in: ids }, ...condition } });
-    if (count === ids.length) return ids;
+    if (count === ids.length) return sessions;
     const left = new Set(await idsOf(mcpSession.findMany({ where: { id: { in: ids } }, select: { id: true } })));
-    return ids.filter(id => !left.has(id));
+    return sessions.filter(session => !left.has(session.id));
   };
 
   return {
     ...prismaEvents(delegates.mcpEvent as EventDelegate),
+    push: prismaPush(delegates.mcpEvent as EventDelegate, delegates.mcpSession as DeliveredDelegate),
     ...prismaContinuations(delegates.mcpContinuation as ContinuationDelegate),
     async create(session) {
       await mcpSession.create({ data: { ...session }, select: { id: true } });
     },
     async find(id) {
-      const row = await mcpSession.findUnique({ where: { id } });
+      const row = await mcpSession.findUnique({ where: { id }, select: sessionColumns });
       // MySQL compares text without regard to case.
       return row?.id === id ? row : undefined;
     },
@@ -61,20 +66,19 @@ export function prismaStore(prisma: object): Store {
       return count > 0;
     },
     async evict(principal, keep) {
-      const ended: string[] = [];
+      const ended: EndedSession[] = [];
       for (;;) {
         const surplus = await mcpSession.findMany({
           where: { principal },
           orderBy: [{ lastSeenAt: 'desc' }, { createdAt: 'desc' }, { id: 'desc' }],
           skip: keep,
           take: BATCH,
-          select: { id: true, lastSeenAt: true },
+          select: { ...endedColumns, lastSeenAt: true },
         });
         const newest = surplus[0];
         if (!newest) break;
-        const ids = surplus.map(row => row.id);
         // One that was seen since it was selected is no longer the longest idle, and stays.
-        const gone = await endWhere(ids, { lastSeenAt: { lte: newest.lastSeenAt } });
+        const gone = await endWhere(surplus, { lastSeenAt: { lte: newest.lastSeenAt } });
         ended.push(...gone);
         if (surplus.length < BATCH || gone.length === 0) break;
       }
@@ -82,8 +86,8 @@ export function prismaStore(prisma: object): Store {
     },
     async sweep(now, limit) {
       const expired = { expiresAt: { lte: now } };
-      const ids = await idsOf(mcpSession.findMany({ where: expired, orderBy: [{ expiresAt: 'asc' }], take: limit, select: { id: true } }));
-      return ids.length === 0 ? ids : endWhere(ids, expired);
+      const sessions = await mcpSession.findMany({ where: expired, orderBy: [{ expiresAt: 'asc' }], take: limit, select: endedColumns });
+      return sessions.length === 0 ? sessions : endWhere(sessions, expired);
     },
     async subscribe(sessionId, uri) {
       try {
@@ -109,39 +113,106 @@ export function prismaStore(prisma: object): Store {
       }
       return found;
     },
+    async subscribedTo(uri, after, limit) {
+      const where = { uriHash: hash(uri), ...(after !== undefined && { sessionId: { gt: after } }) };
+      const rows = await mcpSubscription.findMany({ where, orderBy: { sessionId: 'asc' }, take: limit, select: { sessionId: true } });
+      return rows.map(row => row.sessionId);
+    },
+    reachable(since, after, limit) {
+      const where = {
+        initialized: true,
+        OR: [{ holder: { not: null } }, { lastSeenAt: { gte: since } }],
+        ...(after !== undefined && { id: { gt: after } }),
+      };
+      return idsOf(mcpSession.findMany({ where, orderBy: [{ id: 'asc' }], take: limit, select: { id: true } }));
+    },
+    async claim(id, holder, { from, ifFree = false } = {}) {
+      const { count } = await mcpSession.updateMany({
+        where: { id, ...(ifFree && { holder: null }) },
+        data: { holder, ...(from !== undefined && { delivered: from }) },
+      });
+      if (count === 0 || from !== undefined) return count === 0 ? undefined : from;
+      // Nobody else moves it any more.
+      const row = await mcpSession.findUnique({ where: { id }, select: { id: true, delivered: true } });
+      return row?.delivered;
+    },
+    async advance(id, holder, from, to) {
+      const { count } = await mcpSession.updateMany({ where: { id, holder, delivered: from }, data: { delivered: to } });
+      return count > 0;
+    },
+    async release(id, holder) {
+      await mcpSession.updateMany({ where: { id, holder }, data: { holder: null } });
+    },
+    async list({ principal, now, take, after }) {
+      const where = {
+        // Both bounds in one range, for the index.
+        expiresAt: { gt: now, ...(after && { lte: after.expiresAt }) },
+        ...(principal !== undefined && { principal }),
+        ...(after && { OR: [{ expiresAt: { lt: after.expiresAt } }, { id: { lt: after.id } }] }),
+      };
+      return mcpSession.findMany({ where, orderBy: [{ expiresAt: 'desc' }, { id: 'desc' }], take, select: listedColumns });
+    },
   };
 }
 
-/** Ids in one query: below the bind variable limit of every database (SQLite before 3.32: 999). */
-const BATCH = 500;
+const sessionColumns = {
+  id: true,
+  transport: true,
+  revision: true,
+  principal: true,
+  clientInfo: true,
+  capabilities: true,
+  logLevel: true,
+  initialized: true,
+  createdAt: true,
+  lastSeenAt: true,
+  expiresAt: true,
+} as const satisfies { [column in keyof Session]: true };
+const endedColumns = { id: true, principal: true, clientInfo: true, revision: true } as const satisfies {
+  [column in keyof EndedSession]: true;
+};
+const listedColumns = { ...sessionColumns, holder: true } as const;
 
 type In = { in: readonly string[] };
-type SessionWhere = { id?: string | In; principal?: string | null; lastSeenAt?: { lt?: Date; lte?: Date }; expiresAt?: { lte: Date } };
+type SessionWhere = {
+  id?: string | In | { gt: string } | { lt: string };
+  principal?: string | null;
+  initialized?: boolean;
+  lastSeenAt?: { lt?: Date; lte?: Date; gte?: Date };
+  expiresAt?: { gt?: Date; lt?: Date; lte?: Date };
+  holder?: string | null | { not: null };
+  delivered?: number;
+  OR?: SessionWhere[];
+};
+/** A session with the state of its outbound stream. */
+type SessionRow = ListedSession & { delivered: number };
+type Column = keyof SessionRow;
 
 /** The part of the generated `McpSession` delegate that is used; generated types are not known here. */
 interface SessionDelegate {
   create(args: { data: Session; select: { id: true } }): Promise<unknown>;
-  findUnique(args: { where: { id: string } }): Promise<Session | null>;
-  findMany(args: {
+  findUnique<C extends Column>(args: { where: { id: string }; select: { [column in C]: true } }): Promise<Pick<SessionRow, C> | null>;
+  findMany<C extends Column>(args: {
     where: SessionWhere;
-    orderBy?: { [column in 'lastSeenAt' | 'createdAt' | 'expiresAt' | 'id']?: 'asc' | 'desc' }[];
+    orderBy?: { [column in Column]?: 'asc' | 'desc' }[];
     skip?: number;
     take?: number;
-    select: { id: true; lastSeenAt?: true };
-  }): Promise<Pick<Session, 'id' | 'lastSeenAt'>[]>;
+    select: { [column in C]: true };
+  }): Promise<Pick<SessionRow, C>[]>;
   count(args: { where: SessionWhere }): Promise<number>;
-  updateMany(args: { where: SessionWhere; data: Partial<Session> }): Promise<{ count: number }>;
+  updateMany(args: { where: SessionWhere; data: Partial<SessionRow> }): Promise<{ count: number }>;
   deleteMany(args: { where: SessionWhere }): Promise<{ count: number }>;
 }
 
 interface SubscriptionDelegate {
   create(args: { data: { sessionId: string; uriHash: string; uri: string }; select: { sessionId: true } }): Promise<unknown>;
-  findMany(args: { where: { uriHash: string; sessionId: In }; select: { sessionId: true } }): Promise<{ sessionId: string }[]>;
+  findMany(args: {
+    where: { uriHash: string; sessionId?: In | { gt: string } };
+    orderBy?: { sessionId: 'asc' };
+    take?: number;
+    select: { sessionId: true };
+  }): Promise<{ sessionId: string }[]>;
   deleteMany(args: { where: { sessionId: string; uriHash: string } }): Promise<{ count: number }>;
-}
-
-function* batches(ids: readonly string[]): Generator<readonly string[]> {
-  for (let start = 0; start < ids.length; start += BATCH) yield ids.slice(start, start + BATCH);
 }
 
 async function idsOf(rows: Promise<{ id: string }[]>): Promise<string[]> {

@@ -1,6 +1,12 @@
-import { randomBytes } from 'node:crypto';
+import { Endings } from './endings.ts';
+import type { Lifecycle, SessionEndReason, SessionRejectReason } from './lifecycle.ts';
+import type { SessionPage, SessionQuery } from './list-sessions.ts';
+import { listSessions } from './list-sessions.ts';
+import type { SessionInit } from './new-session.ts';
+import { isSessionId, newSession } from './new-session.ts';
 import { PrincipalCap } from './principal-cap.ts';
-import { assertStorableUri, toStorable } from './storable.ts';
+import { SessionCache } from './session-cache.ts';
+import { assertStorableUri } from './storable.ts';
 import type { Session, SessionPatch, Store } from './store.ts';
 import { Uses } from './uses.ts';
 
@@ -19,6 +25,10 @@ export interface SessionsOptions {
   sweepMs: number;
   /** Takes what fails in the background. */
   onError: (error: unknown) => void;
+  /** Tells other processes of a row that is gone, or reads differently. @default nobody is told */
+  tellOthers?: ((id: string, what: 'ended' | 'changed') => void) | undefined;
+  /** Tells the host what happens to sessions. @default nobody is told */
+  lifecycle?: Lifecycle | undefined;
   /** Sessions kept in memory; past them the one read longest ago is dropped, and read again when it is used. @default 10000 */
   maxCached?: number;
   /** Rows per sweeping query. @default 500 */
@@ -26,9 +36,6 @@ export interface SessionsOptions {
   /** Milliseconds since 1970. @default Date.now */
   now?: () => number;
 }
-
-/** What a new session begins with. */
-export type SessionInit = Pick<Session, 'transport' | 'revision' | 'principal' | 'clientInfo' | 'capabilities'>;
 
 /**
  * The sessions as one process sees them: the rows of a store behind a short-lived cache, so that serving a call writes nothing.
@@ -39,10 +46,10 @@ export class Sessions {
   readonly #options: Required<SessionsOptions>;
   readonly #store: Store;
   readonly #now: () => number;
-  readonly #cache = new Map<string, Entry>();
-  readonly #reading = new Map<string, Reading>();
-  readonly #listeners = new Set<(id: string) => void>();
+  readonly #cache: SessionCache;
   readonly #uses: Uses;
+  readonly #endings: Endings;
+  readonly #lifecycle: Lifecycle | undefined;
   readonly #cap: PrincipalCap;
   readonly #timers: NodeJS.Timeout[];
   #flushing: Promise<void> = Promise.resolve();
@@ -51,12 +58,15 @@ export class Sessions {
 
   constructor(options: SessionsOptions) {
     const touchMs = Math.min(options.touchMs, options.idleMs / 4, MAX_TIMER_MS);
-    this.#options = { maxCached: 10_000, sweepBatch: 500, now: Date.now, ...options, touchMs };
+    this.#options = { maxCached: 10_000, sweepBatch: 500, now: Date.now, lifecycle: undefined, tellOthers: undefined, ...options, touchMs };
+    this.#lifecycle = options.lifecycle;
     this.#store = options.store;
     this.#now = this.#options.now;
     this.#flushedAt = this.#now();
+    this.#cache = new SessionCache(this.#options.maxCached);
     this.#uses = new Uses(this.#store, this.#options);
-    const { maxPerPrincipal, sweepMs, onError } = this.#options;
+    const { maxPerPrincipal, sweepMs, onError, lifecycle } = this.#options;
+    this.#endings = new Endings({ cache: this.#cache, uses: this.#uses, lifecycle, onError });
     this.#cap = new PrincipalCap({ max: maxPerPrincipal, evict: principal => this.#evict(principal), onError });
     this.#timers = [setInterval(() => void this.flush(), touchMs), setInterval(() => void this.sweep(), Math.min(sweepMs, MAX_TIMER_MS))];
     for (const timer of this.#timers) timer.unref();
@@ -69,21 +79,10 @@ export class Sessions {
    */
   async open(init: SessionInit): Promise<Session> {
     const now = this.#now();
-    const session: Session = {
-      id: `mcp_${randomBytes(32).toString('base64url')}`,
-      transport: init.transport,
-      revision: init.revision,
-      principal: init.principal,
-      clientInfo: toStorable(init.clientInfo, 'params.clientInfo'),
-      capabilities: toStorable(init.capabilities, 'params.capabilities'),
-      logLevel: null,
-      initialized: false,
-      createdAt: new Date(now),
-      lastSeenAt: new Date(now),
-      expiresAt: new Date(now + this.#options.idleMs),
-    };
+    const session = newSession(init, now, this.#idleMsOf(init));
     await this.#store.create(session);
-    this.#remember({ session, readAt: now });
+    this.#cache.set({ session, readAt: now });
+    this.#lifecycle?.created(session);
     this.#cap.opened(session.principal);
     return session;
   }
@@ -96,18 +95,20 @@ export class Sessions {
   find(id: string, principal: string | null): Session | undefined | Promise<Session | undefined> {
     const now = this.#now();
     const entry = this.#cache.get(id);
-    if (entry === undefined) return ID.test(id) ? this.#readFor(id, principal) : undefined;
+    if (entry === undefined) return isSessionId(id) ? this.#readFor(id, principal) : undefined;
     const isFresh = now - entry.readAt < this.#options.cacheMs && now < entry.session.expiresAt.getTime();
-    return isFresh ? this.#admit(entry.session, principal, now) : this.#readFor(id, principal);
+    return isFresh && isSettled(entry.session) ? this.#admit(entry.session, principal, now) : this.#readFor(id, principal);
   }
 
   /** Sets single columns; `false` if the session is gone. */
   async update(id: string, patch: SessionPatch): Promise<boolean> {
     const exists = await this.#store.update(id, patch);
-    this.#abandonReading(id);
+    this.#cache.abandon(id);
     const entry = this.#cache.get(id);
-    if (!exists) this.#announceKnown(id);
+    if (!exists) this.#endings.gone(id);
     else if (entry) entry.session = { ...entry.session, ...patch };
+    if (exists && patch.logLevel !== undefined) this.#options.tellOthers?.(id, 'changed');
+    if (exists && patch.initialized) this.#lifecycle?.tell('initialized', this.#endings.known(id));
     return exists;
   }
 
@@ -119,7 +120,7 @@ export class Sessions {
   async subscribe(id: string, uri: string): Promise<boolean> {
     assertStorableUri(uri);
     const exists = await this.#store.subscribe(id, uri);
-    if (!exists) this.#announceKnown(id);
+    if (!exists) this.#endings.gone(id);
     return exists;
   }
 
@@ -133,22 +134,44 @@ export class Sessions {
   }
 
   /** Ends a session; `false` if it was gone. */
-  async end(id: string): Promise<boolean> {
-    if (!ID.test(id)) return false;
+  async end(id: string, reason: SessionEndReason = 'client'): Promise<boolean> {
+    if (!isSessionId(id)) return false;
+    const isUnknown = this.#lifecycle !== undefined && this.#cache.get(id) === undefined;
+    const subject = (isUnknown ? await this.#store.find(id) : undefined) ?? this.#endings.known(id);
     const ended = await this.#store.end(id);
-    this.#announce(id);
+    if (ended) this.#endings.ended(subject, reason);
+    else this.#endings.gone(id);
+    if (ended) this.#options.tellOthers?.(id, 'ended');
     return ended;
+  }
+
+  /** Takes note that another process has ended a session. */
+  endedElsewhere(id: string): void {
+    this.#endings.gone(id);
+  }
+
+  /** A page of all sessions, whichever process serves them. @throws {RangeError} as `listSessions` */
+  list(query: SessionQuery = {}): Promise<SessionPage> {
+    return listSessions(this.#store, query, this.#now());
+  }
+
+  /** Tells that a request of `principal` was refused for the session it named. @param reason What a look at the session doesn't say. */
+  rejected(id: string, principal: string | null, reason?: SessionRejectReason): void {
+    if (this.#lifecycle === undefined) return;
+    const session = this.#cache.get(id)?.session;
+    const isOwn = session?.principal === principal;
+    const found = session === undefined ? 'unknown' : isOwn ? 'transport' : 'principal';
+    this.#lifecycle.tell('rejected', isOwn ? session : { id, principal }, reason ?? found);
   }
 
   /** Drops what is cached of a session, so that its next use reads the row. */
   forget(id: string): void {
     this.#cache.delete(id);
-    this.#abandonReading(id);
   }
 
   /** Keeps a session alive while a call runs or a stream is open. Call what it returns when that is over. */
   retain(id: string): () => void {
-    return this.#uses.retain(id);
+    return this.#uses.retain(id, this.#idleMsOf(this.#cache.get(id)?.session));
   }
 
   /**
@@ -156,8 +179,7 @@ export class Sessions {
    * Sessions that this process never saw may be among them.
    */
   onEnd(listener: (id: string) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#endings.onEnd(listener);
   }
 
   /** Writes the buffered uses, looks whether the retained sessions still exist, and waits for evictions under way. Never rejects. */
@@ -185,33 +207,33 @@ export class Sessions {
 
   #admit(session: Session, principal: string | null, now: number): Session | undefined {
     if (session.principal !== principal) return undefined;
-    this.#uses.mark(session.id, now);
+    if (session.transport !== 'sse') this.#uses.mark(session.id, now);
     return session;
   }
 
   async #readFor(id: string, principal: string | null): Promise<Session | undefined> {
-    let reading = this.#reading.get(id);
-    if (!reading) {
-      reading = { isStale: false, session: Promise.resolve(undefined) };
-      this.#reading.set(id, reading);
-      reading.session = this.#read(id, reading);
-    }
-    const session = await reading.session;
-    return session && this.#admit(session, principal, this.#now());
+    const session = await this.#cache.read(id, isCurrent => this.#read(id, isCurrent));
+    const admitted = session && this.#admit(session, principal, this.#now());
+    if (admitted) this.#lifecycle?.served(admitted);
+    return admitted;
   }
 
-  async #read(id: string, reading: Reading): Promise<Session | undefined> {
+  async #read(id: string, isCurrent: () => boolean): Promise<Session | undefined> {
     const readAt = this.#now();
-    try {
-      const session = await this.#store.find(id);
-      const isAlive = session !== undefined && !this.#isExpired(session);
-      if (reading.isStale) return isAlive ? session : undefined;
-      if (isAlive) this.#remember({ session, readAt });
-      else this.#announceKnown(id);
-      return isAlive ? session : undefined;
-    } finally {
-      if (this.#reading.get(id) === reading) this.#reading.delete(id);
+    const session = await this.#store.find(id);
+    const isAlive = session !== undefined && !this.#isExpired(session);
+    if (isCurrent()) {
+      if (isAlive) this.#cache.set({ session, readAt });
+      else if (session !== undefined) this.#endings.expired(id);
+      else this.#endings.gone(id);
     }
+    return isAlive ? session : undefined;
+  }
+
+  /** An HTTP+SSE session lives as long as its stream; a process that was killed leaves the row, and nobody can use it any more. */
+  #idleMsOf(session: Pick<Session, 'transport'> | undefined): number {
+    const { idleMs, touchMs } = this.#options;
+    return session?.transport === 'sse' ? Math.min(idleMs, SSE_TOUCHES * touchMs) : idleMs;
   }
 
   /** By its row, or by what this process has seen of it and not yet written. */
@@ -220,45 +242,12 @@ export class Sessions {
     return this.#now() >= Math.max(session.expiresAt.getTime(), usedUntil);
   }
 
-  #remember(entry: Entry): void {
-    const { id } = entry.session;
-    // A Map lists its keys in the order of insertion: entries read longest ago come first.
-    this.#cache.delete(id);
-    this.#cache.set(id, entry);
-    if (this.#cache.size <= this.#options.maxCached) return;
-    const [oldest] = this.#cache.keys();
-    if (oldest !== undefined) this.#cache.delete(oldest);
-  }
-
-  #abandonReading(id: string): void {
-    const reading = this.#reading.get(id);
-    if (!reading) return;
-    reading.isStale = true;
-    this.#reading.delete(id);
-  }
-
-  #announceKnown(id: string): void {
-    if (this.#cache.has(id) || this.#uses.isRetained(id)) this.#announce(id);
-  }
-
-  #announce(id: string): void {
-    this.forget(id);
-    this.#uses.drop(id);
-    for (const listener of this.#listeners) {
-      try {
-        listener(id);
-      } catch (error) {
-        this.#options.onError(error);
-      }
-    }
-  }
-
   async #flushNow(): Promise<void> {
     this.#flushedAt = this.#now();
     const retained = this.#uses.markRetained();
     await this.#uses.write();
     const existing = new Set(retained.length === 0 ? [] : await this.#store.existing(retained));
-    for (const id of retained) if (!existing.has(id)) this.#announceKnown(id);
+    for (const id of retained) if (!existing.has(id)) this.#endings.gone(id);
     await this.#cap.settle();
   }
 
@@ -267,9 +256,9 @@ export class Sessions {
     // After a long pause of this process its own uses come first.
     if (this.#now() - this.#flushedAt >= touchMs) await this.flush();
     for (;;) {
-      const ended = await this.#store.sweep(new Date(this.#now()), sweepBatch);
-      for (const id of ended) this.#announce(id);
-      if (ended.length < sweepBatch) break;
+      const expired = await this.#store.sweep(new Date(this.#now()), sweepBatch);
+      this.#endings.allEnded(expired, 'expired');
+      if (expired.length < sweepBatch) break;
     }
     while ((await this.#store.sweepContinuations(new Date(this.#now()), sweepBatch)) === sweepBatch);
     while ((await this.#store.sweepEvents(new Date(this.#now()), sweepBatch)) === sweepBatch);
@@ -280,23 +269,18 @@ export class Sessions {
     this.#uses.markRetained();
     await this.#uses.write(id => this.#cache.get(id)?.session.principal === principal);
     const { ended, left } = await this.#store.evict(principal, this.#options.maxPerPrincipal);
-    for (const id of ended) this.#announce(id);
+    this.#endings.allEnded(ended, 'ended', 'evicted');
+    for (const { id } of ended) this.#options.tellOthers?.(id, 'ended');
     return left;
   }
 }
 
-/** `mcp_` and 32 bytes as base64url. */
-const ID = /^mcp_[\w-]{43}$/;
+/** An HTTP+SSE session is opened before its client says who it is, and that may reach another process. */
+function isSettled({ transport, initialized }: Session): boolean {
+  return transport !== 'sse' || initialized;
+}
+
+/** Writes of `lastSeenAt` that a process with an HTTP+SSE stream has to miss before the session expires. */
+const SSE_TOUCHES = 10;
 /** What Node's timers can count to. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
-
-interface Entry {
-  session: Session;
-  readonly readAt: number;
-}
-
-interface Reading {
-  session: Promise<Session | undefined>;
-  /** The row changed while it was being read; the result must not be cached. */
-  isStale: boolean;
-}

@@ -23,9 +23,9 @@ export class Uses {
     return this.#unwritten.get(id) ?? 0;
   }
 
-  /** In use until what it returns is called. */
-  retain(id: string): () => void {
-    const hold = this.#holds.get(id) ?? { count: 0 };
+  /** In use until what it returns is called. @param idleMs Milliseconds it lives after its last use, where that is not as long as for others. */
+  retain(id: string, idleMs: number = this.#idleMs): () => void {
+    const hold = this.#holds.get(id) ?? { count: 0, idleMs };
     this.#holds.set(id, hold);
     hold.count += 1;
     let isReleased = false;
@@ -33,7 +33,7 @@ export class Uses {
       // After `drop` the hold is no longer the one listed, and there is nothing to release.
       if (isReleased || this.#holds.get(id) !== hold) return;
       isReleased = true;
-      this.mark(id, this.#now());
+      if (hold.idleMs === this.#idleMs) this.mark(id, this.#now());
       hold.count -= 1;
       if (hold.count === 0) this.#holds.delete(id);
     };
@@ -59,12 +59,20 @@ export class Uses {
 
   /** Writes all uses, or those `isDue` picks, with one `touch` per 500. What could not be written stays for the next time. */
   async write(isDue: (id: string) => boolean = () => true): Promise<void> {
-    const due = [...this.#unwritten.keys()].filter(isDue);
-    for (let start = 0; start < due.length; start += BATCH) await this.#writeBatch(due.slice(start, start + BATCH));
+    const byIdle = new Map<number, string[]>();
+    for (const id of [...this.#unwritten.keys()].filter(isDue)) {
+      const { idleMs } = this.#holds.get(id) ?? { idleMs: this.#idleMs };
+      const ids = byIdle.get(idleMs);
+      if (ids) ids.push(id);
+      else byIdle.set(idleMs, [id]);
+    }
+    for (const [idleMs, due] of byIdle) {
+      for (let start = 0; start < due.length; start += BATCH) await this.#writeBatch(due.slice(start, start + BATCH), idleMs);
+    }
   }
 
   /** Writes the latest use among these to all of them: one query, and none expires too early. */
-  async #writeBatch(ids: readonly string[]): Promise<void> {
+  async #writeBatch(ids: readonly string[], idleMs: number): Promise<void> {
     const uses = new Map<string, number>();
     for (const id of ids) {
       const at = this.#unwritten.get(id);
@@ -74,7 +82,7 @@ export class Uses {
     if (uses.size === 0) return;
     const latest = Math.max(...uses.values());
     try {
-      await this.#store.touch([...uses.keys()], new Date(latest), new Date(latest + this.#idleMs));
+      await this.#store.touch([...uses.keys()], new Date(latest), new Date(latest + idleMs));
     } catch (error) {
       for (const [id, at] of uses) this.mark(id, Math.max(at, this.lastOf(id)));
       throw error;
@@ -86,4 +94,5 @@ const BATCH = 500;
 
 interface Hold {
   count: number;
+  readonly idleMs: number;
 }

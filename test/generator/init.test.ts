@@ -80,6 +80,14 @@ describe('koa-mcp init', () => {
     expect(warnings.join()).not.toContain('McpSubscription lacks');
   });
 
+  it('names lines whose type is another now, whatever attributes they have', async () => {
+    const source = await readFile(new URL('../../prisma/mcp.prisma', import.meta.url), 'utf8');
+    const older = source.replace(/sessionId String\?/, 'sessionId String').replace(/data +String/, 'data String @db.Text');
+    await write('prisma/schema.prisma', `${header}\n${older}`);
+    const { warnings } = await init({ cwd });
+    expect(warnings).toEqual(['model McpEvent has a line of another version; change it to: sessionId String?']);
+  });
+
   it.each([
     ["export default { schema: 'db/main.prisma' };", 'db/main.prisma'],
     ["export default defineConfig({\n  schema: path.join('db', 'main.prisma'),\n});", 'db/main.prisma'],

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { SessionInit, SessionsOptions } from '../../src/session/sessions.ts';
+import type { SessionInit } from '../../src/session/new-session.ts';
+import type { SessionsOptions } from '../../src/session/sessions.ts';
 import { Sessions } from '../../src/session/sessions.ts';
 import type { Session, Store } from '../../src/session/store.ts';
 import { memoryStore } from '../../src/session/store.ts';

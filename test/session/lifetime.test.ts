@@ -214,3 +214,37 @@ describe('a retained session', () => {
     expect(calls.map(call => call.verb)).toEqual(['touch', 'existing']);
   });
 });
+
+describe('the idle time of an HTTP+SSE session', () => {
+  it('is short, for without its stream nobody can use it: ten writes of its last use', async () => {
+    const clock = new Clock();
+    const { sessions, ended } = node({ clock, touchMs: 60_000 });
+    const { id } = await sessions.open(newInit({ transport: 'sse' }));
+    clock.advance(599_999);
+    await sessions.find(id, 'ada');
+    await sessions.flush();
+    await sessions.sweep();
+    expect(ended).toEqual([]);
+    clock.advance(1);
+    await sessions.sweep();
+    expect(ended).toEqual([id]);
+  });
+
+  it('does not pass while its stream is open, nor is it prolonged by calls that other processes serve', async () => {
+    const [clock, store] = [new Clock(), memoryStore()];
+    const [a, b] = [node({ clock, store, touchMs: 60_000 }), node({ clock, store, touchMs: 60_000 })];
+    const { id } = await a.sessions.open(newInit({ transport: 'sse' }));
+    a.sessions.retain(id);
+    for (let i = 0; i < 5; i += 1) {
+      clock.advance(599_000);
+      await a.sessions.flush();
+      await b.sessions.sweep();
+    }
+    expect(await b.sessions.find(id, 'ada')).toMatchObject({ id });
+    const finish = b.sessions.retain(id);
+    await b.sessions.flush();
+    finish();
+    await b.sessions.flush();
+    expect((await store.find(id))?.expiresAt).toEqual(new Date(clock.now + 600_000));
+  });
+});

@@ -27,6 +27,14 @@ describeDatabases('prismaStore’s queries', provider => {
     expect(await made(() => store.touch(ids, later(1), later(2)))).toEqual(['updateMany']);
     expect(await made(() => store.subscribe(id, 'a://1'))).toEqual(['create']);
     expect(await made(() => store.subscribers('a://1', ids))).toEqual(['findMany']);
+    expect(await made(() => store.subscribedTo('a://1', undefined, 10))).toEqual(['findMany']);
+    expect(await made(() => store.reachable(later(0), id, 10))).toEqual(['findMany']);
+    expect(await made(() => store.claim(id, 'me'))).toEqual(['updateMany', 'findUnique']);
+    expect(await made(() => store.claim(id, 'me', { from: 1 }))).toEqual(['updateMany']);
+    expect(await made(() => store.claim(id, 'you', { ifFree: true }))).toEqual(['updateMany']);
+    expect(await made(() => store.advance(id, 'me', 1, 2))).toEqual(['updateMany']);
+    expect(await made(() => store.release(id, 'me'))).toEqual(['updateMany']);
+    expect(await made(() => store.list({ now: later(0), take: 10 }))).toEqual(['findMany']);
     expect(await made(() => store.unsubscribe(id, 'a://1'))).toEqual(['deleteMany']);
     expect(await made(() => store.evict('ada', 5))).toEqual(['findMany', 'count']);
     expect(await made(() => store.evict('ada', 4))).toEqual(['findMany', 'deleteMany']);
@@ -59,7 +67,7 @@ describeDatabases('prismaStore’s queries', provider => {
     const [used, idle] = [newSession(), newSession()];
     const store = prismaStore(beforeDelete(prisma, () => other.touch([used.id], later(900), later(1_900))));
     await Promise.all([store.create(used), store.create(idle)]);
-    expect(await store.sweep(later(1_000), 10)).toEqual([idle.id]);
+    expect(await store.sweep(later(1_000), 10)).toMatchObject([{ id: idle.id }]);
     expect(await store.find(used.id)).toMatchObject({ expiresAt: later(1_900) });
   });
 
@@ -70,7 +78,7 @@ describeDatabases('prismaStore’s queries', provider => {
     const [used, idle] = [newSession(), newSession()];
     const store = prismaStore(beforeDelete(prisma, () => other.touch([used.id], later(900), later(1_900))));
     await Promise.all([store.create(used), store.create(idle)]);
-    expect((await store.evict('ada', 0)).ended).toEqual([idle.id]);
+    expect((await store.evict('ada', 0)).ended).toMatchObject([{ id: idle.id }]);
     expect(await store.existing([used.id, idle.id])).toEqual([used.id]);
   });
 
@@ -81,7 +89,7 @@ describeDatabases('prismaStore’s queries', provider => {
     const [a, b] = [newSession(), newSession()];
     const store = prismaStore(beforeDelete(prisma, () => other.end(a.id)));
     await Promise.all([store.create(a), store.create(b)]);
-    expect((await store.sweep(later(1_000), 10)).sort()).toEqual([a.id, b.id].sort());
+    expect((await store.sweep(later(1_000), 10)).map(({ id }) => id).sort()).toEqual([a.id, b.id].sort());
   });
 });
 
@@ -99,11 +107,18 @@ describe('prismaStore at start-up', () => {
 
   it('names the columns that an older copy of the models lacks', async () => {
     await using database = await openDatabase('sqlite');
-    const { mcpSession, mcpSubscription } = database.prisma;
-    const { logLevel, uriHash, ...rest } = { ...mcpSession.fields, ...mcpSubscription.fields };
-    expect([logLevel, uriHash]).not.toContain(undefined);
-    const old = { mcpSession: { fields: rest }, mcpSubscription: { fields: rest } };
-    expect(() => prismaStore(old)).toThrow('no column McpSession.logLevel, no column McpSubscription.uriHash');
+    const { mcpSession, mcpSubscription, mcpEvent } = database.prisma;
+    const { logLevel, holder, delivered, uriHash, bytes, ...rest } = {
+      ...mcpSession.fields,
+      ...mcpSubscription.fields,
+      ...mcpEvent.fields,
+    };
+    expect([logLevel, holder, delivered, uriHash, bytes]).not.toContain(undefined);
+    const old = { mcpSession: { fields: rest }, mcpSubscription: { fields: rest }, mcpEvent: { fields: rest } };
+    expect(() => prismaStore(old)).toThrow(
+      'no column McpSession.logLevel, no column McpSession.holder, no column McpSession.delivered, ' +
+        'no column McpSubscription.uriHash, no column McpEvent.bytes',
+    );
   });
 
   it('accepts an extended client and one inside a transaction', async () => {
@@ -119,7 +134,7 @@ describe('prismaStore at start-up', () => {
     await prismaStore(database.prisma).create(session);
     // MySQL's default collation, as far as a look-up by id shows it.
     const ignoringCase = database.prisma.$extends({
-      query: { mcpSession: { findUnique: () => database.prisma.mcpSession.findUnique({ where: { id: session.id } }) } },
+      query: { mcpSession: { findUnique: ({ args, query }) => query({ ...args, where: { id: session.id } }) } },
     });
     expect(await prismaStore(ignoringCase).find(session.id)).toEqual(session);
     expect(await prismaStore(ignoringCase).find(session.id.toUpperCase())).toBeUndefined();

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { SessionStore } from '../../src/session/store.ts';
+import type { Session, SessionStore } from '../../src/session/store.ts';
 import { newId, newSession, start } from './fixtures.ts';
 
 export interface StoreUnderTest {
@@ -10,6 +10,7 @@ export interface StoreUnderTest {
 }
 
 const later = (ms: number) => new Date(start + ms);
+const idsOf = (sessions: readonly { id: string }[]) => sessions.map(({ id }) => id);
 
 /** What every `SessionStore` must do. */
 export function storeSuite(name: string, make: () => Promise<StoreUnderTest>): void {
@@ -143,7 +144,7 @@ export function storeSuite(name: string, make: () => Promise<StoreUnderTest>): v
         for (const seen of [30, 10, 40, 20]) sessions.push(await add({ lastSeenAt: later(seen) }));
         const [third, oldest, newest, second] = sessions.map(session => session.id);
         const result = await store.evict('ada', 2);
-        expect(result.ended.sort()).toEqual([oldest, second].sort());
+        expect(idsOf(result.ended).sort()).toEqual([oldest, second].sort());
         expect(result.left).toBe(2);
         expect((await store.existing(sessions.map(session => session.id))).sort()).toEqual([third, newest].sort());
       });
@@ -151,14 +152,15 @@ export function storeSuite(name: string, make: () => Promise<StoreUnderTest>): v
       it('prefers the one opened later among sessions seen at the same time', async () => {
         const older = await add({ createdAt: later(1) });
         const newer = await add({ createdAt: later(2) });
-        expect((await store.evict('ada', 1)).ended).toEqual([older.id]);
+        expect(idsOf((await store.evict('ada', 1)).ended)).toEqual([older.id]);
         expect(await store.find(newer.id)).toBeDefined();
       });
 
       it('leaves other principals alone, and counts guests as one', async () => {
         const grace = await add({ principal: 'grace' });
         const guests = [await add({ principal: null }), await add({ principal: null, lastSeenAt: later(1) })];
-        expect(await store.evict(null, 1)).toEqual({ ended: [guests[0]?.id], left: 1 });
+        const { id, principal, clientInfo, revision } = guests[0] as Session;
+        expect(await store.evict(null, 1)).toMatchObject({ ended: [{ id, principal, clientInfo, revision }], left: 1 });
         expect(await store.evict('ada', 0)).toEqual({ ended: [], left: 0 });
         expect(await store.find(grace.id)).toEqual(grace);
       });
@@ -172,7 +174,7 @@ export function storeSuite(name: string, make: () => Promise<StoreUnderTest>): v
       it('ends a pile of more than a thousand at once', async () => {
         for (let i = 0; i < 1_103; i += 1) await add({ lastSeenAt: later(i) });
         const { ended, left } = await store.evict('ada', 3);
-        expect(new Set(ended).size).toBe(1_100);
+        expect(new Set(idsOf(ended)).size).toBe(1_100);
         expect(left).toBe(3);
         expect(await store.evict('ada', 100)).toEqual({ ended: [], left: 3 });
       });
@@ -180,10 +182,13 @@ export function storeSuite(name: string, make: () => Promise<StoreUnderTest>): v
 
     describe('sweep', () => {
       it('ends what expired at or before that moment', async () => {
-        const before = await add({ expiresAt: later(9) });
+        const before = await add({ expiresAt: later(9), principal: null });
         const at = await add({ expiresAt: later(10) });
         const after = await add({ expiresAt: later(11) });
-        expect((await store.sweep(later(10), 100)).sort()).toEqual([before.id, at.id].sort());
+        const swept = await store.sweep(later(10), 100);
+        const told = [before, at].map(({ id, principal, clientInfo, revision }) => ({ id, principal, clientInfo, revision }));
+        expect(swept).toHaveLength(2);
+        expect(swept).toEqual(expect.arrayContaining(told.map(session => expect.objectContaining(session))));
         expect(await store.existing([before.id, at.id, after.id])).toEqual([after.id]);
       });
 

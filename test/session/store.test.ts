@@ -1,15 +1,17 @@
 import { describe } from 'vitest';
 import { prismaStore } from '../../src/session/prisma-store.ts';
-import type { SessionStore } from '../../src/session/store.ts';
+import type { Store } from '../../src/session/store.ts';
 import { memoryStore } from '../../src/session/store.ts';
 import { describeDatabases, openDatabase } from '../support/database.ts';
+import { deliverySuite } from './delivery-suite.ts';
+import type { StoreUnderTest } from './store-suite.ts';
 import { storeSuite } from './store-suite.ts';
 
 describe('memoryStore', () => {
-  storeSuite('memory', async () => {
+  const make = async (): Promise<StoreUnderTest> => {
     let current = memoryStore();
     // A new store behind the same face stands for an emptied one.
-    const store = new Proxy({} as SessionStore, { get: (_, verb) => current[verb as keyof SessionStore] });
+    const store = new Proxy({} as Store, { get: (_, verb) => current[verb as keyof Store] });
     return {
       store,
       reset: async () => {
@@ -17,11 +19,13 @@ describe('memoryStore', () => {
       },
       close: async () => {},
     };
-  });
+  };
+  storeSuite('memory', make);
+  deliverySuite('memory', make);
 });
 
 describeDatabases('prismaStore', provider => {
-  storeSuite(provider, async () => {
+  const make = async (): Promise<StoreUnderTest> => {
     const { prisma, close } = await openDatabase(provider);
     return {
       store: prismaStore(prisma),
@@ -30,5 +34,7 @@ describeDatabases('prismaStore', provider => {
       },
       close,
     };
-  });
+  };
+  storeSuite(provider, make);
+  deliverySuite(provider, make);
 });

@@ -1,0 +1,85 @@
+import { shortClientText } from './lifecycle.ts';
+import { isSessionId } from './new-session.ts';
+import type { SessionStore, SessionTransport } from './store.ts';
+
+/** What an operator sees of a session. */
+export interface SessionInfo {
+  /** The whole id, with which it can be ended. Events and log lines have its beginning. */
+  readonly id: string;
+  /** Who opened it; `null` for a guest. */
+  readonly principal: string | null;
+  /** What the client calls itself, at most 100 characters. */
+  readonly clientName: string;
+  readonly clientVersion: string;
+  readonly revision: string;
+  readonly transport: SessionTransport;
+  /** Whether `notifications/initialized` has arrived. */
+  readonly initialized: boolean;
+  /** Which process has its open stream: its `node`, a slash and a name of the stream; `null` if none has. */
+  readonly holder: string | null;
+  readonly createdAt: Date;
+  /** Written in batches, so up to `touchMs` old. */
+  readonly lastSeenAt: Date;
+  readonly expiresAt: Date;
+}
+
+/** Which sessions to list. */
+export interface SessionQuery {
+  /** Only those of one principal; `null` for the guests. @default all */
+  readonly principal?: string | null | undefined;
+  /** Sessions of one page, 1 to 200. @default 50 */
+  readonly take?: number | undefined;
+  /** `next` of the page before. @default the first page */
+  readonly after?: string | undefined;
+}
+
+/** One page of the list. */
+export interface SessionPage {
+  readonly sessions: SessionInfo[];
+  /** Begins the next page; absent on the last. */
+  readonly next?: string;
+}
+
+/**
+ * A page of the sessions in the database, those used last first. One that is used while somebody turns pages moves to the first of them.
+ *
+ * @param now In milliseconds since 1970.
+ * @throws {RangeError} `take` is not 1 to 200, or `after` was not a `next`.
+ */
+export async function listSessions(store: SessionStore, query: SessionQuery, now: number): Promise<SessionPage> {
+  const { principal, take = 50, after } = query;
+  if (!(Number.isInteger(take) && take >= 1 && take <= MAX_TAKE))
+    throw new RangeError(`take: must be a whole number from 1 to ${MAX_TAKE}`);
+  const rows = await store.list({
+    now: new Date(now),
+    take: take + 1,
+    ...(principal !== undefined && { principal }),
+    ...(after !== undefined && { after: decode(after) }),
+  });
+  const sessions = rows.slice(0, take).map(
+    ({ id, principal, clientInfo, revision, transport, initialized, holder, createdAt, lastSeenAt, expiresAt }): SessionInfo => ({
+      id,
+      principal,
+      clientName: shortClientText(clientInfo.name),
+      clientVersion: shortClientText(clientInfo.version),
+      revision,
+      transport,
+      initialized,
+      holder,
+      createdAt,
+      lastSeenAt,
+      expiresAt,
+    }),
+  );
+  const last = sessions.at(-1);
+  return { sessions, ...(last !== undefined && rows.length > take && { next: `${last.expiresAt.getTime()}.${last.id}` }) };
+}
+
+const MAX_TAKE = 200;
+
+/** @throws {RangeError} It is not `<expiresAt in milliseconds>.<id>`. */
+function decode(next: string): { expiresAt: Date; id: string } {
+  const [, expiresAt, id = ''] = /^(\d{1,15})\.(.+)$/u.exec(next) ?? [];
+  if (expiresAt === undefined || !isSessionId(id)) throw new RangeError('after: must be `next` of the page before');
+  return { expiresAt: new Date(Number(expiresAt)), id };
+}
