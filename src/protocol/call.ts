@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { Awaitable } from './awaitable.ts';
 import type { Implementation, LogLevel, McpContext } from './context.ts';
 import { logLevels } from './context.ts';
 import type { CallContext, JsonObject } from './definitions.ts';
@@ -180,7 +181,11 @@ export class Call implements McpContext {
   }
 
   /** Waits for a handler, yet not beyond `abort()`. */
-  race<T>(handler: Promise<T>): Promise<T> {
+  race<T>(handler: Awaitable<T>): Awaitable<T> {
+    if (!(handler instanceof Promise)) {
+      if (this.aborted) throw this.signal.reason as Error;
+      return handler;
+    }
     return new Promise((resolve, reject) => {
       this.#reject = reject;
       if (this.aborted) reject(this.signal.reason as Error);

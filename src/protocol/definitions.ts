@@ -1,3 +1,4 @@
+import type { Awaitable } from './awaitable.ts';
 import type { McpContext } from './context.ts';
 import type { JsonSchema } from './json-schema.ts';
 
@@ -144,7 +145,7 @@ export interface ToolDefinition extends Definition {
    *
    * @param args The request's `arguments`, an object, not validated.
    */
-  readonly call: (args: JsonObject, ctx: CallContext) => Promise<CallToolResult>;
+  readonly call: (args: JsonObject, ctx: CallContext) => Awaitable<CallToolResult>;
 }
 
 /** A resource with a fixed URI. */

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { ToolError } from '../errors.ts';
+import type { Awaitable } from './awaitable.ts';
+import { andThen } from './awaitable.ts';
 
 /** A JSON Schema 2020-12 document, as sent in `inputSchema` and `outputSchema`. */
 export interface JsonSchema {
@@ -53,7 +55,8 @@ export function toJsonSchema(schema: z.ZodType, io: 'input' | 'output', path: st
 const asynchronous = new WeakSet<z.ZodType>();
 
 /** Synchronous, which is several times faster, unless the schema has an asynchronous part. */
-function safeParse<T>(schema: z.ZodType<T>, value: unknown): z.ZodSafeParseResult<T> | Promise<z.ZodSafeParseResult<T>> {
+function safeParse<T>(schema: z.ZodType<T>, value: unknown): Awaitable<z.ZodSafeParseResult<T>> {
+  if (asynchronous.has(schema)) return schema.safeParseAsync(value);
   try {
     return schema.safeParse(value);
   } catch (error) {
@@ -68,11 +71,12 @@ function safeParse<T>(schema: z.ZodType<T>, value: unknown): z.ZodSafeParseResul
  *
  * @throws {ToolError} Naming each member that is wrong: `id: Invalid input: expected number, received string`.
  */
-export async function parseWith<T>(schema: z.ZodType<T>, value: unknown, what: string): Promise<T> {
-  const result = asynchronous.has(schema) ? await schema.safeParseAsync(value) : await safeParse(schema, value);
-  if (result.success) return result.data;
-  const issues = result.error.issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`));
-  throw new ToolError(`${what}: ${issues.join('; ')}`);
+export function parseWith<T>(schema: z.ZodType<T>, value: unknown, what: string): Awaitable<T> {
+  return andThen(safeParse(schema, value), result => {
+    if (result.success) return result.data;
+    const issues = result.error.issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`));
+    throw new ToolError(`${what}: ${issues.join('; ')}`);
+  });
 }
 
 function trimBounds(schema: JsonSchema): void {

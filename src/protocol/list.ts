@@ -1,3 +1,5 @@
+import type { Awaitable } from './awaitable.ts';
+import { toAwaitable } from './awaitable.ts';
 import type { Call } from './call.ts';
 import type {
   CallContext,
@@ -40,7 +42,7 @@ const resourceTemplates: List<ResourceTemplateDefinition> = {
 /** Pages that do not depend on the caller, as the bytes that were sent the first time. */
 const pages = new WeakMap<Registry, Map<string, Json>>();
 
-type ListMethod = (call: Call, params: JsonObject | undefined, method: string) => Promise<Json>;
+type ListMethod = (call: Call, params: JsonObject | undefined, method: string) => Awaitable<Json>;
 
 /** `tools/list` and its like. @throws {McpError} -32602 for a cursor that the list did not give. */
 export const listTools: ListMethod = (call, params, method) => list(tools, call, params, method);
@@ -52,33 +54,38 @@ export const listResources: ListMethod = (call, params, method) => list(resource
 export const listResourceTemplates: ListMethod = (call, params, method) => list(resourceTemplates, call, params, method);
 
 /** A list without `enabled` conditions is the same for everybody and is serialised once. */
-async function list<T extends Listed>(
-  { key, items, project }: List<T>,
-  call: Call,
-  params: JsonObject | undefined,
-  method: string,
-): Promise<Json> {
-  const { registry, limits } = call.server;
+function list<T extends Listed>(list: List<T>, call: Call, params: JsonObject | undefined, method: string): Awaitable<Json> {
+  const { registry } = call.server;
   const cache = cacheOf(registry);
   // As JSON: `"undefined"` and `["x"]` are no cursors, and must not read like one.
   const cacheKey = `${method} ${call.revision} ${JSON.stringify(params?.['cursor'])}`;
   const cached = cache.get(cacheKey);
   if (cached !== undefined) return cached;
-  const all = [...items(registry)];
-  const shared = all.every(item => item.enabled === undefined);
-  const visible = shared ? all : await filterEnabled(all, call);
-  const page = paginate(key, visible, params, limits.pageSize);
+  const all = [...list.items(registry)];
+  if (all.some(item => item.enabled !== undefined)) {
+    return filterEnabled(all, call).then(visible => toPage(list, visible, call, params, method));
+  }
+  const page = toPage(list, all, call, params, method);
+  cache.set(cacheKey, page);
+  return page;
+}
+
+function toPage<T extends Listed>(
+  { key, project }: List<T>,
+  visible: readonly T[],
+  call: Call,
+  params: JsonObject | undefined,
+  method: string,
+): Json {
+  const page = paginate(key, visible, params, call.server.limits.pageSize);
   const result: JsonObject = { [key]: page.items.map(item => project(item, call.row)) };
   if (page.nextCursor !== undefined) result['nextCursor'] = page.nextCursor;
-  const json = new Json(JSON.stringify(finishResult(call, method, result)));
-  if (shared) cache.set(cacheKey, json);
-  return json;
+  return new Json(JSON.stringify(finishResult(call, method, result)));
 }
 
 /** Whether this caller may see and use `item`. */
-export function isEnabled(item: Listed, call: Call): boolean | Promise<boolean> {
-  const enabled = item.enabled === undefined || item.enabled(call.ctx);
-  return enabled instanceof Promise ? call.race(enabled) : enabled;
+export function isEnabled(item: Listed, call: Call): Awaitable<boolean> {
+  return item.enabled === undefined || call.race(toAwaitable(item.enabled(call.ctx)));
 }
 
 async function filterEnabled<T extends Listed>(items: readonly T[], call: Call): Promise<T[]> {

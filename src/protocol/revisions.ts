@@ -198,6 +198,8 @@ const r2026_07_28: Revision = {
 /** Every revision this package knows, oldest first. */
 export const revisions: readonly Revision[] = [r2024_11_05, r2025_03_26, r2025_06_18, r2025_11_25, r2026_07_28];
 
+const byId: ReadonlyMap<unknown, Revision> = new Map(revisions.map(revision => [revision.id, revision]));
+
 /** The newest revision with an `initialize` handshake: the counter-offer to a client that asks for an unknown one. */
 export const newestLegacy: Revision = r2025_11_25;
 
@@ -209,7 +211,7 @@ export const assumedRevision: Revision = r2025_03_26;
 
 /** The row of a revision id; `undefined` if there is none. */
 export function findRevision(id: unknown): Revision | undefined {
-  return revisions.find(revision => revision.id === id);
+  return byId.get(id);
 }
 
 /** Ids of one era, newest first. */

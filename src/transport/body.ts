@@ -1,10 +1,14 @@
 import type Koa from 'koa';
 import bodyParser from 'koa-bodyparser';
 import { McpError } from '../errors.ts';
+import type { Awaitable } from '../protocol/awaitable.ts';
+import { andThen } from '../protocol/awaitable.ts';
 import { assertDepth } from '../protocol/jsonrpc.ts';
 
+const json = 'application/json';
+
 /** Reads the JSON of a request's body. */
-export type ReadBody = (ctx: Koa.Context) => Promise<unknown>;
+export type ReadBody = (ctx: Koa.Context) => Awaitable<unknown>;
 
 /**
  * Makes a reader of JSON bodies. What a body parser of the host has read already is taken from `ctx.request.body`.
@@ -23,14 +27,17 @@ export function bodyReader({ maxBodyBytes, maxDepth }: { maxBodyBytes: number; m
       throw toMcpError(error, maxBodyBytes);
     },
   });
-  return async ctx => {
-    if (mediaTypeOf(ctx) !== 'application/json') {
+  return ctx => {
+    const { 'content-type': contentType = '' } = ctx.req.headers;
+    if (contentType !== json && mediaTypeOf(contentType) !== json) {
       throw new McpError('InvalidRequest', 'Unsupported media type: send Content-Type: application/json', { status: 415 });
     }
-    if (!ctx.req.readableDidRead) await parse(ctx, done);
-    const body = readBody(ctx);
-    assertDepth(body, maxDepth);
-    return body;
+    const parsed = ctx.req.readableDidRead ? undefined : (parse(ctx, done) as Promise<void>);
+    return andThen(parsed, () => {
+      const body = readBody(ctx);
+      assertDepth(body, maxDepth);
+      return body;
+    });
   };
 }
 
@@ -57,8 +64,8 @@ function toMcpError(error: Error & { status?: number }, maxBodyBytes: number): E
   return error;
 }
 
-function mediaTypeOf(ctx: Koa.Context): string {
-  return (ctx.req.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
+function mediaTypeOf(contentType: string): string {
+  return contentType.split(';', 1)[0]?.trim().toLowerCase() ?? '';
 }
 
 async function done(): Promise<void> {}

@@ -1,12 +1,17 @@
 import Router from '@koa/router';
 import type Koa from 'koa';
 import { errorTable, McpError } from '../errors.ts';
+import type { Awaitable } from '../protocol/awaitable.ts';
+import { andThen, attempt } from '../protocol/awaitable.ts';
 import { isModern } from '../protocol/envelope.ts';
 import { errorText } from '../protocol/jsonrpc.ts';
 import type { Environment } from './environment.ts';
 import type { GuardOptions } from './guard.ts';
 import { assertOrigin } from './guard.ts';
+import { getHealth, getLive } from './health.ts';
 import { openSse, postSse } from './http-sse.ts';
+import type { Operators } from './operators.ts';
+import { endListedSession, getSessions } from './operators.ts';
 import { methodNotAllowed, respondJson } from './respond.ts';
 import { postStateless } from './stateless.ts';
 import { deleteSession, getStreamable, postStreamable } from './streamable.ts';
@@ -15,45 +20,56 @@ import { deleteSession, getStreamable, postStreamable } from './streamable.ts';
 export interface EndpointOptions extends GuardOptions {
   /** Where the endpoint is, without a trailing slash, e.g. `/mcp`. */
   readonly path: string;
+  /** Who may list and end sessions; without it nobody may, and there is no route. */
+  readonly operators?: Operators | undefined;
 }
 
-type Serve = (environment: Environment, ctx: Koa.Context) => Promise<void>;
+type Serve = (environment: Environment, ctx: Koa.Context) => Awaitable<void>;
 
 /** The routes of one MCP endpoint, as middleware. Whatever is not theirs goes on to the host's. */
 export function endpoint(environment: Environment, options: EndpointOptions): Koa.Middleware {
+  const { operators } = options;
   const base = options.path === '/' ? '' : options.path;
   const messagesPath = `${base}/messages`;
   const routes: Record<string, Record<string, Serve>> = {
     [options.path]: { POST: post, GET: getStreamable, DELETE: deleteSession },
     [`${base}/sse`]: { GET: (env, ctx) => getSse(env, ctx, messagesPath), POST: postAny, DELETE: deleteSession },
     [messagesPath]: { POST: (env, ctx) => postSse(env, ctx, sessionIdOf(ctx)) },
+    ...(operators && {
+      [`${base}/sessions`]: { GET: (env, ctx) => getSessions(env, ctx, operators) },
+      [`${base}/sessions/:id`]: { DELETE: (env, ctx) => endListedSession(env, ctx, operators) },
+    }),
   };
   const router = new Router();
   for (const [path, methods] of Object.entries(routes)) {
     const allow = Object.keys(methods).join(', ');
     const table = new Map(Object.entries(methods));
-    router.all(path, async routed => {
+    router.all(path, routed => {
       const ctx = routed as unknown as Koa.Context;
-      await guarded(environment, ctx, options, async () => {
+      return guarded(environment, ctx, options, () => {
         if (environment.isClosing) throw unavailable(ctx, 'The server is shutting down; try again');
         const method = table.get(ctx.method);
         if (method === undefined) throw methodNotAllowed(ctx, allow);
-        await method(environment, ctx);
+        return method(environment, ctx);
       });
     });
   }
+  // Probes come by an address of any kind, and while the server is closing: no guard, and no 503 but that of their own.
+  router.get(`${base}/health`, routed => getHealth(environment.health, routed as unknown as Koa.Context));
+  router.get(`${base}/health/live`, routed => getLive(routed as unknown as Koa.Context));
   return router.routes() as unknown as Koa.Middleware;
 }
 
-async function guarded(environment: Environment, ctx: Koa.Context, options: GuardOptions, serve: () => Promise<void>): Promise<void> {
-  try {
+function guarded(environment: Environment, ctx: Koa.Context, options: GuardOptions, serve: () => Awaitable<void>): Awaitable<void> {
+  const serveGuarded = () => {
     assertOrigin(ctx, options);
-    await serve();
-  } catch (thrown) {
+    return serve();
+  };
+  return attempt(serveGuarded, thrown => {
     const error = McpError.isError(thrown) ? thrown : toMcpError(thrown, environment, ctx);
     if (error === undefined) throw thrown;
     respondJson(ctx, statusOf(error), errorText(undefined, error));
-  }
+  });
 }
 
 /** What a client is told of a failure that is not its own; `undefined` where the host threw an answer of its own (`ctx.throw(401)`). */
@@ -75,11 +91,12 @@ function unavailable(ctx: Koa.Context, message: string): McpError {
 }
 
 /** One URL for both eras: which one a message belongs to says its body. */
-async function post(environment: Environment, ctx: Koa.Context): Promise<void> {
-  const body = await environment.readBody(ctx);
-  const version = ctx.req.headers['mcp-protocol-version'];
-  const serve = isModern(body, typeof version === 'string' ? version : undefined) ? postStateless : postStreamable;
-  await serve(environment, ctx, body);
+function post(environment: Environment, ctx: Koa.Context): Awaitable<void> {
+  return andThen(environment.readBody(ctx), body => {
+    const version = ctx.req.headers['mcp-protocol-version'];
+    const serve = isModern(body, typeof version === 'string' ? version : undefined) ? postStateless : postStreamable;
+    return serve(environment, ctx, body);
+  });
 }
 
 /** The URL of the older transport takes both kinds of POST: clients are pointed at it with either. */

@@ -1,10 +1,13 @@
 import { Readable } from 'node:stream';
 import type Koa from 'koa';
 
-/** A response body of server-sent events. */
+/** A response body of server-sent events. Events that its reader has no time for yet are handed over as one piece. */
 export class EventStream extends Readable {
   readonly #maxBufferBytes: number;
   #ended = false;
+  #waiting = '';
+  #waitingBytes = 0;
+  #isReaderFree = false;
 
   /** @param maxBufferBytes Past it the reader is too slow and the stream is destroyed. */
   constructor(maxBufferBytes: number) {
@@ -12,15 +15,14 @@ export class EventStream extends Readable {
     this.#maxBufferBytes = maxBufferBytes;
   }
 
-  override _read(): void {}
+  override _read(): void {
+    this.#isReaderFree = true;
+    this.#handOver();
+  }
 
   /** Whether what is sent still has a way to the client. */
   get isOpen(): boolean {
     return !this.#ended && !this.destroyed;
-  }
-
-  get isConnected(): boolean {
-    return this.isOpen;
   }
 
   get body(): this {
@@ -61,14 +63,26 @@ export class EventStream extends Readable {
   end(): void {
     if (!this.isOpen) return;
     this.#ended = true;
+    this.#handOver();
     this.push(null);
   }
 
   #write(text: string): boolean {
     if (!this.isOpen) return false;
-    this.push(text);
-    if (this.readableLength > this.#maxBufferBytes) this.destroy();
+    this.#waiting += text;
+    this.#waitingBytes += Buffer.byteLength(text);
+    if (this.#isReaderFree) this.#handOver();
+    if (this.#waitingBytes + this.readableLength > this.#maxBufferBytes) this.destroy();
     return true;
+  }
+
+  #handOver(): void {
+    const text = this.#waiting;
+    if (text === '') return;
+    this.#waiting = '';
+    this.#waitingBytes = 0;
+    this.#isReaderFree = false;
+    this.push(text);
   }
 }
 
@@ -81,9 +95,23 @@ export function respondStream(ctx: Koa.Context, stream: EventStream): void {
   ctx.set({ 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-cache, no-transform', 'X-Accel-Buffering': 'no' });
   ctx['compress'] = false; // koa-compress
   ctx.body = stream;
-  // Koa 3 reports a client that goes away from a stream as an error of the app; for these streams it is how they end.
-  const onerror = ctx.onerror.bind(ctx);
-  ctx.onerror = error => {
-    if (!goneCodes.has((error as NodeJS.ErrnoException | null)?.code)) onerror(error);
-  };
+  const reporting: Reporting = ctx;
+  ctx[reported] = reporting.onerror;
+  ctx.onerror = reportUnlessGone;
+}
+
+interface Reporting {
+  readonly onerror: (error: Error) => void;
+}
+
+/** Where a context keeps what it did with errors before it answered with a stream. */
+const reported = Symbol('onerror');
+
+/**
+ * Koa 3 reports a client that goes away from a stream as an error of the app; for these streams it is how they end.
+ *
+ * One function for all contexts: with a closure for each, whole requests outlive the collections of young garbage.
+ */
+function reportUnlessGone(this: Koa.Context, error: Error): void {
+  if (!goneCodes.has((error as NodeJS.ErrnoException | null)?.code)) (this[reported] as Reporting['onerror']).call(this, error);
 }

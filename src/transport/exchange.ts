@@ -1,5 +1,9 @@
+import type Koa from 'koa';
+import type { Awaitable } from '../protocol/awaitable.ts';
 import type { Outlet } from '../protocol/call.ts';
 import type { EventStream } from './event-stream.ts';
+import { respondStream } from './event-stream.ts';
+import { respondAccepted, respondJson } from './respond.ts';
 
 /** How a POST is answered: one JSON body, a stream of events, or nothing to say. */
 export type Answer =
@@ -10,7 +14,8 @@ export type Answer =
 /** A stream of messages, and the body that carries it to the client that is there now. */
 export interface Carrier {
   readonly body: EventStream;
-  send(message: string): boolean;
+  /** @param isLast Whether no message follows. */
+  send(message: string, isLast?: boolean): boolean;
   end(): void;
   disconnect?(retryMs: number): void;
 }
@@ -52,7 +57,7 @@ export class Exchange implements Outlet {
   /** Takes one response; `undefined` where a request gets none. */
   respond(response: string | undefined): void {
     if (response === undefined) return;
-    if (this.#stream !== undefined) this.#stream.send(response);
+    if (this.#stream !== undefined) this.#stream.send(response, !this.#options.isBatch);
     else this.#responses.push(response);
   }
 
@@ -61,29 +66,40 @@ export class Exchange implements Outlet {
    *
    * @param served Settles when all responses are given; must not reject.
    */
-  answer(served: Promise<unknown>): Promise<Answer> {
+  answer(served: Awaitable<unknown>): Awaitable<Answer> {
+    if (!(served instanceof Promise)) return this.#finish();
     return new Promise(resolve => {
       this.#answered = resolve;
       if (this.#stream !== undefined) resolve({ kind: 'stream', stream: this.#stream.body });
-      void served.then(() => this.#finish(resolve));
+      void served.then(() => resolve(this.#finish()));
     });
   }
 
-  #finish(resolve: (answer: Answer) => void): void {
+  #finish(): Answer {
     const [first] = this.#responses;
     const { isBatch, acceptsJson } = this.#options;
-    if (this.#stream === undefined && first === undefined) resolve({ kind: 'none' });
-    else if (this.#stream === undefined && acceptsJson)
-      resolve({ kind: 'json', text: isBatch ? `[${this.#responses.join(',')}]` : (first ?? '') });
-    else this.#open().end();
+    if (this.#stream === undefined && first === undefined) return { kind: 'none' };
+    if (this.#stream === undefined && acceptsJson)
+      return { kind: 'json', text: isBatch ? `[${this.#responses.join(',')}]` : (first ?? '') };
+    const stream = this.#open();
+    const { body } = stream;
+    stream.end();
+    return { kind: 'stream', stream: body };
   }
 
   #open(): Carrier {
     if (this.#stream === undefined) {
       this.#stream = this.#options.openStream();
-      for (const response of this.#responses) this.#stream.send(response);
+      for (const response of this.#responses) this.#stream.send(response, !this.#options.isBatch);
       this.#answered?.({ kind: 'stream', stream: this.#stream.body });
     }
     return this.#stream;
   }
+}
+
+/** Gives the client its answer. @param status Of a JSON body. */
+export function respondAnswer(ctx: Koa.Context, status: number, answer: Answer): void {
+  if (answer.kind === 'json') respondJson(ctx, status, answer.text);
+  else if (answer.kind === 'stream') respondStream(ctx, answer.stream);
+  else respondAccepted(ctx);
 }

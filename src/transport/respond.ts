@@ -24,7 +24,8 @@ export function negotiateAnswer(ctx: Koa.Context): Accepts {
 /** Answers with a JSON body. */
 export function respondJson(ctx: Koa.Context, status: number, text: string): void {
   ctx.status = status;
-  ctx.type = 'application/json';
+  // `ctx.type` would look the media type up.
+  ctx.set('Content-Type', 'application/json; charset=utf-8');
   ctx.body = text;
 }
 

@@ -1,15 +1,16 @@
 import type Koa from 'koa';
 import { errorTable, McpError } from '../errors.ts';
+import type { Awaitable } from '../protocol/awaitable.ts';
+import { andThen, attempt, lastly } from '../protocol/awaitable.ts';
 import type { Outlet } from '../protocol/call.ts';
 import { Call, Cancelled } from '../protocol/call.ts';
 import type { JsonObject } from '../protocol/definitions.ts';
 import { dispatch } from '../protocol/dispatch.ts';
-import type { Envelope } from '../protocol/envelope.ts';
+import type { Envelope, Headers } from '../protocol/envelope.ts';
 import { parseEnvelope } from '../protocol/envelope.ts';
 import type { JsonRpcRequest } from '../protocol/jsonrpc.ts';
 import { errorText, isObject, parseMessage, resultText } from '../protocol/jsonrpc.ts';
 import { isEnabled } from '../protocol/list.ts';
-import type { ParamHeader } from '../protocol/param-headers.ts';
 import { assertParamHeaders } from '../protocol/param-headers.ts';
 import type { InputResponses } from '../protocol/replay.ts';
 import { InputRequired, Replay } from '../protocol/replay.ts';
@@ -19,7 +20,8 @@ import { parseFilter } from '../protocol/subscriptions.ts';
 import type { ContinuedRequest } from '../session/continuations.ts';
 import type { Environment } from './environment.ts';
 import { respondStream } from './event-stream.ts';
-import { Exchange } from './exchange.ts';
+import { Exchange, respondAnswer } from './exchange.ts';
+import type { Accepts } from './respond.ts';
 import { negotiateAnswer, notAcceptable, respondAccepted, respondJson } from './respond.ts';
 
 /**
@@ -27,79 +29,94 @@ import { negotiateAnswer, notAcceptable, respondAccepted, respondJson } from './
  *
  * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http
  */
-export async function postStateless(environment: Environment, ctx: Koa.Context, body: unknown): Promise<void> {
+export function postStateless(environment: Environment, ctx: Koa.Context, body: unknown): Awaitable<void> {
   const accepts = negotiateAnswer(ctx);
   const parsed = parseMessage(body);
   if (parsed.kind === 'notification') return respondAccepted(ctx);
   if (parsed.kind === 'response')
     throw new McpError('InvalidRequest', 'Invalid request: the server asks nothing here, so there is nothing to answer');
   const request = parsed.message;
-  try {
+  const serveRequest = () => {
     const envelope = parseEnvelope(request, ctx.req.headers);
-    if (request.method === 'subscriptions/listen') {
-      if (!accepts.acceptsStream) throw notAcceptable('text/event-stream');
-      return await listen(environment, ctx, request, envelope);
-    }
-    const exchange = new Exchange({ ...accepts, isBatch: false, openStream: () => environment.streams.open() });
-    await answer(environment, ctx, request, envelope, exchange);
-  } catch (error) {
+    if (request.method !== 'subscriptions/listen') return answer(environment, ctx, request, envelope, accepts);
+    if (!accepts.acceptsStream) throw notAcceptable('text/event-stream');
+    return listen(environment, ctx, request, envelope);
+  };
+  return attempt(serveRequest, error => {
     if (!McpError.isError(error)) throw error;
     respondJson(ctx, statusOf(error), errorText(request.id, error));
-  }
+  });
 }
 
-async function answer(
+function answer(
   environment: Environment,
   ctx: Koa.Context,
   request: JsonRpcRequest,
   envelope: Envelope,
-  exchange: Exchange,
-): Promise<void> {
-  const principal = await environment.principal(ctx);
-  const continued: ContinuedRequest = { principal, method: request.method, params: request.params ?? {} };
-  const answers = envelope.revision.inputRequired.has(request.method) ? await readAnswers(environment, continued) : {};
-  // Whoever has gone by now has cancelled.
-  if (ctx.res.closed) return;
-  const call = createCall(environment, ctx, request, envelope, exchange, principal, answers);
-  // Closing the response is how a client cancels: there is nothing it could be told after that.
-  const onClose = () => call.abort(new Cancelled('The client closed the connection'));
-  ctx.res.once('close', onClose);
-  let status = 200;
-  const served = serve(environment, call, request, continued, ctx).then(({ text, error }) => {
-    ctx.res.off('close', onClose);
-    if (error !== undefined) status = statusOf(error);
-    exchange.respond(text);
+  { acceptsJson, acceptsStream }: Accepts,
+): Awaitable<void> {
+  const { method, params = {} } = request;
+  return andThen(environment.principal(ctx), principal => {
+    const continued: ContinuedRequest = { principal, method, params };
+    return andThen(envelope.revision.inputRequired.has(method) ? readAnswers(environment, continued) : {}, answers => {
+      // Whoever has gone by now has cancelled.
+      if (ctx.res.closed) return;
+      const exchange = new Exchange({ acceptsJson, acceptsStream, isBatch: false, openStream: () => environment.streams.open() });
+      const call = createCall(environment, ctx, request, envelope, exchange, principal, answers);
+      let status = 200;
+      const served = andThen(serve(environment, call, request, continued, ctx), ({ text, error }) => {
+        if (error !== undefined) status = statusOf(error);
+        exchange.respond(text);
+      });
+      if (served instanceof Promise) cancelOnClose(ctx, call, served);
+      return andThen(exchange.answer(served), reply => respondAnswer(ctx, status, reply));
+    });
   });
-  const reply = await exchange.answer(served);
-  if (reply.kind === 'stream') respondStream(ctx, reply.stream);
-  else if (reply.kind === 'json') respondJson(ctx, status, reply.text);
-  else respondAccepted(ctx);
 }
 
-async function serve(
+/** Closing the response is how a client cancels: there is nothing it could be told after that. */
+function cancelOnClose(ctx: Koa.Context, call: Call, served: Promise<void>): void {
+  const onClose = () => call.abort(new Cancelled('The client closed the connection'));
+  ctx.res.once('close', onClose);
+  void served.then(() => ctx.res.off('close', onClose));
+}
+
+/** A response, already JSON, and the error that it tells of. */
+interface Served {
+  readonly text: string | undefined;
+  readonly error?: McpError;
+}
+
+function serve(
   environment: Environment,
   call: Call,
   request: JsonRpcRequest,
   continued: ContinuedRequest,
   ctx: Koa.Context,
-): Promise<{ text: string | undefined; error?: McpError }> {
+): Awaitable<Served> {
   const { id, method, params } = request;
-  try {
-    if (method === 'tools/call') assertParamHeaders(await mirroredOf(call, params), params?.['arguments'], ctx.req.headers);
+  const dispatchCounted = () => {
     const finish = environment.calls.start(call);
-    try {
-      return { text: resultText(id, await dispatch(call, method, params)) };
-    } catch (thrown) {
-      if (!(thrown instanceof InputRequired)) throw thrown;
-      return { text: resultText(id, await suspend(environment, call, continued, thrown)) };
-    } finally {
-      finish();
-    }
-  } catch (thrown) {
-    if (thrown instanceof Cancelled && ctx.res.closed) return { text: undefined };
-    const error = toMcpError(thrown, unexposed => environment.report(unexposed, ctx));
-    return { text: errorText(id, error), error };
-  }
+    return lastly(
+      () =>
+        attempt(
+          () => dispatch(call, method, params),
+          thrown => suspend(environment, call, continued, thrown),
+        ),
+      finish,
+    );
+  };
+  return attempt(
+    () => {
+      const checked = method === 'tools/call' ? checkParamHeaders(call, params, ctx.req.headers) : undefined;
+      return andThen(andThen(checked, dispatchCounted), (result): Served => ({ text: resultText(id, result) }));
+    },
+    (thrown): Served => {
+      if (thrown instanceof Cancelled && ctx.res.closed) return { text: undefined };
+      const error = toMcpError(thrown, unexposed => environment.report(unexposed, ctx));
+      return { text: errorText(id, error), error };
+    },
+  );
 }
 
 function toMcpError(thrown: unknown, report: (error: unknown) => string): McpError {
@@ -109,31 +126,29 @@ function toMcpError(thrown: unknown, report: (error: unknown) => string): McpErr
   return new McpError('InternalError', `Internal error (ref ${report(thrown)})`);
 }
 
-async function suspend(
-  { continuations }: Environment,
-  call: Call,
-  continued: ContinuedRequest,
-  { requests, answers }: InputRequired,
-): Promise<string> {
+/** Ends a call that has asked its client something. @throws Whatever else ended it. */
+async function suspend({ continuations }: Environment, call: Call, continued: ContinuedRequest, thrown: unknown): Promise<string> {
+  if (!(thrown instanceof InputRequired)) throw thrown;
+  const { requests, answers } = thrown;
   const requestState = await continuations.keep(continued, answers);
   return JSON.stringify(finishResult(call, continued.method, { resultType: 'input_required', inputRequests: requests, requestState }));
 }
 
 /** The answers a retry brings: those kept from earlier rounds and those of this one. @throws {McpError} -32602 */
-async function readAnswers({ continuations }: Environment, continued: ContinuedRequest): Promise<InputResponses> {
+function readAnswers(environment: Environment, continued: ContinuedRequest): Awaitable<InputResponses> {
   const { requestState, inputResponses } = continued.params;
-  let kept: InputResponses = {};
-  if (requestState !== undefined) {
-    const resumed = typeof requestState === 'string' ? await continuations.resume(requestState, continued) : undefined;
-    if (resumed === undefined) {
-      throw new McpError(
-        'InvalidParams',
-        'Invalid params: `requestState` is unknown, used, expired or of another request; send the request without it',
-      );
-    }
-    kept = resumed;
-  }
-  return isObject(inputResponses) ? ({ ...kept, ...inputResponses } as InputResponses) : kept;
+  return andThen(requestState === undefined ? {} : resume(environment, continued, requestState), kept =>
+    isObject(inputResponses) ? ({ ...kept, ...inputResponses } as InputResponses) : kept,
+  );
+}
+
+async function resume({ continuations }: Environment, continued: ContinuedRequest, requestState: unknown): Promise<InputResponses> {
+  const kept = typeof requestState === 'string' ? await continuations.resume(requestState, continued) : undefined;
+  if (kept !== undefined) return kept;
+  throw new McpError(
+    'InvalidParams',
+    'Invalid params: `requestState` is unknown, used, expired or of another request; send the request without it',
+  );
 }
 
 async function listen(environment: Environment, ctx: Koa.Context, request: JsonRpcRequest, envelope: Envelope): Promise<void> {
@@ -144,6 +159,7 @@ async function listen(environment: Environment, ctx: Koa.Context, request: JsonR
     const call = createCall(environment, ctx, request, envelope, { send: () => false }, principal, {});
     for (const uri of uris) if (await mayRead(call, uri)) readable.push(uri);
   }
+  await environment.announcements.listen();
   if (ctx.res.closed) return;
   respondStream(
     ctx,
@@ -177,12 +193,15 @@ function createCall(
 }
 
 /** A tool that this caller may not use is unknown, whatever its headers. */
-async function mirroredOf(call: Call, params: JsonObject | undefined): Promise<readonly ParamHeader[]> {
+function checkParamHeaders(call: Call, params: JsonObject | undefined, headers: Headers): Awaitable<void> {
   const { tools, paramHeaders } = call.server.registry;
   const name = params?.['name'];
   const mirrored = typeof name === 'string' ? paramHeaders.get(name) : undefined;
   const tool = mirrored && tools.get(name as string);
-  return mirrored !== undefined && tool !== undefined && (await isEnabled(tool, call)) ? mirrored : [];
+  if (mirrored === undefined || tool === undefined) return;
+  return andThen(isEnabled(tool, call), enabled => {
+    if (enabled) assertParamHeaders(mirrored, params?.['arguments'], headers);
+  });
 }
 
 function statusOf({ type, status }: McpError): number {

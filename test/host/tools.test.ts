@@ -51,6 +51,25 @@ describe('tools/list', () => {
     ]);
   });
 
+  it('waits for promises that are not of the language, as Prisma has them', async () => {
+    const eventually = <T>(value: T): Promise<T> => {
+      // biome-ignore lint/suspicious/noThenProperty: such a promise
+      const promise: PromiseLike<T> = { then: (resolve: (value: T) => void) => void setImmediate(resolve, value) } as never;
+      return promise as Promise<T>;
+    };
+    await using server = await start({
+      principal: () => eventually<string | undefined>('ann'),
+      tools: {
+        open: { description: 'For all', enabled: () => eventually(true), handler: (_, ctx) => eventually({ who: ctx.mcp.principal }) },
+        closed: { description: 'For none', enabled: () => eventually(false), handler: () => 'closed' },
+      },
+    });
+    const session = await open(server.url);
+    expect((await session.result('tools/list')).tools.map(({ name }: { name: string }) => name)).toEqual(['open']);
+    expect((await session.call('open')).structuredContent).toEqual({ who: 'ann' });
+    expect(await session.error('tools/call', { name: 'closed' })).toMatchObject({ code: -32602, message: 'Unknown tool: closed' });
+  });
+
   it('shows only what the caller may use, and refuses the rest as unknown', async () => {
     let admin = false;
     await using server = await start({

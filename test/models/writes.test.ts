@@ -254,7 +254,8 @@ describeDatabases('writing', provider => {
 
     it('that lacks a hidden required column is the app’s error, and says nothing to the caller', async () => {
       const { tools } = serve(db, { client: { operations: ['create'], data: () => ({}) } });
-      const error = (await tools[0]?.call({ data: { email: 'x', name: 'X' } }, callOf()).catch((reason: unknown) => reason)) as Error;
+      const called = Promise.resolve(tools[0]?.call({ data: { email: 'x', name: 'X' } }, callOf()));
+      const error = (await called.catch((reason: unknown) => reason)) as Error;
       expect(error).toBeInstanceOf(TypeError);
       expect(error.message).toBe('models.client.data: returned no passwordHash for create, which Client needs and callers cannot set');
     });
