@@ -99,6 +99,12 @@ module.exports = {
       '^src/errors\\.ts$',
     ]),
     only('bus-directions', 'bus imports errors; it does not know sessions.', '^src/bus/', ['^src/errors\\.ts$']),
+    only(
+      'delivery-directions',
+      "delivery brings rows and wake-ups together; what they are about is the transports' business.",
+      '^src/delivery/',
+      ['^src/(session|bus)/', '^src/errors\\.ts$'],
+    ),
     only('models-directions', 'models imports what a definition is made of, and errors.', '^src/models/', [
       '^src/protocol/(definitions|context|json-schema|uri-template)\\.ts$',
       '^src/errors\\.ts$',

@@ -1,45 +1,51 @@
 import { randomBytes } from 'node:crypto';
 import type Koa from 'koa';
-import { handlerContext } from './context.ts';
+import { memoryBus } from './bus/bus.ts';
+import { handlerContexts } from './context.ts';
 import { compilePrompts } from './host/prompts.ts';
 import { compileResources } from './host/resources.ts';
 import { compileTools } from './host/tools.ts';
 import { compileModels } from './models/compile.ts';
 import type { McpOptions, ResolvedOptions } from './options.ts';
+import { toAwaitable } from './protocol/awaitable.ts';
 import type { CallContext, Definitions } from './protocol/definitions.ts';
-import { notificationText } from './protocol/jsonrpc.ts';
 import type { Registry } from './protocol/registry.ts';
 import { registry } from './protocol/registry.ts';
 import type { ListName } from './protocol/subscriptions.ts';
 import { resolveOptions } from './resolve-options.ts';
-import { Continuations } from './session/continuations.ts';
+import { Lifecycle } from './session/lifecycle.ts';
+import type { SessionPage, SessionQuery } from './session/list-sessions.ts';
 import { prismaStore } from './session/prisma-store.ts';
-import { Sessions } from './session/sessions.ts';
 import { memoryStore } from './session/store.ts';
-import { bodyReader } from './transport/body.ts';
-import { Calls } from './transport/calls.ts';
 import { endpoint } from './transport/endpoint.ts';
 import type { Environment } from './transport/environment.ts';
-import { Listeners } from './transport/listeners.ts';
-import { ReplayStreams } from './transport/replay-streams.ts';
-import { Requests } from './transport/requests.ts';
-import { Streams } from './transport/streams.ts';
-
-/** How long streams have at least to send what was said on them, when running calls took all the time there was. */
-const lastWordsMs = 500;
+import { openService } from './transport/service.ts';
 
 /** What `mcp()` returns: Koa middleware, with what the host may do from outside a request. */
 export interface McpMiddleware extends Koa.Middleware {
-  /** Tells the clients with an open stream that a list reads differently now, e.g. because an `enabled` condition changed. */
-  listChanged(list: ListName): void;
-  /** Tells the clients that subscribed to it that a resource has changed. */
+  /**
+   * Tells the clients, whichever process holds their streams, that a list reads differently now, e.g. because an `enabled` condition changed.
+   * Kept for sessions without a stream that were used within `limits.replayMs`. Resolves once it cannot be lost.
+   */
+  listChanged(list: ListName): Promise<void>;
+  /** Tells the clients that subscribed to it, likewise, that a resource has changed. */
   resourceUpdated(uri: string): Promise<void>;
+  /** The sessions in the database, whichever process serves them. */
+  readonly sessions: McpSessions;
   /**
    * Ends the service: running calls may finish, streams end, timers stop, what is buffered is written.
    *
    * @param options.deadlineMs How long running calls, and then readers of streams, are waited for. @default 10000
    */
   close(options?: { deadlineMs?: number }): Promise<void>;
+}
+
+/** What the host may do with sessions. */
+export interface McpSessions {
+  /** One page of them, those used last first. @throws {RangeError} `take` is not 1 to 200, or `after` was not a `next`. */
+  list(query?: SessionQuery): Promise<SessionPage>;
+  /** Ends a session, wherever it is served; `false` if there is none of that id. */
+  end(id: string): Promise<boolean>;
 }
 
 /**
@@ -56,70 +62,48 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
   const { definitions, scope } = compile(resolved);
   const apps = new Set<Koa>();
   const onError = resolved.onError ?? (error => [...apps].at(-1)?.emit('error', error));
-  const {
-    store = resolved.prisma === undefined ? memoryStore() : prismaStore(resolved.prisma as object),
-    continuationMs,
-    ...sessionOptions
-  } = resolved.sessions;
-  const sessions = new Sessions({
-    ...sessionOptions,
+  const { store = resolved.prisma === undefined ? memoryStore() : prismaStore(resolved.prisma as object) } = resolved.sessions;
+  const { bus = memoryBus() } = resolved;
+  bus.onError ??= onError;
+  const service = openService({
+    registry: index(resolved, definitions),
     store,
+    bus,
+    node: resolved.node,
+    sessions: resolved.sessions,
+    limits: resolved.limits,
+    lifecycle: isHeard(resolved) ? new Lifecycle({ ...resolved, onError }) : undefined,
     onError,
-  });
-  const { limits } = resolved;
-  const streams = new Streams(limits);
-  const replays = new ReplayStreams({ ...limits, store, onError });
-  const calls = new Calls({ ...limits, retain: id => sessions.retain(id) });
-  sessions.onEnd(id => {
-    calls.endSession(id);
-    streams.endSession(id);
-    replays.endSession(id);
-  });
-  const indexed = index(resolved, definitions);
-  const listeners = new Listeners({ ...limits, streams, registry: indexed });
-  const environment: Environment = {
-    server: { registry: indexed, limits },
-    sessions,
-    continuations: new Continuations({ store, continuationMs }),
-    listeners,
-    calls,
-    replays,
-    requests: new Requests(limits),
-    streams,
-    readBody: bodyReader(limits),
-    maxBatch: limits.maxBatch,
-    isClosing: false,
     principal: normalizePrincipal(resolved.principal ?? principalOf),
-    createContext: (ctx, call) => handlerContext(ctx, call, scope),
+    createContext: handlerContexts(scope),
     report,
-  };
+  });
+  const { environment } = service;
   const serve = endpoint(environment, resolved);
 
   const middleware: Koa.Middleware = function mcpMiddleware(ctx, next) {
     apps.add(ctx.app);
+    environment.announcements.start();
     return serve(ctx, next) as Promise<unknown>;
   };
   return Object.assign(middleware, {
-    listChanged(list: ListName) {
-      const message = notificationText(`notifications/${list}/list_changed`);
-      for (const id of streams.sessionIds()) streams.send(id, message);
-      listeners.listChanged(list);
+    sessions: {
+      list: (query?: SessionQuery) => environment.sessions.list(query),
+      end: (id: string) => environment.sessions.end(id, 'operator'),
     },
-    async resourceUpdated(uri: string) {
-      const message = notificationText('notifications/resources/updated', { uri });
-      for (const id of await sessions.subscribers(uri, streams.sessionIds())) streams.send(id, message);
-      listeners.resourceUpdated(uri);
-    },
+    listChanged: service.listChanged,
+    resourceUpdated: service.resourceUpdated,
     async close({ deadlineMs = 10_000 }: { deadlineMs?: number } = {}) {
-      environment.isClosing = true;
-      const startedAt = Date.now();
-      await calls.drain(deadlineMs);
-      listeners.close();
-      await replays.close();
-      await streams.close(Math.max(lastWordsMs, deadlineMs - (Date.now() - startedAt)));
-      await sessions.close();
+      await service.close(deadlineMs);
+      // A bus that the host made may serve others too.
+      if (resolved.bus === undefined) await bus.close();
     },
   });
+}
+
+/** Whether anybody is told what happens to sessions. */
+function isHeard({ onSession, log }: ResolvedOptions): boolean {
+  return onSession !== undefined || log !== undefined;
 }
 
 function compile(options: ResolvedOptions): { definitions: Definitions; scope: ((ctx: CallContext) => unknown) | undefined } {
@@ -164,7 +148,7 @@ function index(options: ResolvedOptions, definitions: Definitions): Registry {
 
 function normalizePrincipal(principal: NonNullable<ResolvedOptions['principal']>): Environment['principal'] {
   return ctx => {
-    const caller = principal(ctx);
+    const caller = toAwaitable(principal(ctx));
     return caller instanceof Promise ? caller.then(name => name ?? null) : (caller ?? null);
   };
 }

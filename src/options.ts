@@ -1,4 +1,5 @@
 import type Koa from 'koa';
+import type { Bus } from './bus/bus.ts';
 import type { HandlerContext } from './context.ts';
 import type { Prompt as HostPrompt } from './host/prompts.ts';
 import type { Resource as HostResource } from './host/resources.ts';
@@ -6,6 +7,7 @@ import type { Tool as HostTool } from './host/tools.ts';
 import type { Datamodel } from './models/datamodel.ts';
 import type { Models } from './models/declaration.ts';
 import type { Icon } from './protocol/definitions.ts';
+import type { SessionEvent } from './session/lifecycle.ts';
 import type { Store } from './session/store.ts';
 
 /** A tool of the host's own. `S` is the type of its `inputSchema`, `C` that of the Prisma client. */
@@ -39,8 +41,10 @@ export interface Limits {
   inputMs?: number;
   /** Milliseconds between comments on an idle stream, so that no proxy cuts it. @default 15000 */
   heartbeatMs?: number;
-  /** Events of one stream kept for a client that comes back; older ones are gone. @default 1000 */
+  /** Events of one session kept for a client that comes back; older ones are gone. @default 1000 */
   maxEvents?: number;
+  /** Bytes of them. @default 16777216 */
+  maxEventBytes?: number;
   /** Milliseconds that what a client has not received is kept for it. @default 300000 */
   replayMs?: number;
   /** Items in one page of a list. @default 1000 */
@@ -63,6 +67,8 @@ export interface SessionOptions {
   touchMs?: number;
   /** Milliseconds between sweeps of expired sessions. @default 60000 */
   sweepMs?: number;
+  /** Milliseconds between looks for what other processes left, should their wake-ups be lost. @default 1000 */
+  lookMs?: number;
 }
 
 /** The options of `mcp()`. `C` is the type of the Prisma client. */
@@ -113,10 +119,24 @@ export interface McpOptions<C = unknown, T = Record<string, unknown>, R = Record
   allowedOrigins?: string[];
   /** Where sessions live and for how long. @default see `SessionOptions` */
   sessions?: SessionOptions;
+  /** Carries wake-ups between the processes of the app. @default memoryBus(): other processes are noticed by looking, see `sessions.lookMs` */
+  bus?: Bus;
   /** Ceilings; a breach is answered, never a crash. @default see `Limits` */
   limits?: Limits;
   /** Takes errors of background work. @default the app's `error` event */
   onError?: (error: unknown) => void;
+  /** Hears of every session that was created, initialized, resumed, ended, expired or refused. What it throws goes to `onError`. @default none */
+  onSession?: (event: SessionEvent) => unknown;
+  /** Takes the same as one line of JSON per event, e.g. `console.log`. @default none */
+  log?: (line: string) => unknown;
+  /** Name of this process in events, log lines and the list of sessions; each process needs its own. @default host name and process id */
+  node?: string;
+  /**
+   * Who may list and end sessions at `<path>/sessions`: anybody's, whole ids included. Asked on each request; `false` is answered 403.
+   *
+   * @default none: there is no such route
+   */
+  operators?: (ctx: Koa.Context) => boolean | Promise<boolean>;
 }
 
 /** The defaults of all options that have a plain one. */
@@ -135,6 +155,7 @@ export const defaults: Readonly<{
     cacheMs: 5000,
     touchMs: 60_000,
     sweepMs: 60_000,
+    lookMs: 1000,
   }),
   limits: Object.freeze({
     maxBodyBytes: 4 * 1024 * 1024,
@@ -149,6 +170,7 @@ export const defaults: Readonly<{
     inputMs: 600_000,
     heartbeatMs: 15_000,
     maxEvents: 1000,
+    maxEventBytes: 16 * 1024 * 1024,
     replayMs: 300_000,
     pageSize: 1000,
   }),
@@ -160,9 +182,10 @@ export type ResolvedLimits = Readonly<Required<Limits>>;
 export type ResolvedSessions = Readonly<Required<Omit<SessionOptions, 'store'>> & Pick<SessionOptions, 'store'>>;
 
 /** The options, checked, with their defaults. */
-export interface ResolvedOptions extends Omit<McpOptions, 'path' | 'version' | 'limits' | 'sessions'> {
+export interface ResolvedOptions extends Omit<McpOptions, 'path' | 'version' | 'limits' | 'sessions' | 'node'> {
   readonly path: string;
   readonly version: string;
+  readonly node: string;
   readonly limits: ResolvedLimits;
   readonly sessions: ResolvedSessions;
 }

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import type { McpOptions, ResolvedOptions } from './options.ts';
 import { defaults } from './options.ts';
 import type { Store } from './session/store.ts';
@@ -20,8 +21,13 @@ const optionKeys = [
   'allowedHosts',
   'allowedOrigins',
   'sessions',
+  'bus',
   'limits',
   'onError',
+  'onSession',
+  'log',
+  'node',
+  'operators',
 ];
 const definitionKeys = {
   tools: ['description', 'title', 'inputSchema', 'outputSchema', 'annotations', 'icons', '_meta', 'enabled', 'handler'],
@@ -74,17 +80,22 @@ export function resolveOptions(options: McpOptions): ResolvedOptions {
     ...options,
     path: path.length > 1 ? path.replace(/\/+$/u, '') : path,
     version: options.version ?? defaults.version,
+    node: options.node ?? `${hostname().slice(0, 80)}:${process.pid}`,
     limits: Object.freeze(limits),
     sessions: Object.freeze(sessions),
   });
 }
 
 const isText = (value: unknown): boolean => typeof value === 'string';
+const isNodeName = (value: unknown): boolean => isText(value) && /^.{1,100}$/u.test(value as string);
 const isFunction = (value: unknown): boolean => typeof value === 'function';
 const isListOf = (item: RegExp) => (value: unknown) =>
   Array.isArray(value) && value.every(member => isText(member) && item.test(member as string));
 const hasMembers = (names: readonly string[]) => (value: unknown) =>
   typeof value === 'object' && value !== null && names.every(name => typeof (value as Record<string, unknown>)[name] === 'object');
+
+const hasMethods = (names: readonly string[]) => (value: unknown) =>
+  typeof value === 'object' && value !== null && names.every(name => isFunction((value as Record<string, unknown>)[name]));
 
 /** What a plain option must be; TypeScript says so too, JavaScript hears it here. */
 const shapes: readonly (readonly [keyof McpOptions, (value: unknown) => boolean, string])[] = [
@@ -93,7 +104,12 @@ const shapes: readonly (readonly [keyof McpOptions, (value: unknown) => boolean,
   ['principal', isFunction, 'a function (ctx) => string | undefined'],
   ['allowedHosts', isListOf(/^(?:[^\sA-Z:/[\]]+|\[[\da-f:.]+\])$/u), 'an array of host names in lower case, without scheme or port'],
   ['allowedOrigins', isListOf(/^(?:null|[a-z][a-z\d+.-]*:\/\/[^\sA-Z/?#]+)$/u), 'an array of origins such as https://app.example.com'],
+  ['bus', hasMethods(['publish', 'subscribe', 'close']), 'a bus, such as memoryBus() or postgresBus({ connect })'],
   ['onError', isFunction, 'a function (error) => void'],
+  ['onSession', isFunction, 'a function (event) => void'],
+  ['log', isFunction, 'a function (line) => void, such as console.log'],
+  ['node', isNodeName, 'a string of 1 to 100 characters that no other process has'],
+  ['operators', isFunction, 'a function (ctx) => boolean'],
 ];
 
 function assertShapes(options: McpOptions): void {

@@ -23,6 +23,10 @@ describe('mcp(options)', () => {
     [{ name: 'x', path: '/mcp/:id' }, 'path: "/mcp/:id" must be a plain path'],
     [{ name: 'x', principal: 'sub' }, 'principal: must be a function'],
     [{ name: 'x', onError: 1 }, 'onError: must be a function'],
+    [{ name: 'x', onSession: {} }, 'onSession: must be a function'],
+    [{ name: 'x', log: console }, 'log: must be a function (line) => void, such as console.log'],
+    [{ name: 'x', operators: ['root'] }, 'operators: must be a function'],
+    [{ name: 'x', node: '' }, 'node: must be a string of 1 to 100 characters'],
     [{ name: 'x', datamodel: {} }, 'datamodel: must be what `generator mcp` wrote'],
     [{ name: 'x', models: { client: {} } }, 'models: needs `prisma`'],
     [{ name: 'x', prisma: {} }, 'prisma: sessions cannot be rows, this client has no model McpSession'],
@@ -89,6 +93,7 @@ describe('resolveOptions()', () => {
       name: 'x',
       path: '/mcp',
       version: '0.0.0',
+      node: expect.stringMatching(/^.+:\d+$/u),
       limits: { ...defaults.limits, maxDepth: 5 },
       sessions: defaults.sessions,
     });

@@ -14,12 +14,16 @@ export interface CallsOptions {
   /** Of one session at once. */
   readonly maxCalls: number;
   readonly handlerMs: number;
-  /** Keeps a session alive while a long call runs in it. */
+  /** Told when `maxCalls` made it refuse a call. */
+  readonly onRefused?: ((call: Call) => void) | undefined;
+  /** Keeps a session alive while a long call runs in it, and takes what reaches it by way of other processes. */
   readonly retain: (sessionId: string) => () => void;
 }
 
 /** How often deadlines are looked at; one timer for all calls instead of one for each. */
 const tickMs = 1000;
+/** How far the clocks of two processes may be apart. */
+const maxSkewMs = 10_000;
 
 /** The calls being served in this process, by session. */
 export class Calls {
@@ -42,6 +46,7 @@ export class Calls {
     const key = call.sessionId ?? '';
     const calls = this.#running.get(key) ?? new Set();
     if (key !== '' && calls.size >= this.#options.maxCalls) {
+      this.#options.onRefused?.(call);
       throw new McpError(
         'InvalidRequest',
         `Too many requests at once in this session (${this.#options.maxCalls}); wait for one to be answered`,
@@ -54,11 +59,24 @@ export class Calls {
     return () => this.#finish(key, calls, running);
   }
 
-  /** Cancels the calls of that id in a session, at the client's wish. The type of the id counts. */
-  cancel(sessionId: string, id: RequestId, reason: string | undefined): void {
-    for (const { call } of this.#running.get(sessionId) ?? []) {
-      if (call.id === id) call.abort(new Cancelled(reason ?? 'The client cancelled the request'));
+  /**
+   * Cancels the calls of that id in a session, at the client's wish; whether there were any. The type of the id counts.
+   *
+   * @param sentAt Milliseconds since 1970; calls that began clearly later are others, of a client that uses an id again.
+   */
+  cancel(sessionId: string, id: RequestId, { reason, sentAt }: { reason?: string | undefined; sentAt?: number } = {}): boolean {
+    let isFound = false;
+    for (const { call, startedAt } of this.#running.get(sessionId) ?? []) {
+      if (call.id !== id || (sentAt !== undefined && startedAt > sentAt + maxSkewMs)) continue;
+      isFound = true;
+      call.abort(new Cancelled(reason ?? 'The client cancelled the request'));
     }
+    return isFound;
+  }
+
+  /** Whether a call of that id runs in a session. */
+  has(sessionId: string, id: RequestId): boolean {
+    return [...(this.#running.get(sessionId) ?? [])].some(({ call }) => call.id === id);
   }
 
   /** Gives up on all calls of a session that has ended. */
@@ -66,7 +84,7 @@ export class Calls {
     for (const { call } of this.#running.get(sessionId) ?? []) call.abort(new Cancelled('The session has ended'));
   }
 
-  /** Waits until no call runs, at most `deadlineMs`; those that still run then are given up. */
+  /** Waits until no call runs, at most `deadlineMs`; those that still run then are answered with an error. */
   async drain(deadlineMs: number): Promise<void> {
     if (this.#size > 0) {
       let timer: NodeJS.Timeout | undefined;
@@ -76,7 +94,8 @@ export class Calls {
       });
       clearTimeout(timer);
     }
-    for (const sessionId of [...this.#running.keys()]) this.endSession(sessionId);
+    const closing = new McpError('InternalError', 'The server is closing; whether the request took effect is unknown', { status: 503 });
+    for (const calls of [...this.#running.values()]) for (const { call } of calls) call.abort(closing);
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
@@ -86,14 +105,15 @@ export class Calls {
     if (calls.size === 0 && this.#running.get(key) === calls) this.#running.delete(key);
     running.release?.();
     this.#size -= 1;
-    if (this.#size === 0) {
-      clearInterval(this.#timer);
-      this.#timer = undefined;
-      this.#idle?.();
-    }
+    if (this.#size === 0) this.#idle?.();
   }
 
   #tick(): void {
+    // Not when the last call ends: the next one follows soon, and would pay for a timer.
+    if (this.#size === 0) {
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+    }
     const now = Date.now();
     const { handlerMs, retain } = this.#options;
     for (const [sessionId, calls] of this.#running) {

@@ -1,14 +1,20 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type Koa from 'koa';
 import { McpError } from '../errors.ts';
-import type { JsonRpcRequest } from '../protocol/jsonrpc.ts';
+import type { Outlet } from '../protocol/call.ts';
+import type { JsonRpcRequest, RequestId } from '../protocol/jsonrpc.ts';
 import { errorText, parseMessage, resultText } from '../protocol/jsonrpc.ts';
 import { initializeResult, parseInitialize } from '../protocol/lifecycle.ts';
 import { findRevision, oldest } from '../protocol/revisions.ts';
 import type { Session } from '../session/store.ts';
 import type { Environment } from './environment.ts';
 import { respondStream } from './event-stream.ts';
+import { acceptedText } from './remote-calls.ts';
 import { negotiateAnswer, notAcceptable, respondAccepted } from './respond.ts';
-import { serveRequest, takeNotification } from './serve.ts';
+import { serveRequest, takeNotification, takeResponse } from './serve.ts';
+
+/** A request that is answered within this time, in milliseconds, needs no row that says it was accepted. */
+const quickMs = 10;
 
 /**
  * GET of the HTTP+SSE transport (2024-11-05): opens a session whose stream carries every message of the server.
@@ -20,8 +26,9 @@ import { serveRequest, takeNotification } from './serve.ts';
  */
 export async function openSse(environment: Environment, ctx: Koa.Context, messagesPath: string): Promise<void> {
   if (!negotiateAnswer(ctx).acceptsStream) throw notAcceptable('text/event-stream');
-  const { sessions, streams } = environment;
+  const { sessions, streams, standalone } = environment;
   const principal = await environment.principal(ctx);
+  await environment.announcements.listen();
   // Until `initialize` says more. Clients that reconnect go on without one, and the newer of them repeat what they had agreed on.
   const clientInfo = { name: 'unknown', version: '0' };
   const version = findRevision(ctx.req.headers['mcp-protocol-version']);
@@ -29,35 +36,33 @@ export async function openSse(environment: Environment, ctx: Koa.Context, messag
   const session = await sessions.open({ transport: 'sse', revision: revision.id, principal, clientInfo, capabilities: {} });
   const release = sessions.retain(session.id);
   const stream = streams.open();
-  const remove = streams.add(session.id, stream);
   stream.once('close', () => {
     release();
-    remove();
     // The stream is the session: without it no answer can reach the client.
-    sessions.end(session.id).catch((error: unknown) => environment.report(error, ctx));
+    sessions.end(session.id, 'stream').catch((error: unknown) => environment.report(error, ctx));
   });
   if (ctx.res.destroyed) stream.destroy();
   stream.event('endpoint', `${prefixOf(ctx)}${messagesPath}?sessionId=${session.id}`);
   ctx.set('Mcp-Session-Id', session.id);
+  await standalone.openSse(session.id, stream);
   respondStream(ctx, stream);
 }
 
 /**
- * POST of the HTTP+SSE transport: takes one message with 202; whatever there is to answer goes on the stream.
+ * POST of the HTTP+SSE transport: takes one message with 202; whatever there is to answer goes on the stream, wherever that is.
  *
- * @throws {McpError} 400 no session id, or no message; 404 unknown session; 409 a session whose stream is not here.
+ * @throws {McpError} 400 no session id, or no message; 404 unknown session.
  */
 export async function postSse(environment: Environment, ctx: Koa.Context, id: string | undefined): Promise<void> {
   if (id === undefined)
     throw new McpError('InvalidRequest', '`sessionId` is missing: POST to the endpoint that the stream named', { status: 400 });
-  const session = await environment.sessions.find(id, await environment.principal(ctx));
+  const principal = await environment.principal(ctx);
+  const session = await environment.sessions.find(id, principal);
   if (session === undefined || session.transport !== 'sse') {
+    environment.sessions.rejected(id, principal);
     throw new McpError('InvalidRequest', 'Session not found: it never was, or its stream has ended; open the stream again', {
       status: 404,
     });
-  }
-  if (!environment.streams.has(session.id)) {
-    throw new McpError('InvalidRequest', 'The stream of this session is not open here', { status: 409 });
   }
   const message = parseMessage(await environment.readBody(ctx));
   // Acknowledged before it is served: clients wait for this before they send the next, a cancellation for instance.
@@ -66,19 +71,36 @@ export async function postSse(environment: Environment, ctx: Koa.Context, id: st
     case 'notification':
       return takeNotification(environment, session, message.message);
     case 'response':
-      return environment.requests.settle(session.id, message.message);
-    case 'request':
-      serve(environment, ctx, session, message.message).catch((error: unknown) => environment.report(error, ctx));
+      return takeResponse(environment, session, message.message);
+    case 'request': {
+      const served = serve(environment, ctx, session, message.message).catch((error: unknown) => environment.report(error, ctx));
+      if (!environment.standalone.has(session.id)) await accept(environment, session, message.message.id, served);
+    }
   }
 }
 
 async function serve(environment: Environment, ctx: Koa.Context, session: Session, request: JsonRpcRequest): Promise<void> {
-  const { streams } = environment;
+  const { standalone } = environment;
+  const send = async (text: string): Promise<void> => {
+    if (!standalone.sendHere(session.id, text)) await standalone.send(session.id, text);
+  };
+  const outlet: Outlet = {
+    send: message => {
+      send(message).catch((error: unknown) => environment.report(error, ctx));
+      return true;
+    },
+  };
   const response =
     request.method === 'initialize'
       ? await initialize(environment, session, request)
-      : await serveRequest(environment, ctx, session, request, { send: message => streams.send(session.id, message) });
-  if (response !== undefined) streams.send(session.id, response);
+      : await serveRequest(environment, ctx, session, request, outlet);
+  if (response !== undefined) await send(response);
+}
+
+/** A request is acknowledged once it cannot get lost with this process: its response is a row, or that it was accepted. */
+async function accept({ standalone }: Environment, session: Session, id: RequestId, served: Promise<unknown>): Promise<void> {
+  const isServed = await Promise.race([served.then(() => true), delay(quickMs, false)]);
+  if (!isServed) await standalone.send(session.id, acceptedText(id));
 }
 
 async function initialize({ sessions, server }: Environment, session: Session, { id, params }: JsonRpcRequest): Promise<string> {

@@ -13,12 +13,21 @@ interface Listener {
   readonly stream: EventStream;
 }
 
+/** What `Listeners` needs. */
+export interface ListenersOptions {
+  readonly streams: Streams;
+  readonly registry: Registry;
+  readonly maxListeners: number;
+  /** Takes what other processes announce, until the function returned is called. */
+  readonly hold: () => () => void;
+}
+
 /** The `subscriptions/listen` streams of this process. */
 export class Listeners {
   readonly #open = new Set<Listener>();
-  readonly #options: { readonly streams: Streams; readonly registry: Registry; readonly maxListeners: number };
+  readonly #options: ListenersOptions;
 
-  constructor(options: { streams: Streams; registry: Registry; maxListeners: number }) {
+  constructor(options: ListenersOptions) {
     this.#options = options;
   }
 
@@ -35,7 +44,11 @@ export class Listeners {
     const listener = { id, filter, uris: new Set(filter.resourceSubscriptions), stream };
     stream.send(subscribedText(id, 'notifications/subscriptions/acknowledged', { notifications: filter }));
     this.#open.add(listener);
-    stream.once('close', () => this.#open.delete(listener));
+    const release = this.#options.hold();
+    stream.once('close', () => {
+      this.#open.delete(listener);
+      release();
+    });
     return stream;
   }
 

@@ -1,92 +1,137 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import type { EventPosition } from '../delivery/streams.ts';
+import { requestIdOf } from '../delivery/streams.ts';
+import type { RequestId } from '../protocol/jsonrpc.ts';
+import { errorText } from '../protocol/jsonrpc.ts';
 import type { EventStream } from './event-stream.ts';
-import type { EventPosition, ReplayOptions } from './replayable.ts';
+import type { Inbounds } from './inbound.ts';
+import { processEnded } from './inbound.ts';
+import type { ReplayOptions } from './replayable.ts';
 import { ReplayableStream, writeEvent } from './replayable.ts';
 
-/** How often rows are looked at for a stream whose calls run in another process. */
-const pollMs = 500;
-const batch = 200;
 /** How long clients wait before they come back after this process has closed. */
 const retryMs = 1000;
+/** How long, and how many, streams are kept after they were written to their end: written is not received. */
+const lingerMs = 10_000;
+const maxLingering = 1000;
 
-/** The replayable streams of this process, and the way to those of others: their rows. */
+/** What `ReplayStreams` needs. */
+export interface ReplayStreamsOptions extends ReplayOptions {
+  readonly inbounds: Inbounds;
+}
+
+/** The streams of this process's calls, and the way to those of others: their rows. */
 export class ReplayStreams {
-  readonly #options: ReplayOptions;
+  readonly #options: ReplayStreamsOptions;
   readonly #streams = new Map<string, ReplayableStream>();
-  readonly #standalone = new WeakSet<ReplayableStream>();
-  readonly #absences = new WeakMap<ReplayableStream, NodeJS.Timeout>();
+  readonly #lingering = new Map<string, { readonly until: number; readonly forget: () => void }>();
+  #timer: NodeJS.Timeout | undefined;
 
-  constructor(options: ReplayOptions) {
+  constructor(options: ReplayStreamsOptions) {
     this.#options = options;
   }
 
   /**
-   * Opens a stream of a session over a connection.
+   * Opens the stream of a call over a connection.
    *
-   * @param isStandalone Whether nothing but the client's absence ends it; the stream of a call ends with its response.
+   * @param requestId The request that its one response answers; `undefined` for a batch.
    */
-  open(sessionId: string, connection: EventStream, { isStandalone }: { isStandalone: boolean }): ReplayableStream {
-    const stream = new ReplayableStream(sessionId, this.#options);
+  open(sessionId: string, connection: EventStream, requestId: RequestId | undefined): ReplayableStream {
+    const stream = new ReplayableStream(sessionId, requestId, this.#options);
     this.#streams.set(stream.id, stream);
-    stream.onClose(() => this.#streams.delete(stream.id));
-    if (isStandalone) this.#standalone.add(stream);
-    this.#carry(stream, connection, 0);
+    const unwatch = this.#options.inbounds.watch(sessionId);
+    stream.onClose(() =>
+      this.#linger(stream, () => {
+        this.#streams.delete(stream.id);
+        unwatch();
+      }),
+    );
+    stream.attach(connection);
     return stream;
   }
 
-  /** Goes on with a stream behind the position that the client has reached, wherever it runs. */
-  resume({ stream: id, seq }: EventPosition, connection: EventStream): void {
-    const stream = this.#streams.get(id);
-    if (stream === undefined) {
-      this.#tail(id, seq, connection).catch((error: unknown) => {
+  /** Goes on with a stream of a session behind the position that the client has reached, wherever it runs. */
+  resume(sessionId: string, position: EventPosition, connection: EventStream): void {
+    const stream = this.#streams.get(position.stream);
+    if (position.isLast) connection.end();
+    else if (stream !== undefined) stream.attach(connection, position.seq);
+    else
+      this.#follow(sessionId, position, connection).catch((error: unknown) => {
         connection.end();
         this.#options.onError(error);
       });
-      return;
-    }
-    this.#carry(stream, connection, seq);
+  }
+
+  /** Leaves a stream to the process that its client has come back to; `false` if it is not here. */
+  leave(stream: string): boolean {
+    const found = this.#streams.get(stream);
+    found?.handOver(retryMs).catch(this.#options.onError);
+    return found !== undefined;
   }
 
   /** Ends all connections, with a hint to come back to another process. */
   async close(): Promise<void> {
     await Promise.all([...this.#streams.values()].map(stream => stream.handOver(retryMs)));
+    this.#forget(Number.POSITIVE_INFINITY);
   }
 
   /** Ends the streams of a session. */
   endSession(sessionId: string): void {
-    for (const stream of this.#streams.values()) {
-      if (stream.sessionId !== sessionId) continue;
-      stream.end();
-    }
+    for (const stream of this.#streams.values()) if (stream.sessionId === sessionId) stream.end();
   }
 
-  #carry(stream: ReplayableStream, connection: EventStream, seq: number): void {
-    stream.attach(connection, seq);
-    if (!this.#standalone.has(stream)) return;
-    clearTimeout(this.#absences.get(stream));
-    connection.once('close', () => {
-      if (stream.isConnected) return;
-      this.#absences.set(stream, setTimeout(() => stream.end(), this.#options.replayMs).unref());
-    });
-  }
-
-  async #tail(id: string, after: number, connection: EventStream): Promise<void> {
-    const { store, replayMs } = this.#options;
+  /** Reads the rows of a stream whose call runs in another process, which is asked to write them, and found out about if it is gone. */
+  async #follow(sessionId: string, { stream, seq }: EventPosition, connection: EventStream): Promise<void> {
+    const { log, inbounds } = this.#options;
     const closed = new AbortController();
-    connection.once('close', () => closed.abort());
-    let seq = after;
-    // A stream without rows has ended, or its process is about to write them.
-    let deadline = Date.now() + 4 * pollMs;
-    while (connection.isOpen && Date.now() < deadline) {
-      const events = await store.read(id, seq, batch);
-      for (const event of events) {
-        writeEvent(connection, event);
-        seq = event.seq;
-        if (event.final) return connection.end();
-      }
-      if (events.length > 0) deadline = Date.now() + replayMs;
-      if (events.length < batch) await delay(pollMs, undefined, { signal: closed.signal, ref: false }).catch(() => undefined);
+    const tail = log.follow(stream, {
+      after: seq,
+      onEvents: events => {
+        for (const event of events) {
+          writeEvent(connection, event);
+          if (event.final) connection.end();
+        }
+      },
+    });
+    connection.once('close', () => {
+      tail.stop();
+      closed.abort();
+    });
+    tail.wake();
+    while (connection.isOpen) {
+      const before = tail.position;
+      const isTaken = await inbounds.ask(sessionId, { kind: 'resume', stream }, closed.signal);
+      if (isTaken === undefined) connection.end();
+      else if (!isTaken && tail.position === before) await this.#giveUp(sessionId, stream, before);
     }
-    connection.end();
+  }
+
+  /** Ends the stream of a process that is gone. Of several that find out, one writes the row. */
+  async #giveUp(sessionId: string, stream: string, after: number): Promise<void> {
+    const { log, replayMs } = this.#options;
+    const seq = Math.max(after, await log.last(stream)) + 1;
+    const id = requestIdOf(stream);
+    const data = id === undefined ? '' : errorText(id, processEnded());
+    const expiresAt = new Date(Date.now() + replayMs);
+    await log.append([{ sessionId, stream, seq, data, bytes: data.length, final: true, expiresAt }]);
+  }
+
+  #linger(stream: ReplayableStream, forget: () => void): void {
+    this.#lingering.set(stream.id, { until: Date.now() + lingerMs, forget });
+    if (this.#lingering.size > maxLingering) this.#forget(0, 1);
+    this.#timer ??= setInterval(() => this.#forget(Date.now()), lingerMs).unref();
+  }
+
+  /** Lets go of the streams whose time is over at `now`, and of the oldest `atLeast`. */
+  #forget(now: number, atLeast = 0): void {
+    let left = atLeast;
+    for (const [id, { until, forget }] of this.#lingering) {
+      if (until > now && left <= 0) break;
+      left -= 1;
+      this.#lingering.delete(id);
+      forget();
+    }
+    if (this.#lingering.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
   }
 }

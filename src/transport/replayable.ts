@@ -1,5 +1,7 @@
-import { createHmac, randomBytes } from 'node:crypto';
-import type { EventStore, StoredEvent } from '../session/events.ts';
+import type { EventLog } from '../delivery/event-log.ts';
+import { callStreamOf, eventIdOf } from '../delivery/streams.ts';
+import type { RequestId } from '../protocol/jsonrpc.ts';
+import type { StoredEvent } from '../session/events.ts';
 import type { EventStream } from './event-stream.ts';
 
 /** `data` of an event that is no message: the stream had ended after what was stored. */
@@ -7,7 +9,7 @@ const endMark = '';
 
 /** What a replayable stream needs. */
 export interface ReplayOptions {
-  readonly store: EventStore;
+  readonly log: EventLog;
   /** How long what a client has not received is kept. */
   readonly replayMs: number;
   /** Events kept of one stream; older ones are gone. */
@@ -15,17 +17,11 @@ export interface ReplayOptions {
   readonly onError: (error: unknown) => void;
 }
 
-/** Where an event stands: `Last-Event-ID`, taken apart. */
-export interface EventPosition {
-  readonly stream: string;
-  readonly seq: number;
-}
-
 /**
- * A stream as the protocol sees it, which outlives the connections that carry it.
+ * The stream of a call as the protocol sees it, which outlives the connections that carry it.
  *
  * While a connection holds, what was sent is kept in memory only. Once it breaks before its end, all goes to rows, so that any process can
- * replay it. Event ids name the stream and prove that it belongs to the session: `<random><MAC>_<seq>`.
+ * replay it. Event ids name the stream and prove that it belongs to the session.
  *
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#resumability-and-redelivery
  */
@@ -42,9 +38,8 @@ export class ReplayableStream {
   #primed = false;
   readonly #closeListeners: (() => void)[] = [];
 
-  constructor(sessionId: string, options: ReplayOptions) {
-    const random = randomBytes(12).toString('base64url');
-    this.id = random + macOf(sessionId, random);
+  constructor(sessionId: string, requestId: RequestId | undefined, options: ReplayOptions) {
+    this.id = callStreamOf(sessionId, requestId);
     this.sessionId = sessionId;
     this.#options = options;
   }
@@ -59,20 +54,19 @@ export class ReplayableStream {
     return this.#connection?.isOpen ?? false;
   }
 
-  /** Whether messages are still taken. */
-  get isOpen(): boolean {
-    return !this.#ended;
-  }
-
-  /** Calls back when the stream has ended and is delivered or in rows: nothing of it is needed here any more. */
+  /** Calls back when the stream has ended and was written to its client, or to rows. */
   onClose(listener: () => void): void {
     this.#closeListeners.push(listener);
   }
 
-  /** Sends one message, or keeps it until a connection comes. */
-  send(message: string): boolean {
+  /**
+   * Sends one message, or keeps it until a connection comes.
+   *
+   * @param isLast Whether it is known that no message follows.
+   */
+  send(message: string, isLast = false): boolean {
     if (this.#ended) return false;
-    this.#append(message, false);
+    this.#append(message, isLast);
     return true;
   }
 
@@ -81,7 +75,7 @@ export class ReplayableStream {
     if (this.#ended) return;
     const last = this.#events.at(-1);
     if (last !== undefined && last.seq > this.#stored) this.#events[this.#events.length - 1] = { ...last, final: true };
-    else this.#append(endMark, true);
+    else if (!last?.final) this.#append(endMark, true);
     this.#ended = true;
     if (this.isConnected) this.#connection?.end();
     else this.#close();
@@ -109,7 +103,7 @@ export class ReplayableStream {
     this.#connection?.end();
   }
 
-  /** Leaves the client to another process: it comes back, and finds in rows what it has not received. */
+  /** Leaves the client to another process, which finds in rows what it has not received. */
   async handOver(retryMs: number): Promise<void> {
     if (this.#primed) this.disconnect(retryMs);
     else this.#connection?.end();
@@ -120,7 +114,8 @@ export class ReplayableStream {
   #append(data: string, final: boolean): void {
     this.#seq += 1;
     const expiresAt = new Date(Date.now() + this.#options.replayMs);
-    const event = { sessionId: this.sessionId, stream: this.id, seq: this.#seq, data, final, expiresAt };
+    const bytes = Buffer.byteLength(data);
+    const event = { sessionId: this.sessionId, stream: this.id, seq: this.#seq, data, bytes, final, expiresAt };
     this.#events.push(event);
     if (this.#events.length > this.#options.maxEvents) this.#events.shift();
     if (this.#connection?.isOpen) writeEvent(this.#connection, event);
@@ -150,7 +145,7 @@ export class ReplayableStream {
     this.#stored = this.#seq;
     if (events.length === 0) return;
     this.#storing = this.#storing
-      .then(() => this.#options.store.append(events))
+      .then(() => this.#options.log.append(events))
       .catch((error: unknown) => {
         this.#stored = Math.min(this.#stored, (events[0] as StoredEvent).seq - 1);
         this.#options.onError(error);
@@ -159,21 +154,6 @@ export class ReplayableStream {
 }
 
 /** Writes a stored event to a connection. */
-export function writeEvent(connection: EventStream, { stream, seq, data }: Pick<StoredEvent, 'stream' | 'seq' | 'data'>): void {
-  if (data !== endMark) connection.message(data, eventIdOf(stream, seq));
-}
-
-/** Reads a `Last-Event-ID`; `undefined` if no stream of this session gave it. */
-export function parseEventId(sessionId: string, eventId: string): EventPosition | undefined {
-  const [, random, mac, seq] = /^([\w-]{16})([\w-]{16})_(\d{1,9})$/u.exec(eventId) ?? [];
-  if (random === undefined || mac !== macOf(sessionId, random)) return undefined;
-  return { stream: random + mac, seq: Number(seq) };
-}
-
-function eventIdOf(stream: string, seq: number): string {
-  return `${stream}_${seq}`;
-}
-
-function macOf(sessionId: string, random: string): string {
-  return createHmac('sha256', sessionId).update(random).digest('base64url').slice(0, 16);
+export function writeEvent(connection: EventStream, { stream, seq, data, final }: StoredEvent): void {
+  if (data !== endMark) connection.message(data, eventIdOf(stream, seq, final));
 }

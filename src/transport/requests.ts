@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { newRequestId } from '../delivery/streams.ts';
 import { ToolError } from '../errors.ts';
 import type { Call, Outlet, Peer } from '../protocol/call.ts';
 import type { JsonObject } from '../protocol/definitions.ts';
@@ -11,14 +11,21 @@ interface Pending {
   reject(error: Error): void;
 }
 
+/** What `Requests` needs. */
+export interface RequestsOptions {
+  /** How long a client is waited for; people take their time. */
+  readonly inputMs: number;
+  /** Takes what reaches a session's calls by way of other processes, until the function returned is called. */
+  readonly watch: (sessionId: string) => () => void;
+}
+
 /** Requests of the server that wait for the answer of a client, by session. */
 export class Requests {
   readonly #pending = new Map<string, Map<string, Pending>>();
-  readonly #inputMs: number;
+  readonly #options: RequestsOptions;
 
-  /** @param inputMs How long a client is waited for; people take their time. */
-  constructor({ inputMs }: { inputMs: number }) {
-    this.#inputMs = inputMs;
+  constructor(options: RequestsOptions) {
+    this.#options = options;
   }
 
   /** The peer of one call: it asks on the call's own stream, as the specification wants. */
@@ -26,16 +33,19 @@ export class Requests {
     return { ask: (request, call) => this.#ask(sessionId, outlet, request, call) };
   }
 
-  /** Takes a client's answer. One that nobody waits for (any more) is dropped. */
-  settle(sessionId: string, { id, result, error }: JsonRpcResponse): void {
+  /** Takes a client's answer; `false` if nobody waits for it here (any more). */
+  settle(sessionId: string, { id, result, error }: JsonRpcResponse): boolean {
     const pending = this.#pending.get(sessionId)?.get(String(id));
     if (result !== undefined) pending?.resolve(result);
     else pending?.reject(new ToolError(`The client did not answer: ${error?.message ?? 'no reason given'}`));
+    return pending !== undefined;
   }
 
   async #ask<T>(sessionId: string, outlet: Outlet, request: InputRequest<T>, call: Call): Promise<T> {
-    const id = randomUUID();
+    const id = newRequestId(sessionId);
     const { signal } = call;
+    const { inputMs, watch } = this.#options;
+    const unwatch = watch(sessionId);
     const waiting = this.#pending.get(sessionId) ?? new Map<string, Pending>();
     this.#pending.set(sessionId, waiting);
     let giveUp: (() => void) | undefined;
@@ -45,10 +55,10 @@ export class Requests {
         waiting.set(id, { resolve, reject });
         giveUp = () => {
           outlet.send(notificationText('notifications/cancelled', { requestId: id, reason: 'The request is no longer needed' }));
-          reject(signal.aborted ? (signal.reason as Error) : new ToolError(`The client did not answer within ${this.#inputMs / 1000} s`));
+          reject(signal.aborted ? (signal.reason as Error) : new ToolError(`The client did not answer within ${inputMs / 1000} s`));
         };
         signal.addEventListener('abort', giveUp);
-        timer = setTimeout(giveUp, this.#inputMs).unref();
+        timer = setTimeout(giveUp, inputMs).unref();
         if (!outlet.send(requestText(id, request.method, request.params))) {
           reject(new ToolError('This needs a client that reads event streams (Accept: text/event-stream)'));
         }
@@ -58,6 +68,7 @@ export class Requests {
       return value;
     } finally {
       clearTimeout(timer);
+      unwatch();
       if (giveUp !== undefined) signal.removeEventListener('abort', giveUp);
       waiting.delete(id);
       if (waiting.size === 0 && this.#pending.get(sessionId) === waiting) this.#pending.delete(sessionId);

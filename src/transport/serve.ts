@@ -1,9 +1,12 @@
 import type Koa from 'koa';
+import { isRequestIdOf } from '../delivery/streams.ts';
 import { McpError } from '../errors.ts';
+import type { Awaitable } from '../protocol/awaitable.ts';
+import { andThen, attempt, lastly } from '../protocol/awaitable.ts';
 import type { Outlet, SessionPort } from '../protocol/call.ts';
 import { Call, Cancelled } from '../protocol/call.ts';
 import { dispatch } from '../protocol/dispatch.ts';
-import type { JsonRpcNotification, JsonRpcRequest } from '../protocol/jsonrpc.ts';
+import type { JsonRpcNotification, JsonRpcRequest, JsonRpcResponse } from '../protocol/jsonrpc.ts';
 import { errorText, isObject, isRequestId, resultText } from '../protocol/jsonrpc.ts';
 import { assumedRevision, findRevision } from '../protocol/revisions.ts';
 import type { Sessions } from '../session/sessions.ts';
@@ -15,29 +18,26 @@ import type { Environment } from './environment.ts';
  *
  * @returns The response, already JSON; `undefined` if the call was cancelled and nobody waits for one.
  */
-export async function serveRequest(
+export function serveRequest(
   environment: Environment,
   ctx: Koa.Context,
   session: Session,
   request: JsonRpcRequest,
   outlet: Outlet,
-): Promise<string | undefined> {
+): Awaitable<string | undefined> {
   const { id, method, params } = request;
-  try {
+  const serve = () => {
     const call = createCall(environment, ctx, session, request, outlet);
     const finish = environment.calls.start(call);
-    try {
-      return resultText(id, await dispatch(call, method, params));
-    } finally {
-      finish();
-    }
-  } catch (error) {
+    return lastly(() => andThen(dispatch(call, method, params), result => resultText(id, result)), finish);
+  };
+  return attempt(serve, error => {
     if (error instanceof Cancelled) return undefined;
     return errorText(
       id,
       McpError.isError(error) ? error : new McpError('InternalError', `Internal error (ref ${environment.report(error, ctx)})`),
     );
-  }
+  });
 }
 
 /**
@@ -46,15 +46,24 @@ export async function serveRequest(
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/utilities/cancellation
  */
 export async function takeNotification(
-  { sessions, calls }: Environment,
+  { sessions, calls, inbounds }: Environment,
   session: Session,
   { method, params }: JsonRpcNotification,
 ): Promise<void> {
   if (method === 'notifications/initialized' && !session.initialized) await sessions.update(session.id, { initialized: true });
   if (method === 'notifications/cancelled') {
-    const { requestId, reason } = params ?? {};
-    if (isRequestId(requestId)) calls.cancel(session.id, requestId, typeof reason === 'string' ? reason : undefined);
+    const { requestId, reason: given } = params ?? {};
+    const reason = typeof given === 'string' ? given : undefined;
+    // The call may run in another process.
+    if (isRequestId(requestId) && !calls.cancel(session.id, requestId, { reason }))
+      await inbounds.send(session.id, { kind: 'cancel', requestId, reason });
   }
+}
+
+/** Takes a client's answer to a request of the server, whichever process asked. One that nobody waits for is dropped. */
+export async function takeResponse({ requests, inbounds }: Environment, session: Session, message: JsonRpcResponse): Promise<void> {
+  if (requests.settle(session.id, message) || !isRequestIdOf(session.id, message.id)) return;
+  await inbounds.send(session.id, { kind: 'response', message });
 }
 
 function createCall(environment: Environment, ctx: Koa.Context, session: Session, { id, params }: JsonRpcRequest, outlet: Outlet): Call {

@@ -1,18 +1,20 @@
 import type Koa from 'koa';
+import { outboundOf, parseEventId } from '../delivery/streams.ts';
 import { McpError } from '../errors.ts';
-import type { JsonRpcRequest, Message } from '../protocol/jsonrpc.ts';
+import type { Awaitable } from '../protocol/awaitable.ts';
+import { andThen } from '../protocol/awaitable.ts';
+import type { JsonRpcRequest, Message, RequestId } from '../protocol/jsonrpc.ts';
 import { errorText, parseMessage, resultText } from '../protocol/jsonrpc.ts';
 import { initializeResult, parseInitialize } from '../protocol/lifecycle.ts';
 import { findRevision, revisionIds } from '../protocol/revisions.ts';
 import type { Session, SessionTransport } from '../session/store.ts';
 import type { Environment } from './environment.ts';
-import type { EventStream } from './event-stream.ts';
 import { respondStream } from './event-stream.ts';
-import { Exchange } from './exchange.ts';
+import { Exchange, respondAnswer } from './exchange.ts';
 import type { ReplayableStream } from './replayable.ts';
-import { parseEventId } from './replayable.ts';
+import type { Accepts } from './respond.ts';
 import { methodNotAllowed, negotiateAnswer, notAcceptable, respondAccepted, respondJson } from './respond.ts';
-import { serveRequest, takeNotification } from './serve.ts';
+import { serveRequest, takeNotification, takeResponse } from './serve.ts';
 
 /**
  * POST: one message, or a batch where the session's revision has batches.
@@ -20,34 +22,51 @@ import { serveRequest, takeNotification } from './serve.ts';
  * @throws {McpError} 400 no message, no session id, wrong protocol version; 404 unknown session; 406 no usable `Accept`; and those of the body.
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#sending-messages-to-the-server
  */
-export async function postStreamable(environment: Environment, ctx: Koa.Context, body: unknown): Promise<void> {
+export function postStreamable(environment: Environment, ctx: Koa.Context, body: unknown): Awaitable<void> {
   const accepts = negotiateAnswer(ctx);
-  const messages = Array.isArray(body) ? body.map(parseMessage) : [parseMessage(body)];
-  const [first] = messages;
-  if (first === undefined) throw new McpError('InvalidRequest', 'Invalid request: an empty batch');
-  const initialize = messages.find((message): message is Message & { kind: 'request' } => isInitialize(message));
-  if (initialize !== undefined) {
-    if (Array.isArray(body)) throw new McpError('InvalidRequest', 'Invalid request: `initialize` must not be part of a batch');
-    return openSession(environment, ctx, initialize.message, accepts);
-  }
-  const session = await requireSession(environment, ctx);
-  if (Array.isArray(body)) assertBatch(session, messages.length, environment.maxBatch);
-  const exchange = new Exchange({
-    ...accepts,
-    isBatch: Array.isArray(body),
-    openStream: () => openReplayable(environment, session, false),
+  if (Array.isArray(body)) return postBatch(environment, ctx, body.map(parseMessage), accepts);
+  const message = parseMessage(body);
+  if (isInitialize(message)) return openSession(environment, ctx, message.message, accepts);
+  return andThen(requireSession(environment, ctx), session => {
+    switch (message.kind) {
+      case 'request':
+        return postRequest(environment, ctx, session, message.message, accepts);
+      case 'notification':
+        return andThen(takeNotification(environment, session, message.message), () => respondAccepted(ctx));
+      case 'response':
+        return andThen(takeResponse(environment, session, message.message), () => respondAccepted(ctx));
+    }
   });
+}
+
+function postRequest(
+  environment: Environment,
+  ctx: Koa.Context,
+  session: Session,
+  request: JsonRpcRequest,
+  { acceptsJson, acceptsStream }: Accepts,
+): Awaitable<void> {
+  const openStream = () => openReplayable(environment, session, request.id);
+  const exchange = new Exchange({ acceptsJson, acceptsStream, isBatch: false, openStream });
+  const served = andThen(serveRequest(environment, ctx, session, request, exchange), response => exchange.respond(response));
+  return andThen(exchange.answer(served), answer => respondAnswer(ctx, 200, answer));
+}
+
+async function postBatch(environment: Environment, ctx: Koa.Context, messages: readonly Message[], accepts: Accepts): Promise<void> {
+  if (messages.length === 0) throw new McpError('InvalidRequest', 'Invalid request: an empty batch');
+  if (messages.some(isInitialize)) throw new McpError('InvalidRequest', 'Invalid request: `initialize` must not be part of a batch');
+  const session = await requireSession(environment, ctx);
+  assertBatch(session, messages.length, environment.maxBatch);
+  const openStream = () => openReplayable(environment, session, undefined);
+  const exchange = new Exchange({ ...accepts, isBatch: true, openStream });
   const served = messages.map(async message => {
     if (message.kind === 'request') exchange.respond(await serveRequest(environment, ctx, session, message.message, exchange));
   });
   for (const message of messages) {
     if (message.kind === 'notification') await takeNotification(environment, session, message.message);
-    if (message.kind === 'response') environment.requests.settle(session.id, message.message);
+    if (message.kind === 'response') await takeResponse(environment, session, message.message);
   }
-  const answer = await exchange.answer(served.length === 1 ? (served[0] as Promise<void>) : Promise.all(served));
-  if (answer.kind === 'stream') respondStream(ctx, answer.stream);
-  else if (answer.kind === 'json') respondJson(ctx, 200, answer.text);
-  else respondAccepted(ctx);
+  respondAnswer(ctx, 200, await exchange.answer(Promise.all(served)));
 }
 
 /**
@@ -60,28 +79,27 @@ export async function getStreamable(environment: Environment, ctx: Koa.Context):
   if (ctx.req.headers['mcp-session-id'] === undefined) throw methodNotAllowed(ctx, 'POST, GET, DELETE', 'GET needs an Mcp-Session-Id');
   if (!negotiateAnswer(ctx).acceptsStream) throw notAcceptable('text/event-stream');
   const session = await requireSession(environment, ctx);
-  const { sessions, streams, replays } = environment;
+  const { announcements, sessions, streams, standalone, replays } = environment;
   const lastEventId = ctx.req.headers['last-event-id'];
-  let connection: EventStream;
-  if (typeof lastEventId === 'string' && lastEventId !== '') {
-    const position = parseEventId(session.id, lastEventId);
-    if (position === undefined) throw new McpError('InvalidRequest', 'Last-Event-ID is not of this session');
-    connection = streams.open();
-    replays.resume(position, connection);
-  } else {
-    const stream = openReplayable(environment, session, true);
-    connection = stream.body;
-    stream.onClose(streams.add(session.id, stream));
-  }
+  const position = typeof lastEventId === 'string' && lastEventId !== '' ? parseEventId(session.id, lastEventId) : undefined;
+  if (position === undefined && lastEventId) throw new McpError('InvalidRequest', 'Last-Event-ID is not of this session');
+  await announcements.listen();
+  const connection = streams.open();
   connection.once('close', sessions.retain(session.id));
+  const primes = position === undefined && (findRevision(session.revision)?.priming ?? false);
   // Something has to be written, or the headers wait for the first message.
-  if (!findRevision(session.revision)?.priming || typeof lastEventId === 'string') connection.comment();
+  if (!primes) connection.comment();
+  if (position !== undefined && position.stream !== outboundOf(session.id)) {
+    replays.resume(session.id, position, connection);
+  } else {
+    await standalone.open(session.id, connection, { from: position?.seq, primes });
+  }
   respondStream(ctx, connection);
 }
 
 /** Opens a stream that outlives its connection. Its first event has an id, where the revision's clients can take one without data. */
-function openReplayable({ replays, streams }: Environment, session: Session, isStandalone: boolean): ReplayableStream {
-  const stream = replays.open(session.id, streams.open(), { isStandalone });
+function openReplayable({ replays, streams }: Environment, session: Session, requestId: RequestId | undefined): ReplayableStream {
+  const stream = replays.open(session.id, streams.open(), requestId);
   if (findRevision(session.revision)?.priming) stream.prime();
   return stream;
 }
@@ -131,7 +149,7 @@ async function openSession(
   respondStream(ctx, stream);
 }
 
-async function requireSession({ sessions, principal }: Environment, ctx: Koa.Context, transports = streamable): Promise<Session> {
+function requireSession({ sessions, principal }: Environment, ctx: Koa.Context, transports = streamable): Awaitable<Session> {
   const version = ctx.req.headers['mcp-protocol-version'];
   if (version !== undefined && findRevision(version)?.era !== 'legacy') {
     const supported = revisionIds('legacy').join(', ');
@@ -140,15 +158,15 @@ async function requireSession({ sessions, principal }: Environment, ctx: Koa.Con
   const id = sessionIdOf(ctx);
   if (id === undefined)
     throw new McpError('InvalidRequest', 'Mcp-Session-Id is missing: send `initialize` first and echo the id it is answered with');
-  const caller = await principal(ctx);
-  const found = sessions.find(id, caller);
-  const session = found instanceof Promise ? await found : found;
-  if (session === undefined || !transports.includes(session.transport)) {
-    throw new McpError('InvalidRequest', 'Session not found: it never was, has ended or expired; send `initialize` for a new one', {
-      status: 404,
-    });
-  }
-  return session;
+  return andThen(principal(ctx), caller =>
+    andThen(sessions.find(id, caller), session => {
+      if (session !== undefined && transports.includes(session.transport)) return session;
+      sessions.rejected(id, caller);
+      throw new McpError('InvalidRequest', 'Session not found: it never was, has ended or expired; send `initialize` for a new one', {
+        status: 404,
+      });
+    }),
+  );
 }
 
 function sessionIdOf(ctx: Koa.Context): string | undefined {
@@ -163,6 +181,6 @@ function assertBatch(session: Session, length: number, maxBatch: number): void {
   if (length > maxBatch) throw new McpError('InvalidRequest', `Invalid request: a batch holds at most ${maxBatch} messages`);
 }
 
-function isInitialize(message: Message): boolean {
+function isInitialize(message: Message): message is Message & { kind: 'request' } {
   return message.kind === 'request' && message.message.method === 'initialize';
 }

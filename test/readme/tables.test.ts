@@ -16,14 +16,15 @@ describe("README's tables of options", () => {
   ] as const;
 
   it.each(cases)('%s names the members of %s, each once', (title, type, file, last) => {
-    const named = table(title, 'default', last).map(([cell]) => codes(cell)[0]);
+    const named = table(title, 'default', last).flatMap(([cell]) => codes(cell));
     expect(named.toSorted()).toEqual([...membersOf(file, type).keys()].toSorted());
   });
 
   it.each(cases)('%s says of the members of %s which are required, and the default of every number', (title, type, file, last) => {
     const members = membersOf(file, type);
-    for (const [cell, value = ''] of table(title, 'default', last)) {
-      const member = members.get(codes(cell)[0] ?? '');
+    const rows = table(title, 'default', last).flatMap(([cells, value = '']) => codes(cells).map(cell => [cell, value] as const));
+    for (const [cell, value] of rows) {
+      const member = members.get(cell);
       expect(value === 'required', `${cell}`).toBe(member?.isRequired);
       const documented = /^\d+/.exec(member?.default ?? '')?.[0];
       if (documented !== undefined) expect(codes(value), `${cell}`).toEqual([documented]);

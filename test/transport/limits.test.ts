@@ -76,7 +76,7 @@ describe('limits', () => {
 });
 
 describe('close', () => {
-  it('waits for running calls, gives up those past the deadline and ends the streams', async () => {
+  it('waits for running calls, answers those past the deadline with an error and ends the streams', async () => {
     let finish: (() => void) | undefined;
     const server = await start({
       tools: {
@@ -93,7 +93,7 @@ describe('close', () => {
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
     finish?.();
     expect((await soon).response.result.content[0].text).toBe('done');
-    expect((await late).status).toBe(202);
+    expect((await late).response.error).toMatchObject({ code: -32603, message: expect.stringContaining('closing') as string });
     await closed;
     expect((await stream.next()).done).toBe(true);
     await server[Symbol.asyncDispose]();

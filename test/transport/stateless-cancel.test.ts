@@ -127,7 +127,11 @@ describe('a server that closes', () => {
     const call = server.client.error('tools/call', { name: 'slow' });
     await started;
     await server.mcp.close({ deadlineMs: 0 });
-    expect(await call).toMatchObject({ status: 503, code: -32603, message: 'The server is closing; send the request again' });
+    expect(await call).toMatchObject({
+      status: 503,
+      code: -32603,
+      message: 'The server is closing; whether the request took effect is unknown',
+    });
     expect(await ended).toEqual(['aborted']);
   });
 });

@@ -1,0 +1,92 @@
+import type Koa from 'koa';
+import { respondJson } from './respond.ts';
+
+/** What may be missing for a process to serve. */
+export type Unavailable = 'closing' | 'database' | 'bus';
+
+/** What `Health` needs. */
+export interface HealthOptions {
+  /** A cheap query to the store. */
+  readonly query: () => Promise<unknown>;
+  readonly bus: { readonly ready: boolean };
+  readonly isClosing: () => boolean;
+  /** Told once per outage why the store does not answer, since probes are not. */
+  readonly onError: (error: unknown) => void;
+  /** Milliseconds the query may take. @default 2000 */
+  readonly queryMs?: number;
+  /** Milliseconds its outcome counts, however many probes there are. @default 1000 */
+  readonly cacheMs?: number;
+}
+
+/** Whether this process can serve, for the probes of orchestrators and load balancers. */
+export class Health {
+  readonly #options: Required<HealthOptions>;
+  #isAnswering = true;
+  #checkedAt = Number.NEGATIVE_INFINITY;
+  #checking: Promise<void> | undefined;
+  #asked: { readonly at: number; readonly answer: Promise<unknown> } | undefined;
+
+  constructor(options: HealthOptions) {
+    this.#options = { queryMs: 2000, cacheMs: 1000, ...options };
+  }
+
+  /** What is missing; empty if this process is ready. */
+  async check(): Promise<Unavailable[]> {
+    const { bus, isClosing, cacheMs } = this.#options;
+    if (isClosing()) return ['closing'];
+    if (performance.now() - this.#checkedAt >= cacheMs) {
+      this.#checking ??= this.#check();
+      await this.#checking;
+    }
+    return [...(this.#isAnswering ? [] : ['database' as const]), ...(bus.ready ? [] : ['bus' as const])];
+  }
+
+  async #check(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const { queryMs, onError } = this.#options;
+    try {
+      const late = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(new Error(`The database has not answered a health probe for ${queryMs} ms`)), queryMs).unref();
+      });
+      await Promise.race([this.#ask(), late]);
+      this.#isAnswering = true;
+    } catch (error) {
+      if (this.#isAnswering) onError(error);
+      this.#isAnswering = false;
+    }
+    clearTimeout(timer);
+    this.#checkedAt = performance.now();
+    this.#checking = undefined;
+  }
+
+  /** A query that hangs is waited for again, and only after a while given up for another one, so that they do not pile up. */
+  async #ask(): Promise<void> {
+    const { query, queryMs } = this.#options;
+    const now = performance.now();
+    if (this.#asked === undefined || now - this.#asked.at > queryMs * 5) this.#asked = { at: now, answer: query() };
+    const asked = this.#asked;
+    try {
+      await asked.answer;
+    } finally {
+      if (this.#asked === asked) this.#asked = undefined;
+    }
+  }
+}
+
+/** GET or HEAD: 200 `{"status":"ok"}`, or 503 with the names of what is missing. Nothing else is given away, so nobody is asked who they are. */
+export async function getHealth(health: Health, ctx: Koa.Context): Promise<void> {
+  const missing = await health.check();
+  if (missing.length === 0) return getLive(ctx);
+  ctx.set('Retry-After', '1');
+  answer(ctx, 503, { status: 'unavailable', missing });
+}
+
+/** GET or HEAD: that this process answers at all. */
+export function getLive(ctx: Koa.Context): void {
+  answer(ctx, 200, { status: 'ok' });
+}
+
+function answer(ctx: Koa.Context, status: number, body: object): void {
+  ctx.set('Cache-Control', 'no-store');
+  respondJson(ctx, status, JSON.stringify(body));
+}
