@@ -76,9 +76,7 @@ export class EventLog {
       if (this.#isClosed) return resolve(undefined);
       if (this.#waiting.length >= MAX_WAITING) return reject(new Error(`More than ${MAX_WAITING} messages wait for the database`));
       this.#waiting.push({ ...posting, resolve, reject });
-      this.#writing ??= this.#write().finally(() => {
-        this.#writing = undefined;
-      });
+      this.#writing ??= this.#write();
     });
   }
 
@@ -151,6 +149,8 @@ export class EventLog {
         else for (const waiting of batch) await this.#push([waiting]).catch(waiting.reject);
       }
     }
+    // In the same turn as the loop's last look: what is posted from here on begins a new one.
+    this.#writing = undefined;
   }
 
   async #push(batch: readonly Waiting[]): Promise<void> {
@@ -193,6 +193,6 @@ function batchOf(waiting: readonly Posting[]): number {
 }
 
 interface Waiting extends Posting {
-  resolve(position: number | undefined): void;
-  reject(error: unknown): void;
+  readonly resolve: (position: number | undefined) => void;
+  readonly reject: (error: unknown) => void;
 }

@@ -24,10 +24,10 @@ export function prismaPush(mcpEvent: EventDelegate, mcpSession: DeliveredDelegat
   const known = new LastPositions();
 
   // The positions behind which messages go, without those of sessions that are gone.
-  const basesOf = async (messages: readonly Message[], isFirstTry: boolean): Promise<Map<string, number>> => {
+  const basesOf = async (messages: readonly Message[], trustsKnown: boolean): Promise<Map<string, number>> => {
     const bases = new Map<string, number>();
     const unknown = messages.filter(({ stream }) => {
-      const seq = isFirstTry ? known.get(stream) : undefined;
+      const seq = trustsKnown ? known.get(stream) : undefined;
       if (seq !== undefined) bases.set(stream, seq);
       return seq === undefined;
     });
@@ -44,19 +44,23 @@ export function prismaPush(mcpEvent: EventDelegate, mcpSession: DeliveredDelegat
   };
 
   // The position of each message; `undefined` where its session is gone.
-  const write = async (messages: readonly Message[]): Promise<(number | undefined)[]> => {
-    for (let attempt = 1; ; attempt += 1) {
-      const events = toEvents(messages, await basesOf(messages, attempt === 1));
-      try {
-        // In one order everywhere, for processes that wait for each other's rows.
-        const rows = events.filter(event => event !== undefined).sort((a, b) => (a.stream < b.stream ? -1 : a.stream > b.stream ? 1 : 0));
-        if (rows.length > 0) await mcpEvent.createMany({ data: rows });
-        for (const row of rows) known.set(row);
-        return events.map(event => event?.seq);
-      } catch (error) {
-        if (!retried.some(code => hasCode(error, code)) || attempt === MAX_ATTEMPTS) throw error;
-        if (attempt >= 3) await delay(Math.random() * Math.min(attempt, 25));
-      }
+  const write = async (messages: readonly Message[], bases: Map<string, number>, attempt = 1): Promise<(number | undefined)[]> => {
+    const events = toEvents(messages, bases);
+    try {
+      // In one order everywhere, for processes that wait for each other's rows.
+      const rows = events.filter(event => event !== undefined).sort((a, b) => (a.stream < b.stream ? -1 : a.stream > b.stream ? 1 : 0));
+      if (rows.length > 0) await mcpEvent.createMany({ data: rows });
+      for (const row of rows) known.set(row);
+      return events.map(event => event?.seq);
+    } catch (error) {
+      if (!retried.some(code => hasCode(error, code)) || attempt === MAX_ATTEMPTS) throw error;
+      if (attempt >= 3) await delay(Math.random() * Math.min(attempt, 25));
+      const fresh = await basesOf(messages, false);
+      const written: (number | undefined)[] = [];
+      // One stream that somebody else was faster on must not hold up many others again.
+      const size = messages.length > PARTS || attempt > 1 ? Math.ceil(messages.length / PARTS) : messages.length;
+      for (const part of batches(messages, size)) written.push(...(await write(part, fresh, attempt + 1)));
+      return written;
     }
   };
 
@@ -64,7 +68,7 @@ export function prismaPush(mcpEvent: EventDelegate, mcpSession: DeliveredDelegat
     const messages = pushes.flatMap(({ data, ...push }, index) => data.map(text => ({ ...push, data: text, index })));
     const positions = pushes.map((): number | undefined => undefined);
     for (const batch of batches(messages, ROWS)) {
-      const written = await write(batch);
+      const written = await write(batch, await basesOf(batch, true));
       for (const [place, { index }] of batch.entries()) positions[index] = written[place];
     }
     return positions;
@@ -74,6 +78,8 @@ export function prismaPush(mcpEvent: EventDelegate, mcpSession: DeliveredDelegat
 /** Rows in one statement. Past the bind variable limit (999 with SQLite) Prisma would make it a transaction of several. */
 const ROWS = 100;
 const MAX_ATTEMPTS = 100;
+/** Statements that a batch is written with after one failed. */
+const PARTS = 10;
 const retried = [UNIQUE_VIOLATION, FOREIGN_KEY_VIOLATION, WRITE_CONFLICT];
 
 /** One message of a push, and which push that was. */

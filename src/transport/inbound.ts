@@ -18,7 +18,7 @@ export type Inbound =
   | { readonly kind: 'alive'; readonly requestId: RequestId };
 
 /** Looks that a process has to take what was sent to it before it counts as gone. */
-const PATIENCE = 5;
+const PATIENCE = 10;
 
 /** What `Inbounds` needs. */
 export interface InboundsOptions {

@@ -24,6 +24,8 @@ export class ReplayStreams {
   readonly #options: ReplayStreamsOptions;
   readonly #streams = new Map<string, ReplayableStream>();
   readonly #lingering = new Map<string, { readonly until: number; readonly forget: () => void }>();
+  /** The session of each connection that carries a stream of another process. */
+  readonly #following = new Map<EventStream, string>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: ReplayStreamsOptions) {
@@ -74,9 +76,10 @@ export class ReplayStreams {
     this.#forget(Number.POSITIVE_INFINITY);
   }
 
-  /** Ends the streams of a session. */
+  /** Ends the streams of a session, and the connections that follow streams of other processes. */
   endSession(sessionId: string): void {
     for (const stream of this.#streams.values()) if (stream.sessionId === sessionId) stream.end();
+    for (const [connection, followed] of this.#following) if (followed === sessionId) connection.end();
   }
 
   /** Reads the rows of a stream whose call runs in another process, which is asked to write them, and found out about if it is gone. */
@@ -92,7 +95,9 @@ export class ReplayStreams {
         }
       },
     });
+    this.#following.set(connection, sessionId);
     connection.once('close', () => {
+      this.#following.delete(connection);
       tail.stop();
       closed.abort();
     });

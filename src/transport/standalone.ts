@@ -112,8 +112,8 @@ class Standalone {
   }
 
   async start({ from, primes }: OpenStandalone): Promise<void> {
-    const { store, log } = this.#options;
-    const delivered = await store.claim(this.#sessionId, this.#holder, from === undefined ? {} : { from });
+    const { log } = this.#options;
+    const delivered = await this.#claim(from);
     if (delivered === undefined) return this.connection.end();
     this.#isHolding = true;
     if (primes) this.connection.prime(eventIdOf(this.#stream, delivered));
@@ -133,6 +133,15 @@ class Standalone {
     if (last === undefined || !this.connection.isOpen || !(await this.#advance(last.seq))) return false;
     for (const { seq, data } of events) this.connection.message(data, eventIdOf(this.#stream, seq));
     return true;
+  }
+
+  /** Takes the stream over, behind what its client has seen: never behind more than there was. */
+  async #claim(from: number | undefined): Promise<number | undefined> {
+    const { store, log } = this.#options;
+    const delivered = await store.claim(this.#sessionId, this.#holder);
+    if (delivered === undefined || from === undefined || from === delivered) return delivered;
+    const seen = from < delivered ? from : Math.min(from, Math.max(delivered, await log.last(this.#stream)));
+    return store.claim(this.#sessionId, this.#holder, { from: seen });
   }
 
   /** Takes the events up to a position for this connection; `false` if another one has them. */

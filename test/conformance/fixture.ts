@@ -17,15 +17,15 @@ const endpoint: McpMiddleware = mcp({
     ...asking,
     test_trigger_tool_change: {
       description: 'Tells subscribers that the list of tools has changed',
-      handler: () => {
-        endpoint.listChanged('tools');
+      handler: async () => {
+        await endpoint.listChanged('tools');
         return 'Told';
       },
     },
     test_trigger_prompt_change: {
       description: 'Tells subscribers that the list of prompts has changed',
-      handler: () => {
-        endpoint.listChanged('prompts');
+      handler: async () => {
+        await endpoint.listChanged('prompts');
         return 'Told';
       },
     },

@@ -88,7 +88,7 @@ describeRevisions('messages beside results', row => {
   it('tell of changed lists', async () => {
     const stream = await peer.watch([]);
     for (const list of ['tools', 'resources', 'prompts'] as const) {
-      server.mcp.listChanged(list);
+      await server.mcp.listChanged(list);
       expect((await stream.next())?.method).toBe(`notifications/${list}/list_changed`);
     }
     stream.close();

@@ -288,7 +288,7 @@ describe('POST <path>/sse', () => {
     expect((await session.call('echo', { text: 'hi' })).content[0].text).toBe('hi');
     const abort = new AbortController();
     const stream = await session.listen(abort.signal);
-    server.mcp.listChanged('tools');
+    await server.mcp.listChanged('tools');
     expect((await stream.next()).value?.method).toBe('notifications/tools/list_changed');
     abort.abort();
     expect((await fetch(`${server.url}/sse`, { method: 'DELETE', headers: session.headers })).status).toBe(204);

@@ -189,14 +189,14 @@ describe('the standalone stream', () => {
     const first = await fetch(server.url, { headers: { ...session.headers, accept: 'text/event-stream' }, signal: abort.signal });
     const [primed] = await take(rawEvents(first), 1);
     abort.abort();
-    server.mcp.listChanged('tools');
-    server.mcp.listChanged('prompts');
+    await server.mcp.listChanged('tools');
+    await server.mcp.listChanged('prompts');
     const resumed = rawEvents(await resume(server.url, session, primed?.id as string));
     expect((await take(resumed, 2)).map(({ data }) => (JSON.parse(data) as { method: string }).method)).toEqual([
       'notifications/tools/list_changed',
       'notifications/prompts/list_changed',
     ]);
-    server.mcp.listChanged('resources');
+    await server.mcp.listChanged('resources');
     expect((await take(resumed, 1)).map(({ data }) => (JSON.parse(data) as { method: string }).method)).toEqual([
       'notifications/resources/list_changed',
     ]);

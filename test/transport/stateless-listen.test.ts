@@ -41,7 +41,7 @@ describe('subscriptions/listen', () => {
   it.each([1_700_000_000_000, 1, 0, '1', 'listen-1', ''])('names itself on every message by its own id %j, in its own type', async id => {
     await using server = await startListening();
     const stream = await server.client.listen({ toolsListChanged: true, resourceSubscriptions: ['test://fixed'] }, { id });
-    server.mcp.listChanged('tools');
+    await server.mcp.listChanged('tools');
     await server.mcp.resourceUpdated('test://fixed');
     const messages = [stream.acknowledged, await stream.next(), await stream.next()];
     await server.mcp.close();
@@ -55,10 +55,10 @@ describe('subscriptions/listen', () => {
   it('tells what was asked for and nothing else', async () => {
     await using server = await startListening();
     const stream = await server.client.listen({ resourcesListChanged: true, resourceSubscriptions: ['test://item/5'] });
-    server.mcp.listChanged('tools');
-    server.mcp.listChanged('prompts');
+    await server.mcp.listChanged('tools');
+    await server.mcp.listChanged('prompts');
     for (const uri of ['test://fixed', 'test://item/6', 'test://item/5']) await server.mcp.resourceUpdated(uri);
-    server.mcp.listChanged('resources');
+    await server.mcp.listChanged('resources');
     const heard = [await stream.next(), await stream.next()];
     expect(heard.map(message => [message?.method, message?.params?.['uri']])).toEqual([
       ['notifications/resources/updated', 'test://item/5'],
@@ -72,8 +72,8 @@ describe('subscriptions/listen', () => {
     const tools = await server.client.listen({ toolsListChanged: true }, { id: 1 });
     const resources = await server.client.listen({ resourcesListChanged: true }, { id: 1 });
     const both = await server.client.listen({ toolsListChanged: true, resourcesListChanged: true }, { id: '1' });
-    server.mcp.listChanged('tools');
-    server.mcp.listChanged('resources');
+    await server.mcp.listChanged('tools');
+    await server.mcp.listChanged('resources');
     expect((await tools.next())?.method).toBe('notifications/tools/list_changed');
     expect((await resources.next())?.method).toBe('notifications/resources/list_changed');
     expect([(await both.next())?.method, (await both.next())?.method]).toEqual([
@@ -81,7 +81,7 @@ describe('subscriptions/listen', () => {
       'notifications/resources/list_changed',
     ]);
     tools.close();
-    server.mcp.listChanged('resources');
+    await server.mcp.listChanged('resources');
     expect((await resources.next())?.method).toBe('notifications/resources/list_changed');
     for (const stream of [resources, both]) stream.close();
   });
@@ -91,7 +91,7 @@ describe('subscriptions/listen', () => {
     const stream = await server.client.listen({ toolsListChanged: true });
     const call = await server.client.request('tools/call', { name: 't' }, { progressToken: 1, logLevel: 'debug' });
     expect(call.messages.length).toBe(1);
-    server.mcp.listChanged('tools');
+    await server.mcp.listChanged('tools');
     expect((await stream.next())?.method).toBe('notifications/tools/list_changed');
     stream.close();
   });
@@ -132,7 +132,7 @@ describe('subscriptions/listen', () => {
       expect(await server.client.error('subscriptions/listen', { notifications: {} })).toMatchObject({ status: 200, code: -32603 });
       for (const stream of streams) stream.close();
     }
-    server.mcp.listChanged('tools');
+    await server.mcp.listChanged('tools');
   });
 
   it('keeps an idle stream alive with comments', async () => {
@@ -140,7 +140,7 @@ describe('subscriptions/listen', () => {
     const stream = await server.client.listen({ toolsListChanged: true });
     const next = stream.next();
     await expect.poll(() => stream.comments).toBeGreaterThan(2);
-    server.mcp.listChanged('tools');
+    await server.mcp.listChanged('tools');
     expect((await next)?.method).toBe('notifications/tools/list_changed');
     expect(stream.oddities).toEqual([]);
     stream.close();

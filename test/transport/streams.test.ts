@@ -188,8 +188,8 @@ describe('the standalone stream', () => {
     const session = await open(server.url);
     const abort = new AbortController();
     const streams = [await session.listen(abort.signal), await session.listen(abort.signal)];
-    server.mcp.listChanged('tools');
-    server.mcp.listChanged('prompts');
+    await server.mcp.listChanged('tools');
+    await server.mcp.listChanged('prompts');
     const received = [(await streams[1]?.next())?.value, (await streams[1]?.next())?.value];
     expect(received.map(message => message?.method)).toEqual(['notifications/tools/list_changed', 'notifications/prompts/list_changed']);
     abort.abort();
@@ -202,7 +202,7 @@ describe('the standalone stream', () => {
     const [mine, theirs] = [await subscriber.listen(abort.signal), await other.listen(abort.signal)];
     expect(await subscriber.result('resources/subscribe', { uri: 'test://hours' })).toEqual({});
     await server.mcp.resourceUpdated('test://hours');
-    server.mcp.listChanged('resources');
+    await server.mcp.listChanged('resources');
     expect((await mine.next()).value).toEqual({
       jsonrpc: '2.0',
       method: 'notifications/resources/updated',
@@ -211,7 +211,7 @@ describe('the standalone stream', () => {
     expect((await theirs.next()).value?.method).toBe('notifications/resources/list_changed');
     expect(await subscriber.result('resources/unsubscribe', { uri: 'test://hours' })).toEqual({});
     await server.mcp.resourceUpdated('test://hours');
-    server.mcp.listChanged('tools');
+    await server.mcp.listChanged('tools');
     expect([(await mine.next()).value?.method, (await mine.next()).value?.method]).toEqual([
       'notifications/resources/list_changed',
       'notifications/tools/list_changed',
@@ -288,7 +288,7 @@ describe('the standalone stream', () => {
     const message = 'x'.repeat(1000);
     const closed = once(socket, 'close');
     for (let sent = 0; sent < 20_000 && !socket.destroyed; sent += 1) {
-      server.mcp.listChanged('tools');
+      await server.mcp.listChanged('tools');
       if (sent % 50 === 0) await server.mcp.resourceUpdated(`test://${message}`);
     }
     socket.resume();
