@@ -17,7 +17,7 @@ export interface OutboxOptions {
 }
 
 /**
- * Wake-ups on their way out: those of one turn of the event loop leave together, and one batch is under way at a time.
+ * Wake-ups on their way out: those of one step of the program leave together, and one batch is under way at a time.
  *
  * What could not be sent waits, each topic once. Nobody else knows that this process was cut off, so nobody else could make up for it.
  */
@@ -26,7 +26,7 @@ export class Outbox {
   #waiting = new Set<string>();
   #isAll = false;
   #sending: Promise<void> | undefined;
-  #turn: NodeJS.Immediate | undefined;
+  #isScheduled = false;
   #retry: NodeJS.Timeout | undefined;
   #failures = 0;
   #isClosed = false;
@@ -38,7 +38,8 @@ export class Outbox {
   add(topic: string): void {
     if (this.#isClosed) return;
     this.#wait([topic]);
-    this.#turn ??= setImmediate(() => this.flush());
+    if (!this.#isScheduled) queueMicrotask(() => this.#isScheduled && this.flush());
+    this.#isScheduled = true;
   }
 
   /** Tries now, and no longer waits for the time of the next attempt. */
@@ -103,9 +104,8 @@ export class Outbox {
   }
 
   #unschedule(): void {
-    clearImmediate(this.#turn);
     clearTimeout(this.#retry);
-    this.#turn = undefined;
+    this.#isScheduled = false;
     this.#retry = undefined;
   }
 }

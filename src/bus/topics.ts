@@ -2,12 +2,11 @@ import type { Report } from './report.ts';
 
 const MAX_TOPIC_LENGTH = 200;
 
-/** The subscriptions of this process. Wake-ups of one turn of the event loop become one call of each listener. */
+/** The subscriptions of this process. Wake-ups of one step of the program become one call of each listener. */
 export class Topics {
   readonly #subscriptions = new Map<string, Set<Subscription>>();
   readonly #due = new Set<string>();
   readonly #report: Report;
-  #turn: NodeJS.Immediate | undefined;
   #isOpen = true;
 
   constructor(report: Report) {
@@ -45,8 +44,8 @@ export class Topics {
 
   wake(topic: string): void {
     if (!this.#subscriptions.has(topic)) return;
+    if (this.#due.size === 0) queueMicrotask(() => this.#callDue());
     this.#due.add(topic);
-    this.#turn ??= setImmediate(() => this.#callDue());
   }
 
   wakeAll(): void {
@@ -58,7 +57,6 @@ export class Topics {
     this.#isOpen = false;
     this.#subscriptions.clear();
     this.#due.clear();
-    clearImmediate(this.#turn);
   }
 
   #remove(topic: string, subscription: Subscription): void {
@@ -67,7 +65,6 @@ export class Topics {
   }
 
   #callDue(): void {
-    this.#turn = undefined;
     const topics = [...this.#due];
     this.#due.clear();
     for (const topic of topics) {

@@ -5,6 +5,9 @@ import type { EventStream } from './event-stream.ts';
 import { RemoteCalls } from './remote-calls.ts';
 import type { StandaloneStreamsOptions } from './standalone.ts';
 
+/** How long what was delivered may stay unrecorded: well below the time that events are kept. */
+const recordMs = 1000;
+
 /**
  * The stream of an HTTP+SSE session in the process that holds it: the only one the session ever has. What other processes have for its
  * client comes as rows.
@@ -18,7 +21,7 @@ export class SseStandalone {
   #tail: Tail | undefined;
   /** Up to where the row knows that this connection has delivered. */
   #recorded = 0;
-  #recording: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(sessionId: string, connection: EventStream, options: StandaloneStreamsOptions) {
     this.connection = connection;
@@ -28,6 +31,7 @@ export class SseStandalone {
     const ended = new AbortController();
     connection.once('close', () => {
       ended.abort();
+      clearTimeout(this.#timer);
       this.#tail?.stop();
     });
     this.#calls = new RemoteCalls({ ...options, sessionId, answer: text => void connection.send(text), signal: ended.signal });
@@ -49,23 +53,18 @@ export class SseStandalone {
 
   #deliver(events: readonly StoredEvent[]): void {
     for (const { data } of events) if (this.#calls.take(data)) this.connection.send(data);
-    const last = events.at(-1);
-    if (last !== undefined) this.#record(last.seq);
+    this.#timer ??= setTimeout(() => void this.#record(), recordMs).unref();
   }
 
-  /** Notes what was delivered, for the numbering of later events; nobody waits for it. */
-  #record(to: number): void {
-    const from = this.#recorded;
-    this.#recording ??= this.#options.store
-      .advance(this.#sessionId, this.#holder, from, to)
-      .then(isRecorded => {
-        if (isRecorded) this.#recorded = to;
-      })
-      .catch(this.#options.onError)
-      .finally(() => {
-        this.#recording = undefined;
-        const { position = to } = this.#tail ?? {};
-        if (this.#recorded === to && position > to) this.#record(position);
-      });
+  /** Notes what was delivered, for the numbering of later events. */
+  async #record(): Promise<void> {
+    const { store, onError } = this.#options;
+    const { position = this.#recorded } = this.#tail ?? {};
+    try {
+      if (await store.advance(this.#sessionId, this.#holder, this.#recorded, position)) this.#recorded = position;
+    } catch (error) {
+      onError(error);
+    }
+    this.#timer = undefined;
   }
 }

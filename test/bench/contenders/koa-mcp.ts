@@ -1,0 +1,48 @@
+import { createServer } from 'node:http';
+import Koa from 'koa';
+import type { Datamodel, HandlerContext, McpOptions } from 'koa-mcp';
+import pg from 'pg';
+import type { Database, Setup } from '../setup.ts';
+import { bookingClient, bookingColumns, pageRows, toolsOf } from '../tools.ts';
+import { listen, reportErrors } from './listen.ts';
+import { loadKoaMcp } from './load.ts';
+import { openPrisma } from './prisma.ts';
+
+/** koa-mcp as it is built and published. */
+export async function serve(setup: Setup): Promise<number> {
+  const { mcp, memoryStore, postgresBus } = await loadKoaMcp(setup.build);
+  const { database, sessions = 'memory', cacheMs } = setup;
+  const prisma = database && (await openPrisma(database));
+  const app = new Koa();
+  reportErrors(app);
+  const options: McpOptions = {
+    name: 'bench',
+    version: '1.0.0',
+    ...(prisma && { prisma }),
+    ...(setup.bus && database && { bus: postgresBus({ connect: () => new pg.Client({ connectionString: database.url }) }) }),
+    ...(setup.app === 'models' && database ? await models(database) : { tools: tools(setup.app) }),
+    sessions: {
+      // One principal opens them all.
+      maxPerPrincipal: 1_000_000_000,
+      ...(sessions === 'memory' && { store: memoryStore() }),
+      ...(cacheMs !== undefined && { cacheMs }),
+    },
+  };
+  app.use(mcp(options as never));
+  const callback = app.callback();
+  return listen(createServer((request, response) => void callback(request, response)));
+}
+
+function tools(app: Setup['app']): NonNullable<McpOptions['tools']> {
+  const entries = toolsOf(app).map(({ name, description, inputSchema, run }) => {
+    const handler = (args: Record<string, unknown>, ctx: HandlerContext) =>
+      run(args, { progress: (progress, total, message) => ctx.mcp.progress(progress, total, message) });
+    return [name, { description, inputSchema, handler }];
+  });
+  return Object.fromEntries(entries) as NonNullable<McpOptions['tools']>;
+}
+
+async function models({ provider }: Database): Promise<{ datamodel: Datamodel; models: object }> {
+  const { datamodel } = (await import(`../../../generated/test/${provider}/mcp/datamodel.ts`)) as { datamodel: Datamodel };
+  return { datamodel, models: { booking: { select: bookingColumns, include: { client: { select: bookingClient } }, take: pageRows } } };
+}

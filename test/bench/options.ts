@@ -1,0 +1,77 @@
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+
+/** What the command line says. */
+export interface BenchOptions {
+  readonly quick: boolean;
+  readonly list: boolean;
+  readonly help: boolean;
+  /** Names of workloads, or their beginnings; empty for all. */
+  readonly only: readonly string[];
+  readonly rounds: number;
+  readonly roundMs: number;
+  readonly warmUpMs: number;
+  readonly connections: number;
+  /** Milliseconds for the whole run; rounds become as short as they must. */
+  readonly budgetMs: number | undefined;
+  readonly json: string | undefined;
+  readonly svg: string | undefined;
+  /** The folder of another build of koa-mcp. */
+  readonly build: string | undefined;
+}
+
+export const usage = `npm run bench -- [options]
+  --only NAMES         workloads by name or by its beginning, separated by commas; --list names them
+  --quick              only what has a target, in fewer rounds that fit into 50 s together
+  --rounds N           rounds (default 9; quick: 3)
+  --round-ms N         load on one contender in one round (default 2000; quick: at most 500)
+  --warm-up-ms N       load on each contender beforehand (default 3000; quick: at most 1000)
+  --connections N      connections of the load generator (default 16)
+  --json FILE          writes all figures
+  --svg FILE           writes a chart
+  --build DIR          another build of koa-mcp than dist/
+  --list               names the workloads`;
+
+/** Leaves some time for what cannot be foreseen. */
+const quickMs = 38_000;
+
+/** Reads the command line. @throws {TypeError} What is wrong with it. */
+export function parseOptions(args: readonly string[]): BenchOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      only: { type: 'string', multiple: true },
+      quick: { type: 'boolean', default: false },
+      list: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+      rounds: { type: 'string' },
+      'round-ms': { type: 'string' },
+      'warm-up-ms': { type: 'string' },
+      connections: { type: 'string' },
+      json: { type: 'string' },
+      svg: { type: 'string' },
+      build: { type: 'string' },
+    },
+  });
+  const { quick } = values;
+  return {
+    quick,
+    list: values.list,
+    help: values.help,
+    only: (values.only ?? []).flatMap(names => names.split(',')).filter(name => name !== ''),
+    rounds: count('rounds', values.rounds, quick ? 3 : 9),
+    roundMs: count('round-ms', values['round-ms'], quick ? 500 : 2000),
+    warmUpMs: count('warm-up-ms', values['warm-up-ms'], quick ? 1000 : 3000),
+    connections: count('connections', values.connections, 16),
+    budgetMs: quick ? quickMs : undefined,
+    json: values.json,
+    svg: values.svg,
+    build: values.build === undefined ? undefined : path.resolve(values.build),
+  };
+}
+
+function count(name: string, value: string | undefined, byDefault: number): number {
+  if (value === undefined) return byDefault;
+  if (!/^[1-9]\d{0,6}$/.test(value)) throw new TypeError(`--${name} is a whole number from 1, not ${value}`);
+  return Number(value);
+}

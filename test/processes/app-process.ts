@@ -1,0 +1,84 @@
+import type { ChildProcess } from 'node:child_process';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import type { Numbered, Order, Report, Settings } from './protocol.ts';
+
+/** A process of the test app. */
+export interface AppProcess {
+  readonly name: string;
+  readonly pid: number;
+  readonly port: number;
+  /** Errors that reached the app and nobody took yet. */
+  readonly problems: string[];
+  /** Has it do something; rejects if that fails, or the process ends before it is done. */
+  order(order: Order): Promise<void>;
+  /** Whether it serves no more: it was told to close, was stopped, or ended by itself. */
+  isDone(): boolean;
+  /** Ends it and waits for its end. */
+  stop(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>;
+}
+
+/**
+ * Starts a process of the test app and waits until it listens.
+ *
+ * @param onExit Told of an end that nobody ordered.
+ */
+export async function startProcess(settings: Settings, onExit: (text: string) => void): Promise<AppProcess> {
+  const child = fork(new URL('./app.ts', import.meta.url), [JSON.stringify(settings)], {
+    execArgv: ['--import', import.meta.resolve('tsx')],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
+  const problems: string[] = [];
+  const orders = new Map<number, { resolve: () => void; reject: (error: Error) => void }>();
+  let output = '';
+  let isStopping = false;
+  let isClosed = false;
+  let next = 0;
+  const note = (chunk: Buffer) => {
+    output += chunk.toString();
+  };
+  child.stdout?.on('data', note);
+  child.stderr?.on('data', note);
+  child.on('exit', (code, signal) => {
+    for (const { reject } of orders.values()) reject(new Error(`process ${settings.name} has ended`));
+    if (!isStopping) onExit(`process ${settings.name} ended by itself (${signal ?? code}): ${output}`);
+  });
+  const port = await new Promise<number>((resolve, reject) => {
+    child.once('exit', () => reject(new Error(`process ${settings.name} did not start: ${output}`)));
+    child.on('message', (report: Report) => {
+      if ('port' in report) return resolve(report.port);
+      if ('problem' in report) return problems.push(report.problem);
+      const order = orders.get(report.done);
+      orders.delete(report.done);
+      if (report.failure === undefined) order?.resolve();
+      else order?.reject(new Error(report.failure));
+    });
+  });
+  return {
+    name: settings.name,
+    pid: child.pid ?? 0,
+    port,
+    problems,
+    order(order) {
+      if (!child.connected) return Promise.reject(new Error(`process ${settings.name} has ended`));
+      const number = next++;
+      if (order.do === 'close') isClosed = true;
+      return new Promise((resolve, reject) => {
+        orders.set(number, { resolve, reject });
+        child.send({ number, order } satisfies Numbered);
+      });
+    },
+    isDone: () => isClosed || child.exitCode !== null || child.signalCode !== null,
+    async stop(signal) {
+      isStopping = true;
+      await end(child, signal);
+    },
+  };
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill(signal);
+  await exited;
+}

@@ -1,0 +1,50 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { callScenarios } from './call-scenarios.ts';
+import { clientScenarios } from './client-scenarios.ts';
+import type { Cluster } from './cluster.ts';
+import { startCluster } from './cluster.ts';
+import type { Combination, Place } from './combinations.ts';
+import { openPlace } from './combinations.ts';
+import { notificationScenarios } from './notification-scenarios.ts';
+import { outageScenarios } from './outage-scenarios.ts';
+import { restartScenarios } from './restart-scenarios.ts';
+import { resumeScenarios } from './resume-scenarios.ts';
+import { sseScenarios } from './sse-scenarios.ts';
+
+/** What scenarios run on. The cluster is there when tests run, not when they are declared. */
+export interface Scene {
+  readonly cluster: Cluster;
+  readonly place: Place;
+}
+
+/** How often the processes look by themselves. */
+export const lookMs = 250;
+
+/** What three processes behind a load balancer must do, whatever database and bus they share. */
+export function processesSuite(combination: Combination): void {
+  describe(`three processes over ${combination.name}`, () => {
+    if (!combination.isAvailable) {
+      it('reach their servers', combination.require);
+      return;
+    }
+    let scene: Scene;
+    beforeAll(async () => {
+      const place = await openPlace(combination);
+      const cluster = await startCluster({ ...place.settings, sessions: { lookMs }, limits: {} });
+      scene = { place, cluster };
+    });
+    afterEach(() => expect(scene.cluster.takeProblems()).toEqual([]));
+    afterAll(async () => {
+      await scene.cluster[Symbol.asyncDispose]();
+      await scene.place[Symbol.asyncDispose]();
+    });
+    const given = () => scene;
+    callScenarios(given);
+    sseScenarios(given);
+    notificationScenarios(given);
+    resumeScenarios(given);
+    clientScenarios(given);
+    restartScenarios(given);
+    if (combination.provider === 'postgresql') outageScenarios(given);
+  });
+}
