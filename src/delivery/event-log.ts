@@ -94,6 +94,11 @@ export class EventLog {
     this.#options.bus.publish(stream);
   }
 
+  /** Calls back after a wake-up of a topic until the returned function is called; for hints that no row stands behind. */
+  onWakeUp(topic: string, listener: () => void): () => void {
+    return this.#options.bus.subscribe(topic, listener);
+  }
+
   /** Reads events of a stream behind a position. */
   read(stream: string, after: number, limit: number): Promise<StoredEvent[]> {
     return this.#options.store.read(stream, after, limit);

@@ -136,6 +136,9 @@ export function prismaStore(prisma: object): Store {
       const row = await mcpSession.findUnique({ where: { id }, select: { id: true, delivered: true } });
       return row?.delivered;
     },
+    async delivered(id) {
+      return (await mcpSession.findUnique({ where: { id }, select: { delivered: true } }))?.delivered;
+    },
     async advance(id, holder, from, to) {
       const { count } = await mcpSession.updateMany({ where: { id, holder, delivered: from }, data: { delivered: to } });
       return count > 0;

@@ -98,6 +98,8 @@ export interface SessionStore {
    * @returns The delivered position; `undefined` if there is no such session, or it was wanted `ifFree` and is not.
    */
   claim(id: string, holder: string, options?: ClaimOptions): Promise<number | undefined>;
+  /** The delivered position; `undefined` if there is no such session. */
+  delivered(id: string): Promise<number | undefined>;
   /** Moves the delivered position, if `holder` still holds the stream and it still is `from`; whether it did. */
   advance(id: string, holder: string, from: number, to: number): Promise<boolean>;
   /** Gives the outbound stream up, if `holder` still holds it. */
@@ -192,6 +194,9 @@ export function memoryStore(): Store {
       delivery.holder = holder;
       delivery.delivered = from ?? delivery.delivered;
       return delivery.delivered;
+    },
+    async delivered(id) {
+      return deliveries.get(id)?.delivered;
     },
     async advance(id, holder, from, to) {
       const delivery = deliveries.get(id);

@@ -12,6 +12,7 @@ import { respondStream } from './event-stream.ts';
 import { acceptedText } from './remote-calls.ts';
 import { negotiateAnswer, notAcceptable, respondAccepted } from './respond.ts';
 import { serveRequest, takeNotification, takeResponse } from './serve.ts';
+import type { Taker } from './taker.ts';
 
 /** A request that is answered within this time, in milliseconds, needs no row that says it was accepted. */
 const quickMs = 10;
@@ -51,7 +52,7 @@ export async function openSse(environment: Environment, ctx: Koa.Context, messag
 /**
  * POST of the HTTP+SSE transport: takes one message with 202; whatever there is to answer goes on the stream, wherever that is.
  *
- * @throws {McpError} 400 no session id, or no message; 404 unknown session.
+ * @throws {McpError} 400 no session id, or no message; 404 unknown session; 409 a session whose stream is gone.
  */
 export async function postSse(environment: Environment, ctx: Koa.Context, id: string | undefined): Promise<void> {
   if (id === undefined)
@@ -73,17 +74,18 @@ export async function postSse(environment: Environment, ctx: Koa.Context, id: st
     case 'response':
       return takeResponse(environment, session, message.message);
     case 'request': {
-      const served = serve(environment, ctx, session, message.message).catch((error: unknown) => environment.report(error, ctx));
-      if (!environment.standalone.has(session.id)) await accept(environment, session, message.message.id, served);
+      const taker = environment.standalone.takerOf(session.id);
+      const served = serve(environment, ctx, session, message.message).catch((error: unknown) => void environment.report(error, ctx));
+      if (taker !== undefined) await accept(environment, session, message.message.id, { served, taker });
     }
   }
 }
 
-async function serve(environment: Environment, ctx: Koa.Context, session: Session, request: JsonRpcRequest): Promise<void> {
+/** @returns The position of the response, where that is a row. */
+async function serve(environment: Environment, ctx: Koa.Context, session: Session, request: JsonRpcRequest): Promise<number | undefined> {
   const { standalone } = environment;
-  const send = async (text: string): Promise<void> => {
-    if (!standalone.sendHere(session.id, text)) await standalone.send(session.id, text);
-  };
+  const send = async (text: string): Promise<number | undefined> =>
+    standalone.sendHere(session.id, text) ? undefined : standalone.send(session.id, text);
   const outlet: Outlet = {
     send: message => {
       send(message).catch((error: unknown) => environment.report(error, ctx));
@@ -94,13 +96,31 @@ async function serve(environment: Environment, ctx: Koa.Context, session: Sessio
     request.method === 'initialize'
       ? await initialize(environment, session, request)
       : await serveRequest(environment, ctx, session, request, outlet);
-  if (response !== undefined) await send(response);
+  return response === undefined ? undefined : send(response);
 }
 
-/** A request is acknowledged once it cannot get lost with this process: its response is a row, or that it was accepted. */
-async function accept({ standalone }: Environment, session: Session, id: RequestId, served: Promise<unknown>): Promise<void> {
-  const isServed = await Promise.race([served.then(() => true), delay(quickMs, false)]);
-  if (!isServed) await standalone.send(session.id, acceptedText(id));
+/**
+ * Acknowledges a request whose response goes through another process once it cannot get lost: that process has taken its response, or the
+ * row that says it was accepted here.
+ *
+ * @throws {McpError} 409 if no process holds the stream.
+ */
+async function accept(
+  { standalone }: Environment,
+  session: Session,
+  id: RequestId,
+  { served, taker }: { served: Promise<number | undefined>; taker: Taker },
+): Promise<void> {
+  try {
+    const quick = await Promise.race([served.then(position => ({ position })), delay(quickMs)]);
+    const position = quick === undefined ? await standalone.send(session.id, acceptedText(id)) : quick.position;
+    if (position === undefined || (await taker.hasTaken(position))) return;
+  } finally {
+    taker.stop();
+  }
+  const message =
+    'The stream of this session is gone, so no answer can reach its client; the request may have taken effect. Open the stream again';
+  throw new McpError('InvalidRequest', message, { status: 409 });
 }
 
 async function initialize({ sessions, server }: Environment, session: Session, { id, params }: JsonRpcRequest): Promise<string> {

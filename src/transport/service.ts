@@ -81,7 +81,7 @@ export function openService(options: ServiceOptions): Service {
   });
   const inbounds = new Inbounds({ log, lookMs, take: takeInbound });
   const streams = new Streams(limits);
-  const standalone = new StandaloneStreams({ ...limits, log, store, inbounds, node, onError });
+  const standalone = new StandaloneStreams({ ...limits, log, store, inbounds, lookMs, node, onError });
   const replays = new ReplayStreams({ ...limits, log, inbounds, onError });
   const requests = new Requests({ ...limits, watch: id => inbounds.watch(id) });
   const calls = new Calls({ ...limits, retain, onRefused });

@@ -4,9 +4,7 @@ import type { StoredEvent } from '../session/events.ts';
 import type { EventStream } from './event-stream.ts';
 import { RemoteCalls } from './remote-calls.ts';
 import type { StandaloneStreamsOptions } from './standalone.ts';
-
-/** How long what was delivered may stay unrecorded: well below the time that events are kept. */
-const recordMs = 1000;
+import { takenTopic } from './taker.ts';
 
 /**
  * The stream of an HTTP+SSE session in the process that holds it: the only one the session ever has. What other processes have for its
@@ -52,11 +50,13 @@ export class SseStandalone {
   }
 
   #deliver(events: readonly StoredEvent[]): void {
+    const { log, lookMs } = this.#options;
     for (const { data } of events) if (this.#calls.take(data)) this.connection.send(data);
-    this.#timer ??= setTimeout(() => void this.#record(), recordMs).unref();
+    log.wake(takenTopic(this.#sessionId));
+    this.#timer ??= setTimeout(() => void this.#record(), lookMs).unref();
   }
 
-  /** Notes what was delivered, for the numbering of later events. */
+  /** Notes what was delivered: for the numbering of later events, and for processes that no wake-up reaches. */
   async #record(): Promise<void> {
     const { store, onError } = this.#options;
     const { position = this.#recorded } = this.#tail ?? {};

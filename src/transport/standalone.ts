@@ -6,12 +6,15 @@ import type { SessionStore } from '../session/store.ts';
 import type { EventStream } from './event-stream.ts';
 import type { Inbounds } from './inbound.ts';
 import { SseStandalone } from './sse-standalone.ts';
+import { Taker } from './taker.ts';
 
 /** What `StandaloneStreams` needs. */
 export interface StandaloneStreamsOptions {
   readonly log: EventLog;
   readonly store: SessionStore;
   readonly inbounds: Inbounds;
+  /** Milliseconds between looks for what other processes left. */
+  readonly lookMs: number;
   /** Name of this process. */
   readonly node: string;
   /** Streams of one session in this process. */
@@ -55,14 +58,14 @@ export class StandaloneStreams {
     await standalone.start();
   }
 
-  /** Sends to a session wherever its stream is; kept for it while there is none. */
-  async send(sessionId: string, message: string): Promise<void> {
-    await this.#options.log.post({ stream: outboundOf(sessionId), sessionId, message });
+  /** Sends to a session wherever its stream is; kept for it while there is none. Its position, `undefined` if the session is gone. */
+  send(sessionId: string, message: string): Promise<number | undefined> {
+    return this.#options.log.post({ stream: outboundOf(sessionId), sessionId, message });
   }
 
-  /** Whether a session's stream is here. */
-  has(sessionId: string): boolean {
-    return this.#bySession.has(sessionId);
+  /** Finds out whether what is sent from now on reaches a stream that is in another process; `undefined` if it is here. */
+  takerOf(sessionId: string): Taker | undefined {
+    return this.#bySession.has(sessionId) ? undefined : new Taker(sessionId, this.#options);
   }
 
   /** Writes to a session's stream if it is here, without a row; whether it was. */

@@ -6,7 +6,7 @@ import { Closing } from './closing.ts';
 import { parseOptions } from './options.ts';
 import { paceOf, shareMs } from './pace.ts';
 import { describeResult, describeTargets } from './report.ts';
-import { resultOf, tally } from './results.ts';
+import { lossesOf, resultOf, tally } from './results.ts';
 import { ratiosOf, spreadOf } from './statistics.ts';
 import type { Lane, Workload } from './workloads.ts';
 import { workloads } from './workloads.ts';
@@ -63,6 +63,15 @@ describe('the choice of workloads', () => {
     const { workloads: chosen, leftOut } = choose(workloads, { only: [], quick: true }, true);
     expect(chosen.find(({ name }) => name === 'echo')?.lanes.map(({ name }) => name)).toEqual(['koa', 'koa-mcp', 'sdk-v2']);
     expect(leftOut.map(text => text.split(':')[0])).toEqual(['megabyte', 'look-up', 'start-up']);
+  });
+});
+
+describe('the guard', () => {
+  const withCpu = (cpuMicros: number) => resultOf(workload, new Map([...samples, ['koa-mcp', [{ figure: 10, cpuMicros }]]]));
+
+  it('names what costs clearly more processor time than bare Koa, and nothing else', () => {
+    expect(lossesOf([result, withCpu(13)])).toEqual([]);
+    expect(lossesOf([withCpu(14)])).toEqual(['echo: koa-mcp / koa by processor time is 0.57, below 0.59']);
   });
 });
 

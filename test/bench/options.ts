@@ -6,6 +6,8 @@ export interface BenchOptions {
   readonly quick: boolean;
   readonly list: boolean;
   readonly help: boolean;
+  /** Whether a clear loss against bare Koa, by processor time, is a failure. */
+  readonly guard: boolean;
   /** Names of workloads, or their beginnings; empty for all. */
   readonly only: readonly string[];
   readonly rounds: number;
@@ -30,6 +32,7 @@ export const usage = `npm run bench -- [options]
   --json FILE          writes all figures
   --svg FILE           writes a chart
   --build DIR          another build of koa-mcp than dist/
+  --guard              fails where a ratio to bare Koa, by processor time, is below 0.7 of its target
   --list               names the workloads`;
 
 /** Leaves some time for what cannot be foreseen. */
@@ -44,6 +47,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       quick: { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
+      guard: { type: 'boolean', default: false },
       rounds: { type: 'string' },
       'round-ms': { type: 'string' },
       'warm-up-ms': { type: 'string' },
@@ -58,6 +62,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     quick,
     list: values.list,
     help: values.help,
+    guard: values.guard,
     only: (values.only ?? []).flatMap(names => names.split(',')).filter(name => name !== ''),
     rounds: count('rounds', values.rounds, quick ? 3 : 9),
     roundMs: count('round-ms', values['round-ms'], quick ? 500 : 2000),

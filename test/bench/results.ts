@@ -46,6 +46,20 @@ export function tally(results: readonly Result[]): { readonly measured: number; 
   return { measured: outcomes.length, met: outcomes.filter(({ met }) => met).length };
 }
 
+/** How much of a target must be left, by processor time, for `--guard`: wide enough for any machine. */
+const guarded = 0.7;
+
+/** What has become clearly slower against bare Koa, whatever else the machine does. */
+export function lossesOf(results: readonly Result[]): string[] {
+  return results.flatMap(({ name, targets }) =>
+    targets.flatMap(({ of, against, atLeast, cpuRatio }) => {
+      const bound = (atLeast ?? 0) * guarded;
+      if (against !== 'koa' || cpuRatio === undefined || cpuRatio >= bound) return [];
+      return [`${name}: ${of} / ${against} by processor time is ${cpuRatio.toFixed(2)}, below ${bound.toFixed(2)}`];
+    }),
+  );
+}
+
 function laneResult({ name, contender }: Lane, samples: readonly Sample[]): LaneResult {
   const figures = samples.map(({ figure }) => figure);
   const times = samples.flatMap(({ cpuMicros }) => cpuMicros ?? []);

@@ -11,7 +11,7 @@ import { parseOptions, usage } from './options.ts';
 import { shareMs } from './pace.ts';
 import { describeResult, describeTargets } from './report.ts';
 import type { Result } from './results.ts';
-import { resultOf, tally } from './results.ts';
+import { lossesOf, resultOf, tally } from './results.ts';
 import type { Workload } from './workloads.ts';
 import { workloads } from './workloads.ts';
 
@@ -57,6 +57,7 @@ async function bench(options: BenchOptions): Promise<void> {
     print(`${describeResult(result)}\n`);
     results.push(result);
   }
+  if (options.guard) failed.push(...lossesOf(results));
   for (const each of failed) process.stderr.write(`failed: ${each}\n`);
   if (failed.length > 0) process.exitCode = 1;
   const targets = tally(results);

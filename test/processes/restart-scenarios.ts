@@ -75,6 +75,20 @@ export function restartScenarios(scene: () => Scene): void {
       client.reader.close();
     });
 
+    it('a POST of an HTTP+SSE session whose stream was there is answered 409 at B: nobody can be given the answer', async () => {
+      const { cluster } = scene();
+      const client = await openSseClient(cluster.origin, to('a'));
+      await client.request('initialize', { protocolVersion: '2024-11-05', capabilities: {}, clientInfo: { name: 'sse', version: '1' } });
+      expect((await client.request('ping', undefined, to('b').headers)).result).toEqual({});
+      await cluster.stop('a', 'SIGKILL');
+      const refused = await client.post({ jsonrpc: '2.0', id: 99, method: 'ping' }, to('b').headers);
+      expect(refused.status).toBe(409);
+      expect(await refused.json()).toMatchObject({
+        error: { message: expect.stringContaining('stream of this session is gone') as string },
+      });
+      client.reader.close();
+    });
+
     it('its standalone stream goes on at B with exactly the events that were missed, in order', async () => {
       const { cluster } = scene();
       const session = await openSession(cluster, 'a');

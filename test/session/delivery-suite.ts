@@ -56,6 +56,7 @@ export function deliverySuite(name: string, make: () => Promise<StoreUnderTest>)
         await store.claim(id, 'a');
         expect([await store.advance(id, 'a', 0, 7), await store.advance(id, 'a', 0, 8)]).toEqual([true, false]);
         expect(await store.claim(id, 'b')).toBe(7);
+        expect([await store.delivered(id), await store.delivered(newId())]).toEqual([7, undefined]);
         expect(await store.claim(id, 'c', { from: 5 })).toBe(5);
         expect(await store.claim(id, 'd', { from: 0 })).toBe(0);
         expect(await store.claim(id, 'e')).toBe(0);
