@@ -55,8 +55,12 @@ export function endpoint(environment: Environment, options: EndpointOptions): Ko
     });
   }
   // Probes come by an address of any kind, and while the server is closing: no guard, and no 503 but that of their own.
-  router.get(`${base}/health`, routed => getHealth(environment.health, routed as unknown as Koa.Context));
-  router.get(`${base}/health/live`, routed => getLive(routed as unknown as Koa.Context));
+  router.get(`${base}/health{/:part}`, (routed, next) => {
+    const ctx = routed as unknown as Koa.Context;
+    const { part } = routed.params;
+    if (part === undefined) return getHealth(environment.health, ctx);
+    return part === 'live' ? getLive(ctx) : next();
+  });
   return router.routes() as unknown as Koa.Middleware;
 }
 
