@@ -19,7 +19,8 @@ export class SseStandalone {
   #tail: Tail | undefined;
   /** Up to where the row knows that this connection has delivered. */
   #recorded = 0;
-  #timer: NodeJS.Timeout | undefined;
+  #delivered = 0;
+  #isRecording = false;
 
   constructor(sessionId: string, connection: EventStream, options: StandaloneStreamsOptions) {
     this.connection = connection;
@@ -29,7 +30,6 @@ export class SseStandalone {
     const ended = new AbortController();
     connection.once('close', () => {
       ended.abort();
-      clearTimeout(this.#timer);
       this.#tail?.stop();
     });
     this.#calls = new RemoteCalls({ ...options, sessionId, answer: text => void connection.send(text), signal: ended.signal });
@@ -40,6 +40,7 @@ export class SseStandalone {
     const delivered = await store.claim(this.#sessionId, this.#holder);
     if (delivered === undefined || !this.connection.isOpen) return this.connection.end();
     this.#recorded = delivered;
+    this.#delivered = delivered;
     this.#tail = log.follow(outboundOf(this.#sessionId), { after: delivered, onEvents: events => this.#deliver(events) });
     this.#tail.wake();
   }
@@ -50,21 +51,26 @@ export class SseStandalone {
   }
 
   #deliver(events: readonly StoredEvent[]): void {
-    const { log, lookMs } = this.#options;
-    for (const { data } of events) if (this.#calls.take(data)) this.connection.send(data);
-    log.wake(takenTopic(this.#sessionId));
-    this.#timer ??= setTimeout(() => void this.#record(), lookMs).unref();
+    for (const { seq, data } of events) {
+      if (this.#calls.take(data)) this.connection.send(data);
+      this.#delivered = seq;
+    }
+    if (!this.#isRecording) this.#record().catch(this.#options.onError);
   }
 
-  /** Notes what was delivered: for the numbering of later events, and for processes that no wake-up reaches. */
+  /** Notes what was delivered: for the numbering of later events, and for those who wait until their message was taken. */
   async #record(): Promise<void> {
-    const { store, onError } = this.#options;
-    const { position = this.#recorded } = this.#tail ?? {};
+    const { store, log } = this.#options;
+    this.#isRecording = true;
     try {
-      if (await store.advance(this.#sessionId, this.#holder, this.#recorded, position)) this.#recorded = position;
-    } catch (error) {
-      onError(error);
+      while (this.#recorded < this.#delivered) {
+        const to = this.#delivered;
+        if (!(await store.advance(this.#sessionId, this.#holder, this.#recorded, to))) return;
+        this.#recorded = to;
+        log.wake(takenTopic(this.#sessionId));
+      }
+    } finally {
+      this.#isRecording = false;
     }
-    this.#timer = undefined;
   }
 }

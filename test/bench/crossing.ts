@@ -8,7 +8,7 @@ import { durableSender, durableTable, followDurably } from './durable-path.ts';
 import type { BenchOptions } from './options.ts';
 import { call, initialize, postOf } from './requests.ts';
 import type { ContenderName, Setup } from './setup.ts';
-import { openSse } from './sse.ts';
+import { openSse, postMessage } from './sse.ts';
 import type { Sample } from './statistics.ts';
 import { spreadOf } from './statistics.ts';
 import type { ToolResult } from './tools.ts';
@@ -52,20 +52,15 @@ async function overProcesses(name: ContenderName, setup: Setup, closing: Closing
   const worker = closing.use(await startContender(name, setup));
   const stream = closing.use(await openSse(new URL('/mcp/sse', holder.url)));
   const messages = new URL(await stream.next(), worker.url);
-  const post = async (body: string) => {
-    const response = await fetch(messages, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
-    if (response.status !== 202) throw new Error(`${messages.href} answered ${response.status}: ${await response.text()}`);
-    await response.text();
-  };
   // Read as it arrives: its own acknowledgement may come later.
   const send = async (body: string) => {
     const answered = stream.next().then(event => ({ event, at: wallClock() }));
-    await post(body);
+    await postMessage(messages, body);
     return answered;
   };
   const { params } = initialize;
   await send(postOf({ ...initialize, params: { ...params, protocolVersion: '2024-11-05' } }, '2025-11-25').body);
-  await post(JSON.stringify({ jsonrpc: '2.0', method: 'notifications/initialized' }));
+  await postMessage(messages, JSON.stringify({ jsonrpc: '2.0', method: 'notifications/initialized' }));
   const { body } = postOf(call('clock', {}), '2025-11-25');
   const usedBy = async (contender: Contender) => (await contender.used('time')).cpuMicros;
   return {
