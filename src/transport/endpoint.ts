@@ -5,6 +5,7 @@ import type { Awaitable } from '../protocol/awaitable.ts';
 import { andThen, attempt } from '../protocol/awaitable.ts';
 import { isModern } from '../protocol/envelope.ts';
 import { errorText } from '../protocol/jsonrpc.ts';
+import { isUnreachable } from '../session/prisma-code.ts';
 import type { Environment } from './environment.ts';
 import type { GuardOptions } from './guard.ts';
 import { assertOrigin } from './guard.ts';
@@ -78,15 +79,12 @@ function guarded(environment: Environment, ctx: Koa.Context, options: GuardOptio
 
 /** What a client is told of a failure that is not its own; `undefined` where the host threw an answer of its own (`ctx.throw(401)`). */
 function toMcpError(thrown: unknown, { report }: Environment, ctx: Koa.Context): McpError | undefined {
-  const { code, status } = (typeof thrown === 'object' && thrown !== null ? thrown : {}) as { code?: unknown; status?: unknown };
+  const { status } = (typeof thrown === 'object' && thrown !== null ? thrown : {}) as { status?: unknown };
   if (typeof status === 'number') return undefined;
   const ref = report(thrown, ctx);
-  if (unreachableCodes.has(code)) return unavailable(ctx, `The database does not answer; try again (ref ${ref})`);
+  if (isUnreachable(thrown)) return unavailable(ctx, `The database does not answer; try again (ref ${ref})`);
   return new McpError('InternalError', `Internal error (ref ${ref})`, { status: 500 });
 }
-
-/** Prisma's codes for a database that is away or too busy to answer. */
-const unreachableCodes: ReadonlySet<unknown> = new Set(['P1001', 'P1002', 'P1008', 'P1017', 'P2024']);
 
 /** The session is not lost: another process, or this one a little later, serves it. */
 function unavailable(ctx: Koa.Context, message: string): McpError {

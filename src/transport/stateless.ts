@@ -121,8 +121,6 @@ function serve(
 
 function toMcpError(thrown: unknown, report: (error: unknown) => string): McpError {
   if (McpError.isError(thrown)) return thrown;
-  // Its client is still there, so it is the server that gave the call up.
-  if (thrown instanceof Cancelled) return new McpError('InternalError', 'The server is closing; send the request again', { status: 503 });
   return new McpError('InternalError', `Internal error (ref ${report(thrown)})`);
 }
 
