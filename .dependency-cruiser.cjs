@@ -93,17 +93,22 @@ module.exports = {
       to: { path: '^src/', pathNot: '^src/errors\\.ts$', ...values },
     },
     only('errors-at-the-bottom', 'errors.ts imports nothing of this package.', '^src/errors\\.ts$', []),
+    only('timing-at-the-bottom', 'timing.ts imports nothing of this package.', '^src/timing\\.ts$', []),
     only('protocol-directions', 'protocol imports errors.', '^src/protocol/', ['^src/errors\\.ts$']),
-    only('session-directions', 'session imports protocol and errors; it does not know the bus.', '^src/session/', [
+    only('store-directions', 'store keeps what protocol describes; it knows nothing of who uses it.', '^src/store/', [
       '^src/protocol/',
       '^src/errors\\.ts$',
     ]),
-    only('bus-directions', 'bus imports errors; it does not know sessions.', '^src/bus/', ['^src/errors\\.ts$']),
+    only('session-directions', 'session imports store, protocol, errors and timing; it does not know the bus.', '^src/session/', [
+      '^src/(store|protocol)/',
+      '^src/(errors|timing)\\.ts$',
+    ]),
+    only('bus-directions', 'bus imports errors and timing; it does not know sessions.', '^src/bus/', ['^src/(errors|timing)\\.ts$']),
     only(
       'delivery-directions',
       "delivery brings rows and wake-ups together; what they are about is the transports' business.",
       '^src/delivery/',
-      ['^src/(session|bus)/', '^src/errors\\.ts$'],
+      ['^src/(store|bus|protocol)/', '^src/(errors|timing)\\.ts$'],
     ),
     only('models-directions', 'models imports what a definition is made of, and errors.', '^src/models/', [
       '^src/protocol/(definitions|context|json-schema|uri-template)\\.ts$',

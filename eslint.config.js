@@ -15,6 +15,22 @@ const types = {
   '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
 };
 
+/** Constants that other processes, the database or drivers know by their value. */
+const wireConstants = 'EVERYBODY|LOG_TOPIC|NOTIFY_SQL|UNIQUE_VIOLATION|FOREIGN_KEY_VIOLATION|WRITE_CONFLICT|WRAPPED';
+
+const names = {
+  '@typescript-eslint/naming-convention': [
+    'error',
+    {
+      selector: 'variable',
+      format: null,
+      // A name of capitals alone.
+      custom: { regex: '[a-z]|^_', match: true },
+      filter: { regex: `^(?:${wireConstants})$`, match: false },
+    },
+  ],
+};
+
 // Handlers, stores and completers are async by contract, whether or not they happen to wait.
 const contracts = { '@typescript-eslint/require-await': 'off' };
 
@@ -27,6 +43,7 @@ export default tseslint.config(
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: { ...promises, ...types, ...contracts },
   },
+  { files: ['src/**/*.ts'], rules: names },
   {
     files: ['src/**/*.ts'],
     ignores: ['src/transport/**'],

@@ -1,5 +1,14 @@
 import { fileURLToPath } from 'node:url';
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
+
+const all = ['test/**/*.test.ts'];
+/** Minutes of real processes, real faults and repetitions over other databases and buses: `npm run test:long`, not `npm test`. */
+const long = [
+  'test/bench/contenders.test.ts',
+  'test/chaos/chaos.test.ts',
+  'test/clients/restart.test.ts',
+  'test/processes/{no-wake-ups,polling,redis,sqlite}.test.ts',
+];
 
 export default defineConfig({
   resolve: { alias: { 'koa-mcp': fileURLToPath(new URL('src/index.ts', import.meta.url)) } },
@@ -7,11 +16,21 @@ export default defineConfig({
     environment: 'node',
     pool: 'forks',
     globalSetup: ['test/support/spec-schemas.ts'],
-    include: ['test/**/*.test.ts'],
-    typecheck: { enabled: true, include: ['test/types/*.test-d.ts'], tsconfig: 'tsconfig.json', ignoreSourceErrors: true },
     testTimeout: 20_000,
     hookTimeout: 60_000,
     teardownTimeout: 10_000,
     coverage: { provider: 'v8', include: ['src/**'], exclude: ['src/bin.ts'] },
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'short',
+          include: all,
+          exclude: [...configDefaults.exclude, ...long],
+          typecheck: { enabled: true, include: ['test/types/*.test-d.ts'], tsconfig: 'tsconfig.json', ignoreSourceErrors: true },
+        },
+      },
+      { extends: true, test: { name: 'long', include: long } },
+    ],
   },
 });

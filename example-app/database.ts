@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { PrismaLibSql } from '@prisma/adapter-libsql';
 import { PrismaPg } from '@prisma/adapter-pg';
 import type { Datamodel } from 'koa-mcp';
+import { sqliteAdapter } from 'koa-mcp';
 import type { PrismaClient } from './generated/sqlite/client/client.ts';
 import { migrate } from './migrations.ts';
 import { seed } from './seed.ts';
@@ -24,12 +25,24 @@ export async function openDatabase(url: string = defaultUrl): Promise<Database> 
   const provider = /^postgres(?:ql)?:/.test(url) ? 'postgresql' : 'sqlite';
   const { prisma, datamodel } = await (provider === 'sqlite' ? openSqlite(url) : openPostgres(url));
   try {
-    if (provider === 'sqlite') await prisma.$queryRaw`PRAGMA journal_mode = WAL`;
-    await migrate(prisma, provider, transaction => seed(transaction, provider));
+    await inTurn(() => migrate(prisma, provider, transaction => seed(transaction, provider)));
     return { prisma, datamodel };
   } catch (error) {
     await prisma.$disconnect();
     throw error;
+  }
+}
+
+/** Another process may be making the database: its transaction is waited for. */
+async function inTurn(work: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      const { code = '', meta } = error as { code?: string; meta?: { driverAdapterError?: unknown } };
+      const isBusy = ['P1008', 'P2028', 'P2034'].includes(code) || String(meta?.driverAdapterError).includes('SocketTimeout');
+      if (!isBusy || attempt === 10) throw error;
+    }
   }
 }
 
@@ -38,8 +51,7 @@ async function openSqlite(url: string): Promise<Database> {
     import('./generated/sqlite/client/client.ts'),
     import('./generated/sqlite/mcp/datamodel.ts'),
   ]);
-  // `timeout`: how long a statement waits for another process that is writing.
-  return { prisma: new PrismaClient({ adapter: new PrismaLibSql({ url, timeout: 10_000 }) }), datamodel };
+  return { prisma: new PrismaClient({ adapter: sqliteAdapter(new PrismaLibSql({ url })) }), datamodel };
 }
 
 async function openPostgres(url: string): Promise<Database> {

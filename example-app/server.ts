@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createApp } from './app.ts';
 import { openDatabase } from './database.ts';
 
@@ -22,9 +23,13 @@ console.log(
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void close());
 
 async function close(): Promise<void> {
+  // First the load balancer and the clients go elsewhere, then the process ends.
+  await endpoint.drain();
   const closed = once(server, 'close');
   server.close();
   await endpoint.close();
+  // Requests that are being answered, with 503 now, get a moment.
+  await Promise.race([closed, delay(1000)]);
   server.closeAllConnections();
   await closed;
   await prisma.$disconnect();

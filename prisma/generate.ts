@@ -11,6 +11,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
+import { modelsFor } from '../src/init.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const require = createRequire(import.meta.url);
@@ -32,15 +33,19 @@ const stale = await Promise.all(targets.map(isStale));
 for (const [index, target] of targets.entries()) if (stale[index]) await generateTarget(target);
 
 async function composeTargets(): Promise<Target[]> {
-  const [mcp, test, example] = await Promise.all(
-    ['prisma/mcp.prisma', 'prisma/test.prisma', 'example-app/prisma/schema.prisma'].map(file => readFile(path.join(root, file), 'utf8')),
-  );
+  const files = ['prisma/mcp.prisma', 'prisma/test.prisma', 'prisma/test.postgresql.prisma', 'example-app/prisma/schema.prisma'];
+  const [mcp, test, postgresql, example] = await Promise.all(files.map(file => readFile(path.join(root, file), 'utf8')));
   const sets = [
-    { models: `${test}\n${mcp}`, folder: 'generated/test' },
-    { models: `${withoutBlocks(example ?? '')}\n${mcp}`, folder: 'example-app/generated' },
+    { own: test, postgresql, folder: 'generated/test' },
+    { own: withoutBlocks(example ?? ''), postgresql: '', folder: 'example-app/generated' },
   ];
   const providers = ['sqlite', 'postgresql'] as const;
-  return sets.flatMap(({ models, folder }) => providers.map(provider => ({ provider, models, output: path.join(root, folder, provider) })));
+  return sets.flatMap(({ own, folder, ...more }) =>
+    providers.map(provider => {
+      const models = [own, modelsFor(provider, mcp ?? ''), ...(provider === 'postgresql' ? [more.postgresql] : [])].join('\n');
+      return { provider, models, output: path.join(root, folder, provider) };
+    }),
+  );
 }
 
 function withoutBlocks(schema: string): string {
@@ -54,7 +59,14 @@ async function isStale(target: Target): Promise<boolean> {
 
 /** Everything that the output depends on. */
 async function fingerprint(target: Target): Promise<string> {
-  const sources = ['prisma/generate.ts', 'src/bin.ts', 'src/generator.ts', 'src/models/datamodel.ts', 'node_modules/prisma/package.json'];
+  const sources = [
+    'prisma/generate.ts',
+    'src/bin.ts',
+    'src/generator.ts',
+    'src/models/datamodel.ts',
+    'src/models/documentation.ts',
+    'node_modules/prisma/package.json',
+  ];
   const hash = createHash('sha256').update(toSchema(target));
   for (const file of sources) hash.update(await readFile(path.join(root, file)));
   return hash.digest('hex');

@@ -89,3 +89,17 @@ export class ToolError extends Error {
     this.status = options.status ?? 400;
   }
 }
+
+/** The store cannot answer now: the database is away, too busy, or hangs. Trying again later helps. */
+export class StoreUnavailable extends Error {
+  override readonly name = 'StoreUnavailable';
+
+  constructor(message: string, options: { cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+  }
+
+  /** Recognises by name, so that an error of a second loaded copy of this package counts. */
+  static isError(value: unknown): value is StoreUnavailable {
+    return value instanceof Error && value.name === 'StoreUnavailable';
+  }
+}

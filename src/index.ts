@@ -3,7 +3,7 @@ export { type PollingBusOptions, pollingBus } from './bus/polling-bus.ts';
 export { type PostgresBusOptions, postgresBus } from './bus/postgres-bus.ts';
 export { type RedisBusOptions, redisBus } from './bus/redis-bus.ts';
 export type { HandlerContext } from './context.ts';
-export { McpError, type McpErrorOptions, ToolError } from './errors.ts';
+export { McpError, type McpErrorOptions, StoreUnavailable, ToolError } from './errors.ts';
 export type { Complete } from './host/completion.ts';
 export { type McpMiddleware, type McpSessions, mcp } from './mcp.ts';
 export type { Datamodel } from './models/datamodel.ts';
@@ -14,5 +14,24 @@ export type { CallToolResult, ContentBlock, GetPromptResult, ReadResourceResult 
 export type { ElicitForm, ElicitResult, ElicitUrl, Root, SampleParams, SampleResult } from './protocol/input.ts';
 export type { SessionEvent } from './session/lifecycle.ts';
 export type { SessionInfo, SessionPage, SessionQuery } from './session/list-sessions.ts';
-export { prismaStore } from './session/prisma-store.ts';
-export { memoryStore, type Session, type SessionStore, type Store } from './session/store.ts';
+export { memoryStore } from './store/memory-store.ts';
+export { prismaStore } from './store/prisma-store.ts';
+export { type SqliteAdapterFactory, type SqliteAdapterOptions, sqliteAdapter } from './store/sqlite-adapter.ts';
+export type {
+  Continuation,
+  ContinuationStore,
+  EndedSession,
+  EventStore,
+  FindQuery,
+  ListQuery,
+  NewEvent,
+  NodeStore,
+  Session,
+  SessionPatch,
+  SessionStore,
+  SessionTransport,
+  Store,
+  StoredEvent,
+  TailedEvent,
+  TailQuery,
+} from './store/store.ts';

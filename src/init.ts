@@ -19,8 +19,25 @@ export interface InitResult {
   readonly output?: string;
 }
 
-/** The databases that prisma/mcp.prisma is valid for. */
-const providers = ['sqlite', 'postgresql', 'postgres', 'mysql', 'cockroachdb'];
+/** What a database needs differently from prisma/mcp.prisma, which is for PostgreSQL; a database that is not named is not served. */
+const adaptations: Readonly<Record<string, readonly (readonly [line: RegExp, replacement: string])[]>> = {
+  postgresql: [],
+  postgres: [],
+  // Only an INTEGER counts up by itself.
+  sqlite: [[/^( {2}id +)BigInt {2}/m, '$1Int     ']],
+  // Text without a native type has 191 characters.
+  mysql: [
+    [/^ {2}(?:position|uri|data) +String\??/gm, '$& @db.Text'],
+    [/^ {2}largeData +String\?/m, '$& @db.LongText'],
+  ],
+  // Its autoincrement() is neither in order nor within what a JavaScript number can hold.
+  cockroachdb: [[/(?<=^ {2}id +BigInt .*)autoincrement\(\)/m, 'sequence()']],
+};
+
+/** The text of prisma/mcp.prisma for a provider, e.g. `sqlite`. */
+export function modelsFor(provider: string, source: string): string {
+  return (adaptations[provider] ?? []).reduce((text, [line, replacement]) => text.replace(line, replacement), source);
+}
 
 /**
  * Puts the models of prisma/mcp.prisma and the block `generator mcp` into a host's schema.
@@ -33,10 +50,10 @@ const providers = ['sqlite', 'postgresql', 'postgres', 'mysql', 'cockroachdb'];
 export async function init({ cwd, schema }: InitOptions): Promise<InitResult> {
   const place = path.resolve(cwd, schema ?? (await findSchema(cwd)));
   const files = await readSchema(place);
-  assertProvider(files);
+  const provider = findProvider(files);
   const before = new Map(files);
   const target = (await stat(place)).isDirectory() ? path.join(place, 'mcp.prisma') : place;
-  const source = await readFile(new URL('../prisma/mcp.prisma', import.meta.url), 'utf8');
+  const source = modelsFor(provider, await readFile(new URL('../prisma/mcp.prisma', import.meta.url), 'utf8'));
 
   const added = addModels(files, target, source);
   const generator = addGenerator(files, target);
@@ -85,11 +102,11 @@ async function readSchema(place: string): Promise<Map<string, string>> {
   return new Map(await Promise.all(files.map(async file => [file, await readFile(file, 'utf8')] as const)));
 }
 
-function assertProvider(files: ReadonlyMap<string, string>): void {
+function findProvider(files: ReadonlyMap<string, string>): string {
   const schema = [...files.values()].join('\n');
   const provider = /^\s*datasource\s+\w+\s*\{[^}]*?^\s*provider\s*=\s*"(\w+)"/ms.exec(schema)?.[1];
   if (provider === undefined) throw new Error('the schema has no datasource with a provider; pass --schema PATH with your whole schema');
-  if (providers.includes(provider)) return;
+  if (Object.hasOwn(adaptations, provider)) return provider;
   throw new Error(
     `sessions cannot be kept in ${provider} (mcp.prisma is for SQLite, PostgreSQL, MySQL and CockroachDB); use mcp({ sessions: { store } })`,
   );

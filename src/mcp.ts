@@ -7,7 +7,6 @@ import { compileResources } from './host/resources.ts';
 import { compileTools } from './host/tools.ts';
 import { compileModels } from './models/compile.ts';
 import type { McpOptions, ResolvedOptions } from './options.ts';
-import { toAwaitable } from './protocol/awaitable.ts';
 import type { CallContext, Definitions } from './protocol/definitions.ts';
 import type { Registry } from './protocol/registry.ts';
 import { registry } from './protocol/registry.ts';
@@ -15,8 +14,11 @@ import type { ListName } from './protocol/subscriptions.ts';
 import { resolveOptions } from './resolve-options.ts';
 import { Lifecycle } from './session/lifecycle.ts';
 import type { SessionPage, SessionQuery } from './session/list-sessions.ts';
-import { prismaStore } from './session/prisma-store.ts';
-import { memoryStore } from './session/store.ts';
+import { memoryStore } from './store/memory-store.ts';
+import { prismaStore } from './store/prisma-store.ts';
+import type { CheckedClient } from './store/sqlite-check.ts';
+import { assertSharableSqlite } from './store/sqlite-check.ts';
+import { maxTimerMs } from './timing.ts';
 import { endpoint } from './transport/endpoint.ts';
 import type { Environment } from './transport/environment.ts';
 import { openService } from './transport/service.ts';
@@ -33,9 +35,19 @@ export interface McpMiddleware extends Koa.Middleware {
   /** The sessions in the database, whichever process serves them. */
   readonly sessions: McpSessions;
   /**
+   * Prepares the end of this process without an error for anybody: `<path>/health` says 503, so that the load balancer looks elsewhere, everything
+   * is still served, and streams are ended one after the other, so that their clients come back through other processes. `close()` is next.
+   *
+   * Resolves when no call runs any more and no HTTP+SSE stream is open, or at the deadline.
+   *
+   * @param options.deadlineMs @default 10000
+   */
+  drain(options?: { deadlineMs?: number }): Promise<void>;
+  /**
    * Ends the service: running calls may finish, streams end, timers stop, what is buffered is written.
    *
-   * @param options.deadlineMs How long running calls, and then readers of streams, are waited for. @default 10000
+   * @param options.deadlineMs Milliseconds for all of it, whatever the database does; what is not done by then is given up. `Infinity` sets no
+   * limit. @default 10000
    */
   close(options?: { deadlineMs?: number }): Promise<void>;
 }
@@ -61,18 +73,19 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
   const resolved = resolveOptions(options as unknown as McpOptions);
   const { definitions, scope } = compile(resolved);
   const apps = new Set<Koa>();
-  const onError = resolved.onError ?? (error => [...apps].at(-1)?.emit('error', error));
+  const onError = resolved.onError ?? reportTo(apps);
   const { store = resolved.prisma === undefined ? memoryStore() : prismaStore(resolved.prisma as object) } = resolved.sessions;
   const { bus = memoryBus() } = resolved;
-  bus.onError ??= onError;
+  const ignoreBus = bus.onError?.(onError);
   const service = openService({
     registry: index(resolved, definitions),
     store,
     bus,
-    node: resolved.node,
+    nodeName: resolved.node,
     sessions: resolved.sessions,
     limits: resolved.limits,
     lifecycle: isHeard(resolved) ? new Lifecycle({ ...resolved, onError }) : undefined,
+    onFirstRequest: () => warnOfSqlite(resolved),
     onError,
     principal: normalizePrincipal(resolved.principal ?? principalOf),
     createContext: handlerContexts(scope),
@@ -83,7 +96,6 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
 
   const middleware: Koa.Middleware = function mcpMiddleware(ctx, next) {
     apps.add(ctx.app);
-    environment.announcements.start();
     return serve(ctx, next) as Promise<unknown>;
   };
   return Object.assign(middleware, {
@@ -93,12 +105,32 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
     },
     listChanged: service.listChanged,
     resourceUpdated: service.resourceUpdated,
+    drain: ({ deadlineMs = 10_000 }: { deadlineMs?: number } = {}) => service.drain(Math.min(deadlineMs, maxTimerMs)),
     async close({ deadlineMs = 10_000 }: { deadlineMs?: number } = {}) {
-      await service.close(deadlineMs);
+      await service.close(Math.min(deadlineMs, maxTimerMs));
+      ignoreBus?.();
       // A bus that the host made may serve others too.
       if (resolved.bus === undefined) await bus.close();
     },
   });
+}
+
+/** Warns of a SQLite client that loses writes once several processes, or several requests of one, share its file. */
+function warnOfSqlite({ prisma, sessions }: ResolvedOptions): void {
+  if (prisma === undefined || sessions.store !== undefined) return;
+  // What else goes wrong is told to the requests that need the database.
+  assertSharableSqlite(prisma as CheckedClient).catch((error: unknown) => {
+    if (error instanceof TypeError) process.emitWarning(error.message, 'KoaMcpWarning');
+  });
+}
+
+/** Tells the last app seen; before the first request there is none, and what goes wrong at the start becomes a process warning. */
+function reportTo(apps: ReadonlySet<Koa>): (error: unknown) => void {
+  return error => {
+    const app = [...apps].at(-1);
+    if (app !== undefined) app.emit('error', error);
+    else process.emitWarning(error instanceof Error ? error.message : String(error), 'KoaMcpWarning');
+  };
 }
 
 /** Whether anybody is told what happens to sessions. */
@@ -147,10 +179,12 @@ function index(options: ResolvedOptions, definitions: Definitions): Registry {
 }
 
 function normalizePrincipal(principal: NonNullable<ResolvedOptions['principal']>): Environment['principal'] {
-  return ctx => {
-    const caller = toAwaitable(principal(ctx));
-    return caller instanceof Promise ? caller.then(name => name ?? null) : (caller ?? null);
-  };
+  return async ctx => toPrincipal(await principal(ctx));
+}
+
+function toPrincipal(name: string | undefined): string | null {
+  if (name === '') throw new TypeError("principal: returned ''; give the user's name, or undefined for a guest");
+  return name ?? null;
 }
 
 /** The default of `principal`. Fails closed: a signed-in user that has no name of its own must not share the guests' sessions. */
@@ -159,9 +193,11 @@ function principalOf(ctx: Koa.Context): string | undefined {
   if (user === undefined || user === null) return undefined;
   const { id, sub } = user as { id?: unknown; sub?: unknown };
   for (const name of [user, id, sub]) {
-    if (typeof name === 'string' || typeof name === 'number' || typeof name === 'bigint') return String(name);
+    const isName =
+      (typeof name === 'string' && name !== '') || typeof name === 'bigint' || (typeof name === 'number' && Number.isFinite(name));
+    if (isName) return String(name);
   }
-  throw new TypeError('ctx.state.user has neither `id` nor `sub`; tell mcp() who is calling with the option `principal`');
+  throw new TypeError('ctx.state.user has no usable `id` or `sub`; tell mcp() who is calling with the option `principal`');
 }
 
 function report(error: unknown, ctx: Koa.Context): string {

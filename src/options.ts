@@ -8,7 +8,7 @@ import type { Datamodel } from './models/datamodel.ts';
 import type { Models } from './models/declaration.ts';
 import type { Icon } from './protocol/definitions.ts';
 import type { SessionEvent } from './session/lifecycle.ts';
-import type { Store } from './session/store.ts';
+import type { Store } from './store/store.ts';
 
 /** A tool of the host's own. `S` is the type of its `inputSchema`, `C` that of the Prisma client. */
 export type Tool<S = unknown, C = unknown> = HostTool<S, HandlerContext<C>>;
@@ -17,7 +17,7 @@ export type Resource<S = unknown, C = unknown> = HostResource<S, HandlerContext<
 /** A prompt of the host's own. `S` is the type of its `argsSchema`, `C` that of the Prisma client. */
 export type Prompt<S = unknown, C = unknown> = HostPrompt<S, HandlerContext<C>>;
 
-/** Ceilings; a breach is answered, never a crash. Every one can be raised, none switched off. */
+/** Ceilings; a breach is answered, never a crash. Every one can be raised, none switched off. Times are at most 2147483647 ms. */
 export interface Limits {
   /** Bytes of a request's body, counted after inflation; more is answered 413. @default 4194304 */
   maxBodyBytes?: number;
@@ -25,9 +25,11 @@ export interface Limits {
   maxDepth?: number;
   /** Messages in one batch (2025-03-26 only); more is answered 400. @default 50 */
   maxBatch?: number;
+  /** Characters of a resource's URI, in UTF-16 code units; a request with a longer one gets -32602. @default 8192 */
+  maxUriCharacters?: number;
   /** Requests of one session being served at once, in this process; one more gets an error. @default 100 */
   maxCalls?: number;
-  /** Open streams of one session in this process; one more closes the oldest. @default 8 */
+  /** Streams that one session has open with GET in this process; one more closes the oldest. @default 8 */
   maxStreams?: number;
   /** Streams of `subscriptions/listen` in this process; one more gets an error. @default 1000 */
   maxListeners?: number;
@@ -41,21 +43,29 @@ export interface Limits {
   inputMs?: number;
   /** Milliseconds between comments on an idle stream, so that no proxy cuts it. @default 15000 */
   heartbeatMs?: number;
-  /** Events of one session kept for a client that comes back; older ones are gone. @default 1000 */
+  /**
+   * Messages of one call's stream that are kept for a client that comes back; older ones are dropped, which the client is told. If more wait for a
+   * client that has not come back, the stream ends with an error. @default 1000
+   */
   maxEvents?: number;
-  /** Bytes of them. @default 16777216 */
+  /** Characters of them. @default 16777216 */
   maxEventBytes?: number;
   /** Milliseconds that what a client has not received is kept for it. @default 300000 */
   replayMs?: number;
+  /**
+   * Milliseconds the database may take for one step of a request, of which a request has at most six; then it is answered 503 with `Retry-After`.
+   * @default 5000
+   */
+  storeMs?: number;
   /** Items in one page of a list. @default 1000 */
   pageSize?: number;
 }
 
-/** Where sessions live and for how long. */
+/** Where sessions live and for how long. Times are at most 2147483647 ms where nothing else is said. */
 export interface SessionOptions {
   /** Keeps sessions and all other protocol state. @default rows through `prisma`, or memory without it */
   store?: Store;
-  /** Milliseconds without a request after which a session ends. Long, since no client survives losing one. @default 604800000 (7 days) */
+  /** Milliseconds without a request after which a session ends. Long, since no client survives losing one. At most 3155760000000 (100 years). @default 604800000 (7 days) */
   idleMs?: number;
   /** Sessions of one principal; one more ends the longest idle. Guests share one principal. @default 1000 */
   maxPerPrincipal?: number;
@@ -67,8 +77,15 @@ export interface SessionOptions {
   touchMs?: number;
   /** Milliseconds between sweeps of expired sessions. @default 60000 */
   sweepMs?: number;
-  /** Milliseconds between looks for what other processes left, should their wake-ups be lost. @default 1000 */
+  /** Milliseconds between looks for what other processes left, should their wake-ups be lost. At most 86400000 (a day). @default 1000 */
   lookMs?: number;
+  /**
+   * Milliseconds of silence after which a process counts as dead: what it had accepted is answered with an error, and a process that cannot read
+   * the database for so long ends its own streams. A process that holds a stream raises a counter in its row five times in this time.
+   * At least twice `limits.storeMs`.
+   * @default 15000
+   */
+  deadMs?: number;
 }
 
 /** The options of `mcp()`. `C` is the type of the Prisma client. */
@@ -85,7 +102,7 @@ export interface McpOptions<C = unknown, T = Record<string, unknown>, R = Record
   websiteUrl?: string;
   /** Icons of the server. @default none */
   icons?: Icon[];
-  /** The MCP endpoint's path. @default '/mcp' */
+  /** The MCP endpoint's path, matched in exactly this case. @default '/mcp' */
   path?: string;
   /** The host's own client; sessions are rows in its database. @default none: sessions in memory */
   prisma?: C;
@@ -156,11 +173,13 @@ export const defaults: Readonly<{
     touchMs: 60_000,
     sweepMs: 60_000,
     lookMs: 1000,
+    deadMs: 15_000,
   }),
   limits: Object.freeze({
     maxBodyBytes: 4 * 1024 * 1024,
     maxDepth: 64,
     maxBatch: 50,
+    maxUriCharacters: 8192,
     maxCalls: 100,
     maxStreams: 8,
     maxListeners: 1000,
@@ -172,6 +191,7 @@ export const defaults: Readonly<{
     maxEvents: 1000,
     maxEventBytes: 16 * 1024 * 1024,
     replayMs: 300_000,
+    storeMs: 5000,
     pageSize: 1000,
   }),
 });

@@ -1,7 +1,8 @@
 import { hostname } from 'node:os';
 import type { McpOptions, ResolvedOptions } from './options.ts';
 import { defaults } from './options.ts';
-import type { Store } from './session/store.ts';
+import type { Store } from './store/store.ts';
+import { maxTimerMs } from './timing.ts';
 
 const optionKeys = [
   'name',
@@ -74,6 +75,11 @@ export function resolveOptions(options: McpOptions): ResolvedOptions {
   if (sessions.touchMs * 2 > sessions.idleMs) {
     throw new TypeError(
       `sessions.touchMs: ${sessions.touchMs} must be at most half of sessions.idleMs (${sessions.idleMs}), or sessions in use expire`,
+    );
+  }
+  if (limits.storeMs * 2 > sessions.deadMs) {
+    throw new TypeError(
+      `limits.storeMs: ${limits.storeMs} must be at most half of sessions.deadMs (${sessions.deadMs}), or one slow answer makes a process count as dead`,
     );
   }
   return Object.freeze({
@@ -151,10 +157,20 @@ function assertKeys(path: string, value: unknown, known: readonly string[]): voi
 
 function assertPositive(path: string, values: object): void {
   for (const [key, value] of Object.entries(values)) {
-    if (key !== 'store' && !(Number.isInteger(value) && value > 0))
-      throw new TypeError(`${path}.${key}: ${String(value)} must be a positive integer`);
+    if (key === 'store') continue;
+    if (!(Number.isInteger(value) && value > 0)) throw new TypeError(`${path}.${key}: ${String(value)} must be a positive integer`);
+    const longest = key.endsWith('Ms') ? (longestMs.get(key) ?? maxTimerMs) : Number.POSITIVE_INFINITY;
+    if (value > longest) throw new TypeError(`${path}.${key}: ${String(value)} must be at most ${longest} (milliseconds)`);
   }
 }
+
+/** The longest times that are not `maxTimerMs`. */
+const longestMs: ReadonlyMap<string, number> = new Map([
+  // A hundred years: it is added to dates, and no timer waits for it.
+  ['idleMs', 3_155_760_000_000],
+  // A day: timers wait for several looks.
+  ['lookMs', 86_400_000],
+]);
 
 function defined<T extends object>(value: T | undefined): T {
   return Object.fromEntries(Object.entries(value ?? {}).filter(([, member]) => member !== undefined)) as T;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { mcp, memoryStore, prismaStore } from '../src/index.ts';
+import { mcp, memoryStore, postgresBus, prismaStore } from '../src/index.ts';
 import { defaults } from '../src/options.ts';
 import { resolveOptions } from '../src/resolve-options.ts';
 
@@ -39,6 +39,39 @@ describe('mcp(options)', () => {
   ])('refuses %j', (options, message) => {
     expect(() => start(options)).toThrow(message);
     expect(() => start(options)).toThrow(TypeError);
+  });
+
+  const longestTimer = 2_147_483_647;
+  const longestLook = 86_400_000;
+  const longestLife = 3_155_760_000_000;
+  it.each([
+    ...Object.keys(defaults.limits).flatMap(key => (key.endsWith('Ms') ? [['limits', key, longestTimer] as const] : [])),
+    ...Object.keys(defaults.sessions).flatMap(key =>
+      key.endsWith('Ms') ? [['sessions', key, { idleMs: longestLife, lookMs: longestLook }[key] ?? longestTimer] as const] : [],
+    ),
+  ])('takes a %s.%s of up to %d ms and no longer one, which a timer or a date could not hold', (group, key, longest) => {
+    const sessions = { idleMs: longestLife, deadMs: longestTimer };
+    const named = (ms: number) => ({ name: 'x', sessions, [group]: { ...(group === 'sessions' && sessions), [key]: ms } });
+    // A database must answer twice before its process counts as dead.
+    const taken = key === 'storeMs' ? Math.floor(longest / 2) : longest;
+    expect(resolveOptions(named(taken))[group]).toMatchObject({ [key]: taken });
+    for (const ms of [longest + 1, 2 ** 53, Number.MAX_VALUE]) {
+      expect(() => start(named(ms))).toThrow(`${group}.${key}: ${ms} must be at most ${longest} (milliseconds)`);
+      expect(() => start(named(ms))).toThrow(TypeError);
+    }
+  });
+
+  it('refuses a process that counts as dead before its database had to answer twice', () => {
+    const withTimes = (storeMs: number, deadMs: number) => resolveOptions({ name: 'x', limits: { storeMs }, sessions: { deadMs } });
+    expect(withTimes(2000, 4000).limits.storeMs).toBe(2000);
+    expect(() => withTimes(2001, 4000)).toThrow('limits.storeMs: 2001 must be at most half of sessions.deadMs (4000)');
+  });
+
+  it.each(['timeoutMs', 'probeIntervalMs'])('refuses a postgresBus with a %s that no timer can wait for', key => {
+    for (const ms of [0, longestTimer + 1, Number.NaN, '10']) {
+      const connect = () => expect.fail('connected');
+      expect(() => postgresBus({ connect, [key]: ms })).toThrow(`postgresBus.${key}: ${ms} is not a number of milliseconds from 1 to`);
+    }
   });
 
   it.each([

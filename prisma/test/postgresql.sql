@@ -4,6 +4,9 @@ CREATE SCHEMA IF NOT EXISTS "public";
 -- CreateEnum
 CREATE TYPE "BookingStatus" AS ENUM ('PENDING', 'CONFIRMED', 'CANCELLED');
 
+-- CreateEnum
+CREATE TYPE "Mood" AS ENUM ('CALM', 'BUSY');
+
 -- CreateTable
 CREATE TABLE "Client" (
     "id" SERIAL NOT NULL,
@@ -73,6 +76,48 @@ CREATE TABLE "Membership" (
 );
 
 -- CreateTable
+CREATE TABLE "Member" (
+    "id" INTEGER NOT NULL,
+    "nick" TEXT NOT NULL,
+    "label" TEXT,
+    "score" INTEGER,
+    "bound" INTEGER,
+    "points" BIGINT,
+    "ratio" DOUBLE PRECISION,
+    "amount" DECIMAL(65,30),
+    "active" BOOLEAN,
+    "seenAt" TIMESTAMP(3),
+    "photo" BYTEA,
+    "extra" JSONB,
+    "facts" JSONB NOT NULL,
+    "mood" "Mood",
+    "leadId" INTEGER,
+
+    CONSTRAINT "Member_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "Doc" (
+    "id" INTEGER NOT NULL,
+    "title" TEXT NOT NULL,
+    "rank" INTEGER,
+    "authorId" INTEGER,
+    "editorId" INTEGER NOT NULL,
+
+    CONSTRAINT "Doc_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "Badge" (
+    "id" INTEGER NOT NULL,
+    "text" TEXT NOT NULL,
+    "level" INTEGER,
+    "memberId" INTEGER,
+
+    CONSTRAINT "Badge_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
 CREATE TABLE "McpSession" (
     "id" TEXT NOT NULL,
     "transport" TEXT NOT NULL,
@@ -85,8 +130,8 @@ CREATE TABLE "McpSession" (
     "createdAt" TIMESTAMP(3) NOT NULL,
     "lastSeenAt" TIMESTAMP(3) NOT NULL,
     "expiresAt" TIMESTAMP(3) NOT NULL,
-    "holder" TEXT,
-    "delivered" INTEGER NOT NULL DEFAULT 0,
+    "connection" TEXT,
+    "position" TEXT,
 
     CONSTRAINT "McpSession_pkey" PRIMARY KEY ("id")
 );
@@ -102,15 +147,24 @@ CREATE TABLE "McpSubscription" (
 
 -- CreateTable
 CREATE TABLE "McpEvent" (
+    "id" BIGSERIAL NOT NULL,
+    "key" TEXT NOT NULL,
     "stream" TEXT NOT NULL,
-    "seq" INTEGER NOT NULL,
     "sessionId" TEXT,
-    "data" TEXT NOT NULL,
-    "bytes" INTEGER NOT NULL DEFAULT 0,
-    "final" BOOLEAN NOT NULL,
+    "data" TEXT,
+    "largeData" TEXT,
     "expiresAt" TIMESTAMP(3) NOT NULL,
 
-    CONSTRAINT "McpEvent_pkey" PRIMARY KEY ("stream","seq")
+    CONSTRAINT "McpEvent_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "McpNode" (
+    "id" TEXT NOT NULL,
+    "beat" INTEGER NOT NULL,
+    "expiresAt" TIMESTAMP(3) NOT NULL,
+
+    CONSTRAINT "McpNode_pkey" PRIMARY KEY ("id")
 );
 
 -- CreateTable
@@ -119,9 +173,53 @@ CREATE TABLE "McpContinuation" (
     "principal" TEXT,
     "request" TEXT NOT NULL,
     "answers" JSONB NOT NULL,
+    "takenBy" TEXT,
     "expiresAt" TIMESTAMP(3) NOT NULL,
 
     CONSTRAINT "McpContinuation_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "Listing" (
+    "id" INTEGER NOT NULL,
+    "name" TEXT NOT NULL,
+    "labels" TEXT[],
+    "sizes" INTEGER[],
+    "moods" "Mood"[],
+
+    CONSTRAINT "Listing_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "Entry" (
+    "id" INTEGER NOT NULL,
+    "listingId" INTEGER NOT NULL,
+
+    CONSTRAINT "Entry_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "Native" (
+    "id" UUID NOT NULL DEFAULT gen_random_uuid(),
+    "other" UUID,
+    "code" VARCHAR(4),
+    "fixed" CHAR(2),
+    "address" INET,
+    "bits" BIT(3),
+    "flags" VARBIT(3),
+    "markup" XML,
+    "small" SMALLINT,
+    "oid" OID,
+    "real" REAL,
+    "exact" DECIMAL(5,2),
+    "cash" MONEY,
+    "day" DATE,
+    "time" TIME(3),
+    "zoned" TIMESTAMPTZ(3),
+    "document" JSON,
+    "ids" UUID[],
+
+    CONSTRAINT "Native_pkey" PRIMARY KEY ("id")
 );
 
 -- CreateTable
@@ -151,19 +249,25 @@ CREATE UNIQUE INDEX "Membership_roomId_slot_key" ON "Membership"("roomId", "slot
 CREATE UNIQUE INDEX "Membership_level_slot_key" ON "Membership"("level", "slot");
 
 -- CreateIndex
+CREATE UNIQUE INDEX "Badge_memberId_key" ON "Badge"("memberId");
+
+-- CreateIndex
 CREATE INDEX "McpSession_principal_lastSeenAt_idx" ON "McpSession"("principal", "lastSeenAt");
 
 -- CreateIndex
 CREATE INDEX "McpSession_expiresAt_idx" ON "McpSession"("expiresAt");
 
 -- CreateIndex
-CREATE INDEX "McpSubscription_uriHash_sessionId_idx" ON "McpSubscription"("uriHash", "sessionId");
+CREATE UNIQUE INDEX "McpEvent_key_key" ON "McpEvent"("key");
 
 -- CreateIndex
-CREATE INDEX "McpEvent_sessionId_idx" ON "McpEvent"("sessionId");
+CREATE INDEX "McpEvent_stream_id_idx" ON "McpEvent"("stream", "id");
 
 -- CreateIndex
 CREATE INDEX "McpEvent_expiresAt_idx" ON "McpEvent"("expiresAt");
+
+-- CreateIndex
+CREATE INDEX "McpNode_expiresAt_idx" ON "McpNode"("expiresAt");
 
 -- CreateIndex
 CREATE INDEX "McpContinuation_expiresAt_idx" ON "McpContinuation"("expiresAt");
@@ -187,10 +291,22 @@ ALTER TABLE "Membership" ADD CONSTRAINT "Membership_clientId_fkey" FOREIGN KEY (
 ALTER TABLE "Membership" ADD CONSTRAINT "Membership_roomId_fkey" FOREIGN KEY ("roomId") REFERENCES "Room"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- AddForeignKey
+ALTER TABLE "Member" ADD CONSTRAINT "Member_leadId_fkey" FOREIGN KEY ("leadId") REFERENCES "Member"("id") ON DELETE NO ACTION ON UPDATE NO ACTION;
+
+-- AddForeignKey
+ALTER TABLE "Doc" ADD CONSTRAINT "Doc_authorId_fkey" FOREIGN KEY ("authorId") REFERENCES "Member"("id") ON DELETE SET NULL ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "Doc" ADD CONSTRAINT "Doc_editorId_fkey" FOREIGN KEY ("editorId") REFERENCES "Member"("id") ON DELETE RESTRICT ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "Badge" ADD CONSTRAINT "Badge_memberId_fkey" FOREIGN KEY ("memberId") REFERENCES "Member"("id") ON DELETE SET NULL ON UPDATE CASCADE;
+
+-- AddForeignKey
 ALTER TABLE "McpSubscription" ADD CONSTRAINT "McpSubscription_sessionId_fkey" FOREIGN KEY ("sessionId") REFERENCES "McpSession"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- AddForeignKey
-ALTER TABLE "McpEvent" ADD CONSTRAINT "McpEvent_sessionId_fkey" FOREIGN KEY ("sessionId") REFERENCES "McpSession"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+ALTER TABLE "Entry" ADD CONSTRAINT "Entry_listingId_fkey" FOREIGN KEY ("listingId") REFERENCES "Listing"("id") ON DELETE RESTRICT ON UPDATE CASCADE;
 
 -- AddForeignKey
 ALTER TABLE "_ClientToTag" ADD CONSTRAINT "_ClientToTag_A_fkey" FOREIGN KEY ("A") REFERENCES "Client"("id") ON DELETE CASCADE ON UPDATE CASCADE;

@@ -62,6 +62,46 @@ CREATE TABLE "Membership" (
 );
 
 -- CreateTable
+CREATE TABLE "Member" (
+    "id" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    "nick" TEXT NOT NULL,
+    "label" TEXT,
+    "score" INTEGER,
+    "bound" INTEGER,
+    "points" BIGINT,
+    "ratio" REAL,
+    "amount" DECIMAL,
+    "active" BOOLEAN,
+    "seenAt" DATETIME,
+    "photo" BLOB,
+    "extra" JSONB,
+    "facts" JSONB NOT NULL,
+    "mood" TEXT,
+    "leadId" INTEGER,
+    CONSTRAINT "Member_leadId_fkey" FOREIGN KEY ("leadId") REFERENCES "Member" ("id") ON DELETE NO ACTION ON UPDATE NO ACTION
+);
+
+-- CreateTable
+CREATE TABLE "Doc" (
+    "id" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    "title" TEXT NOT NULL,
+    "rank" INTEGER,
+    "authorId" INTEGER,
+    "editorId" INTEGER NOT NULL,
+    CONSTRAINT "Doc_authorId_fkey" FOREIGN KEY ("authorId") REFERENCES "Member" ("id") ON DELETE SET NULL ON UPDATE CASCADE,
+    CONSTRAINT "Doc_editorId_fkey" FOREIGN KEY ("editorId") REFERENCES "Member" ("id") ON DELETE RESTRICT ON UPDATE CASCADE
+);
+
+-- CreateTable
+CREATE TABLE "Badge" (
+    "id" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    "text" TEXT NOT NULL,
+    "level" INTEGER,
+    "memberId" INTEGER,
+    CONSTRAINT "Badge_memberId_fkey" FOREIGN KEY ("memberId") REFERENCES "Member" ("id") ON DELETE SET NULL ON UPDATE CASCADE
+);
+
+-- CreateTable
 CREATE TABLE "McpSession" (
     "id" TEXT NOT NULL PRIMARY KEY,
     "transport" TEXT NOT NULL,
@@ -74,8 +114,8 @@ CREATE TABLE "McpSession" (
     "createdAt" DATETIME NOT NULL,
     "lastSeenAt" DATETIME NOT NULL,
     "expiresAt" DATETIME NOT NULL,
-    "holder" TEXT,
-    "delivered" INTEGER NOT NULL DEFAULT 0
+    "connection" TEXT,
+    "position" TEXT
 );
 
 -- CreateTable
@@ -90,16 +130,20 @@ CREATE TABLE "McpSubscription" (
 
 -- CreateTable
 CREATE TABLE "McpEvent" (
+    "id" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    "key" TEXT NOT NULL,
     "stream" TEXT NOT NULL,
-    "seq" INTEGER NOT NULL,
     "sessionId" TEXT,
-    "data" TEXT NOT NULL,
-    "bytes" INTEGER NOT NULL DEFAULT 0,
-    "final" BOOLEAN NOT NULL,
-    "expiresAt" DATETIME NOT NULL,
+    "data" TEXT,
+    "largeData" TEXT,
+    "expiresAt" DATETIME NOT NULL
+);
 
-    PRIMARY KEY ("stream", "seq"),
-    CONSTRAINT "McpEvent_sessionId_fkey" FOREIGN KEY ("sessionId") REFERENCES "McpSession" ("id") ON DELETE CASCADE ON UPDATE CASCADE
+-- CreateTable
+CREATE TABLE "McpNode" (
+    "id" TEXT NOT NULL PRIMARY KEY,
+    "beat" INTEGER NOT NULL,
+    "expiresAt" DATETIME NOT NULL
 );
 
 -- CreateTable
@@ -108,6 +152,7 @@ CREATE TABLE "McpContinuation" (
     "principal" TEXT,
     "request" TEXT NOT NULL,
     "answers" JSONB NOT NULL,
+    "takenBy" TEXT,
     "expiresAt" DATETIME NOT NULL
 );
 
@@ -138,19 +183,25 @@ CREATE UNIQUE INDEX "Membership_roomId_slot_key" ON "Membership"("roomId", "slot
 CREATE UNIQUE INDEX "Membership_level_slot_key" ON "Membership"("level", "slot");
 
 -- CreateIndex
+CREATE UNIQUE INDEX "Badge_memberId_key" ON "Badge"("memberId");
+
+-- CreateIndex
 CREATE INDEX "McpSession_principal_lastSeenAt_idx" ON "McpSession"("principal", "lastSeenAt");
 
 -- CreateIndex
 CREATE INDEX "McpSession_expiresAt_idx" ON "McpSession"("expiresAt");
 
 -- CreateIndex
-CREATE INDEX "McpSubscription_uriHash_sessionId_idx" ON "McpSubscription"("uriHash", "sessionId");
+CREATE UNIQUE INDEX "McpEvent_key_key" ON "McpEvent"("key");
 
 -- CreateIndex
-CREATE INDEX "McpEvent_sessionId_idx" ON "McpEvent"("sessionId");
+CREATE INDEX "McpEvent_stream_id_idx" ON "McpEvent"("stream", "id");
 
 -- CreateIndex
 CREATE INDEX "McpEvent_expiresAt_idx" ON "McpEvent"("expiresAt");
+
+-- CreateIndex
+CREATE INDEX "McpNode_expiresAt_idx" ON "McpNode"("expiresAt");
 
 -- CreateIndex
 CREATE INDEX "McpContinuation_expiresAt_idx" ON "McpContinuation"("expiresAt");

@@ -1,7 +1,7 @@
-const FIRST_MS = 100;
-const LONGEST_MS = 5_000;
+const firstMs = 100;
+const longestMs = 5_000;
 
 /** How long to wait after a failure, in milliseconds: doubling, and scattered so that processes do not come back all at once. */
 export function backoffMs(failures: number): number {
-  return Math.min(LONGEST_MS, FIRST_MS * 2 ** failures) * (0.5 + Math.random() / 2);
+  return Math.min(longestMs, firstMs * 2 ** failures) * (0.5 + Math.random() / 2);
 }

@@ -1,4 +1,4 @@
-import { reporter } from './report.ts';
+import { failures } from './report.ts';
 import { Topics } from './topics.ts';
 
 /**
@@ -27,21 +27,25 @@ export interface Bus {
   readonly ready: boolean;
   /** Sends what is waiting to be sent and lets go of everything the bus opened. The host's clients stay open. */
   close(): Promise<void>;
-  /** Where failures go that no caller waits for. `mcp()` sets it where the host did not. @default a process warning */
-  onError?: ((error: Error) => void) | undefined;
+  /**
+   * Calls `listener` with failures that no caller waits for, once per outage, until the returned function is called. A bus that the host gave an
+   * `onError` of its own tells only that. Without any of them a failure is a process warning.
+   */
+  onError?(listener: (error: Error) => void): () => void;
 }
 
 /** What every bus takes. */
 export interface BusOptions {
-  /** Told of failures that no caller waits for, once per outage. @default that of `mcp()` */
+  /** Told of failures that no caller waits for, once per outage. @default `onError` of `mcp()` */
   readonly onError?: (error: Error) => void;
 }
 
 /** Wake-ups within one process: for apps that run as one, and for tests. */
 export function memoryBus(options: BusOptions = {}): Bus {
-  const topics = new Topics(reporter(() => bus.onError));
-  const bus: Bus = {
-    onError: options.onError,
+  const { report, listen } = failures(options.onError);
+  const topics = new Topics(report);
+  return {
+    onError: listen,
     publish(topic) {
       topics.publish(topic);
     },
@@ -53,5 +57,4 @@ export function memoryBus(options: BusOptions = {}): Bus {
       topics.close();
     },
   };
-  return bus;
 }

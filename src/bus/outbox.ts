@@ -1,8 +1,9 @@
+import { doneWithin } from '../timing.ts';
 import { backoffMs } from './backoff.ts';
 import { encodeWakeUps } from './wake-up.ts';
 
 /** More topics than this wait as "all". */
-const MAX_WAITING = 10_000;
+const maxWaiting = 10_000;
 
 /** How an outbox sends, and where its failures go. */
 export interface OutboxOptions {
@@ -54,12 +55,7 @@ export class Outbox {
 
   /** Sends what waits, if that is possible by `deadlineMs`, and then nothing more. */
   async close(deadlineMs: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const deadline = new Promise<void>(resolve => {
-      timer = setTimeout(resolve, deadlineMs);
-    });
-    await Promise.race([deadline, this.#drain()]);
-    clearTimeout(timer);
+    await doneWithin(deadlineMs, this.#drain());
     this.#isClosed = true;
     this.#waiting.clear();
     this.#isAll = false;
@@ -80,7 +76,7 @@ export class Outbox {
   #wait(topics: Iterable<string>): void {
     if (this.#isAll) return;
     for (const topic of topics) this.#waiting.add(topic);
-    if (this.#waiting.size <= MAX_WAITING) return;
+    if (this.#waiting.size <= maxWaiting) return;
     this.#isAll = true;
     this.#waiting.clear();
   }

@@ -1,5 +1,6 @@
+import { assertTimerMs } from '../timing.ts';
 import type { Bus, BusOptions } from './bus.ts';
-import { reporter } from './report.ts';
+import { failures } from './report.ts';
 import { Topics } from './topics.ts';
 
 /** The options of `pollingBus()`. */
@@ -7,8 +8,6 @@ export interface PollingBusOptions extends BusOptions {
   /** Milliseconds between looks, and so the latency between processes. Every look is a query in every process. @default 1000 */
   readonly intervalMs?: number;
 }
-
-const MAX_TIMER_MS = 2_147_483_647;
 
 /**
  * No wake-ups between processes: every subscribed topic is woken every `intervalMs`, all in the same turn, so that one query can serve all.
@@ -19,17 +18,16 @@ const MAX_TIMER_MS = 2_147_483_647;
  */
 export function pollingBus(options: PollingBusOptions = {}): Bus {
   const { intervalMs = 1000 } = options;
-  if (typeof intervalMs !== 'number' || !(intervalMs >= 1 && intervalMs <= MAX_TIMER_MS)) {
-    throw new TypeError(`pollingBus.intervalMs: ${intervalMs} is not a number of milliseconds from 1 to ${MAX_TIMER_MS}`);
-  }
-  const topics = new Topics(reporter(() => bus.onError));
+  assertTimerMs('pollingBus.intervalMs', intervalMs);
+  const { report, listen } = failures(options.onError);
+  const topics = new Topics(report);
   let timer: NodeJS.Timeout | undefined;
   const stop = () => {
     clearInterval(timer);
     timer = undefined;
   };
-  const bus: Bus = {
-    onError: options.onError,
+  return {
+    onError: listen,
     publish(topic) {
       topics.publish(topic);
     },
@@ -49,5 +47,4 @@ export function pollingBus(options: PollingBusOptions = {}): Bus {
       stop();
     },
   };
-  return bus;
 }

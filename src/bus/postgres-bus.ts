@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import { assertTimerMs, untilAborted } from '../timing.ts';
 import { backoffMs } from './backoff.ts';
 import type { Bus, BusOptions } from './bus.ts';
 import { Outbox } from './outbox.ts';
 import type { PostgresClient } from './postgres-connection.ts';
 import { endClient, PostgresConnection } from './postgres-connection.ts';
-import { Outage, reporter } from './report.ts';
+import { failures, Outage } from './report.ts';
 import { Topics } from './topics.ts';
-import { untilAborted } from './until.ts';
 import { receiver } from './wake-up.ts';
 
 /** The options of `postgresBus()`. */
@@ -26,22 +26,24 @@ export interface PostgresBusOptions extends BusOptions {
 }
 
 /** PostgreSQL refuses 8,000. */
-const MAX_PAYLOAD_BYTES = 7_000;
-const MAX_CHANNEL_BYTES = 63;
+const maxPayloadBytes = 7_000;
+const maxChannelBytes = 63;
 /** How long what waits to be sent may hold up `close()`. */
-const LAST_WORDS_MS = 1_000;
+const lastWordsMs = 1_000;
 
 /**
  * Wake-ups by LISTEN and NOTIFY, over one connection and one channel for all topics. It connects at once, and again whenever it has to.
  *
  * `postgresBus({ connect: () => new pg.Client(process.env.DATABASE_URL) })`
  *
- * @throws {TypeError} `connect` is no function, or `channel` is empty or too long.
+ * @throws {TypeError} `connect` is no function, `channel` is empty or too long, or a time is impossible.
  */
 export function postgresBus(options: PostgresBusOptions): Bus {
   const { connect, channel = 'koa_mcp', timeoutMs = 10_000, probeIntervalMs = 30_000 } = options;
   assertUsable(connect, channel);
-  const report = reporter(() => bus.onError);
+  assertTimerMs('postgresBus.timeoutMs', timeoutMs);
+  assertTimerMs('postgresBus.probeIntervalMs', probeIntervalMs);
+  const { report, listen: onError } = failures(options.onError);
   const topics = new Topics(report);
   const outage = new Outage('PostgreSQL bus: no wake-ups between processes until it is connected again', report);
   const from = randomBytes(9).toString('base64url');
@@ -52,7 +54,7 @@ export function postgresBus(options: PostgresBusOptions): Bus {
 
   const outbox = new Outbox({
     from,
-    maxBytes: MAX_PAYLOAD_BYTES,
+    maxBytes: maxPayloadBytes,
     canSend: () => isListening,
     send: async payloads => connection?.notify(payloads),
     onFailure: error => outage.report(error),
@@ -83,7 +85,7 @@ export function postgresBus(options: PostgresBusOptions): Bus {
       const startedAt = performance.now();
       await listen().catch((error: unknown) => closing.signal.aborted || outage.report(error));
       // A server that lets one in only to throw one out again has not recovered.
-      failures = performance.now() - startedAt > LASTING_MS ? 0 : failures + 1;
+      failures = performance.now() - startedAt > lastingMs ? 0 : failures + 1;
       await delay(backoffMs(failures), undefined, { ref: false, signal: closing.signal }).catch(() => {});
     }
   };
@@ -91,15 +93,15 @@ export function postgresBus(options: PostgresBusOptions): Bus {
 
   const close = async () => {
     topics.close();
-    await outbox.close(LAST_WORDS_MS);
+    await outbox.close(lastWordsMs);
     closing.abort(new Error('the bus was closed'));
     await connection?.close();
     await running;
   };
   let closed: Promise<void> | undefined;
 
-  const bus: Bus = {
-    onError: options.onError,
+  return {
+    onError,
     publish(topic) {
       if (topics.publish(topic)) outbox.add(topic);
     },
@@ -112,7 +114,6 @@ export function postgresBus(options: PostgresBusOptions): Bus {
       return closed;
     },
   };
-  return bus;
 }
 
 function assertUsable(connect: unknown, channel: string): void {
@@ -120,8 +121,8 @@ function assertUsable(connect: unknown, channel: string): void {
     throw new TypeError('postgresBus.connect: is no function; pass one that gives a client, e.g. `() => new pg.Client(url)`');
   }
   const bytes = Buffer.byteLength(channel);
-  if (bytes === 0 || bytes > MAX_CHANNEL_BYTES || channel.includes('\0')) {
-    throw new TypeError(`postgresBus.channel: takes 1 to ${MAX_CHANNEL_BYTES} bytes, not ${bytes}, and no NUL`);
+  if (bytes === 0 || bytes > maxChannelBytes || channel.includes('\0')) {
+    throw new TypeError(`postgresBus.channel: takes 1 to ${maxChannelBytes} bytes, not ${bytes}, and no NUL`);
   }
 }
 
@@ -141,4 +142,4 @@ async function newClient(connect: PostgresBusOptions['connect'], timeoutMs: numb
 }
 
 /** Milliseconds after which a connection has proved itself. */
-const LASTING_MS = 1_000;
+const lastingMs = 1_000;

@@ -1,4 +1,4 @@
-import { doneWithin, untilAborted } from './until.ts';
+import { doneWithin, untilAborted } from '../timing.ts';
 
 /** What the bus needs of a client of `pg` 8: a `pg.Client`, or what `connect()` of a `pg.Pool` gives. */
 export interface PostgresClient {
@@ -27,7 +27,7 @@ export interface PostgresConnectionOptions {
 }
 
 /** How long a server may take to say good-bye. */
-const FAREWELL_MS = 1_000;
+const farewellMs = 1_000;
 
 const NOTIFY_SQL = 'SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload';
 
@@ -117,7 +117,7 @@ export async function endClient(client: PostgresClient): Promise<void> {
   client.on('error', () => {});
   try {
     if (client.release) client.release(true);
-    else if (await doneWithin(FAREWELL_MS, client.end())) return;
+    else if (await doneWithin(farewellMs, client.end())) return;
     client.unref?.();
   } catch {
     // It is gone either way.

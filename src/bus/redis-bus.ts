@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import { doneWithin } from '../timing.ts';
 import { backoffMs } from './backoff.ts';
 import type { Bus, BusOptions } from './bus.ts';
 import { Outbox } from './outbox.ts';
 import type { RedisClient } from './redis-clients.ts';
 import { isReady, subscription } from './redis-clients.ts';
-import { Outage, reporter } from './report.ts';
+import { failures, Outage } from './report.ts';
 import { Topics } from './topics.ts';
-import { doneWithin } from './until.ts';
 import { receiver } from './wake-up.ts';
 
 /** The options of `redisBus()`. */
@@ -19,9 +19,9 @@ export interface RedisBusOptions extends BusOptions {
   readonly prefix?: string;
 }
 
-const MAX_MESSAGE_BYTES = 60_000;
+const maxMessageBytes = 60_000;
 /** How long what waits to be sent, and the farewell, may each hold up `close()`. */
-const LAST_WORDS_MS = 1_000;
+const lastWordsMs = 1_000;
 
 /**
  * Wake-ups by Redis publish/subscribe, over one channel for all topics. How the clients reconnect is theirs to know.
@@ -33,7 +33,7 @@ const LAST_WORDS_MS = 1_000;
 export function redisBus(options: RedisBusOptions): Bus {
   const { publisher, subscriber, prefix = 'koa-mcp:' } = options;
   assertUsable(publisher, subscriber);
-  const report = reporter(() => bus.onError);
+  const { report, listen } = failures(options.onError);
   const topics = new Topics(report);
   const outage = new Outage('Redis bus: no wake-ups between processes until it is connected again', report);
   const from = randomBytes(9).toString('base64url');
@@ -44,7 +44,7 @@ export function redisBus(options: RedisBusOptions): Bus {
 
   const outbox = new Outbox({
     from,
-    maxBytes: MAX_MESSAGE_BYTES,
+    maxBytes: maxMessageBytes,
     canSend: () => isReady(publisher),
     send: messages => Promise.all(messages.map(message => publisher.publish(channel, message))),
     onFailure: error => outage.report(error),
@@ -82,18 +82,18 @@ export function redisBus(options: RedisBusOptions): Bus {
     topics.close();
     isSubscribed = false;
     clearTimeout(retry);
-    await outbox.close(LAST_WORDS_MS);
+    await outbox.close(lastWordsMs);
     subscriber.off('ready', onReady);
     publisher.off('ready', onSendable);
-    await doneWithin(LAST_WORDS_MS, heard.unsubscribe());
+    await doneWithin(lastWordsMs, heard.unsubscribe());
     // Until here a client without a listener of the host's would have ended the process.
     subscriber.off('error', onFailure);
     publisher.off('error', onFailure);
   };
   let closed: Promise<void> | undefined;
 
-  const bus: Bus = {
-    onError: options.onError,
+  return {
+    onError: listen,
     publish(topic) {
       if (topics.publish(topic)) outbox.add(topic);
     },
@@ -106,7 +106,6 @@ export function redisBus(options: RedisBusOptions): Bus {
       return closed;
     },
   };
-  return bus;
 }
 
 function assertUsable(publisher: RedisClient, subscriber: RedisClient): void {

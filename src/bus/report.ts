@@ -1,15 +1,33 @@
 /** Takes a failure; never throws. */
 export type Report = (error: unknown) => void;
 
-/** Passes failures on to what `onError` gives at that time, and never throws itself. */
-export function reporter(onError: () => ((error: Error) => void) | undefined): Report {
-  return thrown => {
-    const error = thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });
-    try {
-      (onError() ?? warn)(error);
-    } catch {
-      warn(error);
-    }
+/** Where the failures of a bus go. */
+export interface Failures {
+  /** Passes one on: to the bus's own `onError`, else to whoever listens, else to a process warning. */
+  readonly report: Report;
+  /** `onError` of a bus. */
+  readonly listen: (listener: (error: Error) => void) => () => void;
+}
+
+/** @param own What the host passed as `onError`. */
+export function failures(own: ((error: Error) => void) | undefined): Failures {
+  const listeners = new Set<(error: Error) => void>();
+  return {
+    report(thrown) {
+      const error = thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });
+      const takers = own ? [own] : listeners.size > 0 ? [...listeners] : [warn];
+      for (const take of takers) {
+        try {
+          take(error);
+        } catch {
+          warn(error);
+        }
+      }
+    },
+    listen(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Report } from './report.ts';
 
-const MAX_TOPIC_LENGTH = 200;
+const maxTopicLength = 200;
 
 /** The subscriptions of this process. Wake-ups of one step of the program become one call of each listener. */
 export class Topics {
@@ -91,8 +91,8 @@ interface Subscription {
 }
 
 function problemOf(topic: string): RangeError | undefined {
-  if (topic.length > 0 && topic.length <= MAX_TOPIC_LENGTH) return undefined;
+  if (topic.length > 0 && topic.length <= maxTopicLength) return undefined;
   return new RangeError(
-    `A topic has 1 to ${MAX_TOPIC_LENGTH} characters, this one has ${topic.length}; use an id, and keep what it is about in the database`,
+    `A topic has 1 to ${maxTopicLength} characters, this one has ${topic.length}; use an id, and keep what it is about in the database`,
   );
 }

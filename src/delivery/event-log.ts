@@ -1,203 +1,209 @@
 import type { Bus } from '../bus/bus.ts';
-import type { EventStore, StoredEvent } from '../session/events.ts';
-import { isUnreachable } from '../session/prisma-code.ts';
-import type { Tail, TailOptions } from './tails.ts';
-import { Tails } from './tails.ts';
+import { StoreUnavailable } from '../errors.ts';
+import type { EventStore, NewEvent } from '../store/store.ts';
+import { doneWithin, pause } from '../timing.ts';
 
-/** What `EventLog` needs. */
+/** What the log needs. */
 export interface EventLogOptions {
   readonly store: EventStore;
   readonly bus: Bus;
-  /** Milliseconds between looks for what no wake-up told of, and between attempts while the database is away. */
+  /** The run of this process, which makes its keys unique. */
+  readonly node: string;
+  /** Milliseconds between tries while the database is away. */
   readonly lookMs: number;
   /** Milliseconds that an event is kept. */
   readonly replayMs: number;
-  /** Events kept of one session. */
-  readonly maxEvents: number;
-  /** Bytes of them. */
-  readonly maxEventBytes: number;
+  /** Told once per outage. */
   readonly onError: (error: unknown) => void;
 }
 
-/** One message for the end of a stream; `sessionId` is `null` for the endpoint's own. */
+/** One event to be appended. */
 export interface Posting {
   readonly stream: string;
+  /** The session it concerns; `null` for none. */
   readonly sessionId: string | null;
-  readonly message: string;
+  readonly data: string;
+  /** Where it must not be said twice, whichever process says it. @default a key of its own */
+  readonly key?: string | undefined;
+  /** Nobody is woken for it: it is read with the next event, or look. */
+  readonly isQuiet?: boolean;
 }
 
-/** Messages that wait for their rows; one more is refused. */
-const MAX_WAITING = 10_000;
-/** Messages of one write, which a store takes in one step, and characters of them. */
-const BATCH = 100;
-const BATCH_LENGTH = 1_000_000;
+/** How long the poster waits. */
+export interface PostOptions {
+  /**
+   * Milliseconds after which the poster is told that the database is away. What was not begun is dropped then; what was begun may still be
+   * appended. @default until the event expires
+   */
+  readonly withinMs?: number;
+}
+
+/** The one topic of wake-ups: that the log has grown. */
+export const LOG_TOPIC = 'log';
+
+/** Rows and characters of one write. */
+const batchRows = 100;
+const batchLength = 1_000_000;
+/** Characters that may wait for the database; who posts more is told that it is away. */
+const maxWaitingLength = 64 * 1024 * 1024;
+
+interface Waiting {
+  readonly event: NewEvent;
+  readonly isQuiet: boolean;
+  readonly expiresAtMs: number;
+  /** Whether the database was asked to append it: the outcome may be unknown. */
+  isBegun: boolean;
+  isSettled: boolean;
+  readonly settle: (error?: Error) => void;
+}
 
 /**
- * The way between processes: events are appended to named streams as rows, a wake-up names the stream, and whoever follows it reads on.
+ * Appends events to the log: one write at a time, with all that waited meanwhile, in the order of the calls.
  *
- * What is appended while a write is under way goes out together with the next, in order. While the database is away it waits.
+ * A write whose outcome is unknown is repeated under the same keys until it succeeds or its events expire, so no event is lost by a fault of the
+ * database, and none appears twice.
  */
 export class EventLog {
   readonly #options: EventLogOptions;
-  readonly #tails: Tails;
-  readonly #unpruned = new Map<string, { events: number; bytes: number }>();
   #waiting: Waiting[] = [];
+  #waitingLength = 0;
+  #count = 0;
   #writing: Promise<void> | undefined;
   #isClosed = false;
+  #isAway = false;
+  #retry: (() => void) | undefined;
 
   constructor(options: EventLogOptions) {
     this.#options = options;
-    this.#tails = new Tails(options);
-  }
-
-  /** Follows a stream, whichever process appends to it. */
-  follow(stream: string, options: TailOptions): Tail {
-    return this.#tails.follow(stream, options);
-  }
-
-  /** Looks by itself for what wake-ups did not tell, until the returned function is called. Following a stream does so too. */
-  hold(): () => void {
-    return this.#tails.hold();
-  }
-
-  /** Whether this process looks by itself. */
-  get isLooking(): boolean {
-    return this.#tails.isLooking;
   }
 
   /**
-   * Appends a message; its position once it is a row, `undefined` if the session is gone or the log closed. Rejects if it cannot become one
-   * before it would expire.
+   * Resolves once the event is a row.
    *
-   * Its order among the messages of this process is that of the calls.
+   * @throws {StoreUnavailable} The database did not take it in time, or too much waits for it. @throws {Error} The database refuses it.
    */
-  post(posting: Posting): Promise<number | undefined> {
+  post({ stream, sessionId, data, key, isQuiet = false }: Posting, { withinMs }: PostOptions = {}): Promise<void> {
+    if (this.#isClosed) return Promise.reject(new StoreUnavailable('This process is closing'));
+    if (this.#waitingLength + data.length > maxWaitingLength && this.#waitingLength > 0) {
+      return Promise.reject(new StoreUnavailable(`More than ${maxWaitingLength} characters wait for the database`));
+    }
+    const { node, replayMs } = this.#options;
+    this.#count += 1;
+    // Expiry is a date for other processes; how long this one tries is measured by its own steady clock.
+    const event = {
+      key: key ?? `${node}.${this.#count.toString(36)}`,
+      stream,
+      sessionId,
+      data,
+      expiresAt: new Date(Date.now() + replayMs),
+    };
     return new Promise((resolve, reject) => {
-      if (this.#isClosed) return resolve(undefined);
-      if (this.#waiting.length >= MAX_WAITING) return reject(new Error(`More than ${MAX_WAITING} messages wait for the database`));
-      this.#waiting.push({ ...posting, resolve, reject });
+      let timer: NodeJS.Timeout | undefined;
+      const waiting: Waiting = {
+        event,
+        isQuiet,
+        expiresAtMs: performance.now() + replayMs,
+        isBegun: false,
+        isSettled: false,
+        settle: error => {
+          if (waiting.isSettled) return;
+          waiting.isSettled = true;
+          clearTimeout(timer);
+          if (error === undefined) resolve();
+          else reject(error);
+        },
+      };
+      if (withinMs !== undefined) timer = setTimeout(() => this.#giveUp(waiting, withinMs), withinMs);
+      this.#waiting.push(waiting);
+      this.#waitingLength += data.length;
       this.#writing ??= this.#write();
     });
   }
 
-  /** Appends events at positions that their one writer has given them. @throws As `post`. */
-  async append(events: readonly StoredEvent[]): Promise<void> {
-    const [first] = events;
-    if (first === undefined) return;
-    await this.persist(() => this.#options.store.append(events), first.expiresAt.getTime());
-    for (const { sessionId, bytes } of events) this.#count(sessionId, bytes);
-    for (const stream of new Set(events.map(event => event.stream))) this.#options.bus.publish(stream);
-  }
-
-  /** Tells the processes that follow a stream to look at it. */
-  wake(stream: string): void {
-    this.#options.bus.publish(stream);
-  }
-
-  /** Calls back after a wake-up of a topic until the returned function is called; for hints that no row stands behind. */
-  onWakeUp(topic: string, listener: () => void): () => void {
-    return this.#options.bus.subscribe(topic, listener);
-  }
-
-  /** Reads events of a stream behind a position. */
-  read(stream: string, after: number, limit: number): Promise<StoredEvent[]> {
-    return this.#options.store.read(stream, after, limit);
-  }
-
-  /** The position of a stream's last event; 0 without one. */
-  async last(stream: string): Promise<number> {
-    return (await this.#options.store.last([stream])).get(stream) ?? 0;
-  }
-
-  /** Removes events that were used. */
-  remove(stream: string, positions: readonly number[]): Promise<void> {
-    return this.#options.store.remove(stream, positions);
-  }
-
-  /** Milliseconds since 1970 at which an event was appended, by the clock of the process that did. */
-  appendedAt({ expiresAt }: Pick<StoredEvent, 'expiresAt'>): number {
-    return expiresAt.getTime() - this.#options.replayMs;
-  }
-
-  /**
-   * Tries until the database is there, as long as an event is kept. An outage is reported once.
-   *
-   * @param until Milliseconds since 1970.
-   */
-  async persist<T>(query: () => Promise<T>, until: number = Date.now() + this.#options.replayMs): Promise<T> {
-    for (let attempt = 0; ; attempt += 1) {
-      try {
-        return await query();
-      } catch (error) {
-        if (!isUnreachable(error) || this.#isClosed || Date.now() >= until) throw error;
-        if (attempt === 0) this.#options.onError(error);
-        await new Promise(resolve => setTimeout(resolve, this.#options.lookMs).unref());
-      }
-    }
-  }
-
-  /** Writes what waits, follows nothing any more, and takes no more messages. */
-  async close(): Promise<void> {
+  /** Takes no more events, and waits at most `deadlineMs` for those that wait. */
+  async close(deadlineMs: number): Promise<void> {
     this.#isClosed = true;
-    this.#tails.close();
-    await this.#writing;
+    if (this.#writing === undefined) return;
+    this.#retry?.();
+    await doneWithin(deadlineMs, this.#writing);
+    const left = this.#waiting.splice(0);
+    this.#retry?.();
+    for (const { settle } of left) settle(new StoreUnavailable('This process has closed before the database took the event'));
+  }
+
+  #giveUp(waiting: Waiting, withinMs: number): void {
+    if (!waiting.isBegun) this.#drop(waiting);
+    waiting.settle(new StoreUnavailable(`The database has not taken an event within ${withinMs} ms`));
+  }
+
+  #drop(waiting: Waiting): void {
+    const index = this.#waiting.indexOf(waiting);
+    if (index === -1) return;
+    this.#waiting.splice(index, 1);
+    this.#waitingLength -= waiting.event.data.length;
   }
 
   async #write(): Promise<void> {
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, batchOf(this.#waiting));
+      const batch = this.#nextBatch();
+      for (const waiting of batch) waiting.isBegun = true;
       try {
-        await this.#push(batch);
+        await this.#append(batch);
       } catch (error) {
-        // One message that no database takes must not keep out the others.
-        if (batch.length === 1) batch[0]?.reject(error);
-        else for (const waiting of batch) await this.#push([waiting]).catch(waiting.reject);
+        if (StoreUnavailable.isError(error)) await this.#untilRetry(error);
+        else await this.#appendOneByOne(batch);
       }
     }
     // In the same turn as the loop's last look: what is posted from here on begins a new one.
     this.#writing = undefined;
   }
 
-  async #push(batch: readonly Waiting[]): Promise<void> {
-    const expiresAt = new Date(Date.now() + this.#options.replayMs);
-    const pushes = batch.map(({ stream, sessionId, message }) => ({ stream, sessionId, data: [message], expiresAt }));
-    const positions = await this.persist(() => this.#options.store.push(pushes), expiresAt.getTime());
-    batch.forEach(({ stream, sessionId, message, resolve }, index) => {
-      const position = positions[index];
-      if (position !== undefined) this.#options.bus.publish(stream);
-      if (position !== undefined) this.#count(sessionId, message.length);
-      resolve(position);
-    });
+  /** Events stay in the queue until they are rows, so that a batch that failed is the head of the next. */
+  #nextBatch(): Waiting[] {
+    let length = 0;
+    let end = 0;
+    for (const { event } of this.#waiting) {
+      length += event.data.length;
+      if (end > 0 && (end === batchRows || length > batchLength)) break;
+      end += 1;
+    }
+    return this.#waiting.slice(0, end);
   }
 
-  /** Prunes a session's rows after every quarter of what it may have. */
-  #count(sessionId: string | null, bytes: number): void {
-    if (sessionId === null) return;
-    const { store, maxEvents, maxEventBytes: maxBytes, onError } = this.#options;
-    const counted = this.#unpruned.get(sessionId) ?? { events: 0, bytes: 0 };
-    counted.events += 1;
-    counted.bytes += bytes;
-    const isDue = counted.events * 4 >= maxEvents || counted.bytes * 4 >= maxBytes;
-    this.#unpruned.delete(sessionId);
-    if (isDue) void store.prune(sessionId, { maxEvents, maxBytes }).catch(onError);
-    else this.#unpruned.set(sessionId, counted);
-    // Counts of sessions that were written to longest ago are dropped first.
-    const [oldest] = this.#unpruned.size > MAX_WAITING ? this.#unpruned.keys() : [];
-    if (oldest !== undefined) this.#unpruned.delete(oldest);
+  async #append(batch: readonly Waiting[]): Promise<void> {
+    await this.#options.store.append(batch.map(({ event }) => event));
+    this.#isAway = false;
+    for (const waiting of batch) {
+      this.#drop(waiting);
+      waiting.settle();
+    }
+    if (batch.some(({ isQuiet }) => !isQuiet)) this.#options.bus.publish(LOG_TOPIC);
   }
-}
 
-/** How many of the messages that wait go out together: at least one. */
-function batchOf(waiting: readonly Posting[]): number {
-  let length = 0;
-  const end = waiting.slice(0, BATCH).findIndex(({ message }) => {
-    length += message.length;
-    return length > BATCH_LENGTH;
-  });
-  return end === -1 ? BATCH : Math.max(1, end);
-}
+  /** One event that no database takes must not keep out the others. Where the database goes away, the rest is tried again in its order. */
+  async #appendOneByOne(batch: readonly Waiting[]): Promise<void> {
+    for (const waiting of batch) {
+      try {
+        await this.#append([waiting]);
+      } catch (error) {
+        if (StoreUnavailable.isError(error)) return;
+        this.#drop(waiting);
+        waiting.settle(error as Error);
+      }
+    }
+  }
 
-interface Waiting extends Posting {
-  readonly resolve: (position: number | undefined) => void;
-  readonly reject: (error: unknown) => void;
+  async #untilRetry(error: unknown): Promise<void> {
+    if (!this.#isAway) this.#options.onError(error);
+    this.#isAway = true;
+    const { over, end } = pause(this.#options.lookMs);
+    this.#retry = end;
+    await over;
+    this.#retry = undefined;
+    const now = performance.now();
+    for (const waiting of this.#waiting.filter(({ expiresAtMs }) => expiresAtMs <= now)) {
+      this.#drop(waiting);
+      waiting.settle(new StoreUnavailable('The database has not taken an event before it expired', { cause: error }));
+    }
+  }
 }

@@ -1,7 +1,5 @@
 import type { z } from 'zod';
 import type { ToolError } from '../errors.ts';
-import type { Awaitable } from '../protocol/awaitable.ts';
-import { andThen, attempt, toAwaitable } from '../protocol/awaitable.ts';
 import type { CallContext, CallToolResult, Icon, JsonObject, ToolAnnotations, ToolDefinition } from '../protocol/definitions.ts';
 import type { Args } from '../protocol/json-schema.ts';
 import { parseWith, toJsonSchema } from '../protocol/json-schema.ts';
@@ -54,25 +52,22 @@ function compileTool(name: string, tool: Tool): ToolDefinition {
     ...(icons !== undefined && { icons }),
     ...(_meta !== undefined && { _meta }),
     ...(enabled !== undefined && { enabled }),
-    call: (args, ctx) => {
-      const parsed = input === undefined ? {} : parseWith(input, args, 'Invalid arguments');
-      const returned = andThen(parsed, valid => toAwaitable(handler(valid as JsonObject, ctx)));
-      return andThen(returned, value => toToolResult(value, output));
+    call: async (args, ctx) => {
+      const valid = input === undefined ? {} : await parseWith(input, args, 'Invalid arguments');
+      return toToolResult(await handler(valid as JsonObject, ctx), output);
     },
   };
 }
 
 /** What a handler returned, as a result. */
-function toToolResult(value: unknown, output: z.ZodType | undefined): Awaitable<CallToolResult> {
+async function toToolResult(value: unknown, output: z.ZodType | undefined): Promise<CallToolResult> {
   if (isToolResult(value)) {
     if (output === undefined || value.isError) return value;
-    return andThen(parseOutput(output, value.structuredContent), structuredContent => ({ ...value, structuredContent }));
+    return { ...value, structuredContent: await parseOutput(output, value.structuredContent) };
   }
   if (output !== undefined) {
-    return andThen(parseOutput(output, value), valid => {
-      const text = toJsonText(valid);
-      return { content: [{ type: 'text', text }], structuredContent: JSON.parse(text) as unknown };
-    });
+    const text = toJsonText(await parseOutput(output, value));
+    return { content: [{ type: 'text', text }], structuredContent: JSON.parse(text) as unknown };
   }
   if (value === undefined) return { content: [] };
   if (typeof value === 'string') return { content: [{ type: 'text', text: value }] };
@@ -81,14 +76,13 @@ function toToolResult(value: unknown, output: z.ZodType | undefined): Awaitable<
   return { content: [{ type: 'text', text }], ...(isRow && { structuredContent: JSON.parse(text) as unknown }) };
 }
 
-function parseOutput(output: z.ZodType, value: unknown): Awaitable<unknown> {
-  return attempt(
-    () => parseWith(output, value, 'The result does not match outputSchema'),
-    cause => {
-      // The host's mistake: the model has nothing to correct.
-      throw new Error((cause as ToolError).message, { cause });
-    },
-  );
+async function parseOutput(output: z.ZodType, value: unknown): Promise<unknown> {
+  try {
+    return await parseWith(output, value, 'The result does not match outputSchema');
+  } catch (cause) {
+    // The host's mistake: the model has nothing to correct.
+    throw new Error((cause as ToolError).message, { cause });
+  }
 }
 
 function isToolResult(value: unknown): value is CallToolResult {

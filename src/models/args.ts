@@ -84,17 +84,15 @@ function parseOrderBy(exposure: Exposure, value: unknown): OrderStep[] {
       const at = join(path, name);
       if (!sortable.includes(name)) refuse(at, `${exposure.node.name} has no column ${quote(name)} to order by (${list(sortable)})`);
       if (direction !== 'asc' && direction !== 'desc') refuse(at, 'expected "asc" or "desc"');
-      if (!steps.some(step => name in step)) steps.push({ [name]: direction });
+      if (!steps.some(step => Object.hasOwn(step, name))) steps.push({ [name]: direction });
     }
   }
   return completeOrder(steps, rowKey(exposure.node));
 }
 
-/** Columns that rows can be ordered by: all but lists, Json and Bytes. */
+/** Columns that rows can be ordered by: all but lists and those whose type has no order. */
 export function sortableColumns(exposure: Exposure): string[] {
-  return [...exposure.columns.values()]
-    .filter(({ list, field }) => !list && field.type !== 'Json' && field.type !== 'Bytes')
-    .map(column => column.name);
+  return [...exposure.columns.values()].filter(({ list, type }) => !list && type.sortable !== false).map(column => column.name);
 }
 
 function parseTake(exposure: Exposure, value: unknown): number {

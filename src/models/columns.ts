@@ -1,8 +1,10 @@
 import type { DatamodelField } from './datamodel.ts';
 import type { ModelGraph, ModelNode } from './graph.ts';
+import { narrow } from './native.ts';
 import { isPlainObject, list } from './refusal.ts';
 import type { ScalarType } from './scalars.ts';
 import { enumType, scalarType } from './scalars.ts';
+import { isSecretColumn } from './secrets.ts';
 
 /** A column callers may see. */
 export interface Column {
@@ -16,24 +18,8 @@ export interface Column {
 /** Columns by name, in the order of the schema. */
 export type Columns = ReadonlyMap<string, Column>;
 
-const secretWords: ReadonlySet<string> = new Set(
-  'pass pwd pw hash hashes digest salt salts otp totp pin pins cvv cvc mnemonic jwt'.split(' '),
-);
-const secretParts =
-  /passw(or)?d|passphrase|passcode|passkey|secret|token|credential|(api|private|access|signing|encryption|session|auth|master)keys?|(recovery|backup|reset|verification)codes?/;
-
-/** Whether a column's name alone says that it is nobody's business: `passwordHash`, `apiKey`, `reset_token`. */
-export function isSecretName(name: string): boolean {
-  const words = name
-    .replaceAll(/([a-z\d])([A-Z])/g, '$1 $2')
-    .replaceAll(/([A-Z]+)([A-Z][a-z])/g, '$1 $2')
-    .toLowerCase()
-    .split(/[^a-z]+/);
-  return words.some(word => secretWords.has(word)) || secretParts.test(words.join(''));
-}
-
 /**
- * The visible columns of one exposure, and those hidden only for their names.
+ * The visible columns of one exposure, and those hidden only because they look like secrets.
  *
  * @param declared `select` and `omit` as declared, at most one of them present.
  * @throws {TypeError} at an unknown column, a relation, or a value that is not a boolean.
@@ -54,7 +40,7 @@ export function resolveColumns(
     const column = toColumn(field, graph);
     if (column === undefined) continue;
     const flag = omitted?.get(field.name);
-    if (selected !== undefined ? selected.get(field.name) === true : flag === undefined ? !isSecretName(field.name) : !flag) {
+    if (selected !== undefined ? selected.get(field.name) === true : flag === undefined ? !isSecretColumn(node, field) : !flag) {
       columns.set(field.name, column);
     } else if (selected === undefined && flag === undefined) {
       secret.push(field.name);
@@ -68,7 +54,15 @@ export function resolveColumns(
 export function toColumn(field: DatamodelField, graph: ModelGraph): Column | undefined {
   const type =
     field.kind === 'enum' ? enumType(graph.enums[field.type]?.values ?? []) : field.kind === 'scalar' ? scalarType(field.type) : undefined;
-  return type && { name: field.name, type, field, nullable: !field.isRequired && !field.isList, list: field.isList };
+  return (
+    type && {
+      name: field.name,
+      type: narrow(type, field.nativeType),
+      field,
+      nullable: !field.isRequired && !field.isList,
+      list: field.isList,
+    }
+  );
 }
 
 /** The names of a model's own columns, for messages to the programmer. */

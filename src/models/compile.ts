@@ -33,7 +33,7 @@ export interface CompiledModels {
   readonly resources: ResourceDefinition[];
   readonly resourceTemplates: ResourceTemplateDefinition[];
   readonly prompts: PromptDefinition[];
-  /** Columns hidden only because their names smell of secrets, as `client.passwordHash`. */
+  /** Columns hidden only because they look like secrets, as `client.passwordHash`. */
   readonly hidden: string[];
   /** `ctx.prisma`: the client, scoped to the caller of one call. */
   readonly scope: (ctx: CallContext) => PrismaClientLike;

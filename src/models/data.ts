@@ -1,5 +1,5 @@
 import type { CallContext } from '../protocol/definitions.ts';
-import type { Columns } from './columns.ts';
+import type { Column, Columns } from './columns.ts';
 import { toColumn } from './columns.ts';
 import type { Exposure } from './exposure.ts';
 import { assertForced, writableColumns } from './exposure.ts';
@@ -22,7 +22,7 @@ export function dataReader(exposure: Exposure, operation: 'create' | 'update', g
   const columns = writableColumns(exposure, operation);
   const { forced, node } = exposure;
   const needed = operation === 'create' ? neededColumns(exposure, graph) : [];
-  const required = typeof forced === 'function' ? [] : needed.filter(name => forced === undefined || !(name in forced));
+  const required = typeof forced === 'function' ? [] : needed.filter(name => forced === undefined || !Object.hasOwn(forced, name));
   return {
     operation,
     columns,
@@ -37,7 +37,7 @@ export function dataReader(exposure: Exposure, operation: 'create' | 'update', g
         for (const name of Object.keys(values)) set.delete(name);
       }
       for (const name of needed) {
-        if (name in data) continue;
+        if (Object.hasOwn(data, name)) continue;
         if (columns.has(name)) refuse(`data.${name}`, 'is required');
         throw new TypeError(
           `models.${node.key}.data: returned no ${name} for ${operation}, which ${node.name} needs and callers cannot set`,
@@ -65,10 +65,16 @@ function parseData(exposure: Exposure, columns: Columns, value: unknown): Args {
     if (column === undefined) return refuse(at, `${exposure.node.name} has no column ${quote(name)} to write (${list(columns.keys())})`);
     if (column.list) {
       if (!Array.isArray(part)) return refuse(at, `expected an array, got ${nameOf(part)}`);
-      data[name] = part.map((item, index) => column.type.parse(item, `${at}[${index}]`));
+      data[name] = part.map((item, index) => parseValue(column, item, `${at}[${index}]`));
     } else if (part === null && column.field.type !== 'Json') {
       data[name] = column.nullable ? null : refuse(at, 'must not be null');
-    } else data[name] = column.type.parse(part, at);
+    } else data[name] = parseValue(column, part, at);
   }
   return data;
+}
+
+function parseValue({ type }: Column, value: unknown, path: string): unknown {
+  const parsed = type.parse(value, path);
+  type.fits?.(parsed, path);
+  return parsed;
 }

@@ -1,4 +1,5 @@
 import type { DMMF } from '@prisma/generator-helper';
+import { plainDocumentation } from './documentation.ts';
 
 /**
  * What `generator mcp` writes and `mcp({ datamodel })` takes: the part of Prisma's DMMF that exposures need.
@@ -18,7 +19,7 @@ export interface DatamodelModel {
   readonly name: string;
   /** The client's property: `Booking` → `booking`. */
   readonly key: string;
-  /** The `///` comment. */
+  /** The `///` comment, without the annotations of other generators. */
   readonly documentation?: string;
   readonly fields: readonly DatamodelField[];
   /** Field names of `@id` or `@@id`; empty if the model has neither (then it has a unique). */
@@ -35,6 +36,8 @@ export interface DatamodelField {
   readonly kind: 'scalar' | 'enum' | 'object' | 'unsupported';
   /** Scalar type (`String`, `Int`, `BigInt`, `Float`, `Decimal`, `Boolean`, `DateTime`, `Json`, `Bytes`), enum name, or model name. */
   readonly type: string;
+  /** As in the schema after `@db.`, e.g. `VarChar(4)`; absent where the schema does not say. */
+  readonly nativeType?: string;
   readonly isList: boolean;
   readonly isRequired: boolean;
   readonly hasDefaultValue: boolean;
@@ -77,7 +80,7 @@ function toModel(model: DMMF.Model): DatamodelModel {
   return {
     name: model.name,
     key: model.name.charAt(0).toLowerCase() + model.name.slice(1),
-    ...(model.documentation !== undefined && { documentation: model.documentation }),
+    ...documented(model),
     fields: model.fields.map(field => toField(field, primaryKey)),
     primaryKey: [...primaryKey],
     ...(model.primaryKey && { primaryKeyName: model.primaryKey.name ?? primaryKey.join('_') }),
@@ -90,6 +93,7 @@ function toField(field: DMMF.Field, primaryKey: readonly string[]): DatamodelFie
     name: field.name,
     kind: field.kind,
     type: field.type,
+    ...(field.nativeType && { nativeType: toNativeType(field.nativeType) }),
     isList: field.isList,
     isRequired: field.isRequired,
     hasDefaultValue: field.hasDefaultValue,
@@ -97,7 +101,7 @@ function toField(field: DMMF.Field, primaryKey: readonly string[]): DatamodelFie
     isUnique: field.isUnique,
     isUpdatedAt: field.isUpdatedAt ?? false,
     isReadOnly: field.isReadOnly,
-    ...(field.documentation !== undefined && { documentation: field.documentation }),
+    ...documented(field),
     ...(field.relationName !== undefined && {
       relationName: field.relationName,
       relationFromFields: [...(field.relationFromFields ?? [])],
@@ -106,10 +110,19 @@ function toField(field: DMMF.Field, primaryKey: readonly string[]): DatamodelFie
   };
 }
 
+function documented({ documentation }: { documentation?: string | undefined }): { documentation?: string } {
+  const text = plainDocumentation(documentation);
+  return text === undefined ? {} : { documentation: text };
+}
+
+function toNativeType([name, args]: readonly [string, readonly string[]]): string {
+  return args.length === 0 ? name : `${name}(${args.join(', ')})`;
+}
+
 function toEnum(entry: DMMF.DatamodelEnum): DatamodelEnum {
   return {
     name: entry.name,
     values: entry.values.map(value => value.name),
-    ...(entry.documentation !== undefined && { documentation: entry.documentation }),
+    ...documented(entry),
   };
 }

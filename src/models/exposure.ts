@@ -1,11 +1,14 @@
 import type { Columns } from './columns.ts';
 import { columnNames, resolveColumns, toColumn } from './columns.ts';
+import type { Complaints } from './complaints.ts';
+import { complaints } from './complaints.ts';
 import type { ModelGraph, ModelNode, Relation, UniqueKey } from './graph.ts';
 import { rowKey } from './graph.ts';
 import type { OrderStep } from './host-args.ts';
 import { assertKeys, assertTake, defaultTake, resolveOrder, resolveWhere } from './host-args.ts';
 import type { Selection } from './include.ts';
 import { resolveSelection } from './include.ts';
+import { assertOrderInSight } from './orders.ts';
 import type { Args, PerCall } from './policy.ts';
 import { isPlainObject, list } from './refusal.ts';
 
@@ -36,7 +39,7 @@ export interface Exposure {
   readonly readable: boolean;
   /** The visible columns. */
   readonly columns: Columns;
-  /** Columns hidden only for their names. */
+  /** Columns hidden only because they look like secrets. */
   readonly secret: readonly string[];
   readonly policy: PerCall | undefined;
   /** Values forced on create and update. */
@@ -58,28 +61,46 @@ const defaultOperations: readonly Operation[] = ['findUnique', 'findMany', 'coun
 const optionNames = ['operations', 'where', 'select', 'omit', 'include', 'orderBy', 'take', 'data', 'description'];
 const insensitiveProviders: ReadonlySet<string | undefined> = new Set(['postgresql', 'postgres', 'cockroachdb', 'mongodb']);
 
+/** Models that `npx koa-mcp init` adds: sessions with their ids, and what clients were told. */
+const ownModels: ReadonlySet<string> = new Set(['McpSession', 'McpSubscription', 'McpEvent', 'McpNode', 'McpContinuation']);
+
 /**
  * Resolves and checks all declarations, and puts each exposure on its model in the graph.
  *
- * @throws {TypeError} at the first mistake, as option path, fact and remedy.
+ * @throws {TypeError} with every mistake, one a line: option path, fact and remedy.
  */
 export function resolveExposures(models: Readonly<Record<string, ExposureLike>>, graph: ModelGraph): Exposure[] {
   if (!isPlainObject(models)) throw new TypeError('models: expected an object');
+  const { gather, assertNone } = complaints();
   const exposures: Exposure[] = [];
+  let isWhole = true;
   for (const [key, declared] of Object.entries(models)) {
-    const node = graph.byKey.get(key);
-    if (node === undefined) throw new TypeError(`models.${key}: the datamodel has no model \`${key}\` (${list(graph.byKey.keys())})`);
-    const exposure = resolveExposure(declared, node, graph);
+    const node = gather(() => nodeOf(key, graph));
+    if (node === undefined) continue;
+    const exposure = resolveExposure(declared, node, graph, gather);
+    if (exposure === undefined) isWhole = false;
+    else exposures.push(exposure);
     node.exposure = exposure;
-    exposures.push(exposure);
   }
+  // Without one of them, others would be told that it is not exposed.
+  if (!isWhole) assertNone();
   for (const exposure of exposures) {
-    const path = `models.${exposure.node.key}`;
-    exposure.selection = resolveSelection(exposure.node, exposure.columns, models[exposure.node.key]?.include, graph, `${path}.include`);
-    exposure.filterable = resolveFilterable(exposure);
-    assertWritable(exposure, path);
+    const { node, columns, selection } = exposure;
+    const path = `models.${node.key}`;
+    exposure.selection = gather(() => resolveSelection(node, columns, models[node.key]?.include, graph, `${path}.include`)) ?? selection;
+    gather(() => assertOrderInSight(node, exposure.orderBy, `${path}.orderBy`));
+    gather(() => assertWritable(exposure, path));
   }
+  assertNone();
+  for (const exposure of exposures) exposure.filterable = resolveFilterable(exposure);
   return exposures;
+}
+
+function nodeOf(key: string, graph: ModelGraph): ModelNode {
+  const node = graph.byKey.get(key);
+  if (node === undefined) throw new TypeError(`models.${key}: the datamodel has no model \`${key}\` (${list(graph.byKey.keys())})`);
+  if (ownModels.has(node.name)) throw new TypeError(`models.${key}: holds the state of MCP itself, session ids included; leave it out`);
+  return node;
 }
 
 /** The columns a caller may set on create or update. */
@@ -87,25 +108,33 @@ export function writableColumns(exposure: Exposure, operation: 'create' | 'updat
   const forced = typeof exposure.forced === 'object' ? exposure.forced : {};
   return new Map(
     [...exposure.columns].filter(([name, { field }]) => {
-      if (field.isUpdatedAt || name in forced) return false;
+      if (field.isUpdatedAt || Object.hasOwn(forced, name)) return false;
       return !field.isId || (operation === 'create' && !field.hasDefaultValue);
     }),
   );
 }
 
-function resolveExposure(declared: ExposureLike, node: ModelNode, graph: ModelGraph): Exposure {
+/** `undefined` where nothing can be said of the model without what is wrong with it. */
+function resolveExposure(declared: ExposureLike, node: ModelNode, graph: ModelGraph, gather: Complaints['gather']): Exposure | undefined {
   const path = `models.${node.key}`;
-  assertKeys(declared, optionNames, path);
-  for (const option of ['where', 'select', 'omit', 'data'] as const) {
-    // An option that narrows must not get lost in an expression that went wrong.
-    if (option in declared && declared[option] === undefined) throw new TypeError(`${path}.${option}: is undefined; leave the key out`);
+  gather(() => assertKeys(declared, optionNames, path));
+  if (!isPlainObject(declared)) return undefined;
+  for (const option of ['where', 'select', 'omit', 'data'] as const) gather(() => assertKept(declared, option, path));
+  const key = gather(() => rowKey(node));
+  const resolved = gather(() => resolveColumns(node, graph, declared, path));
+  const policy = gather(() => resolvePolicy(declared.where, node, `${path}.where`));
+  const forced = gather(() => resolveForced(declared.data, node, graph, `${path}.data`));
+  const orderBy = gather(() => (key === undefined ? [] : resolveOrder(declared.orderBy, node, key, `${path}.orderBy`)));
+  const take = gather(() => resolveTake(declared.take, `${path}.take`)) ?? defaultTake;
+  const description = gather(() => resolveDescription(declared.description, `${path}.description`));
+  const operations = gather(() => resolveOperations(declared.operations, `${path}.operations`)) ?? new Set(defaultOperations);
+  if (resolved === undefined) return undefined;
+  const { columns, secret } = resolved;
+  const uniques = node.uniques.filter(unique => unique.fields.every(name => columns.has(name)));
+  // Nobody decided to hide the key, so the start does not fail for it.
+  if (uniques.length === 0 && node.uniques.some(unique => unique.fields.every(name => columns.has(name) || secret.includes(name)))) {
+    operations.delete('findUnique');
   }
-  const { columns, secret } = resolveColumns(node, graph, declared, path);
-  const operations = resolveOperations(declared.operations, `${path}.operations`);
-  const take = declared.take ?? defaultTake;
-  assertTake(take, `${path}.take`);
-  const { description } = declared;
-  if (description !== undefined && typeof description !== 'string') throw new TypeError(`${path}.description: expected a string`);
   return {
     node,
     description: description ?? node.model.documentation,
@@ -113,18 +142,36 @@ function resolveExposure(declared: ExposureLike, node: ModelNode, graph: ModelGr
     readable: defaultOperations.some(operation => operations.has(operation)),
     columns,
     secret,
-    policy: resolvePolicy(declared.where, node, `${path}.where`),
-    forced: resolveForced(declared.data, node, graph, `${path}.data`),
-    orderBy: resolveOrder(declared.orderBy, node, rowKey(node), `${path}.orderBy`),
+    policy,
+    forced,
+    orderBy: orderBy ?? [],
     take,
-    uniques: node.uniques.filter(key => key.fields.every(name => columns.has(name))),
+    uniques,
     selection: { columns: [], relations: [], counts: [], select: {}, filtered: false },
     filterable: new Map(),
     insensitive: insensitiveProviders.has(graph.provider),
   };
 }
 
-function resolveOperations(declared: unknown, path: string): ReadonlySet<Operation> {
+/** An option that narrows must not get lost in an expression that went wrong. */
+function assertKept(declared: ExposureLike, option: 'where' | 'select' | 'omit' | 'data', path: string): void {
+  if (Object.hasOwn(declared, option) && declared[option] === undefined) {
+    throw new TypeError(`${path}.${option}: is undefined; leave the key out`);
+  }
+}
+
+function resolveTake(declared: unknown, path: string): number {
+  const take = declared ?? defaultTake;
+  assertTake(take, path);
+  return take;
+}
+
+function resolveDescription(declared: unknown, path: string): string | undefined {
+  if (declared !== undefined && typeof declared !== 'string') throw new TypeError(`${path}: expected a string`);
+  return declared;
+}
+
+function resolveOperations(declared: unknown, path: string): Set<Operation> {
   if (declared === undefined) return new Set(defaultOperations);
   if (!Array.isArray(declared)) throw new TypeError(`${path}: expected an array of ${list(operationNames)}`);
   const operations = new Set<Operation>();
@@ -162,22 +209,30 @@ export function assertForced(value: unknown, node: ModelNode, graph: ModelGraph,
 
 /**
  * Relations to models that are exposed for reading, if the rows say anyway whom they are related to: in their foreign key, which a filter by the
- * related id would otherwise tell, or by coming with the related row and its key.
+ * related id would otherwise tell, or by coming with the related row and its key. Two lists have no foreign key: rows of either side must come with
+ * those of the other.
  */
-function resolveFilterable({ node, columns, selection }: Exposure): Map<string, Relation> {
-  const isShown = (relation: Relation): boolean => {
-    const included = selection.relations.find(each => each.relation === relation);
-    const { where } = (selection.select[relation.name] ?? {}) as Args;
-    const names = included?.selection.columns.map(column => column.name) ?? [];
-    return included !== undefined && where === undefined && relation.to.every(name => names.includes(name));
-  };
+function resolveFilterable(exposure: Exposure): Map<string, Relation> {
+  const { node, columns } = exposure;
   return new Map(
     [...node.relations].filter(([, relation]) => {
-      const { from, back, target } = relation;
+      const { from, back, target, opposite = '' } = relation;
       if (target.exposure?.readable !== true || !back.every(name => target.exposure?.columns.has(name))) return false;
-      return from.every(name => columns.has(name)) || isShown(relation);
+      if (from.length > 0) return from.every(name => columns.has(name)) || isShown(exposure, relation);
+      if (back.length > 0) return true;
+      const other = target.relations.get(opposite);
+      return isShown(exposure, relation) || (other !== undefined && isShown(target.exposure, other));
     }),
   );
+}
+
+/** Whether rows come with all their related rows, and these with their key. */
+function isShown({ selection }: Exposure, relation: Relation): boolean {
+  const included = selection.relations.find(each => each.relation === relation);
+  const { where } = (Object.hasOwn(selection.select, relation.name) ? selection.select[relation.name] : {}) as Args;
+  const names = included?.selection.columns.map(column => column.name) ?? [];
+  const key = relation.to.length > 0 ? relation.to : rowKey(relation.target).fields;
+  return included !== undefined && where === undefined && key.every(name => names.includes(name));
 }
 
 /** What an operation needs of the visible columns. */
@@ -196,7 +251,7 @@ function assertWritable(exposure: Exposure, path: string): void {
   if (!operations.has('create') || typeof forced === 'function') return;
   for (const field of node.fields.values()) {
     if (field.kind === 'object' || field.isList || !field.isRequired || field.hasDefaultValue || field.isUpdatedAt) continue;
-    if (columns.has(field.name) || (forced !== undefined && field.name in forced)) continue;
+    if (columns.has(field.name) || (forced !== undefined && Object.hasOwn(forced, field.name))) continue;
     throw new TypeError(
       `${path}: create needs ${field.name}, which is hidden; show it, force it in data, or list operations without create`,
     );

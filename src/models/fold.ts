@@ -51,7 +51,7 @@ function foldCombined(node: ModelNode, name: string, value: unknown): Args[] | b
 function foldRelation(relation: Relation, value: unknown): Args | boolean | null {
   if (value === null) return null;
   const filter = value as Args;
-  if (!relation.toMany && !('is' in filter) && !('isNot' in filter)) return foldRelation(relation, { is: filter });
+  if (!relation.toMany && !Object.hasOwn(filter, 'is') && !Object.hasOwn(filter, 'isNot')) return foldRelation(relation, { is: filter });
   const folded: Args = {};
   let empty = false;
   for (const [operator, part] of Object.entries(filter)) {

@@ -29,6 +29,8 @@ export interface Relation {
   readonly to: readonly string[];
   /** Foreign key columns on the other side; empty on this relation's own side and between two lists. */
   readonly back: readonly string[];
+  /** The name of the relation on the other side. */
+  readonly opposite: string | undefined;
   readonly documentation: string | undefined;
 }
 
@@ -122,6 +124,7 @@ function linkRelations(node: ModelNode, byName: ReadonlyMap<string, ModelNode>):
     if (field.kind !== 'object') continue;
     const target = byName.get(field.type);
     if (target === undefined) continue;
+    const opposite = oppositeOf(field, node, target);
     relations.set(field.name, {
       name: field.name,
       source: node,
@@ -130,7 +133,8 @@ function linkRelations(node: ModelNode, byName: ReadonlyMap<string, ModelNode>):
       required: !field.isList && field.isRequired,
       from: field.relationFromFields ?? [],
       to: field.relationToFields ?? [],
-      back: oppositeOf(field, node, target)?.relationFromFields ?? [],
+      back: opposite?.relationFromFields ?? [],
+      opposite: opposite?.name,
       documentation: field.documentation,
     });
   }

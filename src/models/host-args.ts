@@ -16,9 +16,8 @@ export type OrderStep = Readonly<Record<string, unknown>>;
 /** Throws at an option key that does not exist: a typo must never widen access. */
 export function assertKeys(value: unknown, known: readonly string[], path: string): asserts value is Record<string, unknown> {
   if (!isPlainObject(value)) throw new TypeError(`${path}: expected an object`);
-  for (const key of Object.keys(value)) {
-    if (!known.includes(key)) throw new TypeError(`${path}.${key}: unknown option (${list(known)})`);
-  }
+  const unknown = Object.keys(value).filter(key => !known.includes(key));
+  if (unknown.length > 0) throw new TypeError(unknown.map(key => `${path}.${key}: unknown option (${list(known)})`).join('\n'));
 }
 
 /**
@@ -63,7 +62,7 @@ export function resolveOrder(value: unknown, node: ModelNode, key: UniqueKey, pa
 
 /** Adds the columns of `key` that the order lacks. */
 export function completeOrder(steps: readonly OrderStep[], key: UniqueKey): OrderStep[] {
-  return [...steps, ...key.fields.filter(name => !steps.some(step => name in step)).map(name => ({ [name]: 'asc' }))];
+  return [...steps, ...key.fields.filter(name => !steps.some(step => Object.hasOwn(step, name))).map(name => ({ [name]: 'asc' }))];
 }
 
 /** @throws {TypeError} unless it is a whole number of rows, 1 or more. */
@@ -84,7 +83,7 @@ function checkWhere(value: unknown, node: ModelNode, path: string): Args {
     else if (relation !== undefined) where[name] = checkRelation(part, relation.target, relation.toMany, at);
     else if (node.fields.has(name) || node.uniques.some(key => key.compound && key.name === name)) {
       assertDefined(part, at);
-      if (isPlainObject(part)) assertCondition(isEmpty(part), at);
+      assertOperators(part, at);
       where[name] = part;
     } else throw new TypeError(`${at}: ${node.name} has no field \`${name}\` (${columnNames(node)})`);
   }
@@ -110,6 +109,15 @@ function checkRelation(value: unknown, target: ModelNode, toMany: boolean, path:
     filter[name] = value[name] === null && !toMany ? null : checkWhere(value[name], target, `${path}.${name}`);
   }
   return filter;
+}
+
+/** Throws where a filter names no operator, such as `{ mode: 'insensitive' }`: every row meets it. */
+function assertOperators(filter: unknown, path: string): void {
+  if (!isPlainObject(filter)) return;
+  assertCondition(isEmpty(filter), path);
+  const names = Object.keys(filter).filter(name => name !== 'mode' && name !== 'path');
+  if (names.length === 0) throw new TypeError(`${path}: has ${list(Object.keys(filter))} alone, which every row meets; add a condition`);
+  if (Object.hasOwn(filter, 'not')) assertOperators(filter['not'], `${path}.not`);
 }
 
 function assertCondition(always: boolean, path: string): void {

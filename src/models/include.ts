@@ -3,6 +3,7 @@ import { columnNames, parseFlags, resolveColumns } from './columns.ts';
 import type { ModelGraph, ModelNode, Relation } from './graph.ts';
 import { rowKey, selectOf } from './graph.ts';
 import { assertKeys, assertTake, defaultTake, resolveOrder, resolveWhere } from './host-args.ts';
+import { assertOrderInSight } from './orders.ts';
 import type { Args } from './policy.ts';
 import { hasPolicy } from './policy.ts';
 import { isPlainObject, list } from './refusal.ts';
@@ -84,6 +85,7 @@ function resolveIncluded(relation: Relation, value: unknown, graph: ModelGraph, 
     declared['orderBy'] === undefined && target.exposure !== undefined
       ? [...target.exposure.orderBy]
       : resolveOrder(declared['orderBy'], target, rowKey(target), `${path}.orderBy`);
+  assertOrderInSight(target, args['orderBy'], `${path}.orderBy`);
   args['take'] = take + 1;
   return { included: { relation, selection, take, nullable: false }, args };
 }

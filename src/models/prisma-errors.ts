@@ -1,7 +1,7 @@
 import { ToolError } from '../errors.ts';
 import type { Exposure } from './exposure.ts';
 import type { ModelNode } from './graph.ts';
-import { isPlainObject, list } from './refusal.ts';
+import { isPlainObject, list, withArticle } from './refusal.ts';
 
 /** Runs a piece of work against Prisma, once more if the database gave way to a concurrent transaction (P2034). */
 export async function attempt<T>(exposure: Exposure, operation: string, work: () => Promise<T>): Promise<T> {
@@ -25,7 +25,9 @@ export function notFound(exposure: Exposure, cause?: unknown): ToolError {
 
 /** What a caller is told whose write would leave a row that the policy hides. */
 export function outsidePolicy({ name }: ModelNode, operation: string): ToolError {
-  return new ToolError(`not allowed: this ${operation} would leave a ${name} that you may not have; nothing was changed`, { status: 403 });
+  return new ToolError(`not allowed: this ${operation} would leave ${withArticle(name)} that you may not have; nothing was changed`, {
+    status: 403,
+  });
 }
 
 /** A Prisma error as one that a model can act on; any other error as it is. */
@@ -48,7 +50,7 @@ function toToolError(error: unknown, exposure: Exposure, operation: string): unk
       return new ToolError(`${which}: the related row does not exist`, { cause: error });
     }
     case 'P2000':
-      return new ToolError('data: a value is too long for its column', { cause: error });
+      return new ToolError(`data: a value is too long for its column${whichColumns(error, exposure)}`, { cause: error });
     case 'P2011':
       return new ToolError('data: a required value is missing', { cause: error });
     case 'P2004':
@@ -59,11 +61,11 @@ function toToolError(error: unknown, exposure: Exposure, operation: string): unk
     case 'P2020':
     case 'P2023':
     case 'P2033':
-      return new ToolError('a value does not fit the type of its column', { cause: error });
+      return new ToolError(`a value does not fit the type of its column${whichColumns(error, exposure)}`, { cause: error });
     case 'P2029':
       return new ToolError('where: too many values altogether; give fewer, in several calls', { cause: error });
     case 'P2039':
-      return toDatabaseError(error);
+      return toDatabaseError(error, exposure);
     default:
       // What a driver throws that cannot carry a value, for instance an integer that no double holds.
       return error instanceof RangeError && isWrite(operation)
@@ -73,15 +75,39 @@ function toToolError(error: unknown, exposure: Exposure, operation: string): unk
 }
 
 /** By the class of the SQLSTATE: a database has more to object to than Prisma has codes, such as exclusion constraints and triggers. */
-function toDatabaseError(error: unknown): unknown {
+function toDatabaseError(error: unknown, exposure: Exposure): unknown {
   const { originalCode } = causeOf(error);
   const state = typeof originalCode === 'string' ? originalCode : '';
-  if (state.startsWith('22')) return new ToolError('a value does not fit the type of its column', { cause: error });
+  // 42883 and 42804: an operator that the type does not have.
+  if (state.startsWith('22') || state === '42883' || state === '42804') {
+    return new ToolError(`a value does not fit the type of its column${whichColumns(error, exposure)}`, { cause: error });
+  }
   if (state.startsWith('54')) return new ToolError('a value is too large for the database', { cause: error });
   if (state.startsWith('23') || state === 'P0001') {
     return new ToolError('data: a constraint of the database refuses these values', { status: 409, cause: error });
   }
   return state === '57014' ? new ToolError('the query took too long; ask for less', { cause: error }) : error;
+}
+
+/**
+ * The visible columns of the native type that PostgreSQL names, as ` (address takes Inet)`; empty where it names none.
+ *
+ * `invalid input syntax for type inet: "x"`, `value too long for type character varying(4)`, `invalid XML content`
+ */
+function whichColumns(error: unknown, exposure: Exposure): string {
+  const { originalMessage } = causeOf(error);
+  const message = typeof originalMessage === 'string' ? originalMessage : '';
+  const [, type] = /(?:for type |operator does not exist: )([a-z ]+)/.exec(message) ?? [];
+  const sql = /^invalid XML/.test(message) ? 'xml' : type?.trim();
+  const columns = [...exposure.columns.values()].filter(({ field }) => sql !== undefined && sqlType(field.nativeType) === sql);
+  if (columns.length === 0) return '';
+  return ` (${list(columns.map(({ name, field }) => `${name} takes ${field.nativeType ?? field.type}`))})`;
+}
+
+/** PostgreSQL's name of a native type. */
+function sqlType(nativeType = ''): string {
+  const name = nativeType.replace(/\(.*/, '').toLowerCase();
+  return { varchar: 'character varying', char: 'character', varbit: 'bit varying' }[name] ?? name;
 }
 
 function isWrite(operation: string): boolean {

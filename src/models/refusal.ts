@@ -53,3 +53,10 @@ export function nameOf(value: unknown): string {
 export function list(names: Iterable<string>): string {
   return [...names].join(', ');
 }
+
+/** `an Employee`, `a User` */
+export function withArticle(name: string): string {
+  // Written with a vowel, spoken with a consonant: Euro, Once, Unit, User, UsageRecord.
+  const isVowel = /^[aeiou]/i.test(name) && !/^(eu|one|once|uni(?!n)|us[aeu]|uti|ura|ubi)/i.test(name);
+  return `${isVowel ? 'an' : 'a'} ${name}`;
+}

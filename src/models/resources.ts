@@ -123,7 +123,7 @@ function othersWhere(exposure: Exposure, key: UniqueKey, name: string, others: R
   const where: Args = {};
   for (const other of key.fields) {
     const column = exposure.columns.get(other);
-    const text = others[other];
+    const text = Object.hasOwn(others, other) ? others[other] : undefined;
     if (other === name || column === undefined || text === undefined || text === '') continue;
     try {
       where[other] = column.type.parse(column.type.fromText === undefined ? text : column.type.fromText(text), other);

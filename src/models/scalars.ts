@@ -9,9 +9,17 @@ export interface ScalarType {
   readonly operators: readonly string[];
   /** Whether `in` and `notIn` are offered. */
   readonly listable: boolean;
+  /** Whether case always counts in text, as `mode` is refused. @default false */
+  readonly cased?: boolean;
+  /** Whether values can be compared with each other; if not, `equals` and `not` take null alone. @default true */
+  readonly comparable?: boolean;
+  /** Whether rows can be ordered by it. @default true */
+  readonly sortable?: boolean;
   /** From JSON to what Prisma takes; refuses with the path otherwise. */
   readonly parse: (value: unknown, path: string) => unknown;
-  /** From a URI variable to what `parse` takes; absent where the text itself is it. */
+  /** Refuses a parsed value that the column cannot hold, though it can be compared with. */
+  readonly fits?: (value: unknown, path: string) => void;
+  /** From a URI variable to what `parse` takes, or refuses; absent where the text itself is it. A row has one URI: `1`, not `001`. */
   readonly fromText?: (text: string) => unknown;
   /** From Prisma to JSON; absent where the value is JSON already. */
   readonly toJson?: (value: unknown) => unknown;
@@ -70,6 +78,7 @@ const bigInt: ScalarType = {
     if (big < int64.min || big > int64.max) return refuse(path, `out of range, ${int64.min} to ${int64.max}`);
     return big;
   },
+  fromText: text => (/^(0|-?[1-9]\d*)$/.test(text) ? text : undefined),
   toJson: String,
 };
 
@@ -85,6 +94,7 @@ const decimal: ScalarType = {
     }
     return text;
   },
+  fromText: text => (/^-?(0|[1-9]\d*)(\.\d*[1-9])?$/.test(text) && text !== '-0' ? text : undefined),
   toJson: plainNumber,
 };
 
@@ -103,6 +113,7 @@ const dateTime: ScalarType = {
   operators: comparisons,
   listable: true,
   parse: parseDateTime,
+  fromText: text => (isoDateTime.test(text) && toIso(new Date(text)) === text ? text : undefined),
   toJson: value => (value instanceof Date ? value.toISOString() : String(value)),
 };
 
@@ -115,12 +126,15 @@ const bytes: ScalarType = {
     if (typeof value !== 'string' || value.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(value)) return refuse(path, 'not base64');
     return new Uint8Array(Buffer.from(value, 'base64'));
   },
+  fromText: text => (Buffer.from(text, 'base64').toString('base64') === text ? text : undefined),
   toJson: value => Buffer.from(value as Uint8Array).toString('base64'),
+  sortable: false,
 };
 
 const json: ScalarType = {
   input: { description: 'any JSON but null' },
   output: {},
+  sortable: false,
   operators: [],
   listable: false,
   parse: (value, path) => {
@@ -197,7 +211,11 @@ function plainNumber(value: unknown): string {
 }
 
 function numberFromText(text: string): unknown {
-  return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
+  return String(Number(text)) === text ? Number(text) : text;
+}
+
+function toIso(date: Date): string | undefined {
+  return Number.isNaN(date.getTime()) ? undefined : date.toISOString();
 }
 
 /** PostgreSQL's jsonb has no U+0000 either. */

@@ -2,9 +2,12 @@ import type { Operation } from './exposure.ts';
 import type { ModelNode } from './graph.ts';
 import { columnsWhere, rowKey, selectOf } from './graph.ts';
 import { scopeData } from './nested-writes.ts';
+import { assertOrderInSight } from './orders.ts';
 import type { Args, Policies, RowFilter } from './policy.ts';
 import { both } from './policy.ts';
 import { outsidePolicy } from './prisma-errors.ts';
+import type { SetReference } from './references.ts';
+import { assertReferences } from './references.ts';
 import { isObject } from './refusal.ts';
 import type { Execution, RunQuery } from './scoped-query.ts';
 import type { Delegate, Delegates, Row, ScopedSelection } from './selection.ts';
@@ -16,6 +19,8 @@ interface ScopedArgs {
   readonly args: Args;
   readonly filter: RowFilter;
   readonly selection: ScopedSelection;
+  /** Foreign keys that the write sets. */
+  readonly references: readonly SetReference[];
 }
 
 type Run = (execution: Execution, node: ModelNode, operation: string, scoped: ScopedArgs) => Promise<unknown>;
@@ -66,24 +71,27 @@ function scopeArgs(node: ModelNode, operation: string, args: Args, policies: Pol
   const unique = uniqueOperations.has(operation);
   if (isObject(args['where'])) scoped['where'] = (unique ? weaveUnique : weaveWhere)(node, args['where'], policies);
   const where = scoped['where'] as Args | undefined;
-  if (operation.startsWith('create')) scopeParts(node, ['data'], scoped, policies);
-  else if (own !== undefined && unique) scoped['where'] = { ...where, AND: [...((where?.['AND'] as Args[]) ?? []), own] };
-  else if (own !== undefined) scoped['where'] = both(where, own);
-  if (operation.startsWith('update')) scopeParts(node, ['data'], scoped, policies);
-  if (operation === 'upsert') scopeParts(node, ['create', 'update'], scoped, policies);
+  assertOrderInSight(node, args['orderBy'], `ctx.prisma.${node.key}.${operation}: orderBy`);
+  const creates = operation.startsWith('create');
+  if (own !== undefined && unique) scoped['where'] = { ...where, AND: [...((where?.['AND'] as Args[]) ?? []), own] };
+  else if (own !== undefined && !creates) scoped['where'] = both(where, own);
+  const references: SetReference[] = [];
+  const scopePart = (name: 'data' | 'create' | 'update', whole: boolean): void => {
+    const part = args[name];
+    const scopeOne = (item: unknown): unknown =>
+      scopeData(node, item, { policies, references, whole, path: `ctx.prisma.${node.key}: ${name}` });
+    scoped[name] = Array.isArray(part) ? part.map(scopeOne) : scopeOne(part);
+  };
+  if (creates || operation.startsWith('update')) scopePart('data', creates);
+  if (operation === 'upsert') {
+    scopePart('create', true);
+    scopePart('update', false);
+  }
   const selection = aggregations.has(operation) ? noSelection : scopeSelection(node, args, policies);
-  return { args: { ...scoped, ...selection.args }, filter, selection };
+  return { args: { ...scoped, ...selection.args }, filter, selection, references };
 }
 
 const noSelection: ScopedSelection = { args: {}, joins: [], nested: [] };
-
-function scopeParts(node: ModelNode, names: readonly string[], args: Args, policies: Policies): void {
-  for (const name of names) {
-    const part = args[name];
-    const path = `ctx.prisma.${node.key}: ${name}`;
-    args[name] = Array.isArray(part) ? part.map(item => scopeData(node, item, policies, path)) : scopeData(node, part, policies, path);
-  }
-}
 
 async function runRows({ client }: Execution, node: ModelNode, operation: string, { args, selection }: ScopedArgs): Promise<unknown> {
   const result = await method(client, node, operation)(args);
@@ -95,13 +103,15 @@ function runPlain({ client }: Execution, node: ModelNode, operation: string, { a
   return method(client, node, operation)(args);
 }
 
-/** Writes one row, and in the same transaction reads it back under the policy. */
+/** Writes one row, after what it refers to was found in sight, and in the same transaction reads it back under the policy. */
 async function runWrite(execution: Execution, node: ModelNode, operation: string, scoped: ScopedArgs): Promise<unknown> {
-  const { args, filter, selection } = scoped;
-  if (filter === undefined) return runRows(execution, node, operation, scoped);
+  const { args, filter, selection, references } = scoped;
+  if (filter === undefined && references.length === 0) return runRows(execution, node, operation, scoped);
   const key = rowKey(node).fields;
   const { select: _, include: __, omit: ___, ...write } = args;
   return execution.transact(async tx => {
+    await assertReferences(tx, references, () => true);
+    if (filter === undefined) return runRows({ ...execution, client: tx }, node, operation, scoped);
     const written = (await method(tx, node, operation)({ ...write, select: selectOf(key) })) as Row;
     const row = await method(tx, node, 'findFirst')({ where: both(columnsWhere(key, written), filter), ...selection.args });
     if (row === null) throw outsidePolicy(node, operation);
@@ -111,9 +121,8 @@ async function runWrite(execution: Execution, node: ModelNode, operation: string
 }
 
 async function runCreateMany(execution: Execution, node: ModelNode, operation: string, scoped: ScopedArgs): Promise<unknown> {
-  const { args, filter, selection } = scoped;
-  if (filter === undefined)
-    return operation === 'createMany' ? runPlain(execution, node, operation, scoped) : runRows(execution, node, operation, scoped);
+  const { args, filter, selection, references } = scoped;
+  if (filter === undefined) return runUnfiltered(execution, node, operation, scoped);
   if (execution.client[node.key]?.['createManyAndReturn'] === undefined) {
     throw new TypeError(
       `ctx.prisma.${node.key}.${operation}: this database cannot return what it created, so models.${node.key}.where cannot be checked; use create`,
@@ -122,6 +131,7 @@ async function runCreateMany(execution: Execution, node: ModelNode, operation: s
   const { data, skipDuplicates } = args;
   const key = rowKey(node).fields;
   return execution.transact(async tx => {
+    await assertReferences(tx, references, () => true);
     const create = { data, ...(skipDuplicates !== undefined && { skipDuplicates }), select: selectOf(key) };
     const written = (await method(tx, node, 'createManyAndReturn')(create)) as Row[];
     return finishMany(tx, node, operation, written, filter, selection);
@@ -129,16 +139,26 @@ async function runCreateMany(execution: Execution, node: ModelNode, operation: s
 }
 
 async function runUpdateMany(execution: Execution, node: ModelNode, operation: string, scoped: ScopedArgs): Promise<unknown> {
-  const { args, filter, selection } = scoped;
-  if (filter === undefined)
-    return operation === 'updateMany' ? runPlain(execution, node, operation, scoped) : runRows(execution, node, operation, scoped);
+  const { args, filter, selection, references } = scoped;
+  if (filter === undefined) return runUnfiltered(execution, node, operation, scoped);
   const key = rowKey(node).fields;
   return execution.transact(async tx => {
+    await assertReferences(tx, references, () => true);
     const { where, limit, data } = args;
     const take = limit === undefined ? {} : { take: limit };
     const found = (await method(tx, node, 'findMany')({ where, ...take, select: selectOf(key) })) as Row[];
     if (found.length > 0) await method(tx, node, 'updateMany')({ where: both(rowsWhere(node, found), filter), data });
     return finishMany(tx, node, operation, found, filter, selection);
+  });
+}
+
+/** Writes rows of a model without a policy, which may refer to rows of one that has. */
+function runUnfiltered(execution: Execution, node: ModelNode, operation: string, scoped: ScopedArgs): Promise<unknown> {
+  const run = operation.endsWith('AndReturn') ? runRows : runPlain;
+  if (scoped.references.length === 0) return run(execution, node, operation, scoped);
+  return execution.transact(async tx => {
+    await assertReferences(tx, scoped.references, () => true);
+    return run({ ...execution, client: tx }, node, operation, scoped);
   });
 }
 

@@ -1,5 +1,6 @@
 import type { ModelNode, Relation } from './graph.ts';
 import { columnsWhere, rowKey, selectOf } from './graph.ts';
+import { assertOrderInSight } from './orders.ts';
 import type { Args, Policies } from './policy.ts';
 import { both } from './policy.ts';
 import { isObject } from './refusal.ts';
@@ -52,6 +53,7 @@ export function scopeSelection(node: ModelNode, args: Args, policies: Policies):
       else if (relation === undefined || value === undefined || value === false) entries[name] = value;
       else if (relation.toMany || relatedFilter(relation, policies) === undefined) {
         const part = isObject(value) ? value : {};
+        assertOrderInSight(relation.target, part['orderBy'], `ctx.prisma.${node.key}: ${name}.orderBy`);
         const selection = scopeSelection(relation.target, part, policies);
         if (selection.joins.length + selection.nested.length > 0) nested.push([name, selection]);
         const where = relatedWhere(relation, part['where'], policies);

@@ -2,10 +2,11 @@ import type { CallContext, CallToolResult, JsonObject, ToolAnnotations, ToolDefi
 import type { JsonSchema } from '../protocol/json-schema.ts';
 import { assertArguments, parseFindMany, parseSelect } from './args.ts';
 import type { DataReader } from './data.ts';
+import { bounded } from './documentation.ts';
 import type { Exposure, Operation } from './exposure.ts';
 import { notFound } from './prisma-errors.ts';
 import type { Reader } from './reads.ts';
-import { list } from './refusal.ts';
+import { list, withArticle } from './refusal.ts';
 import {
   countInput,
   countOutput,
@@ -84,7 +85,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
   }),
   create: ({ exposure, writer, create }) => ({
     title: 'create',
-    summary: `Creates a ${exposure.node.name} and returns it.`,
+    summary: `Creates ${withArticle(exposure.node.name)} and returns it.`,
     inputSchema: createInput(create),
     outputSchema: rowOutput(exposure.selection, true),
     annotations: { ...writing, destructiveHint: false, idempotentHint: false },
@@ -128,7 +129,7 @@ function modelTool(operation: Operation, parts: ToolParts): ToolDefinition {
   return {
     name: `${node.key}_${operation}`,
     title: `${node.name}: ${title}`,
-    description: [summary, description, describeRow(parts.exposure)].filter(part => part !== undefined).join(' '),
+    description: bounded([summary, description, describeRow(parts.exposure)].filter(part => part !== undefined).join(' ')),
     inputSchema,
     outputSchema,
     annotations,

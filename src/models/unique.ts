@@ -30,7 +30,7 @@ export function parseUniqueWhere(exposure: Exposure, value: unknown): Args {
   for (const unknown of Object.keys(part)) {
     if (!key.fields.includes(unknown)) refuse(join(`where.${name}`, unknown), `not a part of the key (${list(key.fields)})`);
   }
-  const values = key.fields.map(field => [field, parseColumn(exposure, field, part[field], `where.${name}.${field}`)]);
+  const values = key.fields.map(field => [field, parseColumn(exposure, field, own(part, field), `where.${name}.${field}`)]);
   return { [name]: Object.fromEntries(values) as Args };
 }
 
@@ -64,7 +64,7 @@ export function whereOfVariables(exposure: Exposure, key: UniqueKey, variables: 
   const row: Args = {};
   try {
     for (const name of key.fields) {
-      const text = variables[name] ?? '';
+      const text = own(variables, name) ?? '';
       const fromText = exposure.columns.get(name)?.type.fromText;
       row[name] = parseColumn(exposure, name, fromText === undefined ? text : fromText(text), name);
     }
@@ -72,6 +72,10 @@ export function whereOfVariables(exposure: Exposure, key: UniqueKey, variables: 
     return undefined;
   }
   return uniqueWhere(key, row);
+}
+
+function own<T>(object: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(object, name) ? object[name] : undefined;
 }
 
 function parseColumn(exposure: Exposure, name: string, value: unknown, path: string): unknown {

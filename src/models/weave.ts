@@ -3,7 +3,8 @@ import type { ModelNode, Relation } from './graph.ts';
 import { noRow } from './graph.ts';
 import type { Args, Policies, RowFilter } from './policy.ts';
 import { both } from './policy.ts';
-import { isEmpty, isObject } from './refusal.ts';
+import { isEmpty, isObject, refuse } from './refusal.ts';
+import { asksJsonType, twoValued } from './two-valued.ts';
 
 /**
  * Puts the row policies of related models into the relation filters of a Prisma `where`, so that rows a policy hides count
@@ -12,10 +13,18 @@ import { isEmpty, isObject } from './refusal.ts';
  * - `some: W` → `some: AND[P, W]`; `none: W` → `none: AND[P, W]`; `every: W` → `none: AND[P, NOT W]`
  * - `is: W` → `is: AND[P, W]`; `isNot: W` → `isNot: AND[P, W]`; `null` → `isNot: P`
  *
- * A policy itself is the host's word and is taken as it stands.
+ * A policy P itself is the host's word and is taken as it stands, but for rows for which the database would say NULL: it is false there.
+ *
+ * @throws {ToolError} where a policy would stand negated that Prisma does not negate (`asksJsonType`).
  */
 export function weaveWhere(node: ModelNode, where: Args, policies: Policies): Args {
-  return weave(node, foldWhere(node, where), policies);
+  return weave(node, foldWhere(node, where), { policies, negated: false });
+}
+
+interface Place {
+  readonly policies: Policies;
+  /** Whether this stands anywhere below NOT, isNot or every. */
+  readonly negated: boolean;
 }
 
 /** The same for a unique `where`, whose key must stay on top. */
@@ -29,18 +38,23 @@ export function weaveUnique(node: ModelNode, where: Args, policies: Policies): A
   return isEmpty(conditions) ? key : { ...key, AND: [weaveWhere(node, conditions, policies)] };
 }
 
-function weave(node: ModelNode, where: Args, policies: Policies): Args {
+function weave(node: ModelNode, where: Args, place: Place): Args {
   const woven: Args = {};
   const conditions: Args[] = [];
   for (const [name, value] of Object.entries(where)) {
     const relation = node.relations.get(name);
-    if (relation !== undefined) conditions.push(...weaveRelation(relation, value, policies));
-    else if (name === 'AND') conditions.push(...(value as Args[]).map(part => weave(node, part, policies)));
-    else if (name === 'OR' || name === 'NOT') woven[name] = (value as Args[]).map(part => weave(node, part, policies));
+    if (relation !== undefined) conditions.push(...weaveRelation(relation, value, place));
+    else if (name === 'AND') conditions.push(...(value as Args[]).map(part => weave(node, part, place)));
+    else if (name === 'OR') woven[name] = (value as Args[]).map(part => weave(node, part, place));
+    else if (name === 'NOT') woven[name] = (value as Args[]).map(part => weave(node, part, below(place)));
     else woven[name] = value;
   }
   if (conditions.length > 0) woven['AND'] = conditions;
   return woven;
+}
+
+function below({ policies }: Place): Place {
+  return { policies, negated: true };
 }
 
 /** The policy of a model on the far side of a relation, whatever the operation that reached it. */
@@ -54,42 +68,55 @@ export function relatedWhere(relation: Relation, where: unknown, policies: Polic
   return both(part, relatedFilter(relation, policies));
 }
 
-function weaveRelation(relation: Relation, filter: unknown, policies: Policies): Args[] {
-  const conditions = relation.toMany ? weaveToMany(relation, filter, policies) : weaveToOne(relation, filter, policies);
+function weaveRelation(relation: Relation, filter: unknown, place: Place): Args[] {
+  const conditions = relation.toMany ? weaveToMany(relation, filter, place) : weaveToOne(relation, filter, place);
   return conditions.map(condition => ({ [relation.name]: condition }));
 }
 
-function weaveToMany(relation: Relation, filter: unknown, policies: Policies): Args[] {
+function weaveToMany(relation: Relation, filter: unknown, place: Place): Args[] {
+  const policy = policyAt(relation, place);
+  return Object.entries(filter as Args).map(([operator, part]) => {
+    const where = weave(relation.target, part as Args, operator === 'every' ? below(place) : place);
+    if (operator !== 'every' || policy === undefined) return { [operator]: both(where, policy) ?? {} };
+    return { none: { AND: [policy, { NOT: where }] } };
+  });
+}
+
+function weaveToOne(relation: Relation, filter: unknown, place: Place): Args[] {
+  if (filter === null) return [absent(relation, place)];
+  const parts = filter as Args;
   const conditions: Args[] = [];
-  for (const [operator, part] of Object.entries(filter as Args)) {
-    const where = weave(relation.target, part as Args, policies);
-    const policy = relatedFilter(relation, policies);
-    if (operator !== 'every' || policy === undefined) conditions.push({ [operator]: both(where, policy) ?? {} });
-    else conditions.push({ none: { AND: [policy, { NOT: where }] } });
-  }
+  if (parts['is'] === null) conditions.push(absent(relation, place));
+  else if (parts['is'] !== undefined) conditions.push({ is: weaveRow(relation, parts['is'], place) });
+  if (parts['isNot'] === null) conditions.push(present(relation, place));
+  else if (parts['isNot'] !== undefined) conditions.push({ isNot: weaveRow(relation, parts['isNot'], below(place)) });
   return conditions;
 }
 
-function weaveToOne(relation: Relation, filter: unknown, policies: Policies): Args[] {
-  if (filter === null) return [absent(relation, policies)];
-  const parts = filter as Args;
-  const conditions: Args[] = [];
-  if (parts['is'] === null) conditions.push(absent(relation, policies));
-  else if (parts['is'] !== undefined) conditions.push({ is: relatedWhere(relation, parts['is'], policies) ?? {} });
-  if (parts['isNot'] === null) conditions.push(present(relation, policies));
-  else if (parts['isNot'] !== undefined) conditions.push({ isNot: relatedWhere(relation, parts['isNot'], policies) ?? {} });
-  return conditions;
+function weaveRow(relation: Relation, where: unknown, place: Place): Args {
+  return both(weave(relation.target, where as Args, place), policyAt(relation, place)) ?? {};
 }
 
 /** There is no related row that the caller may see. */
-function absent(relation: Relation, policies: Policies): Args {
-  const policy = relatedFilter(relation, policies);
+function absent(relation: Relation, place: Place): Args {
+  const policy = policyAt(relation, below(place));
   if (policy !== undefined) return { isNot: policy };
   return relation.required ? { is: noRow(relation.target) } : { is: null };
 }
 
-function present(relation: Relation, policies: Policies): Args {
-  const policy = relatedFilter(relation, policies);
+function present(relation: Relation, place: Place): Args {
+  const policy = policyAt(relation, place);
   if (policy !== undefined) return { is: policy };
   return relation.required ? { is: {} } : { isNot: null };
+}
+
+/** The related policy as it goes into a filter: never NULL. */
+function policyAt(relation: Relation, { policies, negated }: Place): RowFilter {
+  const { target, name } = relation;
+  const policy = relatedFilter(relation, policies);
+  if (policy === undefined) return undefined;
+  if (negated && asksJsonType(target, policy)) {
+    return refuse('where', `${name} cannot be filtered by below NOT, isNot or every, nor by null; put its condition positively`);
+  }
+  return twoValued(target, policy);
 }

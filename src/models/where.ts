@@ -48,9 +48,9 @@ export function parseWhere(exposure: Exposure, value: unknown, limits: WhereLimi
 /** The filter operators of a column, in the order in which messages name them. */
 export function operatorsOf(column: Column, insensitive: boolean): string[] {
   if (column.list) return [...listOperators];
-  const { operators, listable } = column.type;
-  const mode = insensitive && operators.includes('contains') ? ['mode'] : [];
-  return ['equals', 'not', ...(listable ? ['in', 'notIn'] : []), ...operators, ...mode];
+  const { operators, listable, comparable, cased } = column.type;
+  const mode = insensitive && cased !== true && operators.includes('contains') ? ['mode'] : [];
+  return ['equals', 'not', ...(listable && comparable !== false ? ['in', 'notIn'] : []), ...operators, ...mode];
 }
 
 function parseConditions(exposure: Exposure, value: unknown, state: State, path: string, depth: number): Args {
@@ -137,6 +137,7 @@ function parseFilter(
     else if (patternOperators.includes(operator)) filter[operator] = parsePattern(column, operand, at);
     else filter[operator] = column.type.parse(operand, at);
   }
+  if (Object.keys(filter).every(name => name === 'mode')) refuse(path, `mode goes with an operator (${list(operators)})`);
   return filter;
 }
 
@@ -150,6 +151,9 @@ function parsePattern(column: Column, value: unknown, path: string): unknown {
 
 /** A value of the column, or null where the column may be null; a required column never is, and Prisma refuses to be asked. */
 function parseNullable(column: Column, value: unknown, path: string): unknown {
+  if (value !== null && column.type.comparable === false) {
+    return refuse(path, `${column.name} cannot be compared with a value, only with null (${list(column.type.operators)})`);
+  }
   if (value !== null || column.field.type === 'Json') return column.type.parse(value, path);
   return column.nullable ? null : refuse(path, `${column.name} is never null here`);
 }

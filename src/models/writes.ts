@@ -1,18 +1,17 @@
 import type { CallContext } from '../protocol/definitions.ts';
 import type { DataReader } from './data.ts';
 import type { Exposure } from './exposure.ts';
-import type { Relation } from './graph.ts';
 import { columnsWhere, rowKey, selectOf } from './graph.ts';
 import type { Selection } from './include.ts';
 import type { Args, RowFilter } from './policy.ts';
-import { both, hasPolicy, Policies } from './policy.ts';
+import { both, Policies } from './policy.ts';
 import { attempt, notFound, outsidePolicy } from './prisma-errors.ts';
 import { call } from './reads.ts';
-import { list, refuse } from './refusal.ts';
+import type { Reference, SetReference } from './references.ts';
+import { assertReferences, referencesOf } from './references.ts';
 import { rowWriter } from './rows.ts';
 import type { Delegate, Delegates, Row, ScopedSelection } from './selection.ts';
 import { attachJoins, scopeSelection } from './selection.ts';
-import { relatedFilter } from './weave.ts';
 
 /** A client that can open an interactive transaction. */
 export interface TransactingClient {
@@ -41,12 +40,6 @@ interface WriteScope {
   readonly selection: ScopedSelection;
 }
 
-/** A foreign key the caller set, and the rows it may point to. */
-interface Reference {
-  readonly relation: Relation;
-  readonly filter: Args;
-}
-
 /** Compiles the writes of one exposure. A write runs in a transaction where a policy has something to check, and only there. */
 export function writer({ exposure, client, create, update }: WriterOptions): Writer {
   const { node, selection } = exposure;
@@ -69,7 +62,8 @@ export function writer({ exposure, client, create, update }: WriterOptions): Wri
         const own = tx[node.key] as Delegate;
         const scoped =
           operation === 'update' && filter !== undefined ? { ...args, where: { ...(args['where'] as Args), AND: [filter] } } : args;
-        await assertReferences(tx, scope.references, scoped, exposure);
+        const references = await valuesOf(tx, scope.references, scoped, exposure);
+        await assertReferences(tx, references, name => exposure.columns.has(name));
         const written = (await call(own, operation, { ...scoped, select: selectOf(key.fields) })) as Row;
         const where = both(columnsWhere(key.fields, written), filter);
         const row = (await call(own, 'findFirst', { where, ...scope.selection.args })) as Row | null;
@@ -107,33 +101,31 @@ function hasWideInteger(data: Args): boolean {
 function scopeWrite(exposure: Exposure, operation: string, set: ReadonlySet<string>, ctx: CallContext): WriteScope | Promise<WriteScope> {
   const { node, selection } = exposure;
   const policies = new Policies(ctx);
-  const relations = [...node.relations.values()].filter(
-    relation => hasPolicy(relation.target) && relation.from.some(name => set.has(name)),
-  );
   return policies.settled(() => ({
     filter: policies.filter(node, operation),
-    references: relations.flatMap(relation => {
-      const filter = relatedFilter(relation, policies);
-      return filter === undefined ? [] : [{ relation, filter }];
-    }),
+    references: referencesOf(node, name => set.has(name), policies),
     selection: scopeSelection(node, { select: selection.select }, policies),
   }));
 }
 
-/** A foreign key to a row that the caller may not see is answered like one to a row that does not exist. */
-async function assertReferences(tx: Delegates, references: readonly Reference[], { where, data }: Args, exposure: Exposure): Promise<void> {
-  for (const { relation, filter } of references) {
-    const { from, to, target } = relation;
-    let values = data as Args;
-    if (where !== undefined && !from.every(name => name in values)) {
-      // Part of a compound key: the rest is what the row holds already.
-      const row = await call(tx[exposure.node.key] as Delegate, 'findUnique', { where: where, select: selectOf(from) });
-      if (row === null) throw notFound(exposure);
-      values = { ...(row as Row), ...values };
+/** The foreign keys with their values; a part of a compound key is completed by what the row holds already. */
+async function valuesOf(
+  tx: Delegates,
+  references: readonly Reference[],
+  { where, data }: Args,
+  exposure: Exposure,
+): Promise<SetReference[]> {
+  const found: SetReference[] = [];
+  for (const reference of references) {
+    const { from } = reference.relation;
+    let row = data as Args;
+    if (where !== undefined && !from.every(name => Object.hasOwn(row, name))) {
+      const stored = await call(tx[exposure.node.key] as Delegate, 'findUnique', { where, select: selectOf(from) });
+      if (stored === null) throw notFound(exposure);
+      row = { ...(stored as Row), ...row };
     }
-    if (from.some(name => values[name] === null || values[name] === undefined)) continue;
-    const named = Object.fromEntries(to.map((name, index) => [name, values[from[index] as string]]));
-    const found = await call(tx[target.key] as Delegate, 'findFirst', { where: both(named, filter), select: selectOf(to) });
-    if (found === null) refuse(`data.${list(from.filter(name => exposure.columns.has(name)))}`, 'the related row does not exist');
+    const values = from.map(name => row[name]);
+    if (!values.some(value => value === null || value === undefined)) found.push({ ...reference, values });
   }
+  return found;
 }

@@ -1,5 +1,4 @@
 import type { z } from 'zod';
-import type { Awaitable } from './awaitable.ts';
 import type { Implementation, LogLevel, McpContext } from './context.ts';
 import { logLevels } from './context.ts';
 import type { CallContext, JsonObject } from './definitions.ts';
@@ -15,6 +14,8 @@ import type { Revision } from './revisions.ts';
 export interface Outlet {
   /** Sends one JSON-RPC message, already JSON; `false` if it has no way to the client. */
   send(message: string): boolean;
+  /** Whether nothing was sent, so that the request can still be refused as a whole. @default false */
+  readonly isSilent?: boolean;
   /** Ends the connection but not the stream; the client comes back after `retryMs`. Absent where it cannot. */
   disconnect?(retryMs: number): void;
 }
@@ -40,6 +41,8 @@ export interface CallLimits {
   readonly maxResultBytes: number;
   /** Items in one page of a list. */
   readonly pageSize: number;
+  /** Characters of a resource's URI. */
+  readonly maxUriCharacters: number;
 }
 
 /** All that calls of one endpoint share. */
@@ -181,15 +184,11 @@ export class Call implements McpContext {
   }
 
   /** Waits for a handler, yet not beyond `abort()`. */
-  race<T>(handler: Awaitable<T>): Awaitable<T> {
-    if (!(handler instanceof Promise)) {
-      if (this.aborted) throw this.signal.reason as Error;
-      return handler;
-    }
+  race<T>(handler: T | PromiseLike<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#reject = reject;
       if (this.aborted) reject(this.signal.reason as Error);
-      handler.then(resolve, reject);
+      Promise.resolve(handler).then(resolve, reject);
     });
   }
 

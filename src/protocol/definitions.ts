@@ -1,4 +1,3 @@
-import type { Awaitable } from './awaitable.ts';
 import type { McpContext } from './context.ts';
 import type { JsonSchema } from './json-schema.ts';
 
@@ -145,7 +144,7 @@ export interface ToolDefinition extends Definition {
    *
    * @param args The request's `arguments`, an object, not validated.
    */
-  readonly call: (args: JsonObject, ctx: CallContext) => Awaitable<CallToolResult>;
+  readonly call: (args: JsonObject, ctx: CallContext) => Promise<CallToolResult>;
 }
 
 /** A resource with a fixed URI. */

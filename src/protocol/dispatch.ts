@@ -1,6 +1,4 @@
-import { McpError } from '../errors.ts';
-import type { Awaitable } from './awaitable.ts';
-import { andThen, attempt, lastly } from './awaitable.ts';
+import { McpError, StoreUnavailable } from '../errors.ts';
 import type { Call } from './call.ts';
 import { CallEnded } from './call.ts';
 import { complete } from './completion.ts';
@@ -13,7 +11,7 @@ import { readResource, subscribeResource, unsubscribeResource } from './resource
 import { finishResult, Json } from './result.ts';
 import { callTool } from './tools.ts';
 
-type Method = (call: Call, params: JsonObject | undefined, method: string) => Awaitable<JsonObject | Json>;
+type Method = (call: Call, params: JsonObject | undefined, method: string) => JsonObject | Json | Promise<JsonObject | Json>;
 
 /** Request methods of all revisions; which of them a call may use says its revision's row. */
 const methods: ReadonlyMap<string, Method> = new Map<string, Method>([
@@ -37,23 +35,20 @@ const methods: ReadonlyMap<string, Method> = new Map<string, Method>([
  *
  * @throws {McpError} What the client is to be told: -32601 for a method that the revision, or this server, does not have; -32602; -32603.
  * @throws {InputRequired} If the client has to answer first (2026-07-28).
+ * @throws {StoreUnavailable} If the database does not answer.
  * @throws {Cancelled} If nobody waits for an answer any more.
  */
-export function dispatch(call: Call, method: string, params: JsonObject | undefined): Awaitable<string> {
+export async function dispatch(call: Call, method: string, params: JsonObject | undefined): Promise<string> {
   const serve = methods.get(method);
   if (serve === undefined || !call.row.methods.has(method) || !isOffered(call.server.registry, method))
     throw new McpError('MethodNotFound', `Method not found: ${method}`);
-  const run = () =>
-    andThen(serve(call, params, method), result =>
-      result instanceof Json ? result.text : JSON.stringify(finishResult(call, method, result)),
-    );
-  return lastly(
-    () => attempt(run, error => fail(call, error)),
-    () => call.finish(),
-  );
-}
-
-function fail(call: Call, error: unknown): never {
-  if (McpError.isError(error) || error instanceof CallEnded) throw error;
-  throw new McpError('InternalError', `Internal error (ref ${call.report(error)})`, { cause: error });
+  try {
+    const result = await serve(call, params, method);
+    return result instanceof Json ? result.text : JSON.stringify(finishResult(call, method, result));
+  } catch (error) {
+    if (McpError.isError(error) || StoreUnavailable.isError(error) || error instanceof CallEnded) throw error;
+    throw new McpError('InternalError', `Internal error (ref ${call.report(error)})`, { cause: error });
+  } finally {
+    call.finish();
+  }
 }

@@ -1,7 +1,5 @@
 import { z } from 'zod';
 import { ToolError } from '../errors.ts';
-import type { Awaitable } from './awaitable.ts';
-import { andThen } from './awaitable.ts';
 
 /** A JSON Schema 2020-12 document, as sent in `inputSchema` and `outputSchema`. */
 export interface JsonSchema {
@@ -55,7 +53,7 @@ export function toJsonSchema(schema: z.ZodType, io: 'input' | 'output', path: st
 const asynchronous = new WeakSet<z.ZodType>();
 
 /** Synchronous, which is several times faster, unless the schema has an asynchronous part. */
-function safeParse<T>(schema: z.ZodType<T>, value: unknown): Awaitable<z.ZodSafeParseResult<T>> {
+async function safeParse<T>(schema: z.ZodType<T>, value: unknown): Promise<z.ZodSafeParseResult<T>> {
   if (asynchronous.has(schema)) return schema.safeParseAsync(value);
   try {
     return schema.safeParse(value);
@@ -71,12 +69,11 @@ function safeParse<T>(schema: z.ZodType<T>, value: unknown): Awaitable<z.ZodSafe
  *
  * @throws {ToolError} Naming each member that is wrong: `id: Invalid input: expected number, received string`.
  */
-export function parseWith<T>(schema: z.ZodType<T>, value: unknown, what: string): Awaitable<T> {
-  return andThen(safeParse(schema, value), result => {
-    if (result.success) return result.data;
-    const issues = result.error.issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`));
-    throw new ToolError(`${what}: ${issues.join('; ')}`);
-  });
+export async function parseWith<T>(schema: z.ZodType<T>, value: unknown, what: string): Promise<T> {
+  const result = await safeParse(schema, value);
+  if (result.success) return result.data;
+  const issues = result.error.issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`));
+  throw new ToolError(`${what}: ${issues.join('; ')}`);
 }
 
 function trimBounds(schema: JsonSchema): void {

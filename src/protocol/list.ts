@@ -1,5 +1,3 @@
-import type { Awaitable } from './awaitable.ts';
-import { toAwaitable } from './awaitable.ts';
 import type { Call } from './call.ts';
 import type {
   CallContext,
@@ -39,10 +37,10 @@ const resourceTemplates: List<ResourceTemplateDefinition> = {
   project: (template, revision) => projectResource(template, revision.fields.resourceTemplate, revision),
 };
 
-/** Pages that do not depend on the caller, as the bytes that were sent the first time. */
+/** Pages that do not depend on the caller, as the bytes that were sent the first time. No cursor begins inside a page, so no item is kept twice. */
 const pages = new WeakMap<Registry, Map<string, Json>>();
 
-type ListMethod = (call: Call, params: JsonObject | undefined, method: string) => Awaitable<Json>;
+type ListMethod = (call: Call, params: JsonObject | undefined, method: string) => Promise<Json>;
 
 /** `tools/list` and its like. @throws {McpError} -32602 for a cursor that the list did not give. */
 export const listTools: ListMethod = (call, params, method) => list(tools, call, params, method);
@@ -54,7 +52,7 @@ export const listResources: ListMethod = (call, params, method) => list(resource
 export const listResourceTemplates: ListMethod = (call, params, method) => list(resourceTemplates, call, params, method);
 
 /** A list without `enabled` conditions is the same for everybody and is serialised once. */
-function list<T extends Listed>(list: List<T>, call: Call, params: JsonObject | undefined, method: string): Awaitable<Json> {
+async function list<T extends Listed>(list: List<T>, call: Call, params: JsonObject | undefined, method: string): Promise<Json> {
   const { registry } = call.server;
   const cache = cacheOf(registry);
   // As JSON: `"undefined"` and `["x"]` are no cursors, and must not read like one.
@@ -63,7 +61,7 @@ function list<T extends Listed>(list: List<T>, call: Call, params: JsonObject | 
   if (cached !== undefined) return cached;
   const all = [...list.items(registry)];
   if (all.some(item => item.enabled !== undefined)) {
-    return filterEnabled(all, call).then(visible => toPage(list, visible, call, params, method));
+    return toPage(list, await filterEnabled(all, call), call, params, method);
   }
   const page = toPage(list, all, call, params, method);
   cache.set(cacheKey, page);
@@ -84,12 +82,12 @@ function toPage<T extends Listed>(
 }
 
 /** Whether this caller may see and use `item`. */
-export function isEnabled(item: Listed, call: Call): Awaitable<boolean> {
-  return item.enabled === undefined || call.race(toAwaitable(item.enabled(call.ctx)));
+export async function isEnabled(item: Listed, call: Call): Promise<boolean> {
+  return item.enabled === undefined || call.race(item.enabled(call.ctx));
 }
 
 async function filterEnabled<T extends Listed>(items: readonly T[], call: Call): Promise<T[]> {
-  const enabled = await Promise.all(items.map(async item => isEnabled(item, call)));
+  const enabled = await Promise.all(items.map(item => isEnabled(item, call)));
   return items.filter((_, index) => enabled[index]);
 }
 

@@ -9,11 +9,11 @@ import { describeError } from './tool-error.ts';
 /**
  * `resources/read`: a fixed URI first, then the templates in their order.
  *
- * @throws {McpError} Not found, with `data.uri`: -32002 up to 2025-11-25, -32602 since 2026-07-28.
+ * @throws {McpError} Not found, with `data.uri`: -32002 up to 2025-11-25, -32602 since 2026-07-28. -32602 for a URI that is too long.
  * @see https://modelcontextprotocol.io/specification/2025-11-25/server/resources#error-handling
  */
 export async function readResource(call: Call, params: JsonObject | undefined): Promise<JsonObject> {
-  const uri = parseUri(params);
+  const uri = parseUri(call, params);
   let result: ReadResourceResult | undefined;
   try {
     result = await call.race(read(call, uri));
@@ -42,10 +42,10 @@ export async function readResource(call: Call, params: JsonObject | undefined): 
 /**
  * `resources/subscribe`: from now on this session hears of changes of the URI.
  *
- * @throws {McpError} Not found, for a URI that this endpoint could not read either.
+ * @throws {McpError} Not found, for a URI that this endpoint could not read either. -32602 for one that is too long.
  */
 export async function subscribeResource(call: Call, params: JsonObject | undefined): Promise<JsonObject> {
-  const uri = parseUri(params);
+  const uri = parseUri(call, params);
   if (!(await mayRead(call, uri))) throw notFound(call, uri);
   await call.session?.subscribe(uri);
   return {};
@@ -53,12 +53,17 @@ export async function subscribeResource(call: Call, params: JsonObject | undefin
 
 /** `resources/unsubscribe`; harmless where there was no subscription. */
 export async function unsubscribeResource(call: Call, params: JsonObject | undefined): Promise<JsonObject> {
-  await call.session?.unsubscribe(parseUri(params));
+  await call.session?.unsubscribe(parseUri(call, params));
   return {};
 }
 
-/** Whether this caller could read a URI: who may not, must not hear of its changes either. */
+/**
+ * Whether this caller could read a URI: who may not, must not hear of its changes either.
+ *
+ * @throws {McpError} -32602 for a URI that is too long.
+ */
 export async function mayRead(call: Call, uri: string): Promise<boolean> {
+  assertLength(call, uri);
   const resource = call.server.registry.resources.get(uri);
   if (resource !== undefined) return isEnabled(resource, call);
   try {
@@ -80,10 +85,19 @@ async function read(call: Call, uri: string): Promise<ReadResourceResult | undef
   return undefined;
 }
 
-function parseUri(params: JsonObject | undefined): string {
+function parseUri(call: Call, params: JsonObject | undefined): string {
   const uri = params?.['uri'];
   if (typeof uri !== 'string' || uri === '') throw new McpError('InvalidParams', 'Invalid params: `uri` must be a non-empty string');
+  assertLength(call, uri);
   return uri;
+}
+
+function assertLength({ server }: Call, uri: string): void {
+  const { maxUriCharacters } = server.limits;
+  if (uri.length > maxUriCharacters) {
+    const message = `Invalid params: the URI of a resource has at most ${maxUriCharacters} characters here, this one has ${uri.length}`;
+    throw new McpError('InvalidParams', message);
+  }
 }
 
 function notFound(call: Call, uri: string): McpError {

@@ -1,6 +1,4 @@
 import { McpError } from '../errors.ts';
-import type { Awaitable } from './awaitable.ts';
-import { andThen, attempt } from './awaitable.ts';
 import type { Call } from './call.ts';
 import { CallEnded } from './call.ts';
 import type { CallToolResult, JsonObject, ToolDefinition } from './definitions.ts';
@@ -16,16 +14,11 @@ import { describeError } from './tool-error.ts';
  * @throws {McpError} -32602 for an unknown tool (also one this caller may not use) or `arguments` that are no object.
  * @see https://modelcontextprotocol.io/specification/2025-11-25/server/tools#error-handling
  */
-export function callTool(call: Call, params: JsonObject | undefined): Awaitable<Json> {
-  return andThen(findTool(call, params?.['name']), tool => {
-    const args = params?.['arguments'] ?? {};
-    if (!isObject(args)) throw new McpError('InvalidParams', 'Invalid params: `arguments` must be an object');
-    const result = attempt(
-      () => call.race(tool.call(args, call.ctx)),
-      error => failure(call, error),
-    );
-    return andThen(result, settled => serialize(call, tool, settled));
-  });
+export async function callTool(call: Call, params: JsonObject | undefined): Promise<Json> {
+  const tool = await findTool(call, params?.['name']);
+  const args = params?.['arguments'] ?? {};
+  if (!isObject(args)) throw new McpError('InvalidParams', 'Invalid params: `arguments` must be an object');
+  return serialize(call, tool, await run(call, tool, args));
 }
 
 /** A result that says what went wrong. */
@@ -33,18 +26,20 @@ export function toolError(text: string): CallToolResult {
   return { content: [{ type: 'text', text }], isError: true };
 }
 
-function findTool(call: Call, name: unknown): Awaitable<ToolDefinition> {
+async function findTool(call: Call, name: unknown): Promise<ToolDefinition> {
   if (typeof name !== 'string') throw new McpError('InvalidParams', 'Invalid params: `name` must be a string');
   const tool = call.server.registry.tools.get(name);
-  return andThen(tool !== undefined && isEnabled(tool, call), enabled => {
-    if (tool === undefined || !enabled) throw new McpError('InvalidParams', `Unknown tool: ${name}`);
-    return tool;
-  });
+  if (tool === undefined || !(await isEnabled(tool, call))) throw new McpError('InvalidParams', `Unknown tool: ${name}`);
+  return tool;
 }
 
-function failure(call: Call, error: unknown): CallToolResult {
-  if (McpError.isError(error) || error instanceof CallEnded) throw error;
-  return toolError(describeError(error, unexposed => call.report(unexposed)));
+async function run(call: Call, tool: ToolDefinition, args: JsonObject): Promise<CallToolResult> {
+  try {
+    return await call.race(tool.call(args, call.ctx));
+  } catch (error) {
+    if (McpError.isError(error) || error instanceof CallEnded) throw error;
+    return toolError(describeError(error, unexposed => call.report(unexposed)));
+  }
 }
 
 function serialize(call: Call, tool: ToolDefinition, result: CallToolResult): Json {

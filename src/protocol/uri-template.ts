@@ -3,28 +3,55 @@ export interface UriTemplate {
   readonly template: string;
   /** In order of appearance. */
   readonly variables: readonly string[];
-  /** The variables of a URI that the template could have made, decoded; `undefined` if it could not. */
+  /**
+   * The variables of a URI that the template could have made, decoded; `undefined` if it could not.
+   *
+   * Where a URI can be read in several ways, earlier variables take as little as they can. The time it takes grows with the URI's length.
+   */
   match(uri: string): Record<string, string> | undefined;
 }
 
-interface Expression {
+/**
+ * A piece of a template:
+ *
+ * - `literal`: exactly this text.
+ * - `value`: at least one character, none of `excluded`.
+ * - `member`: of a query: `?name=value` or `&name=value`, also with an empty value; or nothing.
+ */
+type Part =
+  | { readonly kind: 'literal'; readonly text: string }
+  | { readonly kind: 'value'; readonly variable: string; readonly excluded: Characters }
+  | Member;
+
+interface Member {
+  readonly kind: 'member';
+  readonly variable: string;
+  readonly excluded: Characters;
+  /** `name=` */
+  readonly text: string;
+}
+
+/** Character codes. */
+type Characters = ReadonlySet<number>;
+
+interface Operator {
   readonly prefix: string;
   readonly separator: string;
-  /** One value, as a regular expression. */
-  readonly value: string;
+  /** What a value does not contain. */
+  readonly excluded: Characters;
   /** `name=value` pairs (`?` and `&`). */
   readonly named: boolean;
 }
 
-const unreserved = '[^/?#&=,;]+?';
-const operators: Readonly<Record<string, Expression>> = {
-  '': { prefix: '', separator: ',', value: unreserved, named: false },
-  '+': { prefix: '', separator: ',', value: '.+?', named: false },
-  '#': { prefix: '#', separator: ',', value: '.+?', named: false },
-  '.': { prefix: '.', separator: '.', value: unreserved, named: false },
-  '/': { prefix: '/', separator: '/', value: unreserved, named: false },
-  '?': { prefix: '?', separator: '&', value: '[^&#]*?', named: true },
-  '&': { prefix: '&', separator: '&', value: '[^&#]*?', named: true },
+const reserved = characters('/?#&=,;');
+const operators: Readonly<Record<string, Operator>> = {
+  '': { prefix: '', separator: ',', excluded: reserved, named: false },
+  '+': { prefix: '', separator: ',', excluded: characters(''), named: false },
+  '#': { prefix: '#', separator: ',', excluded: characters(''), named: false },
+  '.': { prefix: '.', separator: '.', excluded: reserved, named: false },
+  '/': { prefix: '/', separator: '/', excluded: reserved, named: false },
+  '?': { prefix: '?', separator: '&', excluded: characters('&#'), named: true },
+  '&': { prefix: '&', separator: '&', excluded: characters('&#'), named: true },
 };
 
 /**
@@ -37,58 +64,135 @@ const operators: Readonly<Record<string, Expression>> = {
  * @throws {TypeError} For an unclosed, empty, unknown (`;`) or repeated expression.
  */
 export function uriTemplate(template: string): UriTemplate {
-  const variables: string[] = [];
-  let pattern = '';
+  const parts: Part[] = [];
   let rest = template;
   while (rest !== '') {
     const open = rest.indexOf('{');
     const literal = open === -1 ? rest : rest.slice(0, open);
     if (literal.includes('}')) throw new TypeError(`URI template ${JSON.stringify(template)}: \`}\` without \`{\``);
-    pattern += escapeLiteral(literal);
+    if (literal !== '') parts.push({ kind: 'literal', text: literal });
     if (open === -1) break;
     const close = rest.indexOf('}', open);
     if (close === -1) throw new TypeError(`URI template ${JSON.stringify(template)}: \`{\` is never closed`);
-    pattern += compileExpression(template, rest.slice(open + 1, close), variables);
+    parts.push(...compileExpression(template, rest.slice(open + 1, close)));
     rest = rest.slice(close + 1);
   }
-  const regExp = new RegExp(`^${pattern}$`, 'su');
-  return { template, variables, match: uri => matchVariables(regExp, variables, uri) };
+  const variables = parts.flatMap(part => (part.kind === 'literal' ? [] : [part.variable]));
+  const repeated = variables.find((name, index) => variables.indexOf(name) < index);
+  if (repeated !== undefined) throw new TypeError(`URI template ${JSON.stringify(template)}: {${repeated}} stands twice`);
+  return { template, variables, match: uri => matchParts(parts, uri) };
 }
 
-function compileExpression(template: string, expression: string, variables: string[]): string {
-  const [, operator, list] = /^([+#./?&]?)([\w.,]+)$/.exec(expression) ?? [];
+function compileExpression(template: string, expression: string): Part[] {
+  const [, key, list] = /^([+#./?&]?)([\w.,]+)$/.exec(expression) ?? [];
   const names = list?.split(',');
-  if (operator === undefined || names === undefined || names.includes('')) {
+  if (key === undefined || names === undefined || names.includes('')) {
     throw new TypeError(`URI template ${JSON.stringify(template)}: {${expression}} is not an expression of RFC 6570 level 3`);
   }
-  const { prefix, separator, value, named } = operators[operator] as Expression;
-  return names
-    .map((name, index) => {
-      if (variables.includes(name)) throw new TypeError(`URI template ${JSON.stringify(template)}: {${name}} stands twice`);
-      variables.push(name);
-      const lead = escapeLiteral(index === 0 ? prefix : separator);
-      // A query may begin with any of its members, so each accepts both leads.
-      return named ? `(?:[?&]${escapeLiteral(name)}=(${value}))?` : `${lead}(${value})`;
-    })
-    .join('');
+  const { prefix, separator, excluded, named } = operators[key] as Operator;
+  return names.flatMap((variable, index): Part[] => {
+    if (named) return [{ kind: 'member', variable, excluded, text: `${variable}=` }];
+    const lead = index === 0 ? prefix : separator;
+    const value: Part = { kind: 'value', variable, excluded };
+    return lead === '' ? [value] : [{ kind: 'literal', text: lead }, value];
+  });
 }
 
-function matchVariables(regExp: RegExp, variables: readonly string[], uri: string): Record<string, string> | undefined {
-  const match = regExp.exec(uri);
-  if (match === null) return undefined;
+function matchParts(parts: readonly Part[], uri: string): Record<string, string> | undefined {
+  const [first] = parts;
+  if (first?.kind === 'literal' && !uri.startsWith(first.text)) return undefined;
+  const ends = findEnds(parts, uri);
   const values: Record<string, string> = {};
-  for (const [index, name] of variables.entries()) {
-    const value = match[index + 1];
-    if (value === undefined) continue;
-    try {
-      values[name] = decodeURIComponent(value);
-    } catch {
-      return undefined;
+  let start = 0;
+  for (const [index, part] of parts.entries()) {
+    const end = (ends[index] as Ends)[start] as number;
+    if (end === none) return undefined;
+    if (part.kind === 'value' || (part.kind === 'member' && end > start)) {
+      const value = decode(uri.slice(part.kind === 'member' ? start + 1 + part.text.length : start, end));
+      if (value === undefined) return undefined;
+      values[part.variable] = value;
     }
+    start = end;
   }
-  return values;
+  return start === uri.length ? values : undefined;
 }
 
-function escapeLiteral(literal: string): string {
-  return literal.replace(/[\\^$.*+?()[\]{}|/]/gu, String.raw`\$&`);
+/** Of one part, by the position where it begins: the position where it ends if the parts behind it match the rest of the URI, else `none`. */
+type Ends = number[];
+const none = -1;
+
+/** Goes from the last part to the first, each in one pass over the URI. From the front it would have to try one end after the other. */
+function findEnds(parts: readonly Part[], uri: string): Ends[] {
+  const ends: Ends[] = [];
+  let behind = noEnds(uri);
+  behind[uri.length] = uri.length;
+  for (const part of parts.toReversed()) {
+    behind = endsOf(part, uri, behind);
+    ends.unshift(behind);
+  }
+  return ends;
+}
+
+function endsOf(part: Part, uri: string, behind: Ends): Ends {
+  switch (part.kind) {
+    case 'literal':
+      return literalEnds(part.text, uri, behind);
+    case 'value':
+      return valueEnds(part.excluded, uri, behind);
+    case 'member':
+      return memberEnds(part, uri, behind);
+  }
+}
+
+function literalEnds(text: string, uri: string, behind: Ends): Ends {
+  const ends = noEnds(uri);
+  for (let at = uri.indexOf(text); at !== -1; at = uri.indexOf(text, at + 1)) {
+    const end = at + text.length;
+    if (behind[end] !== none) ends[at] = end;
+  }
+  return ends;
+}
+
+function valueEnds(excluded: Characters, uri: string, behind: Ends): Ends {
+  const ends = noEnds(uri);
+  // The earliest end of a value that has the characters up to `at`.
+  let end = none;
+  for (let at = uri.length - 1; at >= 0; at -= 1) {
+    if (behind[at + 1] !== none) end = at + 1;
+    if (excluded.has(uri.charCodeAt(at))) end = none;
+    else if (!splitsCharacter(uri, at)) ends[at] = end;
+  }
+  return ends;
+}
+
+function memberEnds({ text, excluded }: Member, uri: string, behind: Ends): Ends {
+  const ends = behind.map((end, at) => (end === none ? none : at));
+  const values = valueEnds(excluded, uri, behind);
+  for (let at = uri.indexOf(text, 1); at !== -1; at = uri.indexOf(text, at + 1)) {
+    const value = at + text.length;
+    const end = behind[value] === none ? (values[value] as number) : value;
+    if (end !== none && (uri[at - 1] === '?' || uri[at - 1] === '&')) ends[at - 1] = end;
+  }
+  return ends;
+}
+
+function noEnds(uri: string): Ends {
+  return new Array<number>(uri.length + 1).fill(none);
+}
+
+/** Whether a position lies between the two halves of a character beyond U+FFFF. */
+function splitsCharacter(uri: string, at: number): boolean {
+  return (uri.charCodeAt(at) & 0xfc00) === 0xdc00 && (uri.charCodeAt(at - 1) & 0xfc00) === 0xd800;
+}
+
+function decode(value: string): string | undefined {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return undefined;
+  }
+}
+
+function characters(text: string): Characters {
+  return new Set(Array.from(text, character => character.charCodeAt(0)));
 }

@@ -1,6 +1,6 @@
+import type { EndedSession } from '../store/store.ts';
 import type { Lifecycle, SessionEndReason, Subject } from './lifecycle.ts';
 import type { SessionCache } from './session-cache.ts';
-import type { EndedSession } from './store.ts';
 import type { Uses } from './uses.ts';
 
 /** What `Endings` needs. */

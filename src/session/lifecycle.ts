@@ -1,4 +1,4 @@
-import type { Session } from './store.ts';
+import type { Session } from '../store/store.ts';
 
 /** How a session ended: at the wish of its client or an operator, over `maxPerPrincipal`, with its HTTP+SSE stream, or elsewhere. */
 export type SessionEndReason = 'client' | 'operator' | 'evicted' | 'stream' | 'gone';
@@ -44,7 +44,7 @@ export interface LifecycleOptions {
 
 /** What a client says of itself, cut to what fits into a line. */
 export function shortClientText(text: unknown): string {
-  return typeof text === 'string' ? text.slice(0, MAX_CLIENT_TEXT) : '';
+  return typeof text === 'string' ? text.slice(0, maxClientText) : '';
 }
 
 /** Tells the host what happens to sessions. Made only where the host listens, so that elsewhere no event is. */
@@ -91,7 +91,7 @@ export class Lifecycle {
 
   /** Tells of sessions that ended together: of up to ten one by one, of more their number. */
   tellAll(type: 'ended' | 'expired', subjects: readonly Subject[], reason?: SessionEndReason): void {
-    if (subjects.length > MAX_SINGLE) this.tell(type, {}, reason, subjects.length);
+    if (subjects.length > maxSingle) this.tell(type, {}, reason, subjects.length);
     else for (const subject of subjects) this.tell(type, subject, reason);
   }
 
@@ -100,17 +100,17 @@ export class Lifecycle {
     // Moved to the end: the one read longest ago is the first to go.
     this.#served.delete(key);
     this.#served.add(key);
-    if (this.#served.size <= MAX_SERVED) return;
+    if (this.#served.size <= maxServed) return;
     const [oldest = ''] = this.#served;
     this.#served.delete(oldest);
   }
 }
 
-const MAX_CLIENT_TEXT = 100;
+const maxClientText = 100;
 /** Sessions that end together and are told of one by one. */
-const MAX_SINGLE = 10;
+const maxSingle = 10;
 /** About 10 MB. Past them a session that comes back is told as resumed once more. */
-const MAX_SERVED = 100_000;
+const maxServed = 100_000;
 
 /** `undefined` for what no session's id looks like: what a client made up does not go to a log. */
 function shortened(id: string): string | undefined {

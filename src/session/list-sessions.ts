@@ -1,6 +1,6 @@
+import type { SessionStore, SessionTransport } from '../store/store.ts';
 import { shortClientText } from './lifecycle.ts';
 import { isSessionId } from './new-session.ts';
-import type { SessionStore, SessionTransport } from './store.ts';
 
 /** What an operator sees of a session. */
 export interface SessionInfo {
@@ -15,8 +15,8 @@ export interface SessionInfo {
   readonly transport: SessionTransport;
   /** Whether `notifications/initialized` has arrived. */
   readonly initialized: boolean;
-  /** Which process has its open stream: its `node`, a slash and a name of the stream; `null` if none has. */
-  readonly holder: string | null;
+  /** The connection that carries its stream, or carried it last: the `node` of the process, a slash and a name; `null` before the first. */
+  readonly connection: string | null;
   readonly createdAt: Date;
   /** Written in batches, so up to `touchMs` old. */
   readonly lastSeenAt: Date;
@@ -48,8 +48,7 @@ export interface SessionPage {
  */
 export async function listSessions(store: SessionStore, query: SessionQuery, now: number): Promise<SessionPage> {
   const { principal, take = 50, after } = query;
-  if (!(Number.isInteger(take) && take >= 1 && take <= MAX_TAKE))
-    throw new RangeError(`take: must be a whole number from 1 to ${MAX_TAKE}`);
+  if (!(Number.isInteger(take) && take >= 1 && take <= maxTake)) throw new RangeError(`take: must be a whole number from 1 to ${maxTake}`);
   const rows = await store.list({
     now: new Date(now),
     take: take + 1,
@@ -57,7 +56,7 @@ export async function listSessions(store: SessionStore, query: SessionQuery, now
     ...(after !== undefined && { after: decode(after) }),
   });
   const sessions = rows.slice(0, take).map(
-    ({ id, principal, clientInfo, revision, transport, initialized, holder, createdAt, lastSeenAt, expiresAt }): SessionInfo => ({
+    ({ id, principal, clientInfo, revision, transport, initialized, connection, createdAt, lastSeenAt, expiresAt }): SessionInfo => ({
       id,
       principal,
       clientName: shortClientText(clientInfo.name),
@@ -65,7 +64,7 @@ export async function listSessions(store: SessionStore, query: SessionQuery, now
       revision,
       transport,
       initialized,
-      holder,
+      connection,
       createdAt,
       lastSeenAt,
       expiresAt,
@@ -75,7 +74,7 @@ export async function listSessions(store: SessionStore, query: SessionQuery, now
   return { sessions, ...(last !== undefined && rows.length > take && { next: `${last.expiresAt.getTime()}.${last.id}` }) };
 }
 
-const MAX_TAKE = 200;
+const maxTake = 200;
 
 /** @throws {RangeError} It is not `<expiresAt in milliseconds>.<id>`. */
 function decode(next: string): { expiresAt: Date; id: string } {

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import type { Session } from '../store/store.ts';
 import { toStorable } from './storable.ts';
-import type { Session } from './store.ts';
 
 /** What a new session begins with. */
-export type SessionInit = Pick<Session, 'transport' | 'revision' | 'principal' | 'clientInfo' | 'capabilities'>;
+export type SessionInit = Pick<Session, 'transport' | 'revision' | 'principal' | 'clientInfo' | 'capabilities' | 'connection'>;
 
 /**
  * A session as it begins, under an id that nobody can guess.
@@ -21,6 +21,8 @@ export function newSession(init: SessionInit, now: number, idleMs: number): Sess
     capabilities: toStorable(init.capabilities, 'params.capabilities'),
     logLevel: null,
     initialized: false,
+    connection: init.connection,
+    position: null,
     createdAt: new Date(now),
     lastSeenAt: new Date(now),
     expiresAt: new Date(now + idleMs),
@@ -29,7 +31,7 @@ export function newSession(init: SessionInit, now: number, idleMs: number): Sess
 
 /** Whether it could be the id of a session: `mcp_` and 32 bytes as base64url. */
 export function isSessionId(id: string): boolean {
-  return ID.test(id);
+  return sessionIdPattern.test(id);
 }
 
-const ID = /^mcp_[\w-]{43}$/;
+const sessionIdPattern = /^mcp_[\w-]{43}$/;

@@ -1,4 +1,4 @@
-import type { Session } from './store.ts';
+import type { Session } from '../store/store.ts';
 
 /** A row as it was read. */
 export interface CachedSession {

@@ -1,3 +1,5 @@
+import type { Session, SessionPatch, Store } from '../store/store.ts';
+import { maxTimerMs } from '../timing.ts';
 import { Endings } from './endings.ts';
 import type { Lifecycle, SessionEndReason, SessionRejectReason } from './lifecycle.ts';
 import type { SessionPage, SessionQuery } from './list-sessions.ts';
@@ -7,7 +9,6 @@ import { isSessionId, newSession } from './new-session.ts';
 import { PrincipalCap } from './principal-cap.ts';
 import { SessionCache } from './session-cache.ts';
 import { assertStorableUri } from './storable.ts';
-import type { Session, SessionPatch, Store } from './store.ts';
 import { Uses } from './uses.ts';
 
 /** What `Sessions` needs. */
@@ -29,6 +30,8 @@ export interface SessionsOptions {
   tellOthers?: ((id: string, what: 'ended' | 'changed') => void) | undefined;
   /** Tells the host what happens to sessions. @default nobody is told */
   lifecycle?: Lifecycle | undefined;
+  /** Where the log is now, as a new session's stream will begin. @default `null`: where the stream is opened */
+  position?: ((id: string) => Promise<string | null>) | undefined;
   /** Sessions kept in memory; past them the one read longest ago is dropped, and read again when it is used. @default 10000 */
   maxCached?: number;
   /** Rows per sweeping query. @default 500 */
@@ -55,10 +58,20 @@ export class Sessions {
   #flushing: Promise<void> = Promise.resolve();
   #flushedAt: number;
   #sweeping: Promise<void> | undefined;
+  #allEnded: Promise<void> = Promise.resolve();
 
   constructor(options: SessionsOptions) {
-    const touchMs = Math.min(options.touchMs, options.idleMs / 4, MAX_TIMER_MS);
-    this.#options = { maxCached: 10_000, sweepBatch: 500, now: Date.now, lifecycle: undefined, tellOthers: undefined, ...options, touchMs };
+    const touchMs = Math.min(options.touchMs, options.idleMs / 4, maxTimerMs);
+    this.#options = {
+      maxCached: 10_000,
+      sweepBatch: 500,
+      now: Date.now,
+      lifecycle: undefined,
+      tellOthers: undefined,
+      position: () => Promise.resolve(null),
+      ...options,
+      touchMs,
+    };
     this.#lifecycle = options.lifecycle;
     this.#store = options.store;
     this.#now = this.#options.now;
@@ -68,7 +81,7 @@ export class Sessions {
     const { maxPerPrincipal, sweepMs, onError, lifecycle } = this.#options;
     this.#endings = new Endings({ cache: this.#cache, uses: this.#uses, lifecycle, onError });
     this.#cap = new PrincipalCap({ max: maxPerPrincipal, evict: principal => this.#evict(principal), onError });
-    this.#timers = [setInterval(() => void this.flush(), touchMs), setInterval(() => void this.sweep(), Math.min(sweepMs, MAX_TIMER_MS))];
+    this.#timers = [setInterval(() => void this.flush(), touchMs), setInterval(() => void this.sweep(), Math.min(sweepMs, maxTimerMs))];
     for (const timer of this.#timers) timer.unref();
   }
 
@@ -79,7 +92,8 @@ export class Sessions {
    */
   async open(init: SessionInit): Promise<Session> {
     const now = this.#now();
-    const session = newSession(init, now, this.#idleMsOf(init));
+    const begun = newSession(init, now, this.#idleMsOf(init));
+    const session = { ...begun, position: (await this.#options.position?.(begun.id)) ?? null };
     await this.#store.create(session);
     this.#cache.set({ session, readAt: now });
     this.#lifecycle?.created(session);
@@ -128,14 +142,15 @@ export class Sessions {
     await this.#store.unsubscribe(id, uri);
   }
 
-  /** Which of these sessions subscribed to `uri`. */
-  async subscribers(uri: string, ids: readonly string[]): Promise<string[]> {
-    return ids.length === 0 ? [] : this.#store.subscribers(uri, ids);
+  /** Ends a session; `false` if it was gone. */
+  end(id: string, reason: SessionEndReason = 'client'): Promise<boolean> {
+    if (!isSessionId(id)) return Promise.resolve(false);
+    const ending = this.#end(id, reason);
+    this.#allEnded = Promise.allSettled([this.#allEnded, ending]).then(() => undefined);
+    return ending;
   }
 
-  /** Ends a session; `false` if it was gone. */
-  async end(id: string, reason: SessionEndReason = 'client'): Promise<boolean> {
-    if (!isSessionId(id)) return false;
+  async #end(id: string, reason: SessionEndReason): Promise<boolean> {
     const isUnknown = this.#lifecycle !== undefined && this.#cache.get(id) === undefined;
     const subject = (isUnknown ? await this.#store.find(id) : undefined) ?? this.#endings.known(id);
     const ended = await this.#store.end(id);
@@ -198,10 +213,10 @@ export class Sessions {
     return this.#sweeping;
   }
 
-  /** Stops the timers and writes what is buffered. */
+  /** Stops the timers, waits for sessions that are being ended, and writes what is buffered. */
   async close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
-    await this.#sweeping;
+    await Promise.all([this.#sweeping, this.#allEnded]);
     await this.flush();
   }
 
@@ -233,7 +248,7 @@ export class Sessions {
   /** An HTTP+SSE session lives as long as its stream; a process that was killed leaves the row, and nobody can use it any more. */
   #idleMsOf(session: Pick<Session, 'transport'> | undefined): number {
     const { idleMs, touchMs } = this.#options;
-    return session?.transport === 'sse' ? Math.min(idleMs, SSE_TOUCHES * touchMs) : idleMs;
+    return session?.transport === 'sse' ? Math.min(idleMs, sseTouches * touchMs + clockMarginMs) : idleMs;
   }
 
   /** By its row, or by what this process has seen of it and not yet written. */
@@ -244,10 +259,10 @@ export class Sessions {
 
   async #flushNow(): Promise<void> {
     this.#flushedAt = this.#now();
-    const retained = this.#uses.markRetained();
-    await this.#uses.write();
-    const existing = new Set(retained.length === 0 ? [] : await this.#store.existing(retained));
-    for (const id of retained) if (!existing.has(id)) this.#endings.gone(id);
+    this.#uses.markRetained();
+    const doubtful = (await this.#uses.write()).filter(id => this.#uses.isRetained(id));
+    const existing = new Set(doubtful.length === 0 ? [] : await this.#store.existing(doubtful));
+    for (const id of doubtful) if (!existing.has(id)) this.#endings.gone(id);
     await this.#cap.settle();
   }
 
@@ -261,7 +276,9 @@ export class Sessions {
       if (expired.length < sweepBatch) break;
     }
     while ((await this.#store.sweepContinuations(new Date(this.#now()), sweepBatch)) === sweepBatch);
-    while ((await this.#store.sweepEvents(new Date(this.#now()), sweepBatch)) === sweepBatch);
+    const settled = new Date(this.#now() - clockMarginMs);
+    while ((await this.#store.sweepEvents(settled, sweepBatch)) === sweepBatch);
+    while ((await this.#store.sweepNodes(settled, sweepBatch)) === sweepBatch);
   }
 
   async #evict(principal: string | null): Promise<number> {
@@ -280,7 +297,7 @@ function isSettled({ transport, initialized }: Session): boolean {
   return transport !== 'sse' || initialized;
 }
 
+/** Clocks may be a minute apart: what others wrote is kept by so much longer that nobody misses it. */
+const clockMarginMs = 240_000;
 /** Writes of `lastSeenAt` that a process with an HTTP+SSE stream has to miss before the session expires. */
-const SSE_TOUCHES = 10;
-/** What Node's timers can count to. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
+const sseTouches = 10;

@@ -2,8 +2,8 @@ import { McpError } from '../errors.ts';
 import type { JsonObject } from '../protocol/definitions.ts';
 
 /** Bytes of `clientInfo` or `capabilities` in a session row. */
-const MAX_CLIENT_BYTES = 65_536;
-const MAX_URI_LENGTH = 8_192;
+const maxClientBytes = 65_536;
+const maxUriLength = 8_192;
 
 /**
  * JSON from the wire as every database can keep it: PostgreSQL refuses NUL and half surrogate pairs in text, so U+FFFD takes their place.
@@ -13,8 +13,8 @@ const MAX_URI_LENGTH = 8_192;
  */
 export function toStorable<T extends JsonObject>(value: T, path: string): T {
   const text = JSON.stringify(value);
-  if (Buffer.byteLength(text) > MAX_CLIENT_BYTES) {
-    throw new McpError('InvalidParams', `${path}: larger than ${MAX_CLIENT_BYTES} bytes`);
+  if (Buffer.byteLength(text) > maxClientBytes) {
+    throw new McpError('InvalidParams', `${path}: larger than ${maxClientBytes} bytes`);
   }
   // JSON.stringify escapes exactly these; `\\` is matched to step over an escaped backslash before a literal "u0000".
   const clean = text.replace(/\\(?:\\|u0000|ud[89a-f][0-9a-f]{2})/g, code => (code === '\\\\' ? code : '\\ufffd'));
@@ -23,6 +23,6 @@ export function toStorable<T extends JsonObject>(value: T, path: string): T {
 
 /** @throws {McpError} -32602 longer than 8,192 characters, or with characters that no URI has. */
 export function assertStorableUri(uri: string): void {
-  if (uri.length > MAX_URI_LENGTH) throw new McpError('InvalidParams', `params.uri: longer than ${MAX_URI_LENGTH} characters`);
+  if (uri.length > maxUriLength) throw new McpError('InvalidParams', `params.uri: longer than ${maxUriLength} characters`);
   if (/[\p{Cc}\p{Cs}]/u.test(uri)) throw new McpError('InvalidParams', 'params.uri: has characters that no URI has');
 }

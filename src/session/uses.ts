@@ -1,4 +1,4 @@
-import type { SessionStore } from './store.ts';
+import type { SessionStore } from '../store/store.ts';
 
 /** Which sessions this process uses, and when it last did, until that is written to their rows. */
 export class Uses {
@@ -57,8 +57,12 @@ export class Uses {
     this.#holds.delete(id);
   }
 
-  /** Writes all uses, or those `isDue` picks, with one `touch` per 500. What could not be written stays for the next time. */
-  async write(isDue: (id: string) => boolean = () => true): Promise<void> {
+  /**
+   * Writes all uses, or those `isDue` picks, with one `touch` per 500. What could not be written stays for the next time.
+   *
+   * @returns The ids that were written together with one whose session is gone, or was seen later.
+   */
+  async write(isDue: (id: string) => boolean = () => true): Promise<string[]> {
     const byIdle = new Map<number, string[]>();
     for (const id of [...this.#unwritten.keys()].filter(isDue)) {
       const { idleMs } = this.#holds.get(id) ?? { idleMs: this.#idleMs };
@@ -66,23 +70,28 @@ export class Uses {
       if (ids) ids.push(id);
       else byIdle.set(idleMs, [id]);
     }
+    const doubtful: string[] = [];
     for (const [idleMs, due] of byIdle) {
-      for (let start = 0; start < due.length; start += BATCH) await this.#writeBatch(due.slice(start, start + BATCH), idleMs);
+      for (let start = 0; start < due.length; start += maxTouched) {
+        const batch = due.slice(start, start + maxTouched);
+        if (!(await this.#writeBatch(batch, idleMs))) doubtful.push(...batch);
+      }
     }
+    return doubtful;
   }
 
-  /** Writes the latest use among these to all of them: one query, and none expires too early. */
-  async #writeBatch(ids: readonly string[], idleMs: number): Promise<void> {
+  /** Writes the latest use among these to all of them: one query, and none expires too early. Whether all were there. */
+  async #writeBatch(ids: readonly string[], idleMs: number): Promise<boolean> {
     const uses = new Map<string, number>();
     for (const id of ids) {
       const at = this.#unwritten.get(id);
       if (at !== undefined) uses.set(id, at);
       this.#unwritten.delete(id);
     }
-    if (uses.size === 0) return;
+    if (uses.size === 0) return true;
     const latest = Math.max(...uses.values());
     try {
-      await this.#store.touch([...uses.keys()], new Date(latest), new Date(latest + idleMs));
+      return (await this.#store.touch([...uses.keys()], new Date(latest), new Date(latest + idleMs))) === uses.size;
     } catch (error) {
       for (const [id, at] of uses) this.mark(id, Math.max(at, this.lastOf(id)));
       throw error;
@@ -90,7 +99,7 @@ export class Uses {
   }
 }
 
-const BATCH = 500;
+const maxTouched = 500;
 
 interface Hold {
   count: number;

@@ -1,20 +1,21 @@
 import type Koa from 'koa';
 import bodyParser from 'koa-bodyparser';
 import { McpError } from '../errors.ts';
-import type { Awaitable } from '../protocol/awaitable.ts';
-import { andThen } from '../protocol/awaitable.ts';
 import { assertDepth } from '../protocol/jsonrpc.ts';
 
 const json = 'application/json';
 
+/** What zlib and Brotli call data that is malformed or cut off; running out of memory is not among them. */
+const decompressionFailure = /^(?:Z_(?:DATA|BUF)_ERROR|Z_NEED_DICT|ERR__ERROR_FORMAT_.*)$/u;
+
 /** Reads the JSON of a request's body. */
-export type ReadBody = (ctx: Koa.Context) => Awaitable<unknown>;
+export type ReadBody = (ctx: Koa.Context) => Promise<unknown>;
 
 /**
  * Makes a reader of JSON bodies. What a body parser of the host has read already is taken from `ctx.request.body`.
  *
- * The reader throws `McpError`: 415 another media type; 413 larger than `maxBodyBytes`; 400 and -32700 not JSON; 400 and -32600 nested too
- * deeply.
+ * The reader throws `McpError`: 415 another media type; 413 larger than `maxBodyBytes`; 400 and -32700 not JSON, or not compressed as
+ * `Content-Encoding` says; 400 and -32600 nested too deeply.
  *
  * @param maxBodyBytes Counted after inflation.
  */
@@ -23,21 +24,22 @@ export function bodyReader({ maxBodyBytes, maxDepth }: { maxBodyBytes: number; m
     enableTypes: ['json'],
     jsonLimit: `${maxBodyBytes}b`,
     strict: false,
-    onerror: error => {
+    onerror: (error, ctx) => {
+      // What is left of the body must be read, or the connection never gets to its next request.
+      ctx.req.unpipe();
+      ctx.req.resume();
       throw toMcpError(error, maxBodyBytes);
     },
   });
-  return ctx => {
+  return async ctx => {
     const { 'content-type': contentType = '' } = ctx.req.headers;
     if (contentType !== json && mediaTypeOf(contentType) !== json) {
       throw new McpError('InvalidRequest', 'Unsupported media type: send Content-Type: application/json', { status: 415 });
     }
-    const parsed = ctx.req.readableDidRead ? undefined : (parse(ctx, done) as Promise<void>);
-    return andThen(parsed, () => {
-      const body = readBody(ctx);
-      assertDepth(body, maxDepth);
-      return body;
-    });
+    if (!ctx.req.readableDidRead) await parse(ctx, done);
+    const body = readBody(ctx);
+    assertDepth(body, maxDepth);
+    return body;
   };
 }
 
@@ -54,11 +56,13 @@ function readBody(ctx: Koa.Context): unknown {
   }
 }
 
-function toMcpError(error: Error & { status?: number }, maxBodyBytes: number): Error {
+function toMcpError(error: Error & { status?: number; code?: string }, maxBodyBytes: number): Error {
   if (error.status === 413) {
     return new McpError('InvalidRequest', `The body is larger than ${maxBodyBytes} bytes`, { status: 413, cause: error });
   }
   if (error.status === 415) return new McpError('InvalidRequest', 'Unsupported Content-Encoding', { status: 415, cause: error });
+  if (decompressionFailure.test(error.code ?? ''))
+    return new McpError('ParseError', 'Parse error: the body cannot be decompressed as its Content-Encoding says', { cause: error });
   if (error instanceof SyntaxError || error.status === 400)
     return new McpError('ParseError', 'Parse error: the body is not JSON', { cause: error });
   return error;

@@ -1,11 +1,8 @@
 import Router from '@koa/router';
 import type Koa from 'koa';
 import { errorTable, McpError } from '../errors.ts';
-import type { Awaitable } from '../protocol/awaitable.ts';
-import { andThen, attempt } from '../protocol/awaitable.ts';
 import { isModern } from '../protocol/envelope.ts';
 import { errorText } from '../protocol/jsonrpc.ts';
-import { isUnreachable } from '../session/prisma-code.ts';
 import type { Environment } from './environment.ts';
 import type { GuardOptions } from './guard.ts';
 import { assertOrigin } from './guard.ts';
@@ -13,7 +10,7 @@ import { getHealth, getLive } from './health.ts';
 import { openSse, postSse } from './http-sse.ts';
 import type { Operators } from './operators.ts';
 import { endListedSession, getSessions } from './operators.ts';
-import { methodNotAllowed, respondJson } from './respond.ts';
+import { methodNotAllowed, respondJson, toMcpError } from './respond.ts';
 import { postStateless } from './stateless.ts';
 import { deleteSession, getStreamable, postStreamable } from './streamable.ts';
 
@@ -25,7 +22,7 @@ export interface EndpointOptions extends GuardOptions {
   readonly operators?: Operators | undefined;
 }
 
-type Serve = (environment: Environment, ctx: Koa.Context) => Awaitable<void>;
+type Serve = (environment: Environment, ctx: Koa.Context) => Promise<void>;
 
 /** The routes of one MCP endpoint, as middleware. Whatever is not theirs goes on to the host's. */
 export function endpoint(environment: Environment, options: EndpointOptions): Koa.Middleware {
@@ -41,17 +38,18 @@ export function endpoint(environment: Environment, options: EndpointOptions): Ko
       [`${base}/sessions/:id`]: { DELETE: (env, ctx) => endListedSession(env, ctx, operators) },
     }),
   };
-  const router = new Router();
+  const router = new Router({ sensitive: true });
   for (const [path, methods] of Object.entries(routes)) {
     const allow = Object.keys(methods).join(', ');
     const table = new Map(Object.entries(methods));
     router.all(path, routed => {
       const ctx = routed as unknown as Koa.Context;
-      return guarded(environment, ctx, options, () => {
-        if (environment.isClosing) throw unavailable(ctx, 'The server is shutting down; try again');
+      return guarded(environment, ctx, options, async () => {
+        environment.begin();
+        if (environment.isClosing) throw new McpError('InternalError', 'The server is shutting down; try again', { status: 503 });
         const method = table.get(ctx.method);
         if (method === undefined) throw methodNotAllowed(ctx, allow);
-        return method(environment, ctx);
+        await method(environment, ctx);
       });
     });
   }
@@ -65,40 +63,24 @@ export function endpoint(environment: Environment, options: EndpointOptions): Ko
   return router.routes() as unknown as Koa.Middleware;
 }
 
-function guarded(environment: Environment, ctx: Koa.Context, options: GuardOptions, serve: () => Awaitable<void>): Awaitable<void> {
-  const serveGuarded = () => {
+async function guarded(environment: Environment, ctx: Koa.Context, options: GuardOptions, serve: () => Promise<void>): Promise<void> {
+  try {
     assertOrigin(ctx, options);
-    return serve();
-  };
-  return attempt(serveGuarded, thrown => {
-    const error = McpError.isError(thrown) ? thrown : toMcpError(thrown, environment, ctx);
-    if (error === undefined) throw thrown;
+    await serve();
+  } catch (thrown) {
+    // The host threw an answer of its own, such as `ctx.throw(401)`.
+    if (!McpError.isError(thrown) && typeof (thrown as { status?: unknown } | null)?.status === 'number') throw thrown;
+    const error = toMcpError(thrown, unexposed => environment.report(unexposed, ctx), { status: 500 });
     respondJson(ctx, statusOf(error), errorText(undefined, error));
-  });
-}
-
-/** What a client is told of a failure that is not its own; `undefined` where the host threw an answer of its own (`ctx.throw(401)`). */
-function toMcpError(thrown: unknown, { report }: Environment, ctx: Koa.Context): McpError | undefined {
-  const { status } = (typeof thrown === 'object' && thrown !== null ? thrown : {}) as { status?: unknown };
-  if (typeof status === 'number') return undefined;
-  const ref = report(thrown, ctx);
-  if (isUnreachable(thrown)) return unavailable(ctx, `The database does not answer; try again (ref ${ref})`);
-  return new McpError('InternalError', `Internal error (ref ${ref})`, { status: 500 });
-}
-
-/** The session is not lost: another process, or this one a little later, serves it. */
-function unavailable(ctx: Koa.Context, message: string): McpError {
-  ctx.set('Retry-After', '1');
-  return new McpError('InternalError', message, { status: 503 });
+  }
 }
 
 /** One URL for both eras: which one a message belongs to says its body. */
-function post(environment: Environment, ctx: Koa.Context): Awaitable<void> {
-  return andThen(environment.readBody(ctx), body => {
-    const version = ctx.req.headers['mcp-protocol-version'];
-    const serve = isModern(body, typeof version === 'string' ? version : undefined) ? postStateless : postStreamable;
-    return serve(environment, ctx, body);
-  });
+async function post(environment: Environment, ctx: Koa.Context): Promise<void> {
+  const body = await environment.readBody(ctx);
+  const version = ctx.req.headers['mcp-protocol-version'];
+  const serve = isModern(body, typeof version === 'string' ? version : undefined) ? postStateless : postStreamable;
+  await serve(environment, ctx, body);
 }
 
 /** The URL of the older transport takes both kinds of POST: clients are pointed at it with either. */

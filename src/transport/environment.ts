@@ -1,41 +1,51 @@
 import type Koa from 'koa';
+import type { Tail } from '../delivery/tail.ts';
 import type { Server } from '../protocol/call.ts';
 import type { McpContext } from '../protocol/context.ts';
 import type { CallContext } from '../protocol/definitions.ts';
 import type { Continuations } from '../session/continuations.ts';
 import type { Sessions } from '../session/sessions.ts';
-import type { Announcements } from './announcements.ts';
 import type { ReadBody } from './body.ts';
+import type { CallMailboxes } from './call-mail.ts';
+import type { CallStreams } from './call-stream.ts';
 import type { Calls } from './calls.ts';
+import type { Streams } from './event-stream.ts';
 import type { Health } from './health.ts';
-import type { Inbounds } from './inbound.ts';
 import type { Listeners } from './listeners.ts';
-import type { ReplayStreams } from './replay-streams.ts';
 import type { Requests } from './requests.ts';
-import type { StandaloneStreams } from './standalone.ts';
-import type { Streams } from './streams.ts';
+import type { SessionStreams } from './session-stream.ts';
+import type { SseRelay } from './sse-relay.ts';
 
 /** What all transports of one endpoint share. */
 export interface Environment {
   readonly server: Server;
+  /** The run of this process. */
+  readonly node: string;
+  /** Its name for people. */
+  readonly nodeName: string;
   readonly sessions: Sessions;
   readonly continuations: Continuations;
-  readonly announcements: Announcements;
+  readonly tail: Tail;
   readonly calls: Calls;
+  readonly callMail: CallMailboxes;
+  readonly callStreams: CallStreams;
   readonly health: Health;
-  readonly inbounds: Inbounds;
   readonly listeners: Listeners;
-  readonly replays: ReplayStreams;
+  readonly relay: SseRelay;
   readonly requests: Requests;
-  readonly standalone: StandaloneStreams;
+  readonly sessionStreams: SessionStreams;
   readonly streams: Streams;
   readonly readBody: ReadBody;
   readonly maxBatch: number;
+  /** To be called when a request of this endpoint arrives: what is needed from the first one on begins in the background. */
+  readonly begin: () => void;
   /** Whether the service is ending: nothing new is taken. */
   isClosing: boolean;
   /** Who is calling; `null` is a guest. */
-  readonly principal: (ctx: Koa.Context) => string | null | Promise<string | null>;
+  readonly principal: (ctx: Koa.Context) => Promise<string | null>;
   readonly createContext: (ctx: Koa.Context, mcp: McpContext) => CallContext;
   /** Takes an error that no client is shown; answers with a reference to quote. */
   readonly report: (error: unknown, ctx: Koa.Context) => string;
+  /** Tells the stream of a session, wherever it is, what the session now wants to hear of, or no longer does. */
+  readonly setSubscribed: (sessionId: string, uri: string, isSubscribed: boolean) => Promise<void>;
 }

@@ -86,6 +86,82 @@ export class EventStream extends Readable {
   }
 }
 
+/** What open streams may cost. */
+export interface StreamLimits {
+  /** Bytes waiting for a slow reader; past them its stream is destroyed. */
+  readonly maxStreamBufferBytes: number;
+  /** Milliseconds between comments on an idle stream. */
+  readonly heartbeatMs: number;
+  /** Streams that a session has asked for with GET, in this process; one more ends the oldest. */
+  readonly maxStreams: number;
+}
+
+/** The open streams of this process. One timer serves the heartbeats of all. */
+export class Streams {
+  readonly #all = new Set<EventStream>();
+  readonly #bySession = new Map<string, Set<EventStream>>();
+  readonly #limits: StreamLimits;
+  #timer: NodeJS.Timeout | undefined;
+  #isCut = false;
+
+  constructor(limits: StreamLimits) {
+    this.#limits = limits;
+  }
+
+  /** Opens a stream that answers a request. */
+  open(): EventStream {
+    const stream = new EventStream(this.#limits.maxStreamBufferBytes);
+    this.#all.add(stream);
+    stream.once('close', () => {
+      this.#all.delete(stream);
+      if (this.#all.size === 0) this.#stop();
+    });
+    if (this.#isCut) stream.end();
+    else
+      this.#timer ??= setInterval(() => {
+        for (const open of this.#all) open.comment();
+      }, this.#limits.heartbeatMs).unref();
+    return stream;
+  }
+
+  /** Opens a stream that a session asked for with GET. */
+  openGet(sessionId: string): EventStream {
+    const stream = this.open();
+    const streams = this.#bySession.get(sessionId) ?? new Set();
+    this.#bySession.set(sessionId, streams.add(stream));
+    stream.once('close', () => {
+      streams.delete(stream);
+      if (streams.size === 0 && this.#bySession.get(sessionId) === streams) this.#bySession.delete(sessionId);
+    });
+    // One that has ended stays until its client has read it to its end.
+    const open = [...streams].filter(({ isOpen }) => isOpen);
+    if (open.length > this.#limits.maxStreams) open[0]?.end();
+    return stream;
+  }
+
+  /** Ends all streams, and waits until what was sent on them has gone out; those not read to their end by `deadlineMs` are cut. */
+  async close(deadlineMs: number): Promise<void> {
+    const streams = [...this.#all];
+    const closed = streams.map(stream => new Promise(resolve => stream.once('close', resolve)));
+    for (const stream of streams) stream.end();
+    const timer = setTimeout(() => this.cut(), deadlineMs);
+    await Promise.all(closed);
+    clearTimeout(timer);
+    this.#stop();
+  }
+
+  /** Cuts all streams at once; one that is opened later ends at once. */
+  cut(): void {
+    this.#isCut = true;
+    for (const stream of this.#all) stream.destroy();
+  }
+
+  #stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+}
+
 /** How Node says that the other end of a connection is gone. */
 const goneCodes: ReadonlySet<unknown> = new Set(['ERR_STREAM_PREMATURE_CLOSE', 'ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT']);
 

@@ -1,5 +1,4 @@
 import type Koa from 'koa';
-import type { Awaitable } from '../protocol/awaitable.ts';
 import type { Outlet } from '../protocol/call.ts';
 import type { EventStream } from './event-stream.ts';
 import { respondStream } from './event-stream.ts';
@@ -50,6 +49,10 @@ export class Exchange implements Outlet {
     return this.#options.acceptsStream && this.#open().send(message);
   }
 
+  get isSilent(): boolean {
+    return this.#stream === undefined && !this.#options.isBatch;
+  }
+
   disconnect(retryMs: number): void {
     if (this.#options.acceptsStream) this.#open().disconnect?.(retryMs);
   }
@@ -64,14 +67,13 @@ export class Exchange implements Outlet {
   /**
    * Settles as soon as the kind of answer is known: when the first message is sent, or `served` is done.
    *
-   * @param served Settles when all responses are given; must not reject.
+   * @param served Settles when all responses are given. Rejects only while nothing was sent.
    */
-  answer(served: Awaitable<unknown>): Awaitable<Answer> {
-    if (!(served instanceof Promise)) return this.#finish();
-    return new Promise(resolve => {
+  answer(served: Promise<unknown>): Promise<Answer> {
+    return new Promise((resolve, reject) => {
       this.#answered = resolve;
       if (this.#stream !== undefined) resolve({ kind: 'stream', stream: this.#stream.body });
-      void served.then(() => resolve(this.#finish()));
+      served.then(() => resolve(this.#finish()), reject);
     });
   }
 

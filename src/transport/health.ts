@@ -2,7 +2,7 @@ import type Koa from 'koa';
 import { respondJson } from './respond.ts';
 
 /** What may be missing for a process to serve. */
-export type Unavailable = 'closing' | 'database' | 'bus';
+export type Unavailable = 'closing' | 'database';
 
 /** What `Health` needs. */
 export interface HealthOptions {
@@ -32,13 +32,18 @@ export class Health {
 
   /** What is missing; empty if this process is ready. */
   async check(): Promise<Unavailable[]> {
-    const { bus, isClosing, cacheMs } = this.#options;
+    const { isClosing, cacheMs } = this.#options;
     if (isClosing()) return ['closing'];
     if (performance.now() - this.#checkedAt >= cacheMs) {
       this.#checking ??= this.#check();
       await this.#checking;
     }
-    return [...(this.#isAnswering ? [] : ['database' as const]), ...(bus.ready ? [] : ['bus' as const])];
+    return this.#isAnswering ? [] : ['database'];
+  }
+
+  /** Whether wake-ups arrive. Without them this process serves all the same, by looking, so that a lost bus takes no process out of service. */
+  get isWoken(): boolean {
+    return this.#options.bus.ready;
   }
 
   async #check(): Promise<void> {
@@ -73,10 +78,13 @@ export class Health {
   }
 }
 
-/** GET or HEAD: 200 `{"status":"ok"}`, or 503 with the names of what is missing. Nothing else is given away, so nobody is asked who they are. */
+/**
+ * GET or HEAD: 200 `{"status":"ok"}`, with `"slow":["bus"]` while wake-ups do not arrive; or 503 with the names of what is missing. Nothing else is
+ * given away, so nobody is asked who they are.
+ */
 export async function getHealth(health: Health, ctx: Koa.Context): Promise<void> {
   const missing = await health.check();
-  if (missing.length === 0) return getLive(ctx);
+  if (missing.length === 0) return answer(ctx, 200, { status: 'ok', ...(!health.isWoken && { slow: ['bus'] }) });
   ctx.set('Retry-After', '1');
   answer(ctx, 503, { status: 'unavailable', missing });
 }

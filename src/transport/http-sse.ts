@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type Koa from 'koa';
 import { McpError } from '../errors.ts';
 import type { Outlet } from '../protocol/call.ts';
@@ -6,16 +5,13 @@ import type { JsonRpcRequest, RequestId } from '../protocol/jsonrpc.ts';
 import { errorText, parseMessage, resultText } from '../protocol/jsonrpc.ts';
 import { initializeResult, parseInitialize } from '../protocol/lifecycle.ts';
 import { findRevision, oldest } from '../protocol/revisions.ts';
-import type { Session } from '../session/store.ts';
+import type { Session } from '../store/store.ts';
 import type { Environment } from './environment.ts';
 import { respondStream } from './event-stream.ts';
-import { acceptedText } from './remote-calls.ts';
-import { negotiateAnswer, notAcceptable, respondAccepted } from './respond.ts';
+import { negotiateAnswer, notAcceptable, respondAccepted, toMcpError } from './respond.ts';
 import { serveRequest, takeNotification, takeResponse } from './serve.ts';
-import type { Taker } from './taker.ts';
-
-/** A request that is answered within this time, in milliseconds, needs no row that says it was accepted. */
-const quickMs = 10;
+import { newConnectionName } from './session-stream.ts';
+import type { RelayedRequest } from './sse-relay.ts';
 
 /**
  * GET of the HTTP+SSE transport (2024-11-05): opens a session whose stream carries every message of the server.
@@ -27,32 +23,44 @@ const quickMs = 10;
  */
 export async function openSse(environment: Environment, ctx: Koa.Context, messagesPath: string): Promise<void> {
   if (!negotiateAnswer(ctx).acceptsStream) throw notAcceptable('text/event-stream');
-  const { sessions, streams, standalone } = environment;
+  const { sessions, streams, relay } = environment;
   const principal = await environment.principal(ctx);
-  await environment.announcements.listen();
   // Until `initialize` says more. Clients that reconnect go on without one, and the newer of them repeat what they had agreed on.
   const clientInfo = { name: 'unknown', version: '0' };
   const version = findRevision(ctx.req.headers['mcp-protocol-version']);
   const revision = version?.era === 'legacy' ? version : oldest;
-  const session = await sessions.open({ transport: 'sse', revision: revision.id, principal, clientInfo, capabilities: {} });
-  const release = sessions.retain(session.id);
-  const stream = streams.open();
-  stream.once('close', () => {
-    release();
-    // The stream is the session: without it no answer can reach the client.
-    sessions.end(session.id, 'stream').catch((error: unknown) => environment.report(error, ctx));
-  });
-  if (ctx.res.destroyed) stream.destroy();
-  stream.event('endpoint', `${prefixOf(ctx)}${messagesPath}?sessionId=${session.id}`);
-  ctx.set('Mcp-Session-Id', session.id);
-  await standalone.openSse(session.id, stream);
-  respondStream(ctx, stream);
+  const connection = newConnectionName(environment);
+  const releasePreparation = await relay.prepare();
+  try {
+    const session = await sessions.open({
+      transport: 'sse',
+      revision: revision.id,
+      principal,
+      clientInfo,
+      capabilities: {},
+      connection,
+    });
+    const stream = streams.open();
+    const release = sessions.retain(session.id);
+    stream.once('close', () => {
+      release();
+      // The stream is the session: without it no answer can reach the client.
+      sessions.end(session.id, 'stream').catch((error: unknown) => environment.report(error, ctx));
+    });
+    relay.open(session.id, stream);
+    if (ctx.res.destroyed) stream.destroy();
+    stream.event('endpoint', `${prefixOf(ctx)}${messagesPath}?sessionId=${session.id}`);
+    ctx.set('Mcp-Session-Id', session.id);
+    respondStream(ctx, stream);
+  } finally {
+    releasePreparation();
+  }
 }
 
 /**
- * POST of the HTTP+SSE transport: takes one message with 202; whatever there is to answer goes on the stream, wherever that is.
+ * POST of the HTTP+SSE transport: takes one message with 202; the answer goes on the stream, whichever process has it.
  *
- * @throws {McpError} 400 no session id, or no message; 404 unknown session; 409 a session whose stream is gone.
+ * @throws {McpError} 400 no session id, or no message; 404 unknown session; 409 the process with the stream has died.
  */
 export async function postSse(environment: Environment, ctx: Koa.Context, id: string | undefined): Promise<void> {
   if (id === undefined)
@@ -66,61 +74,65 @@ export async function postSse(environment: Environment, ctx: Koa.Context, id: st
     });
   }
   const message = parseMessage(await environment.readBody(ctx));
-  // Acknowledged before it is served: clients wait for this before they send the next, a cancellation for instance.
-  respondAccepted(ctx);
   switch (message.kind) {
     case 'notification':
-      return takeNotification(environment, session, message.message);
+      await takeNotification(environment, session, message.message);
+      break;
     case 'response':
-      return takeResponse(environment, session, message.message);
+      await takeResponse(environment, session, message.message);
+      break;
     case 'request': {
-      const taker = environment.standalone.takerOf(session.id);
-      const served = serve(environment, ctx, session, message.message).catch((error: unknown) => void environment.report(error, ctx));
-      if (taker !== undefined) await accept(environment, session, message.message.id, { served, taker });
+      const request = message.message;
+      const relayed = environment.relay.has(id) ? undefined : await accept(environment, session, request.id);
+      // Acknowledged before it is answered: clients wait for that before they send the next message, a cancellation for instance.
+      serve(environment, ctx, session, request, relayed).catch((error: unknown) => environment.report(error, ctx));
     }
+  }
+  respondAccepted(ctx);
+}
+
+/** @throws As `SseRelay.accept`. A session whose stream is gone ends. */
+async function accept({ relay, sessions, tail }: Environment, session: Session, id: RequestId): Promise<RelayedRequest> {
+  // No call runs before: one that is acknowledged must not fail for that.
+  await tail.start();
+  try {
+    return await relay.accept(session, id);
+  } catch (error) {
+    if (McpError.isError(error) && error.status === 409) await sessions.end(session.id, 'stream');
+    throw error;
   }
 }
 
-/** @returns The position of the response, where that is a row. */
-async function serve(environment: Environment, ctx: Koa.Context, session: Session, request: JsonRpcRequest): Promise<number | undefined> {
-  const { standalone } = environment;
-  const send = async (text: string): Promise<number | undefined> =>
-    standalone.sendHere(session.id, text) ? undefined : standalone.send(session.id, text);
+/** Serves a request whose response goes on the stream here, or through `relayed` on that of another process. */
+async function serve(
+  environment: Environment,
+  ctx: Koa.Context,
+  session: Session,
+  request: JsonRpcRequest,
+  relayed: RelayedRequest | undefined,
+): Promise<void> {
+  const { relay } = environment;
   const outlet: Outlet = {
     send: message => {
-      send(message).catch((error: unknown) => environment.report(error, ctx));
+      if (relayed === undefined) return relay.sendHere(session.id, message);
+      relayed.send(message);
       return true;
     },
   };
-  const response =
-    request.method === 'initialize'
-      ? await initialize(environment, session, request)
-      : await serveRequest(environment, ctx, session, request, outlet);
-  return response === undefined ? undefined : send(response);
-}
-
-/**
- * Acknowledges a request whose response goes through another process once it cannot get lost: that process has taken its response, or the
- * row that says it was accepted here.
- *
- * @throws {McpError} 409 if no process holds the stream.
- */
-async function accept(
-  { standalone }: Environment,
-  session: Session,
-  id: RequestId,
-  { served, taker }: { served: Promise<number | undefined>; taker: Taker },
-): Promise<void> {
+  let response: string | undefined;
   try {
-    const quick = await Promise.race([served.then(position => ({ position })), delay(quickMs)]);
-    const position = quick === undefined ? await standalone.send(session.id, acceptedText(id)) : quick.position;
-    if (position === undefined || (await taker.hasTaken(position))) return;
-  } finally {
-    taker.stop();
+    response =
+      request.method === 'initialize'
+        ? await initialize(environment, session, request)
+        : await serveRequest(environment, ctx, session, request, outlet);
+  } catch (error) {
+    response = errorText(
+      request.id,
+      toMcpError(error, unexposed => environment.report(unexposed, ctx)),
+    );
   }
-  const message =
-    'The stream of this session is gone, so no answer can reach its client; the request may have taken effect. Open the stream again';
-  throw new McpError('InvalidRequest', message, { status: 409 });
+  if (relayed !== undefined) await relayed.respond(response);
+  else if (response !== undefined) relay.sendHere(session.id, response);
 }
 
 async function initialize({ sessions, server }: Environment, session: Session, { id, params }: JsonRpcRequest): Promise<string> {
@@ -134,10 +146,13 @@ async function initialize({ sessions, server }: Environment, session: Session, {
   }
 }
 
+/** A path of RFC 3986 without empty segments, which could name another host, and without its trailing slashes. */
+const forwardedPrefix = /^((?:\/[\w.~!$&'()*+,;=:@%-]+)*)\/*$/u;
+
 /** What stands before the app's own paths in the URL that the client sees. */
 function prefixOf(ctx: Koa.Context): string {
-  const forwarded = ctx.app.proxy ? ctx.get('X-Forwarded-Prefix').replace(/\/+$/u, '') : '';
+  const forwarded = ctx.app.proxy ? (forwardedPrefix.exec(ctx.get('X-Forwarded-Prefix'))?.[1] ?? '') : '';
   const [original = ''] = ctx.originalUrl.split('?', 1);
   const mounted = original.endsWith(ctx.path) ? original.slice(0, original.length - ctx.path.length) : '';
-  return `${forwarded.startsWith('/') ? forwarded : ''}${mounted}`;
+  return forwarded + mounted;
 }

@@ -3,8 +3,7 @@ import type { RequestId } from '../protocol/jsonrpc.ts';
 import type { Registry } from '../protocol/registry.ts';
 import type { ListName, SubscriptionFilter } from '../protocol/subscriptions.ts';
 import { endedText, subscribedText, wantsList } from '../protocol/subscriptions.ts';
-import type { EventStream } from './event-stream.ts';
-import type { Streams } from './streams.ts';
+import type { EventStream, Streams } from './event-stream.ts';
 
 interface Listener {
   readonly id: RequestId;
@@ -60,6 +59,11 @@ export class Listeners {
   resourceUpdated(uri: string): void {
     for (const { id, uris, stream } of this.#open)
       if (uris.has(uri)) stream.send(subscribedText(id, 'notifications/resources/updated', { uri }));
+  }
+
+  /** Ends all without a word: their clients listen again, elsewhere. */
+  endAll(): void {
+    for (const { stream } of this.#open) stream.end();
   }
 
   /** Ends all, telling their clients. */

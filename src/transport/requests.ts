@@ -1,4 +1,4 @@
-import { newRequestId } from '../delivery/streams.ts';
+import { newRequestId } from '../delivery/stream-ids.ts';
 import { ToolError } from '../errors.ts';
 import type { Call, Outlet, Peer } from '../protocol/call.ts';
 import type { JsonObject } from '../protocol/definitions.ts';

@@ -1,43 +1,50 @@
 import type Koa from 'koa';
-import { isRequestIdOf } from '../delivery/streams.ts';
-import { McpError } from '../errors.ts';
-import type { Awaitable } from '../protocol/awaitable.ts';
-import { andThen, attempt, lastly } from '../protocol/awaitable.ts';
+import { isRequestIdOf } from '../delivery/stream-ids.ts';
+import { McpError, StoreUnavailable } from '../errors.ts';
 import type { Outlet, SessionPort } from '../protocol/call.ts';
 import { Call, Cancelled } from '../protocol/call.ts';
 import { dispatch } from '../protocol/dispatch.ts';
 import type { JsonRpcNotification, JsonRpcRequest, JsonRpcResponse } from '../protocol/jsonrpc.ts';
 import { errorText, isObject, isRequestId, resultText } from '../protocol/jsonrpc.ts';
 import { assumedRevision, findRevision } from '../protocol/revisions.ts';
-import type { Sessions } from '../session/sessions.ts';
-import type { Session } from '../session/store.ts';
+import type { Session } from '../store/store.ts';
 import type { Environment } from './environment.ts';
+import { toMcpError } from './respond.ts';
 
 /**
  * Serves one request of a session, whatever transport it came by.
  *
  * @returns The response, already JSON; `undefined` if the call was cancelled and nobody waits for one.
+ * @throws {StoreUnavailable} The database does not answer, and the outlet has said nothing yet. @throws {McpError} 503 This process is closing,
+ * and nothing was done yet.
  */
-export function serveRequest(
+export async function serveRequest(
   environment: Environment,
   ctx: Koa.Context,
   session: Session,
   request: JsonRpcRequest,
   outlet: Outlet,
-): Awaitable<string | undefined> {
+): Promise<string | undefined> {
   const { id, method, params } = request;
-  const serve = () => {
+  let finish: (() => void) | undefined;
+  try {
+    // Answers, cancellations and clients that come back reach a call by the log: one that ran before it is read would miss them.
+    await environment.tail.start();
     const call = createCall(environment, ctx, session, request, outlet);
-    const finish = environment.calls.start(call);
-    return lastly(() => andThen(dispatch(call, method, params), result => resultText(id, result)), finish);
-  };
-  return attempt(serve, error => {
+    finish = environment.calls.start(call);
+    return resultText(id, await dispatch(call, method, params));
+  } catch (error) {
     if (error instanceof Cancelled) return undefined;
+    const isRefused = McpError.isError(error) && error.status === 503 && finish === undefined;
+    // Where nothing was said yet, the whole request is answered 503.
+    if ((StoreUnavailable.isError(error) || isRefused) && outlet.isSilent) throw error;
     return errorText(
       id,
-      McpError.isError(error) ? error : new McpError('InternalError', `Internal error (ref ${environment.report(error, ctx)})`),
+      toMcpError(error, unexposed => environment.report(unexposed, ctx)),
     );
-  });
+  } finally {
+    finish?.();
+  }
 }
 
 /**
@@ -46,7 +53,7 @@ export function serveRequest(
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/utilities/cancellation
  */
 export async function takeNotification(
-  { sessions, calls, inbounds }: Environment,
+  { sessions, calls, callMail }: Environment,
   session: Session,
   { method, params }: JsonRpcNotification,
 ): Promise<void> {
@@ -56,14 +63,14 @@ export async function takeNotification(
     const reason = typeof given === 'string' ? given : undefined;
     // The call may run in another process.
     if (isRequestId(requestId) && !calls.cancel(session.id, requestId, { reason }))
-      await inbounds.send(session.id, { kind: 'cancel', requestId, reason });
+      await callMail.send(session.id, { cancel: requestId, reason });
   }
 }
 
 /** Takes a client's answer to a request of the server, whichever process asked. One that nobody waits for is dropped. */
-export async function takeResponse({ requests, inbounds }: Environment, session: Session, message: JsonRpcResponse): Promise<void> {
+export async function takeResponse({ requests, callMail }: Environment, session: Session, message: JsonRpcResponse): Promise<void> {
   if (requests.settle(session.id, message) || !isRequestIdOf(session.id, message.id)) return;
-  await inbounds.send(session.id, { kind: 'response', message });
+  await callMail.send(session.id, { answer: message });
 }
 
 function createCall(environment: Environment, ctx: Koa.Context, session: Session, { id, params }: JsonRpcRequest, outlet: Outlet): Call {
@@ -73,7 +80,7 @@ function createCall(environment: Environment, ctx: Koa.Context, session: Session
     revision: findRevision(session.revision) ?? assumedRevision,
     id,
     meta: isObject(meta) ? meta : undefined,
-    session: sessionPort(environment.sessions, session),
+    session: sessionPort(environment, session),
     logLevel: session.logLevel ?? 'debug',
     peer: environment.requests.peer(session.id, outlet),
     principal: session.principal ?? undefined,
@@ -84,11 +91,16 @@ function createCall(environment: Environment, ctx: Koa.Context, session: Session
   });
 }
 
-function sessionPort(sessions: Sessions, { id }: Session): SessionPort {
+function sessionPort({ sessions, setSubscribed }: Environment, { id }: Session): SessionPort {
   return {
     id,
     setLogLevel: async level => void (await sessions.update(id, { logLevel: level })),
-    subscribe: async uri => void (await sessions.subscribe(id, uri)),
-    unsubscribe: uri => sessions.unsubscribe(id, uri),
+    subscribe: async uri => {
+      if (await sessions.subscribe(id, uri)) await setSubscribed(id, uri, true);
+    },
+    unsubscribe: async uri => {
+      await sessions.unsubscribe(id, uri);
+      await setSubscribed(id, uri, false);
+    },
   };
 }

@@ -1,43 +1,56 @@
 import type { Bus } from '../bus/bus.ts';
 import { EventLog } from '../delivery/event-log.ts';
-import { notificationText } from '../protocol/jsonrpc.ts';
+import type { Broadcast, CallMail } from '../delivery/messages.ts';
+import { encodeStreamMail, parseBroadcast, parseNodeMail } from '../delivery/messages.ts';
+import { Nodes } from '../delivery/nodes.ts';
+import type { Position } from '../delivery/position.ts';
+import { encodePosition } from '../delivery/position.ts';
+import { EVERYBODY, newNodeId, nodeMailOf, sessionStreamOf } from '../delivery/stream-ids.ts';
+import { Tail } from '../delivery/tail.ts';
 import type { Registry } from '../protocol/registry.ts';
 import type { ListName } from '../protocol/subscriptions.ts';
 import { Continuations } from '../session/continuations.ts';
-import { LOG } from '../session/events.ts';
 import type { Lifecycle } from '../session/lifecycle.ts';
 import type { SessionsOptions } from '../session/sessions.ts';
 import { Sessions } from '../session/sessions.ts';
-import type { Store } from '../session/store.ts';
-import type { Announcement } from './announcements.ts';
-import { Announcements } from './announcements.ts';
+import { bounded } from '../store/outage.ts';
+import type { Store } from '../store/store.ts';
+import { doneWithin } from '../timing.ts';
 import { bodyReader } from './body.ts';
+import { CallMailboxes } from './call-mail.ts';
+import { CallStreams } from './call-stream.ts';
 import { Calls } from './calls.ts';
 import type { Environment } from './environment.ts';
+import { Streams } from './event-stream.ts';
 import { Health } from './health.ts';
-import type { Inbound } from './inbound.ts';
-import { Inbounds } from './inbound.ts';
 import { Listeners } from './listeners.ts';
-import { ReplayStreams } from './replay-streams.ts';
 import { Requests } from './requests.ts';
-import { StandaloneStreams } from './standalone.ts';
-import { Streams } from './streams.ts';
+import { SessionStreams } from './session-stream.ts';
+import { SseRelay } from './sse-relay.ts';
 
-/** How long streams have at least to send what was said on them, when running calls took all the time there was. */
-const lastWordsMs = 500;
-/** How long clients wait before they come back after this process has closed. */
-const retryMs = 1000;
-/** Sessions of one page when all are told something. */
-const pageSize = 500;
+/** Of the time that `close()` has, the share that running calls get; the rest is for streams and rows. */
+const callsShare = 0.7;
+/** Milliseconds a client waits before it comes back to another process. */
+const clientRetryMs = 1000;
+/** Milliseconds between the ends of two streams while a process is drained. */
+const drainPauseMs = 5;
+/** Milliseconds between looks for calls that have ended while a process is drained. */
+const drainLookMs = 100;
+/** Milliseconds in which another process writes down that it has accepted a request. */
+const acceptMs = 1000;
 
 /** What a service is made of. */
 export interface ServiceOptions extends Pick<Environment, 'principal' | 'createContext' | 'report'> {
   readonly registry: Registry;
   readonly store: Store;
   readonly bus: Bus;
-  /** Name of this process. */
-  readonly node: string;
-  readonly sessions: Omit<SessionsOptions, 'store' | 'onError' | 'lifecycle' | 'tellOthers'> & { continuationMs: number; lookMs: number };
+  /** Name of this process, for people. */
+  readonly nodeName: string;
+  readonly sessions: Omit<SessionsOptions, 'store' | 'onError' | 'lifecycle' | 'tellOthers' | 'position'> & {
+    continuationMs: number;
+    lookMs: number;
+    deadMs: number;
+  };
   readonly limits: Environment['server']['limits'] & {
     maxBodyBytes: number;
     maxDepth: number;
@@ -51,8 +64,11 @@ export interface ServiceOptions extends Pick<Environment, 'principal' | 'createC
     maxEvents: number;
     maxEventBytes: number;
     replayMs: number;
+    storeMs: number;
   };
   readonly lifecycle: Lifecycle | undefined;
+  /** Called with the first request. */
+  readonly onFirstRequest: () => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -61,128 +77,189 @@ export interface Service {
   readonly environment: Environment;
   readonly listChanged: (list: ListName) => Promise<void>;
   readonly resourceUpdated: (uri: string) => Promise<void>;
+  readonly drain: (deadlineMs: number) => Promise<void>;
   readonly close: (deadlineMs: number) => Promise<void>;
 }
 
 /** Opens the service of an endpoint. */
 export function openService(options: ServiceOptions): Service {
-  const { store, limits, node, onError, lifecycle, registry } = options;
-  const { continuationMs, lookMs, ...sessionsOptions } = options.sessions;
-  const log = new EventLog({ ...limits, store, bus: options.bus, lookMs, onError });
-  const announcements = new Announcements({ log, take: takeAnnouncement });
+  const { limits, nodeName, onError, lifecycle, registry, bus } = options;
+  const { continuationMs, lookMs, deadMs, ...sessionsOptions } = options.sessions;
+  const store = bounded(options.store, limits.storeMs);
+  const node = newNodeId();
+  const log = new EventLog({ ...limits, store, bus, node, lookMs, onError });
+  const tail = new Tail({ store, bus, lookMs, deadMs, onError });
+  const nodes = new Nodes({ store, node, deadMs, onError, ask: askToBeat });
+  const shared = { ...limits, store, log, tail, nodes, node, nodeName, lookMs, retryMs: clientRetryMs, onError };
   const sessions = new Sessions({
     ...sessionsOptions,
     store,
     onError,
     lifecycle,
+    position: async id => {
+      await tail.start();
+      return encodePosition(id, tail.position);
+    },
     tellOthers: (id, what) => {
-      announcements.announce(what === 'ended' ? { ended: id } : { changed: id }).catch(onError);
+      tell(what === 'ended' ? { ended: id } : { changed: id }).catch(onError);
     },
   });
-  const inbounds = new Inbounds({ log, lookMs, take: takeInbound });
+  const continuations = new Continuations({ store, continuationMs, onError });
   const streams = new Streams(limits);
-  const standalone = new StandaloneStreams({ ...limits, log, store, inbounds, lookMs, node, onError });
-  const replays = new ReplayStreams({ ...limits, log, inbounds, onError });
-  const requests = new Requests({ ...limits, watch: id => inbounds.watch(id) });
-  const calls = new Calls({ ...limits, retain, onRefused });
-  const listeners = new Listeners({ ...limits, streams, registry, hold: () => log.hold() });
+  const callMail = new CallMailboxes({ ...shared, take: takeCallMail });
+  const sessionStreams = new SessionStreams({ ...shared, streams });
+  const callStreams = new CallStreams(shared);
+  const relay = new SseRelay(shared);
+  const requests = new Requests({ ...limits, watch: id => callMail.open(id) });
+  const calls = new Calls({ ...limits, retain, onRefused, position: () => tail.position });
+  const listeners = new Listeners({ ...limits, streams, registry, hold: () => tail.hold() });
+  let isDraining = false;
+  let hasBegun = false;
   const environment: Environment = {
     server: { registry, limits },
+    node,
+    nodeName,
     sessions,
-    continuations: new Continuations({ store, continuationMs }),
-    announcements,
+    continuations,
+    tail,
     calls,
-    health: new Health({ query: () => store.last([LOG]), bus: options.bus, isClosing: () => environment.isClosing, onError }),
-    inbounds,
+    callMail,
+    callStreams,
+    health: new Health({ query: () => store.latest(1), bus, isClosing: () => isDraining || environment.isClosing, onError }),
     listeners,
-    replays,
+    relay,
     requests,
-    standalone,
+    sessionStreams,
     streams,
     readBody: bodyReader(limits),
     maxBatch: limits.maxBatch,
+    begin,
     isClosing: false,
     principal: options.principal,
     createContext: options.createContext,
     report: options.report,
+    setSubscribed,
   };
 
   sessions.onEnd(id => {
     calls.endSession(id);
-    standalone.endSession(id);
-    replays.endSession(id);
+    sessionStreams.endSession(id);
+    callStreams.endSession(id);
+    relay.endSession(id);
   });
+  tail.listen(EVERYBODY, ({ data }) => {
+    const broadcast = parseBroadcast(data);
+    if (broadcast !== undefined) takeBroadcast(broadcast);
+  });
+  tail.listen(nodeMailOf(node), ({ data }) => {
+    const mail = parseNodeMail(data);
+    if (mail === undefined) return;
+    if ('resume' in mail) callStreams.handOver(mail);
+    else nodes.beat().catch(() => undefined);
+  });
+  tail.onDeaf(() => {
+    sessionStreams.leaveAll(clientRetryMs, 0).catch(onError);
+    callStreams.endFollowing();
+    relay.endAll();
+    listeners.endAll();
+  });
+
+  function begin(): void {
+    if (!hasBegun) options.onFirstRequest();
+    hasBegun = true;
+    tail.begin();
+  }
 
   function onRefused({ session, principal }: { session: { readonly id: string } | undefined; principal: string | undefined }): void {
     if (session !== undefined) sessions.rejected(session.id, principal ?? null, 'limit');
   }
 
-  function retain(id: string): () => void {
-    const release = sessions.retain(id);
-    const unwatch = inbounds.watch(id);
-    inbounds.look(id);
+  function retain(id: string, since: Position): () => void {
+    const releases = [sessions.retain(id), callMail.open(id, since)];
     return () => {
-      release();
-      unwatch();
+      for (const release of releases) release();
     };
   }
 
-  function takeInbound(sessionId: string, inbound: Inbound, sentAt: number): boolean {
-    switch (inbound.kind) {
-      case 'response':
-        return requests.settle(sessionId, inbound.message);
-      case 'cancel':
-        return calls.cancel(sessionId, inbound.requestId, { reason: inbound.reason, sentAt });
-      case 'resume':
-        return replays.leave(inbound.stream);
-      case 'alive':
-        return calls.has(sessionId, inbound.requestId);
+  function askToBeat(other: string): Promise<void> {
+    return log.post({ stream: nodeMailOf(other), sessionId: null, data: JSON.stringify({ beat: true }) }, { withinMs: limits.storeMs });
+  }
+
+  function tell(broadcast: Broadcast): Promise<void> {
+    return log.post({ stream: EVERYBODY, sessionId: null, data: JSON.stringify(broadcast) });
+  }
+
+  async function setSubscribed(sessionId: string, uri: string, isSubscribed: boolean): Promise<void> {
+    // Through the log even where the stream is here, so that its order among what is told to everybody is that of the calls.
+    const data = encodeStreamMail(isSubscribed ? { subscribed: uri } : { unsubscribed: uri });
+    await log.post({ stream: sessionStreamOf(sessionId), sessionId, data }, { withinMs: limits.storeMs });
+  }
+
+  function takeCallMail(sessionId: string, mail: CallMail, eventId: number): void {
+    if ('answer' in mail) requests.settle(sessionId, mail.answer);
+    else calls.cancel(sessionId, mail.cancel, { reason: mail.reason, eventId });
+  }
+
+  function takeBroadcast(broadcast: Broadcast): void {
+    if ('ended' in broadcast) sessions.endedElsewhere(broadcast.ended);
+    else if ('changed' in broadcast) sessions.forget(broadcast.changed);
+    else if ('leaving' in broadcast) relay.leave(broadcast.leaving);
+    else if ('list' in broadcast) listeners.listChanged(broadcast.list);
+    else listeners.resourceUpdated(broadcast.uri);
+  }
+
+  /** Resolves once no other process accepts requests for the HTTP+SSE streams here, as far as that can be known in half the time. */
+  async function leaveRelay(deadlineMs: number): Promise<void> {
+    if (relay.size === 0) return;
+    tell({ leaving: node }).catch(onError);
+    await new Promise(resolve => setTimeout(resolve, Math.min(lookMs + acceptMs, deadlineMs / 2)));
+  }
+
+  async function drain(deadlineMs: number): Promise<void> {
+    isDraining = true;
+    const until = performance.now() + deadlineMs;
+    await Promise.all([sessionStreams.leaveAll(clientRetryMs, drainPauseMs), leaveRelay(deadlineMs)]);
+    for (;;) {
+      // What other processes have accepted may not be known here yet.
+      await doneWithin(until - performance.now(), tail.catchUp());
+      relay.endIdle(id => calls.has(id));
+      if ((calls.size === 0 && relay.size === 0) || performance.now() >= until) break;
+      await new Promise(resolve => setTimeout(resolve, drainLookMs));
     }
   }
 
-  function takeAnnouncement(announcement: Announcement): void {
-    if ('ended' in announcement) sessions.endedElsewhere(announcement.ended);
-    else if ('changed' in announcement) sessions.forget(announcement.changed);
-    else if ('list' in announcement) listeners.listChanged(announcement.list);
-    else listeners.resourceUpdated(announcement.uri);
-  }
-
-  /** Sends one message to all the sessions of all pages. */
-  async function tellSessions(message: string, readPage: (after: string | undefined) => Promise<string[]>): Promise<void> {
-    let after: string | undefined;
-    do {
-      const page = await log.persist(() => readPage(after));
-      await Promise.all(page.map(id => standalone.send(id, message)));
-      after = page.length < pageSize ? undefined : page.at(-1);
-    } while (after !== undefined);
+  /** In order: calls, streams, rows. Each step gets what is left of the time. */
+  async function closeInOrder(until: number): Promise<void> {
+    const leftMs = () => Math.max(0, until - performance.now());
+    await calls.drain(leftMs() * callsShare);
+    // Calls that have ended are about to answer.
+    await new Promise(setImmediate);
+    listeners.close();
+    callStreams.handOverAll();
+    await sessionStreams.leaveAll(clientRetryMs, 0);
+    await doneWithin(leftMs() * callsShare, tail.catchUp());
+    relay.endAll();
+    await streams.close(leftMs() * callsShare);
+    await sessionStreams.saved();
+    await Promise.all([sessions.close(), continuations.close()]);
+    await log.close(leftMs());
+    // What others wait for is a row by now.
+    await nodes.close();
   }
 
   return {
     environment,
-    async listChanged(list) {
-      const since = new Date(Date.now() - limits.replayMs);
-      await Promise.all([
-        announcements.announce({ list }),
-        tellSessions(notificationText(`notifications/${list}/list_changed`), after => store.reachable(since, after, pageSize)),
-      ]);
-    },
-    async resourceUpdated(uri) {
-      const message = notificationText('notifications/resources/updated', { uri });
-      await Promise.all([announcements.announce({ uri }), tellSessions(message, after => store.subscribedTo(uri, after, pageSize))]);
-    },
+    listChanged: list => tell({ list }),
+    resourceUpdated: uri => tell({ uri }),
+    drain,
     async close(deadlineMs) {
       environment.isClosing = true;
-      const startedAt = Date.now();
-      await calls.drain(deadlineMs);
-      // Calls that have ended are about to answer.
-      await new Promise(setImmediate);
-      listeners.close();
-      await replays.close();
-      standalone.close(retryMs);
-      await streams.close(Math.max(lastWordsMs, deadlineMs - (Date.now() - startedAt)));
-      announcements.stop();
-      await sessions.close();
-      await log.close();
+      await doneWithin(deadlineMs, closeInOrder(performance.now() + deadlineMs).catch(onError));
+      // What the deadline left over.
+      streams.cut();
+      callStreams.close();
+      tail.close();
+      await log.close(0);
     },
   };
 }

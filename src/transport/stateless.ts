@@ -1,7 +1,5 @@
 import type Koa from 'koa';
-import { errorTable, McpError } from '../errors.ts';
-import type { Awaitable } from '../protocol/awaitable.ts';
-import { andThen, attempt, lastly } from '../protocol/awaitable.ts';
+import { errorTable, McpError, StoreUnavailable } from '../errors.ts';
 import type { Outlet } from '../protocol/call.ts';
 import { Call, Cancelled } from '../protocol/call.ts';
 import type { JsonObject } from '../protocol/definitions.ts';
@@ -17,61 +15,61 @@ import { InputRequired, Replay } from '../protocol/replay.ts';
 import { mayRead } from '../protocol/resources.ts';
 import { finishResult } from '../protocol/result.ts';
 import { parseFilter } from '../protocol/subscriptions.ts';
-import type { ContinuedRequest } from '../session/continuations.ts';
+import type { ContinuedRequest, TakenContinuation } from '../session/continuations.ts';
 import type { Environment } from './environment.ts';
 import { respondStream } from './event-stream.ts';
 import { Exchange, respondAnswer } from './exchange.ts';
 import type { Accepts } from './respond.ts';
-import { negotiateAnswer, notAcceptable, respondAccepted, respondJson } from './respond.ts';
+import { negotiateAnswer, notAcceptable, respondAccepted, respondJson, toMcpError } from './respond.ts';
 
 /**
  * POST of the stateless era (2026-07-28): one request that says everything itself, or a notification, which has nothing to do.
  *
  * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http
  */
-export function postStateless(environment: Environment, ctx: Koa.Context, body: unknown): Awaitable<void> {
+export async function postStateless(environment: Environment, ctx: Koa.Context, body: unknown): Promise<void> {
   const accepts = negotiateAnswer(ctx);
   const parsed = parseMessage(body);
   if (parsed.kind === 'notification') return respondAccepted(ctx);
   if (parsed.kind === 'response')
     throw new McpError('InvalidRequest', 'Invalid request: the server asks nothing here, so there is nothing to answer');
   const request = parsed.message;
-  const serveRequest = () => {
+  try {
     const envelope = parseEnvelope(request, ctx.req.headers);
-    if (request.method !== 'subscriptions/listen') return answer(environment, ctx, request, envelope, accepts);
+    if (request.method !== 'subscriptions/listen') return await answer(environment, ctx, request, envelope, accepts);
     if (!accepts.acceptsStream) throw notAcceptable('text/event-stream');
-    return listen(environment, ctx, request, envelope);
-  };
-  return attempt(serveRequest, error => {
+    await listen(environment, ctx, request, envelope);
+  } catch (error) {
     if (!McpError.isError(error)) throw error;
     respondJson(ctx, statusOf(error), errorText(request.id, error));
-  });
+  }
 }
 
-function answer(
+async function answer(
   environment: Environment,
   ctx: Koa.Context,
   request: JsonRpcRequest,
   envelope: Envelope,
   { acceptsJson, acceptsStream }: Accepts,
-): Awaitable<void> {
+): Promise<void> {
   const { method, params = {} } = request;
-  return andThen(environment.principal(ctx), principal => {
-    const continued: ContinuedRequest = { principal, method, params };
-    return andThen(envelope.revision.inputRequired.has(method) ? readAnswers(environment, continued) : {}, answers => {
-      // Whoever has gone by now has cancelled.
-      if (ctx.res.closed) return;
-      const exchange = new Exchange({ acceptsJson, acceptsStream, isBatch: false, openStream: () => environment.streams.open() });
-      const call = createCall(environment, ctx, request, envelope, exchange, principal, answers);
-      let status = 200;
-      const served = andThen(serve(environment, call, request, continued, ctx), ({ text, error }) => {
-        if (error !== undefined) status = statusOf(error);
-        exchange.respond(text);
-      });
-      if (served instanceof Promise) cancelOnClose(ctx, call, served);
-      return andThen(exchange.answer(served), reply => respondAnswer(ctx, status, reply));
-    });
+  const principal = await environment.principal(ctx);
+  const continued: ContinuedRequest = { principal, method, params };
+  const { answers, taken } = envelope.revision.inputRequired.has(method) ? await resume(environment, continued) : newCall;
+  // Whoever has gone by now has cancelled.
+  if (ctx.res.closed) return taken?.giveBack();
+  const exchange = new Exchange({ acceptsJson, acceptsStream, isBatch: false, openStream: () => environment.streams.open() });
+  const call = createCall(environment, ctx, request, envelope, exchange, principal, answers);
+  let status = 200;
+  const served = serve(environment, call, request, continued, ctx).then(({ text, error, isUndone }) => {
+    if (error !== undefined) status = statusOf(error);
+    if (isUndone) taken?.giveBack();
+    else taken?.remove();
+    exchange.respond(text);
   });
+  cancelOnClose(ctx, call, served);
+  const reply = await exchange.answer(served);
+  respondAnswer(ctx, status, reply);
 }
 
 /** Closing the response is how a client cancels: there is nothing it could be told after that. */
@@ -85,64 +83,68 @@ function cancelOnClose(ctx: Koa.Context, call: Call, served: Promise<void>): voi
 interface Served {
   readonly text: string | undefined;
   readonly error?: McpError;
+  /** Whether the handler did not begin, or the database did not take its question. */
+  readonly isUndone?: boolean;
 }
 
-function serve(
+async function serve(
   environment: Environment,
   call: Call,
   request: JsonRpcRequest,
   continued: ContinuedRequest,
   ctx: Koa.Context,
-): Awaitable<Served> {
+): Promise<Served> {
   const { id, method, params } = request;
-  const dispatchCounted = () => {
-    const finish = environment.calls.start(call);
-    return lastly(
-      () =>
-        attempt(
-          () => dispatch(call, method, params),
-          thrown => suspend(environment, call, continued, thrown),
-        ),
-      finish,
-    );
-  };
-  return attempt(
-    () => {
-      const checked = method === 'tools/call' ? checkParamHeaders(call, params, ctx.req.headers) : undefined;
-      return andThen(andThen(checked, dispatchCounted), (result): Served => ({ text: resultText(id, result) }));
-    },
-    (thrown): Served => {
-      if (thrown instanceof Cancelled && ctx.res.closed) return { text: undefined };
-      const error = toMcpError(thrown, unexposed => environment.report(unexposed, ctx));
-      return { text: errorText(id, error), error };
-    },
-  );
+  let finish: (() => void) | undefined;
+  try {
+    if (method === 'tools/call') await checkParamHeaders(call, params, ctx.req.headers);
+    finish = environment.calls.start(call);
+    return { text: resultText(id, await dispatchOrSuspend(environment, call, continued)) };
+  } catch (thrown) {
+    if (thrown instanceof Cancelled && ctx.res.closed) return { text: undefined };
+    const error = toMcpError(thrown, unexposed => environment.report(unexposed, ctx));
+    return { text: errorText(id, error), error, isUndone: finish === undefined || StoreUnavailable.isError(thrown) };
+  } finally {
+    finish?.();
+  }
 }
 
-function toMcpError(thrown: unknown, report: (error: unknown) => string): McpError {
-  if (McpError.isError(thrown)) return thrown;
-  return new McpError('InternalError', `Internal error (ref ${report(thrown)})`);
+/** The result of a call; if it has asked its client something, that is what the result says. */
+async function dispatchOrSuspend(environment: Environment, call: Call, continued: ContinuedRequest): Promise<string> {
+  try {
+    return await dispatch(call, continued.method, continued.params);
+  } catch (thrown) {
+    if (!(thrown instanceof InputRequired)) throw thrown;
+    return suspend(environment, call, continued, thrown);
+  }
 }
 
-/** Ends a call that has asked its client something. @throws Whatever else ended it. */
-async function suspend({ continuations }: Environment, call: Call, continued: ContinuedRequest, thrown: unknown): Promise<string> {
-  if (!(thrown instanceof InputRequired)) throw thrown;
-  const { requests, answers } = thrown;
+async function suspend(
+  { continuations }: Environment,
+  call: Call,
+  continued: ContinuedRequest,
+  { requests, answers }: InputRequired,
+): Promise<string> {
   const requestState = await continuations.keep(continued, answers);
   return JSON.stringify(finishResult(call, continued.method, { resultType: 'input_required', inputRequests: requests, requestState }));
 }
 
-/** The answers a retry brings: those kept from earlier rounds and those of this one. @throws {McpError} -32602 */
-function readAnswers(environment: Environment, continued: ContinuedRequest): Awaitable<InputResponses> {
-  const { requestState, inputResponses } = continued.params;
-  return andThen(requestState === undefined ? {} : resume(environment, continued, requestState), kept =>
-    isObject(inputResponses) ? ({ ...kept, ...inputResponses } as InputResponses) : kept,
-  );
+/** What a request has to go on with. */
+interface Resumed {
+  /** Those kept from earlier rounds and those of this one. */
+  readonly answers: InputResponses;
+  readonly taken?: TakenContinuation;
 }
 
-async function resume({ continuations }: Environment, continued: ContinuedRequest, requestState: unknown): Promise<InputResponses> {
-  const kept = typeof requestState === 'string' ? await continuations.resume(requestState, continued) : undefined;
-  if (kept !== undefined) return kept;
+const newCall: Resumed = { answers: {} };
+
+/** @throws {McpError} -32602 there is nothing behind its `requestState`. @throws {StoreUnavailable} */
+async function resume({ continuations }: Environment, continued: ContinuedRequest): Promise<Resumed> {
+  const { requestState, inputResponses } = continued.params;
+  const given = isObject(inputResponses) ? (inputResponses as InputResponses) : {};
+  if (requestState === undefined) return { answers: given };
+  const taken = typeof requestState === 'string' ? await continuations.resume(requestState, continued) : undefined;
+  if (taken !== undefined) return { answers: { ...taken.answers, ...given }, taken };
   throw new McpError(
     'InvalidParams',
     'Invalid params: `requestState` is unknown, used, expired or of another request; send the request without it',
@@ -157,7 +159,7 @@ async function listen(environment: Environment, ctx: Koa.Context, request: JsonR
     const call = createCall(environment, ctx, request, envelope, { send: () => false }, principal, {});
     for (const uri of uris) if (await mayRead(call, uri)) readable.push(uri);
   }
-  await environment.announcements.listen();
+  await environment.tail.start();
   if (ctx.res.closed) return;
   respondStream(
     ctx,
@@ -191,15 +193,13 @@ function createCall(
 }
 
 /** A tool that this caller may not use is unknown, whatever its headers. */
-function checkParamHeaders(call: Call, params: JsonObject | undefined, headers: Headers): Awaitable<void> {
+async function checkParamHeaders(call: Call, params: JsonObject | undefined, headers: Headers): Promise<void> {
   const { tools, paramHeaders } = call.server.registry;
   const name = params?.['name'];
   const mirrored = typeof name === 'string' ? paramHeaders.get(name) : undefined;
   const tool = mirrored && tools.get(name as string);
   if (mirrored === undefined || tool === undefined) return;
-  return andThen(isEnabled(tool, call), enabled => {
-    if (enabled) assertParamHeaders(mirrored, params?.['arguments'], headers);
-  });
+  if (await isEnabled(tool, call)) assertParamHeaders(mirrored, params?.['arguments'], headers);
 }
 
 function statusOf({ type, status }: McpError): number {

@@ -1,17 +1,17 @@
 import type Koa from 'koa';
-import { outboundOf, parseEventId } from '../delivery/streams.ts';
+import { decodePosition } from '../delivery/position.ts';
+import { parseCallEventId } from '../delivery/stream-ids.ts';
 import { McpError } from '../errors.ts';
-import type { Awaitable } from '../protocol/awaitable.ts';
-import { andThen } from '../protocol/awaitable.ts';
 import type { JsonRpcRequest, Message, RequestId } from '../protocol/jsonrpc.ts';
 import { errorText, parseMessage, resultText } from '../protocol/jsonrpc.ts';
 import { initializeResult, parseInitialize } from '../protocol/lifecycle.ts';
 import { findRevision, revisionIds } from '../protocol/revisions.ts';
-import type { Session, SessionTransport } from '../session/store.ts';
+import type { Session, SessionTransport } from '../store/store.ts';
+import type { CallStream } from './call-stream.ts';
 import type { Environment } from './environment.ts';
+import type { EventStream } from './event-stream.ts';
 import { respondStream } from './event-stream.ts';
 import { Exchange, respondAnswer } from './exchange.ts';
-import type { ReplayableStream } from './replayable.ts';
 import type { Accepts } from './respond.ts';
 import { methodNotAllowed, negotiateAnswer, notAcceptable, respondAccepted, respondJson } from './respond.ts';
 import { serveRequest, takeNotification, takeResponse } from './serve.ts';
@@ -22,34 +22,29 @@ import { serveRequest, takeNotification, takeResponse } from './serve.ts';
  * @throws {McpError} 400 no message, no session id, wrong protocol version; 404 unknown session; 406 no usable `Accept`; and those of the body.
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#sending-messages-to-the-server
  */
-export function postStreamable(environment: Environment, ctx: Koa.Context, body: unknown): Awaitable<void> {
+export async function postStreamable(environment: Environment, ctx: Koa.Context, body: unknown): Promise<void> {
   const accepts = negotiateAnswer(ctx);
   if (Array.isArray(body)) return postBatch(environment, ctx, body.map(parseMessage), accepts);
   const message = parseMessage(body);
   if (isInitialize(message)) return openSession(environment, ctx, message.message, accepts);
-  return andThen(requireSession(environment, ctx), session => {
-    switch (message.kind) {
-      case 'request':
-        return postRequest(environment, ctx, session, message.message, accepts);
-      case 'notification':
-        return andThen(takeNotification(environment, session, message.message), () => respondAccepted(ctx));
-      case 'response':
-        return andThen(takeResponse(environment, session, message.message), () => respondAccepted(ctx));
-    }
-  });
+  const session = await requireSession(environment, ctx);
+  if (message.kind === 'request') return postRequest(environment, ctx, session, message.message, accepts);
+  if (message.kind === 'notification') await takeNotification(environment, session, message.message);
+  else await takeResponse(environment, session, message.message);
+  respondAccepted(ctx);
 }
 
-function postRequest(
+async function postRequest(
   environment: Environment,
   ctx: Koa.Context,
   session: Session,
   request: JsonRpcRequest,
   { acceptsJson, acceptsStream }: Accepts,
-): Awaitable<void> {
-  const openStream = () => openReplayable(environment, session, request.id);
+): Promise<void> {
+  const openStream = () => openCallStream(environment, session, request.id);
   const exchange = new Exchange({ acceptsJson, acceptsStream, isBatch: false, openStream });
-  const served = andThen(serveRequest(environment, ctx, session, request, exchange), response => exchange.respond(response));
-  return andThen(exchange.answer(served), answer => respondAnswer(ctx, 200, answer));
+  const served = serveRequest(environment, ctx, session, request, exchange).then(response => exchange.respond(response));
+  respondAnswer(ctx, 200, await exchange.answer(served));
 }
 
 async function postBatch(environment: Environment, ctx: Koa.Context, messages: readonly Message[], accepts: Accepts): Promise<void> {
@@ -57,7 +52,7 @@ async function postBatch(environment: Environment, ctx: Koa.Context, messages: r
   if (messages.some(isInitialize)) throw new McpError('InvalidRequest', 'Invalid request: `initialize` must not be part of a batch');
   const session = await requireSession(environment, ctx);
   assertBatch(session, messages.length, environment.maxBatch);
-  const openStream = () => openReplayable(environment, session, undefined);
+  const openStream = () => openCallStream(environment, session, undefined);
   const exchange = new Exchange({ ...accepts, isBatch: true, openStream });
   const served = messages.map(async message => {
     if (message.kind === 'request') exchange.respond(await serveRequest(environment, ctx, session, message.message, exchange));
@@ -79,27 +74,37 @@ export async function getStreamable(environment: Environment, ctx: Koa.Context):
   if (ctx.req.headers['mcp-session-id'] === undefined) throw methodNotAllowed(ctx, 'POST, GET, DELETE', 'GET needs an Mcp-Session-Id');
   if (!negotiateAnswer(ctx).acceptsStream) throw notAcceptable('text/event-stream');
   const session = await requireSession(environment, ctx);
-  const { announcements, sessions, streams, standalone, replays } = environment;
-  const lastEventId = ctx.req.headers['last-event-id'];
-  const position = typeof lastEventId === 'string' && lastEventId !== '' ? parseEventId(session.id, lastEventId) : undefined;
-  if (position === undefined && lastEventId) throw new McpError('InvalidRequest', 'Last-Event-ID is not of this session');
-  await announcements.listen();
-  const connection = streams.open();
-  connection.once('close', sessions.retain(session.id));
-  const primes = position === undefined && (findRevision(session.revision)?.priming ?? false);
-  // Something has to be written, or the headers wait for the first message.
-  if (!primes) connection.comment();
-  if (position !== undefined && position.stream !== outboundOf(session.id)) {
-    replays.resume(session.id, position, connection);
-  } else {
-    await standalone.open(session.id, connection, { from: position?.seq, primes });
-  }
+  const connection = await openGet(environment, ctx, session);
+  connection.once('close', environment.sessions.retain(session.id));
+  if (ctx.res.destroyed) connection.destroy();
   respondStream(ctx, connection);
 }
 
+/** The stream of a session, or that of a call which its client names by `Last-Event-ID`. */
+async function openGet(environment: Environment, ctx: Koa.Context, session: Session): Promise<EventStream> {
+  const { streams, sessionStreams, callStreams } = environment;
+  const { id, revision } = session;
+  const lastEventId = ctx.req.headers['last-event-id'];
+  if (typeof lastEventId !== 'string' || lastEventId === '') {
+    const primes = findRevision(revision)?.priming ?? false;
+    return (await sessionStreams.open(id, { from: undefined, primes })) ?? sessionGone(environment, id);
+  }
+  const position = decodePosition(id, lastEventId);
+  if (position !== undefined) return (await sessionStreams.open(id, { from: position, primes: false })) ?? sessionGone(environment, id);
+  const callPosition = parseCallEventId(id, lastEventId);
+  if (callPosition === undefined) throw new McpError('InvalidRequest', 'Last-Event-ID is not of this session');
+  return callStreams.resume(id, callPosition, () => streams.openGet(id));
+}
+
+/** @throws {McpError} 404 */
+function sessionGone({ sessions }: Environment, id: string): never {
+  sessions.endedElsewhere(id);
+  throw sessionNotFound();
+}
+
 /** Opens a stream that outlives its connection. Its first event has an id, where the revision's clients can take one without data. */
-function openReplayable({ replays, streams }: Environment, session: Session, requestId: RequestId | undefined): ReplayableStream {
-  const stream = replays.open(session.id, streams.open(), requestId);
+function openCallStream({ callStreams, streams }: Environment, session: Session, requestId: RequestId | undefined): CallStream {
+  const stream = callStreams.open(session.id, streams.open(), requestId);
   if (findRevision(session.revision)?.priming) stream.prime();
   return stream;
 }
@@ -135,7 +140,14 @@ async function openSession(
   let text: string;
   try {
     const { revision, capabilities, clientInfo } = parseInitialize(params);
-    const session = await sessions.open({ transport: 'streamable', revision: revision.id, principal, clientInfo, capabilities });
+    const session = await sessions.open({
+      transport: 'streamable',
+      revision: revision.id,
+      principal,
+      clientInfo,
+      capabilities,
+      connection: null,
+    });
     ctx.set('Mcp-Session-Id', session.id);
     text = resultText(id, JSON.stringify(initializeResult(server.registry, revision)));
   } catch (error) {
@@ -149,7 +161,7 @@ async function openSession(
   respondStream(ctx, stream);
 }
 
-function requireSession({ sessions, principal }: Environment, ctx: Koa.Context, transports = streamable): Awaitable<Session> {
+async function requireSession({ sessions, principal }: Environment, ctx: Koa.Context, transports = streamable): Promise<Session> {
   const version = ctx.req.headers['mcp-protocol-version'];
   if (version !== undefined && findRevision(version)?.era !== 'legacy') {
     const supported = revisionIds('legacy').join(', ');
@@ -158,15 +170,17 @@ function requireSession({ sessions, principal }: Environment, ctx: Koa.Context, 
   const id = sessionIdOf(ctx);
   if (id === undefined)
     throw new McpError('InvalidRequest', 'Mcp-Session-Id is missing: send `initialize` first and echo the id it is answered with');
-  return andThen(principal(ctx), caller =>
-    andThen(sessions.find(id, caller), session => {
-      if (session !== undefined && transports.includes(session.transport)) return session;
-      sessions.rejected(id, caller);
-      throw new McpError('InvalidRequest', 'Session not found: it never was, has ended or expired; send `initialize` for a new one', {
-        status: 404,
-      });
-    }),
-  );
+  const caller = await principal(ctx);
+  const session = await sessions.find(id, caller);
+  if (session !== undefined && transports.includes(session.transport)) return session;
+  sessions.rejected(id, caller);
+  throw sessionNotFound();
+}
+
+function sessionNotFound(): McpError {
+  return new McpError('InvalidRequest', 'Session not found: it never was, has ended or expired; send `initialize` for a new one', {
+    status: 404,
+  });
 }
 
 function sessionIdOf(ctx: Koa.Context): string | undefined {

@@ -5,15 +5,15 @@ import { startContender } from './contender.ts';
 import type { BenchDatabase } from './databases.ts';
 import { makeDatabase } from './databases.ts';
 import { durableSender, durableTable, followDurably } from './durable-path.ts';
+import type { Turn } from './measure.ts';
 import type { BenchOptions } from './options.ts';
 import { call, initialize, postOf } from './requests.ts';
 import type { ContenderName, Setup } from './setup.ts';
 import { openSse, postMessage } from './sse.ts';
-import type { Sample } from './statistics.ts';
 import { spreadOf } from './statistics.ts';
 import type { ToolResult } from './tools.ts';
 import { wallClock } from './tools.ts';
-import type { Lane, Workload } from './workloads.ts';
+import type { Workload } from './workloads.ts';
 
 /** A way between processes. */
 interface Way {
@@ -24,11 +24,7 @@ interface Way {
 }
 
 /** Makes the way that each lane delivers on; a figure is the median of the milliseconds that a message took. */
-export async function crossings(
-  { lanes }: Workload,
-  { build }: BenchOptions,
-  closing: Closing,
-): Promise<(lane: Lane, forMs: number) => Promise<Sample>> {
+export async function crossings({ lanes }: Workload, { build }: BenchOptions, closing: Closing): Promise<Turn> {
   const ways = new Map<string, Way>();
   for (const lane of lanes) {
     const database = closing.use(await makeDatabase('postgresql'));

@@ -6,7 +6,12 @@ import type { Database } from './setup.ts';
 export { postgresAvailable } from '../support/database.ts';
 
 /** What a database holds when a contender gets it. */
-export type Seed = 'bookings' | '1,000 sessions' | '1,000,000 sessions';
+export type Seed = 'bookings' | SessionSeed;
+/** So many sessions; subscribers have subscribed to `announcedUri`. */
+export type SessionSeed = `${string} sessions` | `${string} subscribers`;
+
+/** The resource that the sessions of a `subscribers` seed want to hear of. */
+export const announcedUri = 'bench://announced';
 
 /** A database that is dropped at the end. */
 export interface BenchDatabase extends Database, AsyncDisposable {}
@@ -17,7 +22,7 @@ export async function makeDatabase(provider: Database['provider'], seed?: Seed):
   const made = { provider, url: database.url, [Symbol.asyncDispose]: () => database.close() };
   try {
     if (seed === 'bookings') await seedBookings(database.prisma);
-    else if (seed !== undefined) await seedSessions(database.prisma, sessionCount(seed));
+    else if (seed !== undefined) await seedSessions(database.prisma, seed);
     await database.prisma.$disconnect();
     return made;
   } catch (error) {
@@ -26,15 +31,16 @@ export async function makeDatabase(provider: Database['provider'], seed?: Seed):
   }
 }
 
-/** Ids of sessions all over the table, the same number whatever its size. */
-export function seededSessionIds(seed: Seed): string[] {
+/** Ids of the sessions of a seed. @param used How many of them, from all over the table; all by default. */
+export function seededSessionIds(seed: Seed | undefined, used?: number): string[] {
   const rows = sessionCount(seed);
-  const used = 1000;
-  return Array.from({ length: used }, (_, index) => sessionIdOf(1 + index * (rows / used)));
+  const length = used ?? rows;
+  return Array.from({ length }, (_, index) => sessionIdOf(1 + index * (rows / length)));
 }
 
-function sessionCount(seed: Seed): number {
-  return Number(seed.replace(/\D/g, ''));
+/** `'1,000 sessions'` → `1000` */
+function sessionCount(seed: Seed | undefined): number {
+  return Number(seed?.replace(/\D/g, ''));
 }
 
 /** 50 clients, with 20 bookings each. */
@@ -57,12 +63,19 @@ export async function seedBookings(prisma: PrismaClient): Promise<void> {
 }
 
 /** Rows as sessions of clients that may come back at any time. PostgreSQL only. */
-async function seedSessions(prisma: PrismaClient, rows: number): Promise<void> {
+async function seedSessions(prisma: PrismaClient, seed: SessionSeed): Promise<void> {
   await prisma.$executeRawUnsafe(`
     INSERT INTO "McpSession" (id, transport, revision, principal, "clientInfo", capabilities, initialized, "createdAt", "lastSeenAt", "expiresAt")
     SELECT 'mcp_' || md5(i::text) || left(md5('_' || i), 11), 'streamable', '2025-11-25', NULL,
       '{"name":"bench","version":"1.0.0"}', '{}', true, now(), now(), now() + interval '7 days'
-    FROM generate_series(1, ${rows}) AS i`);
+    FROM generate_series(1, ${sessionCount(seed)}) AS i`);
+  if (seed.endsWith('subscribers')) {
+    const uriHash = createHash('sha256').update(announcedUri).digest('hex');
+    await prisma.$executeRawUnsafe(`
+      INSERT INTO "McpSubscription" ("sessionId", "uriHash", uri)
+      SELECT id, '${uriHash}', '${announcedUri}' FROM "McpSession"`);
+    await prisma.$executeRawUnsafe('VACUUM ANALYZE "McpSubscription"');
+  }
   await prisma.$executeRawUnsafe('VACUUM ANALYZE "McpSession"');
 }
 

@@ -49,20 +49,30 @@ describe('the choice of workloads', () => {
     const { workloads: chosen } = choose(workloads, { only: ['echo'], quick: false }, true);
     expect(chosen.map(({ name }) => name)).toEqual(['echo', 'echo-2026']);
     expect(() => choose(workloads, { only: ['nope'], quick: false }, true)).toThrow('--only nope');
+    expect(choose(workloads, { only: ['list'], quick: true }, true).workloads.map(({ name }) => name)).toEqual(['list']);
   });
 
   it('leaves out what needs PostgreSQL where there is none, and names it', () => {
     const { workloads: chosen, leftOut } = choose(workloads, { only: [], quick: false }, false);
     expect(chosen.flatMap(({ lanes }) => lanes).filter(({ database }) => database?.provider === 'postgresql')).toEqual([]);
     const onPostgres = ['find-unique', 'find-many', 'initialize', 'sessions'].map(name => `${name}-postgresql`);
-    expect(leftOut.map(text => text.split(' ')[0])).toEqual([...onPostgres, 'look-up', 'crossing']);
+    expect(leftOut.map(text => text.split(' ')[0])).toEqual([
+      ...onPostgres,
+      'look-up',
+      'crossing',
+      'publish',
+      'changed-list',
+      'resource-updated',
+      'fan-out',
+      'idle-streams',
+    ]);
     expect(chosen.map(({ name }) => name)).toContain('sessions-sqlite');
   });
 
   it('measures only what a target compares, with --quick', () => {
     const { workloads: chosen, leftOut } = choose(workloads, { only: [], quick: true }, true);
     expect(chosen.find(({ name }) => name === 'echo')?.lanes.map(({ name }) => name)).toEqual(['koa', 'koa-mcp', 'sdk-v2']);
-    expect(leftOut.map(text => text.split(':')[0])).toEqual(['megabyte', 'look-up', 'start-up']);
+    expect(leftOut.map(text => text.split(':')[0])).toEqual(['megabyte', 'look-up', 'fan-out', 'idle-streams', 'start-up']);
   });
 });
 

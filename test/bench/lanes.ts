@@ -69,7 +69,7 @@ async function sessionsOf(
   connections: number,
 ): Promise<readonly (string | undefined)[]> {
   if (revision === '2026-07-28' || connections === 0) return [undefined];
-  if (database?.seed?.endsWith('sessions')) return seededSessionIds(database.seed);
+  if (database?.seed?.endsWith('sessions')) return seededSessionIds(database.seed, 1000);
   // As long as any other id.
   if (bareContenders.has(contender)) return [`mcp_${'0'.repeat(43)}`];
   const ids: string[] = [];

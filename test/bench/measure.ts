@@ -1,5 +1,8 @@
+import { announcing, publishing } from './announcing.ts';
 import type { Closing } from './closing.ts';
 import { crossings } from './crossing.ts';
+import { fanningOut } from './fan-out.ts';
+import { idleQueries } from './idle-queries.ts';
 import type { Running } from './lanes.ts';
 import { checkAnswers, startLanes } from './lanes.ts';
 import { measureThroughput } from './load.ts';
@@ -9,7 +12,7 @@ import type { Pace } from './pace.ts';
 import { paceOf } from './pace.ts';
 import { measureStartUp } from './start-up.ts';
 import type { Sample, Samples } from './statistics.ts';
-import type { Kind, Workload } from './workloads.ts';
+import type { Kind, Lane, Workload } from './workloads.ts';
 
 /** What a figure of each kind is. */
 export const units: Readonly<Record<Kind, string>> = {
@@ -17,8 +20,15 @@ export const units: Readonly<Record<Kind, string>> = {
   'look-up': 'µs a call',
   memory: 'kB a stream',
   crossing: 'ms',
+  publishing: 'announcements/s',
+  announcing: 'ms',
+  'fan-out': 'ms',
+  'idle-queries': 'queries/s',
   'start-up': 'ms',
 };
+
+/** Measures a lane for a while. */
+export type Turn = (lane: Lane, forMs: number) => Promise<Sample>;
 
 /** How a workload is measured. */
 interface Measuring {
@@ -47,12 +57,11 @@ const kinds: Readonly<Record<Kind, (measuring: Measuring) => Promise<Samples>>> 
   memory: ({ workload: { lanes }, options, closing }) =>
     // Each round starts its processes anew, and they differ little.
     inRounds(options.quick ? 1 : options.rounds, lanes, closing, async lane => ({ figure: await measureMemory(lane, options) })),
-  crossing: async ({ workload, options, closing, pace }) => {
-    const cross = await crossings(workload, options, closing);
-    const { rounds, roundMs, warmUpMs } = pace();
-    for (const lane of workload.lanes) await cross(lane, warmUpMs);
-    return inRounds(rounds, workload.lanes, closing, lane => cross(lane, roundMs));
-  },
+  crossing: measuring => measureTurns(measuring, crossings),
+  publishing: measuring => measureTurns(measuring, publishing),
+  announcing: measuring => measureTurns(measuring, announcing),
+  'fan-out': measuring => measureTurns(measuring, fanningOut),
+  'idle-queries': ({ workload, options, closing }) => idleQueries(workload, options, closing),
   'start-up': ({ workload: { lanes }, options: { rounds, build }, closing }) =>
     inRounds(rounds, lanes, closing, async ({ setup }) => ({ figure: await measureStartUp(setup.models ?? 1, build) })),
 };
@@ -71,6 +80,17 @@ async function measureLoad({ workload, options, closing, pace }: Measuring, toFi
   for (const each of running) await load(each, warmUpMs);
   const named = running.map(each => ({ ...each, name: each.lane.name }));
   return inRounds(rounds, named, closing, each => load(each, roundMs));
+}
+
+/** Prepares all lanes, and then measures one after the other. */
+async function measureTurns(
+  { workload, options, closing, pace }: Measuring,
+  prepare: (workload: Workload, options: BenchOptions, closing: Closing) => Promise<Turn>,
+): Promise<Samples> {
+  const turn = await prepare(workload, options, closing);
+  const { rounds, roundMs, warmUpMs } = pace();
+  for (const lane of workload.lanes) await turn(lane, warmUpMs);
+  return inRounds(rounds, workload.lanes, closing, lane => turn(lane, roundMs));
 }
 
 /** A B C, A B C, …: a machine that slows down slows all of them down. */

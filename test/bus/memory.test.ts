@@ -30,12 +30,25 @@ describe('memoryBus', () => {
     expect([woken.count, bus.ready]).toEqual([0, false]);
   });
 
-  it('reports to the `onError` that is set by then', async () => {
+  it('reports to whoever listens, until that stops', async () => {
     const bus = memoryBus();
     const errors: Error[] = [];
-    bus.onError ??= error => errors.push(error);
+    const stop = bus.onError?.(error => errors.push(error));
     bus.publish('');
     expect(errors).toHaveLength(1);
+    stop?.();
+    const warning = new Promise<Error>(resolve => process.once('warning', resolve));
+    bus.publish('');
+    expect(await warning).toMatchObject({ name: 'KoaMcpWarning' });
+    expect(errors).toHaveLength(1);
+  });
+
+  it('reports to the host’s own `onError` alone', () => {
+    const [own, others]: [Error[], Error[]] = [[], []];
+    const bus = memoryBus({ onError: error => own.push(error) });
+    bus.onError?.(error => others.push(error));
+    bus.publish('');
+    expect([own.length, others.length]).toEqual([1, 0]);
   });
 
   it.each([

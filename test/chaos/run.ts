@@ -1,26 +1,51 @@
 import { parseArgs } from 'node:util';
+import { providers } from '../support/database.ts';
 import { runChaos } from './chaos.ts';
+import { faultNames } from './fault.ts';
+import { buses } from './place.ts';
 
-// `npm run chaos`: clients, and processes that are killed meanwhile; the figures, and as the last line all of them as JSON.
+// `npm run chaos`: clients, and what goes wrong meanwhile; the figures, and as the last line all of them as JSON.
 
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '60' },
-    clients: { type: 'string', default: '200' },
+    clients: { type: 'string', default: '100' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-    bus: { type: 'string', default: 'postgres' },
+    database: { type: 'string', default: 'postgresql' },
+    bus: { type: 'string' },
+    fault: { type: 'string' },
   },
 });
 const [seconds, clients, seed] = [values.seconds, values.clients, values.seed].map(Number) as [number, number, number];
-const { bus } = values;
-if (bus !== 'postgres' && bus !== 'redis' && bus !== 'polling') throw new TypeError(`--bus: ${bus} is not postgres, redis or polling`);
 if (!(seconds > 0 && clients > 0 && Number.isInteger(seed))) throw new TypeError('--seconds, --clients and --seed: must be numbers');
+const provider = oneOf('--database', providers, values.database);
+const bus = oneOf('--bus', buses, values.bus ?? (provider === 'sqlite' ? 'polling' : 'postgres'));
+if (provider === 'sqlite' && bus === 'postgres') throw new TypeError('--bus postgres: --database sqlite has no notifications');
+const faults = values.fault?.split(',').map(name => oneOf('--fault', faultNames, name));
 
 const print = (line: string) => void process.stdout.write(`${line}\n`);
-const report = await runChaos({ seconds, clients, seed, bus, killEveryMs: 4000, print });
-for (const text of report.broken.slice(0, 100)) print(`broken: ${text}`);
-print(
-  `${report.broken.length === 0 ? 'all promises were kept' : `${report.broken.length} promises were broken`}; again with --seed ${seed}`,
-);
-print(JSON.stringify({ ...report, broken: report.broken.length }));
-process.exit(report.broken.length === 0 ? 0 : 1);
+const report = await runChaos({ seconds, clients, seed, provider, bus, faults, print });
+const { reported, allowed, broken } = report;
+for (const [what, texts] of Object.entries({ reported, allowed, broken }))
+  for (const { example, count } of grouped(texts).slice(0, 50)) print(`${what} ${count} times: ${example}`);
+print(`${broken.length === 0 ? 'all promises were kept' : `${broken.length} promises were broken`}; again with --seed ${seed}`);
+print(JSON.stringify({ ...report, reported: reported.length, allowed: allowed.length, broken: broken.length }));
+process.exit(broken.length === 0 ? 0 : 1);
+
+/** What differs in names and numbers only is shown once. */
+function grouped(texts: readonly string[]): { example: string; count: number }[] {
+  const groups = new Map<string, { example: string; count: number }>();
+  for (const example of texts) {
+    const kind = example.slice(0, 160).replaceAll(/\(ref \w+\)|\b[abc]\d+\b|[\d.]+/gu, '#');
+    const group = groups.get(kind) ?? { example, count: 0 };
+    group.count += 1;
+    groups.set(kind, group);
+  }
+  return [...groups.values()];
+}
+
+function oneOf<T extends string>(option: string, names: readonly T[], name: string): T {
+  const found = names.find(each => each === name);
+  if (found === undefined) throw new TypeError(`${option}: ${name} is not one of ${names.join(', ')}`);
+  return found;
+}

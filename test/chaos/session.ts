@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ReaderOptions } from '../processes/event-reader.ts';
 import type { WireMessage } from '../support/schemas.ts';
 import type { Outcome } from './exchange.ts';
 import { exchange } from './exchange.ts';
@@ -30,47 +31,50 @@ export class ChaosSession {
     return this.#nextId++;
   }
 
-  /** Sends a message or, without one, a GET. A session that is not found was lost. */
-  async send(
-    body: WireMessage | undefined,
-    headers: Record<string, string> = {},
-    onMessage?: Parameters<typeof exchange>[0]['onMessage'],
-  ): Promise<Outcome> {
-    const outcome = await exchange({
+  /** Sends a message or, without one, a GET. */
+  send(body: WireMessage | undefined, headers: Record<string, string> = {}, onMessage?: ReaderOptions['onMessage']): Promise<Outcome> {
+    return exchange(this.#world.ledger, `${this.name}: ${body?.method ?? (body === undefined ? 'GET' : 'an answer')}`, {
       url: this.#world.cluster.url,
       headers: { ...this.headers, ...headers },
       ...(body !== undefined && { body }),
       ...(onMessage && { onMessage }),
     });
-    if (outcome.kind === 'failed')
-      this.#world.ledger.breach(`${this.name}: ${body?.method ?? 'GET'} was answered ${outcome.status} ${outcome.text}`);
-    return outcome;
   }
 
-  /** Sends a request that bears repetition until it is answered. */
-  async insist(method: string, params: Record<string, unknown>): Promise<void> {
-    for (;;) {
-      const outcome = await this.send({ jsonrpc: '2.0', id: this.nextId(), method, params });
-      if (outcome.kind === 'message' && outcome.message.error === undefined) return;
-      if (outcome.kind === 'failed' || outcome.kind === 'message') throw new Error(`${this.name}: ${method}: ${JSON.stringify(outcome)}`);
+  /** Sends a message until it is taken; what became of it, or `undefined` when it is time to end. */
+  async insist(body: WireMessage, until: AbortSignal): Promise<Outcome | undefined> {
+    while (!until.aborted) {
+      const outcome = await this.send(body);
+      if (outcome.kind !== 'refused' && outcome.kind !== 'cut') return outcome;
       await delay(this.#random.between(50, 300));
     }
+    return undefined;
+  }
+
+  /** Sends a request that bears repetition until it has its result; whether it got that before it was time to end. */
+  async request(method: string, params: Record<string, unknown>, until: AbortSignal): Promise<boolean> {
+    const outcome = await this.insist({ jsonrpc: '2.0', id: this.nextId(), method, params }, until);
+    if (outcome?.kind === 'message' && outcome.message.result !== undefined) return true;
+    if (outcome !== undefined && outcome.kind !== 'failed')
+      this.#world.ledger.breach(`${this.name}: ${method} came to ${JSON.stringify(outcome).slice(0, 300)}`);
+    return false;
   }
 }
 
-/** Initializes a session, however often that takes. */
-export async function openChaosSession(name: string, world: World, random: Random): Promise<ChaosSession> {
-  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo };
-  for (;;) {
-    const outcome = await exchange({ url: world.cluster.url, body: { jsonrpc: '2.0', id: 0, method: 'initialize', params } });
+/** Initializes a session, however often that takes; `undefined` when it is time to end. */
+export async function openChaosSession(name: string, world: World, random: Random): Promise<ChaosSession | undefined> {
+  const params = { protocolVersion: '2025-11-25', capabilities: { elicitation: {} }, clientInfo };
+  while (!world.calling.aborted) {
+    const body = { jsonrpc: '2.0', id: 0, method: 'initialize', params } as const;
+    const outcome = await exchange(world.ledger, `${name}: initialize`, { url: world.cluster.url, body });
     const id = outcome.kind === 'message' ? outcome.headers.get('mcp-session-id') : null;
     if (id !== null) {
       world.ledger.count('sessions');
       const session = new ChaosSession(name, id, world, random);
-      while ((await session.send({ jsonrpc: '2.0', method: 'notifications/initialized' })).kind === 'cut') await delay(100);
+      await session.insist({ jsonrpc: '2.0', method: 'notifications/initialized' }, world.calling);
       return session;
     }
-    if (outcome.kind === 'failed') throw new Error(`${name}: initialize: ${JSON.stringify(outcome)}`);
     await delay(random.between(50, 300));
   }
+  return undefined;
 }

@@ -19,9 +19,13 @@ describe('toDatamodel', () => {
       ['Tag', 'tag'],
       ['AuditLog', 'auditLog'],
       ['Membership', 'membership'],
+      ['Member', 'member'],
+      ['Doc', 'doc'],
+      ['Badge', 'badge'],
       ['McpSession', 'mcpSession'],
       ['McpSubscription', 'mcpSubscription'],
       ['McpEvent', 'mcpEvent'],
+      ['McpNode', 'mcpNode'],
       ['McpContinuation', 'mcpContinuation'],
     ]);
   });
@@ -115,8 +119,12 @@ describe('toDatamodel', () => {
     expect(field('tags', 'Client').relationName).toBe(field('clients', 'Tag').relationName);
   });
 
-  it('differs between SQLite and PostgreSQL by the provider alone', () => {
-    expect(postgresql).toEqual({ ...sqlite, provider: 'postgresql' });
+  it('differs between SQLite and PostgreSQL by the provider, the type of the log’s ids, and the models that only one of them has', () => {
+    const { Listing, Entry, Native, McpEvent, ...models } = postgresql.models;
+    const { McpEvent: event, ...others } = sqlite.models;
+    expect({ ...postgresql, models }).toEqual({ ...sqlite, models: others, provider: 'postgresql' });
+    expect([McpEvent, event].map(each => each?.fields.find(({ name }) => name === 'id')?.type)).toEqual(['BigInt', 'Int']);
+    expect([Listing?.key, Entry?.key, Native?.key]).toEqual(['listing', 'entry', 'native']);
     expect(sqlite.provider).toBe('sqlite');
   });
 

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { init } from '../../src/init.ts';
+import { init, modelsFor } from '../../src/init.ts';
 
 const run = promisify(execFile);
 const header = 'datasource db {\n  provider = "sqlite"\n}\n';
@@ -19,6 +19,7 @@ beforeEach(async () => {
 afterEach(() => rm(cwd, { recursive: true }));
 
 const read = (file: string) => readFile(path.join(cwd, file), 'utf8');
+const readSource = () => readFile(new URL('../../prisma/mcp.prisma', import.meta.url), 'utf8');
 async function write(file: string, text: string): Promise<void> {
   await mkdir(path.dirname(path.join(cwd, file)), { recursive: true });
   await writeFile(path.join(cwd, file), text);
@@ -30,7 +31,7 @@ describe('koa-mcp init', () => {
     const result = await init({ cwd });
     expect(result).toEqual({
       changes: [
-        'prisma/schema.prisma: added McpSession, McpSubscription, McpEvent, McpContinuation',
+        'prisma/schema.prisma: added McpSession, McpSubscription, McpEvent, McpNode, McpContinuation',
         'prisma/schema.prisma: added generator mcp',
       ],
       warnings: [],
@@ -45,6 +46,7 @@ describe('koa-mcp init', () => {
       'model McpSession',
       'model McpSubscription',
       'model McpEvent',
+      'model McpNode',
       'model McpContinuation',
     ]);
   });
@@ -57,23 +59,23 @@ describe('koa-mcp init', () => {
     expect(await read('prisma/schema.prisma')).toBe(schema);
   });
 
-  it('puts mcp.prisma beside the other files of a schema folder, an exact copy, and again changes nothing the second time', async () => {
+  it('puts mcp.prisma beside the other files of a schema folder, and again changes nothing the second time', async () => {
     await write('db/schema/base.prisma', `${client}\n${header}`);
     await write('db/schema/models/own.prisma', model);
     expect((await init({ cwd, schema: 'db/schema' })).changes).toEqual([
-      'db/schema/mcp.prisma: added McpSession, McpSubscription, McpEvent, McpContinuation',
+      'db/schema/mcp.prisma: added McpSession, McpSubscription, McpEvent, McpNode, McpContinuation',
       'db/schema/base.prisma: added generator mcp',
     ]);
-    expect(await read('db/schema/mcp.prisma')).toBe(await readFile(new URL('../../prisma/mcp.prisma', import.meta.url), 'utf8'));
+    expect(await read('db/schema/mcp.prisma')).toBe(modelsFor('sqlite', await readSource()));
     expect(await read('db/schema/models/own.prisma')).toBe(model);
     expect(await init({ cwd, schema: 'db/schema' })).toEqual({ changes: [], warnings: [] });
   });
 
   it('adds only the models that are missing, and names missing lines of those that are there', async () => {
-    const mine = 'model McpSession {\n  id String @id\n  subscriptions McpSubscription[]\n  events McpEvent[]\n}\n';
+    const mine = 'model McpSession {\n  id String @id\n  subscriptions McpSubscription[]\n}\n';
     await write('prisma/schema.prisma', `${header}\n${mine}`);
     const { changes, warnings } = await init({ cwd });
-    expect(changes[0]).toBe('prisma/schema.prisma: added McpSubscription, McpEvent, McpContinuation');
+    expect(changes[0]).toBe('prisma/schema.prisma: added McpSubscription, McpEvent, McpNode, McpContinuation');
     expect(await read('prisma/schema.prisma')).toContain(mine);
     expect(warnings).toContain('model McpSession lacks a line of this version; add: principal String?');
     expect(warnings).toContain('model McpSession lacks a line of this version; add: @@index([expiresAt])');
@@ -81,11 +83,47 @@ describe('koa-mcp init', () => {
   });
 
   it('names lines whose type is another now, whatever attributes they have', async () => {
-    const source = await readFile(new URL('../../prisma/mcp.prisma', import.meta.url), 'utf8');
-    const older = source.replace(/sessionId String\?/, 'sessionId String').replace(/data +String/, 'data String @db.Text');
+    const older = modelsFor('sqlite', await readSource())
+      .replace(/sessionId String\?/, 'sessionId String')
+      .replace('data      String?', '$& @map("d")');
     await write('prisma/schema.prisma', `${header}\n${older}`);
     const { warnings } = await init({ cwd });
     expect(warnings).toEqual(['model McpEvent has a line of another version; change it to: sessionId String?']);
+  });
+
+  it.each([
+    ['sqlite', { id: 'Int @id @default(autoincrement())', data: 'String?', largeData: 'String?', uri: 'String', position: 'String?' }],
+    [
+      'postgresql',
+      { id: 'BigInt @id @default(autoincrement())', data: 'String?', largeData: 'String?', uri: 'String', position: 'String?' },
+    ],
+    [
+      'mysql',
+      {
+        id: 'BigInt @id @default(autoincrement())',
+        data: 'String? @db.Text',
+        largeData: 'String? @db.LongText',
+        uri: 'String @db.Text',
+        position: 'String? @db.Text',
+      },
+    ],
+    ['cockroachdb', { id: 'BigInt @id @default(sequence())', data: 'String?', largeData: 'String?', uri: 'String', position: 'String?' }],
+  ])('writes the columns as %s needs them, and finds nothing to change in them', async (provider, columns) => {
+    await write('schema.prisma', header.replace('sqlite', provider));
+    await init({ cwd });
+    const schema = await read('schema.prisma');
+    for (const [name, rest] of Object.entries(columns)) {
+      const lines = schema.split('\n').map(line => line.trim().replaceAll(/ +/g, ' '));
+      expect(lines).toContain(`${name} ${rest}`);
+    }
+    expect(await init({ cwd })).toEqual({ changes: [], warnings: [] });
+  });
+
+  it('tells SQLite’s `Int` from the `BigInt` of others', async () => {
+    await write('schema.prisma', `${header}\n${await readSource()}`);
+    expect((await init({ cwd })).warnings).toEqual([
+      'model McpEvent has a line of another version; change it to: id Int @id @default(autoincrement())',
+    ]);
   });
 
   it.each([
@@ -95,7 +133,7 @@ describe('koa-mcp init', () => {
     await write('prisma.config.ts', config.replace('{ schema', '{\n  schema'));
     await write(file, header);
     await write('prisma/schema.prisma', header);
-    expect((await init({ cwd })).changes[0]).toBe(`${file}: added McpSession, McpSubscription, McpEvent, McpContinuation`);
+    expect((await init({ cwd })).changes[0]).toBe(`${file}: added McpSession, McpSubscription, McpEvent, McpNode, McpContinuation`);
     expect(await read('prisma/schema.prisma')).toBe(header);
   });
 

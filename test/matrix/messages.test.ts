@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { WireMessage } from '../support/schemas.ts';
 import type { Peer } from './peer.ts';
 import { connect } from './peer.ts';
 import { describeRevisions, errorTable, startEverything } from './revisions.ts';
@@ -97,7 +98,7 @@ describeRevisions('messages beside results', row => {
   it('tell of changes of the resources subscribed to, and of no others', async () => {
     const stream = await peer.watch(['test://fixed', 'test://item/book/5']);
     for (const uri of ['test://item/book/6', 'test://item/book/5', 'test://fixed']) await server.mcp.resourceUpdated(uri);
-    const updated = [await stream.next(), await stream.next()];
+    const updated = [await nextUpdate(stream), await nextUpdate(stream)];
     expect(updated.map(message => [message?.method, message?.params?.['uri']])).toEqual([
       ['notifications/resources/updated', 'test://item/book/5'],
       ['notifications/resources/updated', 'test://fixed'],
@@ -112,10 +113,13 @@ describeRevisions('messages beside results', row => {
       );
       return;
     }
-    const stream = await peer.watch(['test://fixed', 'test://item/a/1']);
-    expect((await peer.request('resources/unsubscribe', { uri: 'test://fixed' })).response.result).toEqual({});
-    for (const uri of ['test://fixed', 'test://item/a/1']) await server.mcp.resourceUpdated(uri);
-    expect((await stream.next())?.params?.['uri']).toBe('test://item/a/1');
+    const [left, wanted] = ['test://item/left/1', 'test://item/a/1'];
+    const stream = await peer.watch([left, wanted]);
+    expect((await peer.request('resources/unsubscribe', { uri: left })).response.result).toEqual({});
+    for (const uri of [left, wanted]) await server.mcp.resourceUpdated(uri);
+    const heard: unknown[] = [];
+    while (heard.at(-1) !== wanted) heard.push((await nextUpdate(stream))?.params?.['uri']);
+    expect(heard).not.toContain(left);
     stream.close();
   });
 
@@ -157,3 +161,10 @@ describeRevisions('messages beside results', row => {
     expect(await ended).toEqual([isModern ? 'aborted' : 'went on']);
   });
 });
+
+/** A stream that is opened anew may begin with what the one before carried last. */
+async function nextUpdate(stream: { next(): Promise<WireMessage | undefined> }): Promise<WireMessage | undefined> {
+  let message = await stream.next();
+  while (message?.method?.endsWith('list_changed')) message = await stream.next();
+  return message;
+}

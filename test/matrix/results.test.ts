@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { membersOf } from '../support/revision-schemas.ts';
 import type { Peer } from './peer.ts';
 import { connect } from './peer.ts';
 import { describeRevisions, errorTable, startEverything, statusOf } from './revisions.ts';
@@ -63,11 +64,14 @@ describeRevisions('results', row => {
     const { content } = await call('marked');
     expect(content[0]).toMatchObject({ type: 'text', text: 'marked', annotations: { audience: ['user'], priority: 1 } });
     expect(content[1]).toMatchObject({ type: 'resource', resource: { uri: 'test://fixed', text: 'hello' } });
-    const { contentFields } = row;
-    expect('_meta' in content[0]).toBe(contentFields?.['text']?.includes('_meta') ?? true);
-    expect('_meta' in content[1].resource).toBe(contentFields?.['contents']?.includes('_meta') ?? true);
-    expect('lastModified' in content[0].annotations).toBe(contentFields?.['annotations']?.includes('lastModified') ?? true);
-    if (content[2].type !== 'text') expect('icons' in content[2]).toBe(contentFields?.['resource_link']?.includes('icons') ?? true);
+    const has = (type: string, member: string) => membersOf(row.id, type).includes(member);
+    expect('_meta' in content[0]).toBe(has('TextContent', '_meta'));
+    expect('_meta' in content[1].resource).toBe(has('TextResourceContents', '_meta'));
+    expect('lastModified' in content[0].annotations).toBe(has('Annotations', 'lastModified'));
+    expect([content[2].type, 'icons' in content[2]]).toEqual([
+      has('ResourceLink', 'type') ? 'resource_link' : 'text',
+      has('ResourceLink', 'icons'),
+    ]);
   });
 
   it('of a prompt carry content of a type that the revision lacks as text', async () => {

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { datamodel } from '../../generated/test/sqlite/mcp/datamodel.ts';
-import { isSecretName } from '../../src/models/columns.ts';
 import { compileModels } from '../../src/models/compile.ts';
 import { resolveExposures } from '../../src/models/exposure.ts';
 import { modelGraph } from '../../src/models/graph.ts';
+import { withArticle } from '../../src/models/refusal.ts';
+import { isSecretName } from '../../src/models/secrets.ts';
 import type { Json } from './served.ts';
 
 const resolve = (models: Json) => resolveExposures(models, modelGraph(datamodel));
@@ -56,6 +57,28 @@ describe('a declaration that cannot be right stops the start', () => {
       'undefined in where',
       { booking: { where: { clientId: undefined } } },
       'models.booking.where.clientId: is undefined, which Prisma reads as no condition',
+    ],
+    [
+      'a filter of mode alone',
+      { client: { where: { name: { mode: 'insensitive' } } } },
+      'models.client.where.name: has mode alone, which every row meets; add a condition',
+    ],
+    ['the same in not', { client: { where: { name: { not: { mode: 'insensitive' } } } } }, 'models.client.where.name.not: has mode alone'],
+    [
+      'an empty not',
+      { client: { where: { name: { not: {} } } } },
+      'models.client.where.name.not: is {}, which Prisma reads as no condition',
+    ],
+    ['a path alone', { booking: { where: { meta: { path: '$.a' } } } }, 'models.booking.where.meta: has path alone'],
+    [
+      'an order by a relation with a policy',
+      { booking: { orderBy: { client: { name: 'asc' } } }, client: { where: { id: 1 } } },
+      'models.booking.orderBy.client: models.client.where cannot reach into an order; order by columns of Booking itself',
+    ],
+    [
+      'the same in include',
+      { room: { include: { bookings: { orderBy: { client: { name: 'asc' } } } } }, booking: {}, client: { where: { id: 1 } } },
+      'models.room.include.bookings.orderBy.client: models.client.where cannot',
     ],
     ['undefined deep in where', { booking: { where: { id: { in: [1, undefined] } } } }, 'models.booking.where.id.in[1]: is undefined'],
     [
@@ -219,6 +242,9 @@ describe('a declaration as it is resolved', () => {
     'PIN',
     'passwd',
     'sessionKey',
+    'OTPCode',
+    'PINHint',
+    'cardPINHint',
   ])('takes %s for a secret', name => expect(isSecretName(name)).toBe(true));
 
   it.each([
@@ -238,4 +264,71 @@ describe('a declaration as it is resolved', () => {
     'code',
     'saltwater',
   ])('takes %s for an ordinary name', name => expect(isSecretName(name)).toBe(false));
+});
+
+describe('what is wrong with a declaration', () => {
+  it('is told all at once, one complaint a line', () => {
+    const models = {
+      clint: {},
+      mcpSession: {},
+      client: { wehre: {}, taek: 1, omit: { nope: true } },
+      booking: { operations: ['findAll'], where: { user: 1 }, orderBy: { nope: 'asc' }, take: 0, data: { nope: 1 }, description: 5 },
+    };
+    const told = messageOf(models);
+    expect(told).toHaveLength(11);
+    expect(told.map(line => line.slice(0, line.indexOf(':')))).toEqual([
+      'models.clint',
+      'models.mcpSession',
+      'models.client.wehre',
+      'models.client.taek',
+      'models.client.omit.nope',
+      'models.booking.where.user',
+      'models.booking.data.nope',
+      'models.booking.orderBy.nope',
+      'models.booking.take',
+      'models.booking.description',
+      'models.booking.operations',
+    ]);
+  });
+
+  it('includes what depends on other models, where those are right', () => {
+    const models = { booking: { include: { clint: true } }, room: { include: { nope: true }, orderBy: { bookings: { _count: 'asc' } } } };
+    expect(messageOf({ ...models, booking: { ...models.booking, where: { id: 1 }, take: 0 } })).toEqual([
+      expect.stringContaining('models.booking.take'),
+      expect.stringContaining('models.booking.include.clint'),
+      expect.stringContaining('models.room.include.nope'),
+      expect.stringContaining('models.room.orderBy.bookings: models.booking.where cannot reach into an order'),
+    ]);
+  });
+
+  it.each(['mcpSession', 'mcpSubscription', 'mcpEvent', 'mcpContinuation'])('is that it exposes %s', key => {
+    expect(messageOf({ [key]: {} })).toEqual([`models.${key}: holds the state of MCP itself, session ids included; leave it out`]);
+  });
+});
+
+function messageOf(models: Json): string[] {
+  try {
+    resolve(models);
+  } catch (error) {
+    expect(error).toBeInstanceOf(TypeError);
+    return (error as Error).message.split('\n');
+  }
+  return [];
+}
+
+describe('an article', () => {
+  it.each([
+    'an Employee',
+    'an Order',
+    'an Item',
+    'an UploadedFile',
+    'a User',
+    'a Unit',
+    'a UsageRecord',
+    'a Euro',
+    'a Booking',
+    'an Umbrella',
+  ])('fits the name of the model: %s', words => {
+    expect(withArticle(words.split(' ')[1] ?? '')).toBe(words);
+  });
 });

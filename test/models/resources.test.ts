@@ -110,4 +110,15 @@ describeDatabases('models as resources', provider => {
       expect(served.resourceTemplates.find(({ name }) => name === 'room')?.complete).toBeUndefined();
     });
   });
+
+  it('have one URI a row', async () => {
+    await db.prisma.auditLog.create({ data: { id: 7n, payload: new Uint8Array(), ratio: 1 } });
+    expect(await served.read('client', { id: '1' }, callOf(3))).toMatchObject({ id: 1 });
+    expect(await served.read('auditLog', { id: '7' })).toMatchObject({ id: '7' });
+    for (const id of ['001', '1.0', '1.000', '+1', '1e0', ' 1', '-0']) {
+      expect(await served.read('client', { id }, callOf(3)), id).toBeUndefined();
+    }
+    for (const id of ['07', '-07', '7.0', '+7', '-0']) expect(await served.read('auditLog', { id }), id).toBeUndefined();
+    expect(await served.read('membership', { clientId: '01', roomId: 'red' })).toBeUndefined();
+  });
 });

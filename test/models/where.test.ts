@@ -175,6 +175,9 @@ describe('the where of a caller is refused', () => {
   it('more conditions than allowed, however they are spread', () => {
     const many = Array.from({ length: 21 }, () => ({ id: 1 }));
     expect(() => parse('client', { OR: many })).toThrow('more than 20 conditions');
+    const empty = (groups: number) => Array.from({ length: groups }, () => ({}));
+    expect(() => parse('client', { AND: empty(20) })).toThrow('more than 20 conditions');
+    expect(parse('client', { AND: empty(19) })).toEqual({});
     expect(() => parse('client', { AND: [{ OR: many.slice(11) }, { OR: many.slice(11) }] })).toThrow('more than 20 conditions');
   });
 

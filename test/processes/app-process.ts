@@ -10,12 +10,18 @@ export interface AppProcess {
   readonly port: number;
   /** Errors that reached the app and nobody took yet. */
   readonly problems: string[];
-  /** Has it do something; rejects if that fails, or the process ends before it is done. */
-  order(order: Order): Promise<void>;
+  /** Keys of its calls, each time one was begun or aborted. */
+  readonly ran: string[];
+  readonly aborted: Set<string>;
+  /** Has it do something; rejects if that fails, or the process ends before it is done. The value is what the order asked for. */
+  order(order: Order): Promise<unknown>;
   /** Whether it serves no more: it was told to close, was stopped, or ended by itself. */
   isDone(): boolean;
   /** Ends it and waits for its end. */
   stop(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>;
+  /** Makes it stand still until `resume()`: its connections stay, and nothing is said on them. */
+  pause(): void;
+  resume(): void;
 }
 
 /**
@@ -29,7 +35,9 @@ export async function startProcess(settings: Settings, onExit: (text: string) =>
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   const problems: string[] = [];
-  const orders = new Map<number, { resolve: () => void; reject: (error: Error) => void }>();
+  const ran: string[] = [];
+  const aborted = new Set<string>();
+  const orders = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   let output = '';
   let isStopping = false;
   let isClosed = false;
@@ -48,9 +56,11 @@ export async function startProcess(settings: Settings, onExit: (text: string) =>
     child.on('message', (report: Report) => {
       if ('port' in report) return resolve(report.port);
       if ('problem' in report) return problems.push(report.problem);
+      if ('ran' in report) return ran.push(report.ran);
+      if ('aborted' in report) return aborted.add(report.aborted);
       const order = orders.get(report.done);
       orders.delete(report.done);
-      if (report.failure === undefined) order?.resolve();
+      if (report.failure === undefined) order?.resolve(report.value);
       else order?.reject(new Error(report.failure));
     });
   });
@@ -59,13 +69,16 @@ export async function startProcess(settings: Settings, onExit: (text: string) =>
     pid: child.pid ?? 0,
     port,
     problems,
+    ran,
+    aborted,
     order(order) {
       if (!child.connected) return Promise.reject(new Error(`process ${settings.name} has ended`));
       const number = next++;
       if (order.do === 'close') isClosed = true;
       return new Promise((resolve, reject) => {
         orders.set(number, { resolve, reject });
-        child.send({ number, order } satisfies Numbered);
+        // It may be ending just now.
+        child.send({ number, order } satisfies Numbered, error => error && reject(error));
       });
     },
     isDone: () => isClosed || child.exitCode !== null || child.signalCode !== null,
@@ -73,6 +86,8 @@ export async function startProcess(settings: Settings, onExit: (text: string) =>
       isStopping = true;
       await end(child, signal);
     },
+    pause: () => void child.kill('SIGSTOP'),
+    resume: () => void child.kill('SIGCONT'),
   };
 }
 

@@ -1,7 +1,10 @@
 // One process of an app behind a load balancer: started and told what to do by cluster.ts.
+import './clock.ts';
 import { once } from 'node:events';
+import { ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { queryObjects } from 'node:v8';
 import { PrismaLibSql } from '@prisma/adapter-libsql';
 import { PrismaPg } from '@prisma/adapter-pg';
 import Koa from 'koa';
@@ -10,10 +13,10 @@ import { z } from 'zod';
 import { PrismaClient as PostgresClient } from '../../generated/test/postgresql/client/client.ts';
 import { PrismaClient as SqliteClient } from '../../generated/test/sqlite/client/client.ts';
 import type { Bus } from '../../src/index.ts';
-import { mcp, pollingBus, postgresBus, redisBus } from '../../src/index.ts';
+import { mcp, pollingBus, postgresBus, redisBus, sqliteAdapter } from '../../src/index.ts';
 import { nodeRedisClients } from '../bus/redis-server.ts';
 import { calls } from './calls.ts';
-import type { Numbered, Order, Report, Settings } from './protocol.ts';
+import type { Kept, Numbered, Order, Report, Settings } from './protocol.ts';
 import { bigText } from './protocol.ts';
 
 const settings = JSON.parse(process.argv[2] ?? '') as Settings;
@@ -37,13 +40,34 @@ const endpoint = mcp({
     process: { description: 'Says which process serves', handler: () => settings.name },
     count: {
       description: 'Counts to a number and reports each step',
-      inputSchema: z.object({ to: z.int(), stepMs: z.int().optional() }),
-      handler: async ({ to, stepMs }, ctx) => {
+      inputSchema: z.object({ to: z.int(), stepMs: z.int().optional(), key: key.optional() }),
+      handler: async ({ to, stepMs, key }, ctx) => {
+        if (key !== undefined) say({ ran: key });
         for (let step = 1; step <= to; step += 1) {
           ctx.mcp.progress(step, to);
           if (stepMs !== undefined) await delay(stepMs);
         }
         return `${to}`;
+      },
+    },
+    note: {
+      description: 'Notes that it ran, and says in which process',
+      inputSchema: z.object({ key }),
+      handler: ({ key }) => {
+        say({ ran: key });
+        return settings.name;
+      },
+    },
+    wait: {
+      description: 'Waits until it is aborted, or for some time',
+      inputSchema: z.object({ key, forMs: z.int() }),
+      handler: async ({ key, forMs }, ctx) => {
+        const { signal } = ctx.mcp;
+        say({ ran: key });
+        signal.addEventListener('abort', () => say({ aborted: key }));
+        ctx.mcp.progress(1);
+        await delay(forMs, undefined, { signal });
+        return 'waited';
       },
     },
     say: {
@@ -93,7 +117,7 @@ await once(server, 'listening');
 
 process.on('message', ({ number, order }: Numbered) => {
   obey(order).then(
-    () => say({ done: number }),
+    value => say({ done: number, value }),
     (error: unknown) => say({ done: number, failure: String(error) }),
   );
 });
@@ -102,11 +126,11 @@ process.on('disconnect', () => process.exit());
 process.once('SIGTERM', () => void leave());
 say({ port: (server.address() as AddressInfo).port });
 
-async function obey(order: Order): Promise<void> {
+async function obey(order: Order): Promise<unknown> {
   switch (order.do) {
     case 'resourceUpdated':
       for (const uri of order.uris) await endpoint.resourceUpdated(uri);
-      return;
+      return undefined;
     case 'listChanged':
       return endpoint.listChanged(order.list);
     case 'feed':
@@ -117,7 +141,13 @@ async function obey(order: Order): Promise<void> {
       return aborted(order.key);
     case 'ready':
       while (!bus.ready) await delay(10);
-      return;
+      return undefined;
+    case 'count':
+      return {
+        responses: queryObjects(ServerResponse, { format: 'count' }),
+        timers: process.getActiveResourcesInfo().filter(type => type === 'Timeout').length,
+        heapBytes: process.memoryUsage().heapUsed,
+      } satisfies Kept;
     case 'close':
       return endpoint.close(order);
   }
@@ -125,15 +155,18 @@ async function obey(order: Order): Promise<void> {
 
 /** As a deployment ends a process. */
 async function leave(): Promise<void> {
-  server.close();
+  await endpoint.drain({ deadlineMs: 5000 });
+  const closed = once(server.close(), 'close');
   await endpoint.close({ deadlineMs: 5000 });
+  server.closeAllConnections();
+  await closed;
   await bus.close();
   process.exit();
 }
 
 function openDatabase(): object {
   const { databaseUrl: url } = settings;
-  if (url.startsWith('file:')) return new SqliteClient({ adapter: new PrismaLibSql({ url, timeout: 5000 }) });
+  if (url.startsWith('file:')) return new SqliteClient({ adapter: sqliteAdapter(new PrismaLibSql({ url })) });
   return new PostgresClient({ adapter: new PrismaPg({ connectionString: url, max: 8 }) });
 }
 

@@ -22,6 +22,8 @@ export interface Cluster {
   restore(): Promise<void>;
   /** Processes that take requests. */
   running(): AppProcess[];
+  /** Every process that was started, those that have ended included. */
+  started(): readonly AppProcess[];
   /** What went wrong in all processes; it is asked once. */
   takeProblems(): string[];
   [Symbol.asyncDispose](): Promise<void>;
@@ -29,11 +31,19 @@ export interface Cluster {
 
 export type ClusterSettings = Omit<Settings, 'name' | 'channel'>;
 
+export interface ClusterOptions {
+  /** @default one of its own */
+  readonly proxy?: RoundRobin;
+  /** What is different for the next process of a place. @default nothing */
+  readonly settingsOf?: (place: Place) => Partial<ClusterSettings>;
+}
+
 /** Starts the processes; `await using` ends them. */
-export async function startCluster(settings: ClusterSettings, { proxy: given }: { proxy?: RoundRobin } = {}): Promise<Cluster> {
-  const proxy = given ?? (await openRoundRobin());
+export async function startCluster(settings: ClusterSettings, options: ClusterOptions = {}): Promise<Cluster> {
+  const { proxy = await openRoundRobin(), settingsOf } = options;
   const channel = `test_${randomBytes(8).toString('hex')}`;
   const processes = new Map<Place, AppProcess>();
+  const all: AppProcess[] = [];
   const problems: string[] = [];
   let incarnation = 0;
   const at = (place: Place) => {
@@ -43,8 +53,11 @@ export async function startCluster(settings: ClusterSettings, { proxy: given }: 
   };
   const start = async (place: Place) => {
     incarnation += 1;
-    const started = await startProcess({ ...settings, channel, name: `${place}${incarnation}` }, exit => problems.push(exit));
+    const started = await startProcess({ ...settings, ...settingsOf?.(place), channel, name: `${place}${incarnation}` }, exit =>
+      problems.push(exit),
+    );
     processes.set(place, started);
+    all.push(started);
     await started.order({ do: 'ready' });
     proxy.targets.set(place, started);
   };
@@ -67,7 +80,8 @@ export async function startCluster(settings: ClusterSettings, { proxy: given }: 
     },
     stop,
     running: () => places.filter(place => proxy.targets.has(place)).map(at),
-    takeProblems: () => [...problems.splice(0), ...[...processes.values()].flatMap(each => each.problems.splice(0))],
+    started: () => all,
+    takeProblems: () => [...problems.splice(0), ...all.flatMap(each => each.problems.splice(0))],
     async [Symbol.asyncDispose]() {
       await Promise.all([...processes.values()].map(each => each.stop('SIGKILL')));
       await proxy[Symbol.asyncDispose]();

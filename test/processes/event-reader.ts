@@ -17,11 +17,15 @@ export interface ReaderOptions {
   readonly check?: (message: WireMessage) => void;
   /** Told of every event as it arrives. */
   readonly onMessage?: (received: Received) => void;
+  /** Milliseconds after which the request is given up if there is no answer. @default for ever */
+  readonly patienceMs?: number;
 }
 
 /** An answer that is a stream of events, read as they come. What does not fit is thrown at whoever asks next. */
 export class EventReader {
   readonly response: Response;
+  /** Resolves when the stream has ended or was cut. */
+  readonly over: Promise<void>;
   /** Everything so far. */
   readonly received: Received[] = [];
   /** Of the last event that had one, with data or without. */
@@ -42,7 +46,7 @@ export class EventReader {
     this.response = response;
     this.#abort = abort;
     this.#options = options;
-    this.#read().then(
+    this.over = this.#read().then(
       () => {
         this.isOver = true;
       },
@@ -125,14 +129,15 @@ export class EventReader {
 
 /** Sends a request that is answered with a stream. @throws {Error} It is answered otherwise. */
 export async function openReader(options: ReaderOptions): Promise<EventReader> {
-  const { url, headers, body } = options;
+  const { url, headers, body, patienceMs } = options;
   const abort = new AbortController();
+  const timer = patienceMs === undefined ? undefined : setTimeout(() => abort.abort(), patienceMs);
   const response = await fetch(url, {
     method: body === undefined ? 'GET' : 'POST',
     headers: { accept: 'text/event-stream, application/json', 'content-type': 'application/json', ...headers },
     signal: abort.signal,
     ...(body !== undefined && { body: JSON.stringify(body) }),
-  });
+  }).finally(() => clearTimeout(timer));
   if (response.headers.get('content-type') !== 'text/event-stream') {
     const text = await response.text().catch(() => undefined);
     throw new UnexpectedAnswer(response, text);

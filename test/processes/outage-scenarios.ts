@@ -7,7 +7,7 @@ import { openCall, openGet, openSession, textOf } from './requests.ts';
 import { openSseClient } from './sse-client.ts';
 import type { Scene } from './suite.ts';
 
-const outageMs = 10_000;
+const outageMs = 5000;
 const initialize = {
   jsonrpc: '2.0',
   id: 1,
@@ -17,7 +17,7 @@ const initialize = {
 
 /** The database away, for PostgreSQL: the way to it is cut. */
 export function outageScenarios(scene: () => Scene): void {
-  describe('while the database is away for 10 s', () => {
+  describe('while the database is away for 5 s', () => {
     afterEach(() => {
       // Every process reports that the database is away; none may end of it.
       expect(

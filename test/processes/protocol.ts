@@ -15,6 +15,8 @@ export interface Settings {
   readonly channel: string;
   readonly sessions: SessionOptions;
   readonly limits: Limits;
+  /** Milliseconds that the wall clock of the process is ahead of the others'; timers and `performance.now()` are not. @default 0 */
+  readonly clockAheadMs?: number;
 }
 
 /** What a process is told to do. */
@@ -28,6 +30,8 @@ export type Order =
   | { readonly do: 'began' | 'aborted'; readonly key: string }
   /** Waits until the bus is connected. */
   | { readonly do: 'ready' }
+  /** Counts what the process keeps in memory: the value is `Kept`. */
+  | { readonly do: 'count' }
   | { readonly do: 'close'; readonly deadlineMs: number };
 
 /** An order on its way. */
@@ -36,9 +40,21 @@ export type Numbered = { readonly number: number; readonly order: Order };
 /** What a process says. */
 export type Report =
   | { readonly port: number }
-  | { readonly done: number; readonly failure?: string }
+  | { readonly done: number; readonly failure?: string; readonly value?: unknown }
   /** An error that reached the app, or a failure of the bus. */
-  | { readonly problem: string };
+  | { readonly problem: string }
+  /** The call of this key was begun, or aborted. */
+  | { readonly ran: string }
+  | { readonly aborted: string };
+
+/** What a process keeps in memory, after a garbage collection. */
+export interface Kept {
+  /** Answers that something still refers to: open streams, and those that leak. */
+  readonly responses: number;
+  /** Timers that have not fired. */
+  readonly timers: number;
+  readonly heapBytes: number;
+}
 
 /** The text of `big`: quotes, line breaks and more that JSON and event streams have to escape. */
 export function bigText(bytes: number): string {

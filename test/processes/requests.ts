@@ -54,9 +54,9 @@ export function textOf({ params, result, error, method }: WireMessage): unknown 
   return params?.['data'] ?? params?.['uri'] ?? result?.content?.[0]?.text ?? method;
 }
 
-/** The positions in the ids of a reader's events. */
+/** The sequence numbers in the ids of the events of a call's stream. */
 export function positions(reader: EventReader): number[] {
-  return reader.received.map(({ id = '' }) => Number(/_(\d+)!?$/u.exec(id)?.[1]));
+  return reader.received.map(({ id = '' }) => Number(/\.(\d+)!?$/u.exec(id)?.[1]));
 }
 
 /** `from` to `to`, both included. */

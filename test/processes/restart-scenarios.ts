@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { WireSession } from '../support/wire.ts';
 import { to } from './cluster.ts';
 import { eventually } from './eventually.ts';
-import { openCall, openGet, openSession, positions, range, resumeCall, textOf } from './requests.ts';
+import { openCall, openGet, openSession, resumeCall, textOf } from './requests.ts';
 import { openSseClient } from './sse-client.ts';
 import type { Scene } from './suite.ts';
 
@@ -75,14 +75,17 @@ export function restartScenarios(scene: () => Scene): void {
       client.reader.close();
     });
 
-    it('a POST of an HTTP+SSE session whose stream was there is answered 409 at B: nobody can be given the answer', async () => {
+    it('a POST of an HTTP+SSE session whose stream was there is answered 409 at B, once B has noticed: nobody can be given the answer', async () => {
       const { cluster } = scene();
       const client = await openSseClient(cluster.origin, to('a'));
       await client.request('initialize', { protocolVersion: '2024-11-05', capabilities: {}, clientInfo: { name: 'sse', version: '1' } });
       expect((await client.request('ping', undefined, to('b').headers)).result).toEqual({});
       await cluster.stop('a', 'SIGKILL');
-      const refused = await client.post({ jsonrpc: '2.0', id: 99, method: 'ping' }, to('b').headers);
-      expect(refused.status).toBe(409);
+      const refused = await eventually(async () => {
+        const answer = await client.post({ jsonrpc: '2.0', id: 99, method: 'ping' }, to('b').headers);
+        expect([202, 409, 503]).toContain(answer.status);
+        return answer.status === 409 ? answer : undefined;
+      }, 'an end of the session');
       expect(await refused.json()).toMatchObject({
         error: { message: expect.stringContaining('stream of this session is gone') as string },
       });
@@ -105,11 +108,10 @@ export function restartScenarios(scene: () => Scene): void {
       await cluster.at('a').order({ do: 'resourceUpdated', uris: uris.slice(4) });
       await second.count(4);
       expect(second.messages.map(textOf)).toEqual(uris.slice(2));
-      expect(positions(second)).toEqual(range(3, 6));
       second.close();
     });
 
-    it('a client that was connected to it and comes back without Last-Event-ID gets what is said from then on', async () => {
+    it('a client that was connected to it and comes back without Last-Event-ID hears again what was said on that connection', async () => {
       const { cluster } = scene();
       const session = await openSession(cluster, 'a');
       const uris = await subscribe(session, 2);
@@ -119,8 +121,8 @@ export function restartScenarios(scene: () => Scene): void {
       await cluster.stop('a', 'SIGKILL');
       const second = await openGet(session, 'c');
       await cluster.at('b').order({ do: 'resourceUpdated', uris: uris.slice(1) });
-      await second.count(1);
-      expect(second.messages.map(textOf)).toEqual(uris.slice(1));
+      await second.count(2);
+      expect(second.messages.map(textOf)).toEqual(uris);
       second.close();
     });
   });
@@ -158,7 +160,7 @@ export function restartScenarios(scene: () => Scene): void {
       await feed(key, 'one');
       const call = await openCall(session, 'a', 'say', { key }, { id: 79 });
       await call.count(1);
-      const closed = cluster.at('a').order({ do: 'close', deadlineMs: 100 });
+      const closed = cluster.at('a').order({ do: 'close', deadlineMs: 1000 });
       closed.catch(() => undefined);
       await call.end();
       await closed;

@@ -3,7 +3,11 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** A load balancer without affinity: every request goes to the next process. */
+/**
+ * A load balancer without affinity: every request goes to the next process.
+ *
+ * 502: the process is gone; with the header `x-not-sent`, it never had the request.
+ */
 export interface RoundRobin {
   readonly origin: string;
   /** Where requests go, by name. A request that names one in its header `x-to` goes there. */
@@ -48,9 +52,9 @@ export async function openRoundRobin(): Promise<RoundRobin> {
 function forward(incoming: IncomingMessage, outgoing: ServerResponse, { name, port }: Target): void {
   const { method, url, headers } = incoming;
   const upstream = request({ host: '127.0.0.1', port, method, path: url, headers: passedOn(headers), agent: false });
-  const fail = () => {
+  const fail = (error: NodeJS.ErrnoException) => {
     if (outgoing.headersSent) outgoing.destroy();
-    else outgoing.writeHead(502, { 'x-process': name }).end();
+    else outgoing.writeHead(502, { 'x-process': name, ...(error.code === 'ECONNREFUSED' && { 'x-not-sent': 'true' }) }).end();
   };
   let answer: IncomingMessage | undefined;
   upstream.on('error', fail);

@@ -30,7 +30,7 @@ export function processesSuite(combination: Combination): void {
     let scene: Scene;
     beforeAll(async () => {
       const place = await openPlace(combination);
-      const cluster = await startCluster({ ...place.settings, sessions: { lookMs }, limits: {} });
+      const cluster = await startCluster({ ...place.settings, sessions: { lookMs, deadMs: 8000 }, limits: { storeMs: 4000 } });
       scene = { place, cluster };
     });
     afterEach(() => expect(scene.cluster.takeProblems()).toEqual([]));

@@ -24,6 +24,22 @@ describe('paginate', () => {
     );
   });
 
+  it('takes as many cursors as there are further pages, so that a cache of pages is never larger than the list', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: 20 }), (length, pageSize) => {
+        const list = Array.from({ length }, (_, index) => index);
+        const pages = list.flatMap(start => {
+          try {
+            return [paginate('tools', list, { cursor: cursorAt(`tools:${start}`) }, pageSize).items];
+          } catch {
+            return [];
+          }
+        });
+        expect([...list.slice(0, pageSize), ...pages.flat()]).toEqual(list);
+      }),
+    );
+  });
+
   it('gives an empty list as one page', () => {
     expect(paginate('tools', [], {}, 5)).toEqual({ items: [], nextCursor: undefined });
   });
@@ -39,6 +55,8 @@ describe('paginate', () => {
     ['at the end', cursorAt('tools:10')],
     ['beyond the end', cursorAt('tools:11')],
     ['before the beginning', cursorAt('tools:-1')],
+    ['between the beginnings of two pages', cursorAt('tools:4')],
+    ['one behind the beginning of a page', cursorAt('tools:6')],
     ['a fraction', cursorAt('tools:1.5')],
     ['an exponent', cursorAt('tools:1e0')],
     ['with blanks', cursorAt('tools: 5')],

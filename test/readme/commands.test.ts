@@ -63,7 +63,7 @@ describe("README's commands", () => {
     const next = commands.slice(commands.indexOf('npx koa-mcp init') + 1).filter(command => command.startsWith('npx prisma'));
     expect(next).toHaveLength(2);
     expect(stdout).toMatch(new RegExp(next.join('\\s+')));
-    const named = codes(/adds the four models [^(]*\(([^)]*)\)/.exec(readme)?.[1]);
+    const named = codes(/adds the five models [^(]*\(([^)]*)\)/.exec(readme)?.[1]);
     expect(/added (Mcp.*)/.exec(stdout)?.[1]?.split(', ')).toEqual(named);
     const source = await readFile(`${root}prisma/mcp.prisma`, 'utf8');
     expect([...source.matchAll(/^model (\w+)/gm)].map(([, model]) => model)).toEqual(named);

@@ -53,11 +53,23 @@ describe('a filter by relation', () => {
     expect(await asked(secret, 'client_count', { referrals: { none: {} } })).toEqual({ count: 3 });
   });
 
-  it('works where the key is visible, and between lists, which have none', async () => {
-    const models = { ...secret, booking: {}, tag: {} };
+  it('works where the key is visible', async () => {
+    const models = { ...secret, booking: {} };
     expect(await asked(models, 'booking_count', { client: { id: 2 } })).toEqual({ count: 3 });
     expect(await asked(models, 'client_count', { bookings: { some: { id: 4 } } })).toEqual({ count: 1 });
-    expect(await asked(models, 'client_count', { tags: { none: {} } })).toEqual({ count: 3 });
+  });
+
+  it('between two lists, which have no key, is refused unless rows of one come with those of the other', async () => {
+    const every = { tags: { every: { label: 'x' } } };
+    const tagged = (client: object, tag: object): Record<string, ExposureLike> => ({ client: { ...secret.client, ...client }, tag });
+    const refused = 'has no column "tags"';
+    expect(await asked(tagged({}, {}), 'client_count', every)).toContain(refused);
+    expect(await asked(tagged({}, {}), 'tag_count', { clients: { none: {} } })).toContain('has no column "clients"');
+    expect(await asked(tagged({ include: { tags: { select: { label: true } } } }, {}), 'client_count', every)).toContain(refused);
+    expect(await asked(tagged({ include: { tags: { where: { label: 'x' } } } }, {}), 'client_count', every)).toContain(refused);
+    expect(await asked(tagged({ include: { tags: true } }, {}), 'client_count', every)).toEqual({ count: 3 });
+    expect(await asked(tagged({}, { include: { clients: { select: { id: true } } } }), 'client_count', every)).toEqual({ count: 3 });
+    expect(await asked(tagged({ include: { tags: true } }, {}), 'tag_count', { clients: { none: {} } })).toEqual({ count: 0 });
   });
 
   it('works where rows come with the related key instead, and not where they come with less or with some', async () => {

@@ -1,7 +1,7 @@
-import { expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { scopedClient } from '../../src/models/scope.ts';
 import type { CallContext } from '../../src/protocol/definitions.ts';
-import type { PrismaClient } from '../support/database.ts';
+import type { PrismaClient, TestDatabase } from '../support/database.ts';
 import { describeDatabases, openDatabase } from '../support/database.ts';
 import type { Json } from './world.ts';
 import { callerOf, fill } from './world.ts';
@@ -73,5 +73,71 @@ describeDatabases('a policy by operation, in the scoped client', provider => {
     expect(await booking.upsert({ where: { id: 2 }, update: { price: 3 }, create })).toMatchObject({ id: 2, clientId: 2 });
     expect(await booking.upsert({ where: { id: 99 }, update: {}, create })).toMatchObject({ clientId: 2 });
     await expect(booking.upsert({ where: { id: 2 }, update: { clientId: 1 }, create })).rejects.toMatchObject({ status: 403 });
+  });
+});
+
+describeDatabases('a reference to a row out of sight, in the scoped client', provider => {
+  const own = (ctx: never): object => ({ id: callerOf(ctx) });
+  const there = { name: 'ToolError', message: 'data.clientId: the related row does not exist' };
+  const row = { startsAt: new Date(0), price: 1 };
+  let db: TestDatabase;
+  let mine: PrismaClient;
+  beforeEach(async () => {
+    db = await openDatabase(provider);
+    await fill(db.prisma);
+    mine = scopedClient({ prisma: db.prisma, datamodel: db.datamodel, models: { client: { where: own } } })(callOf(2)) as PrismaClient;
+  });
+  afterEach(() => db.close());
+
+  it('by its foreign key is answered like one to a row that does not exist, and nothing is written', async () => {
+    const before = await db.prisma.booking.findMany({ orderBy: { id: 'asc' } });
+    for (const clientId of [1, 99]) {
+      const data = { ...row, clientId };
+      const writes: (() => Promise<unknown>)[] = [
+        () => mine.booking.create({ data }),
+        () => mine.booking.createMany({ data: [{ ...row, clientId: 2 }, data] }),
+        () => mine.booking.createManyAndReturn({ data: [data] }),
+        () => mine.booking.update({ where: { id: 2 }, data: { clientId } }),
+        () => mine.booking.update({ where: { id: 2 }, data: { clientId: { set: clientId } } }),
+        () => mine.booking.updateMany({ where: { id: 2 }, data: { clientId } }),
+        () => mine.booking.upsert({ where: { id: 2 }, update: { clientId }, create: { ...row, clientId: 2 } }),
+        () => mine.booking.upsert({ where: { id: 999 }, update: {}, create: data }),
+        () => mine.room.update({ where: { id: 'red' }, data: { bookings: { create: data } } }),
+        () => mine.room.update({ where: { id: 'red' }, data: { bookings: { createMany: { data: [data] } } } }),
+        () => mine.room.update({ where: { id: 'red' }, data: { bookings: { updateMany: { where: {}, data: { clientId } } } } }),
+        () => mine.room.create({ data: { code: 'x', capacity: 1, bookings: { connectOrCreate: { where: { id: 999 }, create: data } } } }),
+      ];
+      for (const write of writes) await expect(write(), String(write)).rejects.toMatchObject(there);
+    }
+    expect(await db.prisma.booking.findMany({ orderBy: { id: 'asc' } })).toEqual(before);
+  });
+
+  it('is refused where the key cannot be read off the data', async () => {
+    await expect(mine.booking.update({ where: { id: 2 }, data: { clientId: { increment: 1 } } })).rejects.toThrow(
+      'ctx.prisma.booking: data.clientId: is no plain value, so models.client.where cannot be checked; set the value itself',
+    );
+  });
+
+  it('is written where it is in sight, and where it is null', async () => {
+    expect(await mine.booking.create({ data: { ...row, clientId: 2 } })).toMatchObject({ clientId: 2 });
+    expect(await mine.booking.createMany({ data: [{ ...row, clientId: 2 }] })).toEqual({ count: 1 });
+    expect(await mine.client.update({ where: { id: 2 }, data: { referredById: null } })).toMatchObject({ referredById: null });
+  });
+
+  it('cannot be asked for by an order', async () => {
+    const orders: [string, () => Promise<unknown>][] = [
+      ['booking.findMany: orderBy.client', () => mine.booking.findMany({ orderBy: { client: { name: 'asc' } } })],
+      ['booking.findFirst: orderBy.client', () => mine.booking.findFirst({ orderBy: [{ id: 'asc' }, { client: { notes: 'asc' } }] })],
+      [
+        'room: memberships.orderBy.client',
+        () => mine.room.findMany({ include: { memberships: { orderBy: { client: { name: 'asc' } } } } }),
+      ],
+      ['tag.findMany: orderBy.clients', () => mine.tag.findMany({ orderBy: { clients: { _count: 'asc' } } })],
+    ];
+    for (const [path, query] of orders) {
+      const where = path.split('.').at(-1) ?? '';
+      await expect(query(), where).rejects.toThrow(`ctx.prisma.${path}: models.client.where cannot reach into an order`);
+    }
+    expect(await mine.booking.findMany({ orderBy: { room: { code: 'asc' } } })).toHaveLength(6);
   });
 });

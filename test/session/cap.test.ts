@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { PrincipalCap } from '../../src/session/principal-cap.ts';
-import { memoryStore } from '../../src/session/store.ts';
+import { memoryStore } from '../../src/store/memory-store.ts';
 import { Clock, newInit, node } from './fixtures.ts';
 
 describe('sessions of one principal', () => {

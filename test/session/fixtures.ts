@@ -1,33 +1,11 @@
-import { randomBytes } from 'node:crypto';
 import type { SessionInit } from '../../src/session/new-session.ts';
 import type { SessionsOptions } from '../../src/session/sessions.ts';
 import { Sessions } from '../../src/session/sessions.ts';
-import type { Session, Store } from '../../src/session/store.ts';
-import { memoryStore } from '../../src/session/store.ts';
+import { memoryStore } from '../../src/store/memory-store.ts';
+import type { Store } from '../../src/store/store.ts';
+import { newId, newSession, start } from '../store/fixtures.ts';
 
-export const start = Date.UTC(2026, 0, 1);
-
-export function newId(): string {
-  return `mcp_${randomBytes(32).toString('base64url')}`;
-}
-
-/** A session last seen at `start` that expires a second later. */
-export function newSession(overrides: Partial<Session> = {}): Session {
-  return {
-    id: newId(),
-    transport: 'streamable',
-    revision: '2025-11-25',
-    principal: 'ada',
-    clientInfo: { name: 'client', version: '1.0.0' },
-    capabilities: {},
-    logLevel: null,
-    initialized: false,
-    createdAt: new Date(start),
-    lastSeenAt: new Date(start),
-    expiresAt: new Date(start + 1_000),
-    ...overrides,
-  };
-}
+export { newId, newSession, start };
 
 export function newInit(overrides: Partial<SessionInit> = {}): SessionInit {
   return {
@@ -36,6 +14,7 @@ export function newInit(overrides: Partial<SessionInit> = {}): SessionInit {
     principal: 'ada',
     clientInfo: { name: 'client', version: '1.0.0' },
     capabilities: {},
+    connection: null,
     ...overrides,
   };
 }

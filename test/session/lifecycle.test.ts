@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { SessionEvent } from '../../src/session/lifecycle.ts';
 import { Lifecycle } from '../../src/session/lifecycle.ts';
-import { prismaStore } from '../../src/session/prisma-store.ts';
-import type { Store } from '../../src/session/store.ts';
-import { memoryStore } from '../../src/session/store.ts';
+import { memoryStore } from '../../src/store/memory-store.ts';
+import { prismaStore } from '../../src/store/prisma-store.ts';
+import type { Store } from '../../src/store/store.ts';
 import { describeDatabases, openDatabase } from '../support/database.ts';
 import type { Node } from './fixtures.ts';
 import { Clock, HOUR, newId, newInit, newSession, node } from './fixtures.ts';

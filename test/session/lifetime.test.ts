@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { memoryStore } from '../../src/session/store.ts';
+import { memoryStore } from '../../src/store/memory-store.ts';
 import { Clock, HOUR, newInit, node, start } from './fixtures.ts';
 
 describe('a session’s idle time', () => {
@@ -141,6 +141,28 @@ describe('writing uses', () => {
     expect(await store.find(id)).toMatchObject({ lastSeenAt: new Date(start + 1_000) });
   });
 
+  it('does not put an older use over one made meanwhile, where it fails', async () => {
+    const [clock, store] = [new Clock(), memoryStore()];
+    let fails = true;
+    const { sessions } = node({
+      clock,
+      store,
+      before: async ({ verb }) => {
+        if (verb !== 'touch' || !fails) return;
+        fails = false;
+        clock.advance(1_000);
+        await sessions.find(id, 'ada');
+        throw new Error('deadlock detected');
+      },
+    });
+    const { id } = await sessions.open(newInit());
+    clock.advance(1_000);
+    await sessions.find(id, 'ada');
+    await sessions.flush();
+    await sessions.flush();
+    expect(await store.find(id)).toMatchObject({ lastSeenAt: new Date(start + 2_000) });
+  });
+
   it('happens once more when the process closes', async () => {
     const [clock, store] = [new Clock(), memoryStore()];
     const { sessions } = node({ clock, store });
@@ -205,22 +227,35 @@ describe('a retained session', () => {
     expect(count('touch')).toBe(1);
   });
 
-  it('costs one look at the store per flush, however many there are', async () => {
-    const { sessions, calls } = node();
-    for (let i = 0; i < 100; i += 1) sessions.retain((await sessions.open(newInit())).id);
-    await sessions.flush();
-    calls.length = 0;
-    await sessions.flush();
-    expect(calls.map(call => call.verb)).toEqual(['touch', 'existing']);
+  it('costs one write per flush, however many there are, and one look where not all were written', async () => {
+    const [clock, store] = [new Clock(), memoryStore()];
+    const { sessions, calls, ended } = node({ clock, store });
+    const ids: string[] = [];
+    for (let i = 0; i < 100; i += 1) {
+      const { id } = await sessions.open(newInit());
+      ids.push(id);
+      sessions.retain(id);
+    }
+    const flush = async () => {
+      clock.advance(1000);
+      calls.length = 0;
+      await sessions.flush();
+      return calls.map(call => call.verb);
+    };
+    expect(await flush()).toEqual(['touch']);
+    await store.end(ids[7] as string);
+    // Another process that saw one later leaves nothing to write for it.
+    await store.touch([ids[8] as string], new Date(clock.now + 5000), new Date(clock.now + HOUR));
+    expect([await flush(), ended]).toEqual([['touch', 'existing'], [ids[7]]]);
   });
 });
 
 describe('the idle time of an HTTP+SSE session', () => {
-  it('is short, for without its stream nobody can use it: ten writes of its last use', async () => {
+  it('is short, for without its stream nobody can use it: ten writes of its last use, and four minutes for clocks that differ', async () => {
     const clock = new Clock();
     const { sessions, ended } = node({ clock, touchMs: 60_000 });
     const { id } = await sessions.open(newInit({ transport: 'sse' }));
-    clock.advance(599_999);
+    clock.advance(839_999);
     await sessions.find(id, 'ada');
     await sessions.flush();
     await sessions.sweep();
@@ -236,7 +271,7 @@ describe('the idle time of an HTTP+SSE session', () => {
     const { id } = await a.sessions.open(newInit({ transport: 'sse' }));
     a.sessions.retain(id);
     for (let i = 0; i < 5; i += 1) {
-      clock.advance(599_000);
+      clock.advance(839_000);
       await a.sessions.flush();
       await b.sessions.sweep();
     }
@@ -245,6 +280,6 @@ describe('the idle time of an HTTP+SSE session', () => {
     await b.sessions.flush();
     finish();
     await b.sessions.flush();
-    expect((await store.find(id))?.expiresAt).toEqual(new Date(clock.now + 600_000));
+    expect((await store.find(id))?.expiresAt).toEqual(new Date(clock.now + 840_000));
   });
 });

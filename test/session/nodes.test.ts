@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { prismaStore } from '../../src/session/prisma-store.ts';
+import { prismaStore } from '../../src/store/prisma-store.ts';
 import type { Provider } from '../support/database.ts';
 import { describeDatabases, openDatabase } from '../support/database.ts';
 import { Clock, HOUR, newInit, newSession, node, start } from './fixtures.ts';

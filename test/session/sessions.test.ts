@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { McpError } from '../../src/errors.ts';
-import type { Session, Store } from '../../src/session/store.ts';
-import { memoryStore } from '../../src/session/store.ts';
+import { memoryStore } from '../../src/store/memory-store.ts';
+import type { Session, Store } from '../../src/store/store.ts';
 import { Clock, HOUR, newId, newInit, newSession, node, start } from './fixtures.ts';
 
 describe('Sessions.open', () => {
@@ -241,14 +241,13 @@ describe('Sessions.end', () => {
 
 describe('Sessions’ subscriptions', () => {
   it('pass through to the store', async () => {
-    const { sessions, count } = node();
+    const store = memoryStore();
+    const { sessions } = node({ store });
     const { id } = await sessions.open(newInit());
     expect(await sessions.subscribe(id, 'a://1')).toBe(true);
-    expect(await sessions.subscribers('a://1', [id])).toEqual([id]);
+    expect(await store.subscriptions(id)).toEqual(['a://1']);
     await sessions.unsubscribe(id, 'a://1');
-    expect(await sessions.subscribers('a://1', [id])).toEqual([]);
-    expect(await sessions.subscribers('a://1', [])).toEqual([]);
-    expect(count('subscribers')).toBe(2);
+    expect(await store.subscriptions(id)).toEqual([]);
   });
 
   it('find out that the session is gone', async () => {
@@ -265,6 +264,27 @@ describe('Sessions’ subscriptions', () => {
     const { id } = await sessions.open(newInit());
     await expect(sessions.subscribe(id, uri)).rejects.toMatchObject({ code: -32602, message: expect.stringMatching(/^params\.uri: /) });
     expect(count('subscribe')).toBe(0);
+  });
+});
+
+describe('Sessions.close', () => {
+  it('waits for sessions that are being ended, of which others are told', async () => {
+    const told: string[] = [];
+    let release = () => {};
+    const before = ({ verb }: { verb: string }) =>
+      verb === 'end'
+        ? new Promise<void>(resolve => {
+            release = resolve;
+          })
+        : undefined;
+    const { sessions } = node({ before, tellOthers: (_, what) => told.push(what) });
+    const { id } = await sessions.open(newInit());
+    const ending = sessions.end(id);
+    const closed = sessions.close().then(() => told.push('closed'));
+    await new Promise(setImmediate);
+    release();
+    await Promise.all([closed, ending]);
+    expect(told).toEqual(['ended', 'closed']);
   });
 });
 

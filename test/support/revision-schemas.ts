@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { AnySchemaObject, ValidateFunction } from 'ajv';
 import { Ajv } from 'ajv';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { schemaFolder } from './spec-schemas.ts';
+import { schemaFolder, typesOf } from './spec-schemas.ts';
 
 interface RevisionSchema {
   readonly ajv: Ajv;
@@ -16,6 +16,11 @@ const loaded = new Map<string, RevisionSchema>();
 /** Whether the specification's schema of a revision defines a type of that name. */
 export function hasType(revision: string, type: string): boolean {
   return load(revision).names.has(type);
+}
+
+/** The members that the specification's schema of a revision gives a type; none if it has no such type. */
+export function membersOf(revision: string, type: string): string[] {
+  return Object.keys(typesOf(read(revision))[type]?.['properties'] ?? {});
 }
 
 /**
@@ -35,10 +40,14 @@ export function assertType(revision: string, type: string, value: unknown): void
   }
 }
 
+function read(revision: string): AnySchemaObject {
+  return JSON.parse(readFileSync(new URL(`${revision}.json`, schemaFolder), 'utf8')) as AnySchemaObject;
+}
+
 function load(revision: string): RevisionSchema {
   const known = loaded.get(revision);
   if (known !== undefined) return known;
-  const schema = JSON.parse(readFileSync(new URL(`${revision}.json`, schemaFolder), 'utf8')) as AnySchemaObject;
+  const schema = read(revision);
   const keyword = '$defs' in schema ? '$defs' : 'definitions';
   const types = schema[keyword] as Record<string, AnySchemaObject>;
   const ajv = new (keyword === '$defs' ? Ajv2020 : Ajv)({ strict: false, allErrors: true });

@@ -26,6 +26,8 @@ export interface StartOptions {
   readonly after?: Koa.Middleware[];
   /** Wraps the endpoint, e.g. `koa-mount`. @default as it is */
   readonly mount?: (middleware: McpMiddleware) => Koa.Middleware;
+  /** Address to listen on; `undefined` is every address of the machine. @default '127.0.0.1' */
+  readonly address?: string | undefined;
   /** Path of the endpoint as clients see it. @default `options.path` or `/mcp` */
   readonly path?: string;
 }
@@ -34,13 +36,14 @@ export interface StartOptions {
 // biome-ignore lint/suspicious/noExplicitAny: tests declare models of several clients
 export async function start(options: Partial<McpOptions<any, any, any, any>>, startOptions: StartOptions = {}): Promise<TestServer> {
   const { prepare, before = [], after = [], mount = middleware => middleware, path = options.path ?? '/mcp' } = startOptions;
+  const address = 'address' in startOptions ? startOptions.address : '127.0.0.1';
   const app = new Koa();
   prepare?.(app);
   const errors: Error[] = [];
   app.on('error', error => errors.push(error));
   const middleware = mcp({ name: 'test', ...options });
   for (const each of [...before, mount(middleware), ...after]) app.use(each);
-  const server = app.listen(0, '127.0.0.1');
+  const server = app.listen(0, address);
   await once(server, 'listening');
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {

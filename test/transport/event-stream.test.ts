@@ -1,6 +1,6 @@
 import { once } from 'node:events';
-import { describe, expect, it } from 'vitest';
-import { EventStream } from '../../src/transport/event-stream.ts';
+import { describe, expect, it, vi } from 'vitest';
+import { EventStream, Streams } from '../../src/transport/event-stream.ts';
 
 describe('an event stream', () => {
   it('hands over as one piece what its reader had no time for, in order', async () => {
@@ -48,5 +48,43 @@ describe('an event stream', () => {
     await once(paused, 'data');
     while (paused.isOpen && paused.send('x'.repeat(100))) expect(paused.readableLength).toBeLessThan(1200);
     expect(paused.isOpen).toBe(false);
+  });
+});
+
+describe('the streams of a process', () => {
+  const limits = { maxStreamBufferBytes: 1000, heartbeatMs: 1000, maxStreams: 2 };
+
+  it('are as many for one session as may be: one more ends its oldest, and no other', () => {
+    const streams = new Streams(limits);
+    const other = streams.openGet('other');
+    const [one, two] = [streams.openGet('session'), streams.openGet('session')];
+    expect([one.isOpen, two.isOpen]).toEqual([true, true]);
+    const three = streams.openGet('session');
+    expect([one.isOpen, two.isOpen, three.isOpen, other.isOpen]).toEqual([false, true, true, true]);
+    // Nobody reads the first one to its end.
+    const four = streams.openGet('session');
+    expect([two.isOpen, three.isOpen, four.isOpen, other.isOpen]).toEqual([false, true, true, true]);
+  });
+
+  it('end at once where they are opened after the others were cut', async () => {
+    const streams = new Streams(limits);
+    const early = streams.open();
+    streams.cut();
+    const late = streams.open();
+    expect([early.destroyed, late.isOpen, await late.toArray()]).toEqual([true, false, []]);
+  });
+
+  it('need one timer, as long as one is open', async () => {
+    vi.useFakeTimers();
+    try {
+      const streams = new Streams(limits);
+      const open = [streams.open(), streams.openGet('session')];
+      expect(vi.getTimerCount()).toBe(1);
+      for (const stream of open) stream.destroy();
+      await vi.advanceTimersByTimeAsync(0);
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });

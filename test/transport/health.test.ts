@@ -72,11 +72,11 @@ describe('<path>/health', () => {
     expect(new Set(server.errors.splice(0).map(String))).toEqual(new Set(['Error: db.internal:5432']));
   });
 
-  it('answers 503 while the bus is not ready', async () => {
+  it('answers 200 while the bus is not ready, and says that wake-ups are missing: the process serves by looking', async () => {
     const bus = memoryBus();
     await using server = await start({ bus });
     await bus.close();
-    expect(await probe(`${server.url}/health`)).toMatchObject({ status: 503, body: { status: 'unavailable', missing: ['bus'] } });
+    expect(await probe(`${server.url}/health`)).toMatchObject({ status: 200, body: { status: 'ok', slow: ['bus'] } });
     expect((await probe(`${server.url}/health/live`)).status).toBe(200);
   });
 
@@ -134,5 +134,20 @@ describe('the query behind it', () => {
         return check();
       })
       .toEqual([]);
+  });
+
+  it('is given up for another one when it has hung for five times its time, and not before', async () => {
+    const sentAt: number[] = [];
+    const { check, errors } = health(
+      () => {
+        sentAt.push(performance.now());
+        return sentAt.length === 1 ? new Promise(() => undefined) : Promise.resolve();
+      },
+      { queryMs: 30, cacheMs: 0 },
+    );
+    await expect.poll(check, { timeout: 10_000 }).toEqual([]);
+    expect(sentAt).toHaveLength(2);
+    expect((sentAt[1] as number) - (sentAt[0] as number)).toBeGreaterThanOrEqual(150);
+    expect(errors.map(String)).toEqual(['Error: The database has not answered a health probe for 30 ms']);
   });
 });

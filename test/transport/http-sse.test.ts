@@ -82,6 +82,23 @@ describe('GET <path>/sse', () => {
     direct.close();
   });
 
+  it.each([
+    '//evil.example.com',
+    String.raw`/\evil.example.com`,
+    '/\t/evil.example.com',
+    '/ok//evil',
+    '/a, /b',
+    '/a?b',
+    '/a#b',
+    'https://evil.example.com',
+    '/',
+  ])('names no prefix for X-Forwarded-Prefix %j, so that messages are posted to the origin of the stream', async prefix => {
+    await using server = await start({ tools: { echo } }, { prepare: trustProxy });
+    const session = await openSse(`${server.url}/sse`, { headers: { 'x-forwarded-prefix': prefix } });
+    expect(session.endpoint).toMatch(/^\/mcp\/messages\?/u);
+    session.close();
+  });
+
   it('ends the session when the client goes: running calls are aborted and no row is left', async () => {
     const store = memoryStore();
     const began = deferred<AbortSignal>();

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Continuation } from '../../src/index.ts';
 import { memoryStore } from '../../src/index.ts';
 import { ModernClient } from '../support/modern.ts';
 import type { TestServer } from '../support/server.ts';
@@ -75,21 +76,18 @@ describe('a requestState', () => {
     expect(textOf(result)).toBe('Hello Ada');
   });
 
-  it('is refused to another principal, and to a guest', async () => {
+  it('is refused to another principal, and to a guest, who do not use it up', async () => {
     const ada = new ModernClient(server.url, { capabilities: able, headers: { 'x-user': 'ada' } });
     const eve = new ModernClient(server.url, { capabilities: able, headers: { 'x-user': 'eve' } });
-    for (const other of [eve, client]) {
-      const requestState = await state({}, ada);
-      const params = { name: 'greet', arguments: {}, requestState, ...answers };
-      expect(await other.error('tools/call', params)).toMatchObject(refused);
-    }
     const requestState = await state({}, ada);
+    const params = { name: 'greet', arguments: {}, requestState, ...answers };
+    for (const other of [eve, client]) expect(await other.error('tools/call', params)).toMatchObject(refused);
     expect(textOf(await greet({ requestState, ...answers }, {}, ada))).toBe('Hello Ada');
   });
 
   it('is refused when its time is over', async () => {
     const memory = memoryStore();
-    const store = { ...memory, save: (kept: Parameters<typeof memory.save>[0]) => memory.save({ ...kept, expiresAt: new Date() }) };
+    const store = { ...memory, saveContinuation: (kept: Continuation) => memory.saveContinuation({ ...kept, expiresAt: new Date() }) };
     await using late = await start({ ...options, sessions: { store } });
     const other = new ModernClient(late.url, { capabilities: able });
     const requestState = await state({}, other);
@@ -103,7 +101,7 @@ describe('a requestState', () => {
 
   it('is an error of the server, not a silence, when it cannot be kept', async () => {
     const memory = memoryStore();
-    const store = { ...memory, save: () => Promise.reject(new Error('disk full')) };
+    const store = { ...memory, saveContinuation: () => Promise.reject(new Error('disk full')) };
     await using broken = await start({ ...options, sessions: { store } });
     const error = await new ModernClient(broken.url, { capabilities: able }).error('tools/call', { name: 'greet' });
     expect(error).toMatchObject({ status: 200, code: -32603, message: expect.stringMatching(/^Internal error \(ref/) });

@@ -69,13 +69,29 @@ describe('limits', () => {
       cursor = page.nextCursor;
     } while (cursor !== undefined);
     expect(names).toEqual(['a', 'b', 'c', 'd', 'e']);
-    for (const foreign of ['', 'x', 'dG9vbHM6OTk', 'cHJvbXB0czoy', 7, null]) {
+    // The third is of tools:3, in the middle of a page.
+    for (const foreign of ['', 'x', 'dG9vbHM6Mw', 'dG9vbHM6OTk', 'cHJvbXB0czoy', 7, null]) {
       expect((await session.error('tools/list', { cursor: foreign })).code).toBe(-32602);
     }
   });
 });
 
 describe('close', () => {
+  it('waits for a running call as long as it takes, with deadlineMs of Infinity', async () => {
+    let finish: (() => void) | undefined;
+    const soon = { description: 'Ends', handler: () => new Promise<string>(resolve => (finish = () => resolve('done'))) };
+    const server = await start({ tools: { soon } });
+    const session = await open(server.url);
+    const called = session.request('tools/call', { name: 'soon' });
+    await expect.poll(() => finish).toBeDefined();
+    const closed = server.mcp.close({ deadlineMs: Number.POSITIVE_INFINITY });
+    for (let times = 0; times < 10; times += 1) expect((await session.request('ping')).status).toBe(503);
+    finish?.();
+    expect((await called).response.result.content[0].text).toBe('done');
+    await closed;
+    await server[Symbol.asyncDispose]();
+  });
+
   it('waits for running calls, answers those past the deadline with an error and ends the streams', async () => {
     let finish: (() => void) | undefined;
     const server = await start({
@@ -96,6 +112,29 @@ describe('close', () => {
     expect((await late).response.error).toMatchObject({ code: -32603, message: expect.stringContaining('closing') as string });
     await closed;
     expect((await stream.next()).done).toBe(true);
+    await server[Symbol.asyncDispose]();
+  });
+
+  it('answers a call that it stops also on its stream', async () => {
+    let isBegun = false;
+    const server = await start({
+      tools: {
+        never: {
+          ...never,
+          handler: (_: unknown, { mcp }: HandlerContext) => {
+            mcp.progress(1);
+            isBegun = true;
+            return new Promise(() => undefined);
+          },
+        },
+      },
+    });
+    const session = await open(server.url);
+    const called = session.request('tools/call', { name: 'never', _meta: { progressToken: 'p' } });
+    await expect.poll(() => isBegun).toBe(true);
+    await server.mcp.close({ deadlineMs: 1000 });
+    const { messages } = await called;
+    expect(messages.map(({ params, error }) => params?.progress ?? error?.message)).toEqual([1, expect.stringContaining('closing')]);
     await server[Symbol.asyncDispose]();
   });
 });

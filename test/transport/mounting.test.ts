@@ -1,4 +1,7 @@
 import { request } from 'node:http';
+import { connect } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { text } from 'node:stream/consumers';
 import Router from '@koa/router';
 import type Koa from 'koa';
 import bodyParser from 'koa-bodyparser';
@@ -153,6 +156,35 @@ describe('the middleware serves', () => {
     expect(await (await fetch(`${server.origin}/mcp/other`)).text()).toBe('of the host');
   });
 
+  it('at its path in exactly this case, so that a guard of the host on that path sees every request', async () => {
+    await using server = await start(
+      { operators: () => true },
+      {
+        after: [
+          ctx => {
+            ctx.body = `left to the host: ${ctx.path}`;
+          },
+        ],
+      },
+    );
+    for (const path of [
+      '/MCP',
+      '/Mcp/',
+      '/mcp/SSE',
+      '/MCP/sse',
+      '/mcp/Messages',
+      '/mcp/Sessions',
+      '/MCP/sessions/x',
+      '/mcp/HEALTH',
+      '/MCP/health/live',
+    ]) {
+      for (const method of ['GET', 'POST', 'DELETE']) {
+        const response = await fetch(server.origin + path, { method });
+        expect([method, await response.text()]).toEqual([method, `left to the host: ${path}`]);
+      }
+    }
+  });
+
   it('twice in one app, each with its own tools and sessions', async () => {
     const second = mcp({ name: 'second', path: '/second', tools: { other: { description: 'Other', handler: () => 'other' } } });
     await using server = await start({ tools }, { after: [second] });
@@ -173,6 +205,13 @@ describe('Host and Origin', () => {
       });
       sent.on('error', reject).end();
     });
+  /** Status of a GET written by hand: Node's own client would not send such headers. */
+  const getRaw = async (url: string, hosts: readonly string[]): Promise<number> => {
+    const { port, pathname } = new URL(url);
+    const socket = connect(Number(port), '127.0.0.1');
+    socket.end(`GET ${pathname} HTTP/1.1\r\n${hosts.map(host => `Host: ${host}\r\n`).join('')}Connection: close\r\n\r\n`);
+    return Number((await text(socket)).split(' ', 2)[1]);
+  };
 
   it('of another site are answered 403, before anything else is looked at', async () => {
     await using server = await start({});
@@ -183,10 +222,53 @@ describe('Host and Origin', () => {
     expect(await get(server.url, { host: 'localhost', origin: 'http://localhost.evil.example.com' })).toBe(403);
   });
 
+  it.each([
+    ['a path', ['localhost/evil']],
+    ['a query', ['localhost?evil']],
+    ['a fragment', ['localhost#evil']],
+    ['a backslash', [String.raw`localhost\evil`]],
+    ['a user', ['evil@localhost']],
+    ['a user and a password', ['evil:x@localhost']],
+    ['two ports', ['localhost:1:2']],
+    ['a port that is no number', ['localhost:http']],
+    ['a blank', ['local host']],
+    ['a tab, which URL parsers leave out', ['local\thost']],
+    ['two names', ['localhost, evil']],
+    ['a bracket that is not closed', ['[::1']],
+    ['two lines', ['localhost', 'evil.example.com']],
+    ['two equal lines', ['localhost', 'localhost']],
+  ])('with %s is no Host, and answered 400 wherever hosts are checked or not', async (_, hosts) => {
+    await using server = await start({});
+    await using anyHost = await start({}, { prepare: app => void Object.assign(app, { proxy: true }) });
+    for (const { url } of [server, anyHost]) expect(await getRaw(url, hosts)).toBe(400);
+  });
+
   it('of this machine pass, with any port', async () => {
     await using server = await start({});
-    for (const host of ['localhost', '127.0.0.1:99', '[::1]:3000', 'LOCALHOST:3000']) expect(await get(server.url, { host })).toBe(405);
+    for (const host of ['localhost', 'localhost:', '127.0.0.1:99', '[::1]:3000', 'LOCALHOST:3000']) {
+      expect(await get(server.url, { host })).toBe(405);
+      expect(await getRaw(server.url, [host])).toBe(405);
+    }
     expect(await get(server.url, { host: 'localhost:3000', origin: 'http://localhost:8080' })).toBe(405);
+  });
+
+  it('are those of this machine for a request over 127.0.0.1 to a server that listens on all addresses', async () => {
+    await using server = await start({}, { address: undefined });
+    expect(await get(server.url, { host: 'localhost' })).toBe(405);
+    expect(await get(server.url, { host: 'evil.example.com' })).toBe(403);
+    expect(await get(server.url, { host: 'localhost', origin: 'http://localhost:8080' })).toBe(405);
+  });
+
+  it('may be any Host and no Origin on an address that others reach', async test => {
+    const addresses = Object.values(networkInterfaces()).flatMap(each => each ?? []);
+    const address = addresses.find(({ internal, family }) => !internal && family === 'IPv4')?.address;
+    if (address === undefined) return test.skip('this machine has no address besides loopback');
+    await using server = await start({}, { address: undefined });
+    const url = server.url.replace('127.0.0.1', address);
+    expect(await get(url, { host: 'anything.example.com' })).toBe(405);
+    for (const origin of ['http://localhost:8080', 'http://127.0.0.1', 'http://[::1]:3000', `http://${address}`]) {
+      expect(await get(url, { host: address, origin })).toBe(403);
+    }
   });
 
   it('named in the options pass, and no others', async () => {

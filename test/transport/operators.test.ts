@@ -46,7 +46,7 @@ describe('<path>/sessions', () => {
       revision: '2025-11-25',
       transport: 'streamable',
       initialized: true,
-      holder: null,
+      connection: null,
       createdAt: expect.stringMatching(/^\d{4}-.*Z$/u),
       lastSeenAt: expect.any(String),
       expiresAt: expect.any(String),

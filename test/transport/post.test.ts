@@ -1,3 +1,8 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { Agent, request } from 'node:http';
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { TestServer } from '../support/server.ts';
@@ -108,6 +113,58 @@ describe('a POST that cannot be served', () => {
     expect([answer.status, answer.messages[0]?.error?.code]).toEqual([status, code]);
     expect(answer.messages[0]?.id).toBeUndefined();
     expect(await session.result('ping')).toEqual({});
+  });
+
+  const compressors = { gzip: gzipSync, deflate: deflateSync, br: brotliCompressSync } as const;
+  it.each(Object.entries(compressors))(
+    'with a body that is not what Content-Encoding %s says is answered 400 and -32700',
+    async (encoding, compress) => {
+      const whole = compress(JSON.stringify(ping));
+      const send = async (body: Buffer) => {
+        const headers = {
+          ...session.headers,
+          'content-type': 'application/json',
+          accept: 'application/json',
+          'content-encoding': encoding,
+        };
+        const response = await fetch(server.url, { method: 'POST', headers, body: new Uint8Array(body) });
+        return [response.status, await response.json()];
+      };
+      const message = 'Parse error: the body cannot be decompressed as its Content-Encoding says';
+      const refused = [400, { jsonrpc: '2.0', error: { code: -32700, message } }];
+      for (const body of [Buffer.from(JSON.stringify(ping)), whole.subarray(0, -5), Buffer.alloc(1000, 0xff), Buffer.alloc(0)]) {
+        expect(await send(body)).toEqual(refused);
+      }
+      expect(await send(whole)).toEqual([200, { jsonrpc: '2.0', id: 1, result: {} }]);
+      expect(await send(compress('{"jsonrpc":'))).toEqual([
+        400,
+        { jsonrpc: '2.0', error: { code: -32700, message: 'Parse error: the body is not JSON' } },
+      ]);
+      expect((await send(compress('0'.repeat(100_000))))[0]).toBe(413);
+    },
+  );
+
+  it.each([
+    ['is too large', 413, {}, Buffer.alloc(3e6, ' ')],
+    ['is not gzip', 400, { 'content-encoding': 'gzip' }, Buffer.alloc(3e6, ' ')],
+    ['is too large once inflated', 413, { 'content-encoding': 'gzip' }, gzipSync(randomBytes(3e6))],
+    ['is of another media type', 415, { 'content-type': 'text/plain' }, Buffer.alloc(3e6, ' ')],
+  ])('with a long body that %s leaves the connection fit for the next request', async (_, status, headers, body) => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const send = async (sent: Buffer, more: object = {}): Promise<[number | undefined, boolean]> => {
+      const sending = request(server.url, {
+        method: 'POST',
+        agent,
+        headers: { ...session.headers, 'content-type': 'application/json', ...more },
+      });
+      sending.end(sent);
+      const [response] = (await once(sending, 'response')) as [IncomingMessage];
+      await once(response.resume(), 'end');
+      return [response.statusCode, sending.reusedSocket];
+    };
+    expect(await send(body, headers)).toEqual([status, false]);
+    expect(await send(Buffer.from(JSON.stringify(ping)))).toEqual([200, true]);
+    agent.destroy();
   });
 
   it.each([['text/plain'], ['application/json-seq'], ['multipart/form-data; boundary=x'], ['text/html; application/json']])(

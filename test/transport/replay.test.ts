@@ -222,8 +222,6 @@ describeDatabases('a stream whose client went away', provider => {
     expect((await take(resumed, 2)).map(textOf)).toEqual(['one', 'two\nwith "quotes"']);
     feed();
     expect((await take(resumed, 2)).map(textOf)).toEqual(['done']);
-    await fetch(server.url, { method: 'DELETE', headers: session.headers });
-    expect(await database.prisma.mcpEvent.count({ where: { sessionId: { not: null } } })).toBe(0);
   });
 
   it('is handed over when its process closes: the client is told to come back, and another process goes on', async () => {

@@ -16,9 +16,22 @@ const extend = () => prisma.$extends({ query: { $allModels: { $allOperations: ({
 describe('the type of the option models', () => {
   it('has the client properties that are models as keys', () => {
     expectTypeOf<ModelKey<PrismaClient>>().toEqualTypeOf<
-      'client' | 'booking' | 'room' | 'tag' | 'auditLog' | 'membership' | 'mcpSession' | 'mcpSubscription' | 'mcpEvent' | 'mcpContinuation'
+      | 'client'
+      | 'booking'
+      | 'room'
+      | 'tag'
+      | 'auditLog'
+      | 'membership'
+      | 'member'
+      | 'doc'
+      | 'badge'
+      | 'mcpSession'
+      | 'mcpSubscription'
+      | 'mcpEvent'
+      | 'mcpNode'
+      | 'mcpContinuation'
     >();
-    expectTypeOf<ModelKey<PostgresClient>>().toEqualTypeOf<ModelKey<PrismaClient>>();
+    expectTypeOf<ModelKey<PostgresClient>>().toEqualTypeOf<ModelKey<PrismaClient> | 'listing' | 'entry' | 'native'>();
     expectTypeOf<ModelKey<unknown>>().toEqualTypeOf<never>();
   });
 

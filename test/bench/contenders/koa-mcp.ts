@@ -4,6 +4,7 @@ import type { Datamodel, HandlerContext, McpOptions } from 'koa-mcp';
 import pg from 'pg';
 import type { Database, Setup } from '../setup.ts';
 import { bookingClient, bookingColumns, pageRows, toolsOf } from '../tools.ts';
+import { hostTools } from './host-tools.ts';
 import { listen, reportErrors } from './listen.ts';
 import { loadKoaMcp } from './load.ts';
 import { openPrisma } from './prisma.ts';
@@ -11,8 +12,12 @@ import { openPrisma } from './prisma.ts';
 /** koa-mcp as it is built and published. */
 export async function serve(setup: Setup): Promise<number> {
   const { mcp, memoryStore, postgresBus } = await loadKoaMcp(setup.build);
-  const { database, sessions = 'memory', cacheMs } = setup;
-  const prisma = database && (await openPrisma(database));
+  const { database, sessions = 'memory', cacheMs, hostTool } = setup;
+  let queries = 0;
+  const countQuery = () => {
+    queries += 1;
+  };
+  const prisma = database && (await openPrisma(database, hostTool === 'queries' ? countQuery : undefined));
   const app = new Koa();
   reportErrors(app);
   const options: McpOptions = {
@@ -20,7 +25,9 @@ export async function serve(setup: Setup): Promise<number> {
     version: '1.0.0',
     ...(prisma && { prisma }),
     ...(setup.bus && database && { bus: postgresBus({ connect: () => new pg.Client({ connectionString: database.url }) }) }),
-    ...(setup.app === 'models' && database ? await models(database) : { tools: tools(setup.app) }),
+    ...(setup.app === 'models' && database
+      ? await models(database)
+      : { tools: { ...tools(setup.app), ...(hostTool && hostTools(hostTool, { middleware: () => middleware, queries: () => queries })) } }),
     sessions: {
       // One principal opens them all.
       maxPerPrincipal: 1_000_000_000,
@@ -28,7 +35,8 @@ export async function serve(setup: Setup): Promise<number> {
       ...(cacheMs !== undefined && { cacheMs }),
     },
   };
-  app.use(mcp(options as never));
+  const middleware = mcp(options as never);
+  app.use(middleware);
   const callback = app.callback();
   return listen(createServer((request, response) => void callback(request, response)));
 }

@@ -39,6 +39,8 @@ CREATE TABLE "McpSession" (
     "createdAt" TIMESTAMP(3) NOT NULL,
     "lastSeenAt" TIMESTAMP(3) NOT NULL,
     "expiresAt" TIMESTAMP(3) NOT NULL,
+    "connection" TEXT,
+    "position" TEXT,
 
     CONSTRAINT "McpSession_pkey" PRIMARY KEY ("id")
 );
@@ -54,14 +56,24 @@ CREATE TABLE "McpSubscription" (
 
 -- CreateTable
 CREATE TABLE "McpEvent" (
+    "id" BIGSERIAL NOT NULL,
+    "key" TEXT NOT NULL,
     "stream" TEXT NOT NULL,
-    "seq" INTEGER NOT NULL,
-    "sessionId" TEXT NOT NULL,
-    "data" TEXT NOT NULL,
-    "final" BOOLEAN NOT NULL,
+    "sessionId" TEXT,
+    "data" TEXT,
+    "largeData" TEXT,
     "expiresAt" TIMESTAMP(3) NOT NULL,
 
-    CONSTRAINT "McpEvent_pkey" PRIMARY KEY ("stream","seq")
+    CONSTRAINT "McpEvent_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "McpNode" (
+    "id" TEXT NOT NULL,
+    "beat" INTEGER NOT NULL,
+    "expiresAt" TIMESTAMP(3) NOT NULL,
+
+    CONSTRAINT "McpNode_pkey" PRIMARY KEY ("id")
 );
 
 -- CreateTable
@@ -70,6 +82,7 @@ CREATE TABLE "McpContinuation" (
     "principal" TEXT,
     "request" TEXT NOT NULL,
     "answers" JSONB NOT NULL,
+    "takenBy" TEXT,
     "expiresAt" TIMESTAMP(3) NOT NULL,
 
     CONSTRAINT "McpContinuation_pkey" PRIMARY KEY ("id")
@@ -88,13 +101,16 @@ CREATE INDEX "McpSession_principal_lastSeenAt_idx" ON "McpSession"("principal", 
 CREATE INDEX "McpSession_expiresAt_idx" ON "McpSession"("expiresAt");
 
 -- CreateIndex
-CREATE INDEX "McpSubscription_uriHash_idx" ON "McpSubscription"("uriHash");
+CREATE UNIQUE INDEX "McpEvent_key_key" ON "McpEvent"("key");
 
 -- CreateIndex
-CREATE INDEX "McpEvent_sessionId_idx" ON "McpEvent"("sessionId");
+CREATE INDEX "McpEvent_stream_id_idx" ON "McpEvent"("stream", "id");
 
 -- CreateIndex
 CREATE INDEX "McpEvent_expiresAt_idx" ON "McpEvent"("expiresAt");
+
+-- CreateIndex
+CREATE INDEX "McpNode_expiresAt_idx" ON "McpNode"("expiresAt");
 
 -- CreateIndex
 CREATE INDEX "McpContinuation_expiresAt_idx" ON "McpContinuation"("expiresAt");
@@ -104,6 +120,3 @@ ALTER TABLE "Booking" ADD CONSTRAINT "Booking_clientId_fkey" FOREIGN KEY ("clien
 
 -- AddForeignKey
 ALTER TABLE "McpSubscription" ADD CONSTRAINT "McpSubscription_sessionId_fkey" FOREIGN KEY ("sessionId") REFERENCES "McpSession"("id") ON DELETE CASCADE ON UPDATE CASCADE;
-
--- AddForeignKey
-ALTER TABLE "McpEvent" ADD CONSTRAINT "McpEvent_sessionId_fkey" FOREIGN KEY ("sessionId") REFERENCES "McpSession"("id") ON DELETE CASCADE ON UPDATE CASCADE;

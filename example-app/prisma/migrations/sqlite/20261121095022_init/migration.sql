@@ -29,7 +29,9 @@ CREATE TABLE "McpSession" (
     "initialized" BOOLEAN NOT NULL DEFAULT false,
     "createdAt" DATETIME NOT NULL,
     "lastSeenAt" DATETIME NOT NULL,
-    "expiresAt" DATETIME NOT NULL
+    "expiresAt" DATETIME NOT NULL,
+    "connection" TEXT,
+    "position" TEXT
 );
 
 -- CreateTable
@@ -44,15 +46,20 @@ CREATE TABLE "McpSubscription" (
 
 -- CreateTable
 CREATE TABLE "McpEvent" (
+    "id" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    "key" TEXT NOT NULL,
     "stream" TEXT NOT NULL,
-    "seq" INTEGER NOT NULL,
-    "sessionId" TEXT NOT NULL,
-    "data" TEXT NOT NULL,
-    "final" BOOLEAN NOT NULL,
-    "expiresAt" DATETIME NOT NULL,
+    "sessionId" TEXT,
+    "data" TEXT,
+    "largeData" TEXT,
+    "expiresAt" DATETIME NOT NULL
+);
 
-    PRIMARY KEY ("stream", "seq"),
-    CONSTRAINT "McpEvent_sessionId_fkey" FOREIGN KEY ("sessionId") REFERENCES "McpSession" ("id") ON DELETE CASCADE ON UPDATE CASCADE
+-- CreateTable
+CREATE TABLE "McpNode" (
+    "id" TEXT NOT NULL PRIMARY KEY,
+    "beat" INTEGER NOT NULL,
+    "expiresAt" DATETIME NOT NULL
 );
 
 -- CreateTable
@@ -61,6 +68,7 @@ CREATE TABLE "McpContinuation" (
     "principal" TEXT,
     "request" TEXT NOT NULL,
     "answers" JSONB NOT NULL,
+    "takenBy" TEXT,
     "expiresAt" DATETIME NOT NULL
 );
 
@@ -77,13 +85,16 @@ CREATE INDEX "McpSession_principal_lastSeenAt_idx" ON "McpSession"("principal", 
 CREATE INDEX "McpSession_expiresAt_idx" ON "McpSession"("expiresAt");
 
 -- CreateIndex
-CREATE INDEX "McpSubscription_uriHash_idx" ON "McpSubscription"("uriHash");
+CREATE UNIQUE INDEX "McpEvent_key_key" ON "McpEvent"("key");
 
 -- CreateIndex
-CREATE INDEX "McpEvent_sessionId_idx" ON "McpEvent"("sessionId");
+CREATE INDEX "McpEvent_stream_id_idx" ON "McpEvent"("stream", "id");
 
 -- CreateIndex
 CREATE INDEX "McpEvent_expiresAt_idx" ON "McpEvent"("expiresAt");
+
+-- CreateIndex
+CREATE INDEX "McpNode_expiresAt_idx" ON "McpNode"("expiresAt");
 
 -- CreateIndex
 CREATE INDEX "McpContinuation_expiresAt_idx" ON "McpContinuation"("expiresAt");

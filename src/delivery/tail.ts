@@ -1,0 +1,242 @@
+import type { Bus } from '../bus/bus.ts';
+import type { EventStore, TailedEvent } from '../store/store.ts';
+import { LOG_TOPIC } from './event-log.ts';
+import type { Position } from './position.ts';
+
+/** What the tail needs. */
+export interface TailOptions {
+  readonly store: EventStore;
+  readonly bus: Bus;
+  /** Milliseconds between looks for events that no wake-up told of. */
+  readonly lookMs: number;
+  /** Milliseconds without a successful read after which this process counts as deaf. */
+  readonly deadMs: number;
+  /** Told once per outage. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** Takes one event; `tail.position` has just passed it. */
+export type TailListener = (event: DeliveredEvent) => void;
+
+/** One event, whole. */
+export interface DeliveredEvent {
+  readonly id: number;
+  readonly data: string;
+}
+
+/** Milliseconds between reads while nobody holds the tail: only its position is of use then. */
+const unheldMs = 20;
+/** Rows of one read. */
+const rowsPerRead = 500;
+/** Missing ids that are asked for again; of more, the greatest. */
+const maxGaps = 1000;
+/** How long a missing id is asked for. No write stays uncommitted for so long. */
+const gapMs = 60_000;
+/** Ids read at the start, to find what is under way. */
+const startIds = 1000;
+/** Ids below all that are visible at the start which may be under way too. */
+const startGaps = 100;
+
+/**
+ * Reads the log once for all streams of this process, and gives each event to those who listen to its stream.
+ *
+ * It reads after a wake-up, and while somebody holds it also each `lookMs`, so that a lost wake-up costs time and no event.
+ */
+export class Tail {
+  readonly #options: TailOptions;
+  readonly #listeners = new Map<string, Set<TailListener>>();
+  readonly #deafListeners = new Set<() => void>();
+  /** Missing ids, with the time they were first missed by `performance.now()`. In ascending order. */
+  readonly #gaps = new Map<number, number>();
+  #id = 0;
+  #position: Position | undefined;
+  #starting: Promise<void> | undefined;
+  #started = false;
+  #isClosed = false;
+  #holds = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #later: NodeJS.Timeout | undefined;
+  #reading: Promise<void> | undefined;
+  #isDue = false;
+  #readAt = 0;
+  #isFailing = false;
+  #unsubscribe: (() => void) | undefined;
+
+  constructor(options: TailOptions) {
+    this.#options = options;
+  }
+
+  /** How far this process has read. */
+  get position(): Position {
+    this.#position ??= { id: this.#id, gaps: [...this.#gaps.keys()] };
+    return this.#position;
+  }
+
+  /** As `start`, in the background; where that fails, whoever needs it tries again, and reports it. */
+  begin(): void {
+    if (!this.#started && this.#starting === undefined && !this.#isClosed) this.start().catch(() => undefined);
+  }
+
+  /**
+   * Begins at the end of the log, once; what was appended before is not delivered. Whoever opens a stream waits for this.
+   *
+   * @throws {Error} What the store throws; the next call tries again.
+   */
+  start(): Promise<void> {
+    if (this.#started) return Promise.resolve();
+    this.#starting ??= this.#start().finally(() => {
+      this.#starting = undefined;
+    });
+    return this.#starting;
+  }
+
+  /** Gives `listener` each event of a stream from `position` on, in the order of the log, until the returned function is called. */
+  listen(stream: string, listener: TailListener): () => void {
+    const listeners = this.#listeners.get(stream) ?? new Set();
+    this.#listeners.set(stream, listeners.add(listener));
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size === 0 && this.#listeners.get(stream) === listeners) this.#listeners.delete(stream);
+    };
+  }
+
+  /** Calls back when this process has not been able to read for `deadMs` while somebody held the tail. */
+  onDeaf(listener: () => void): void {
+    this.#deafListeners.add(listener);
+  }
+
+  /** Looks each `lookMs` until the returned function is called. */
+  hold(): () => void {
+    this.#holds += 1;
+    if (this.#holds === 1 && !this.#isClosed) {
+      this.#readAt = performance.now();
+      this.#timer = setInterval(() => this.wake(), this.#options.lookMs).unref();
+      this.wake();
+    }
+    let isHeld = true;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      this.#holds -= 1;
+      if (this.#holds === 0) clearInterval(this.#timer);
+    };
+  }
+
+  /** Reads now, or again once the read under way is done; while nobody holds the tail, a little later. */
+  wake(): void {
+    if (this.#isClosed) return;
+    if (!this.#started) return void this.start().catch((error: unknown) => this.#failed(error));
+    if (this.#holds > 0) return void this.catchUp();
+    this.#later ??= setTimeout(() => {
+      this.#later = undefined;
+      void this.catchUp();
+    }, unheldMs).unref();
+  }
+
+  /** Resolves once what is in the log by now was delivered, or the database did not answer. */
+  async catchUp(): Promise<void> {
+    if (!this.#started || this.#isClosed) return;
+    this.#isDue = true;
+    this.#reading ??= this.#read();
+    await this.#reading;
+  }
+
+  /** Reads and listens no more. */
+  close(): void {
+    this.#isClosed = true;
+    this.#unsubscribe?.();
+    clearInterval(this.#timer);
+    clearTimeout(this.#later);
+    this.#listeners.clear();
+  }
+
+  async #start(): Promise<void> {
+    const ids = await this.#options.store.latest(startIds);
+    if (this.#started || this.#isClosed) return;
+    const [latest = 0] = ids;
+    this.#id = Math.max(0, (ids.at(-1) ?? 0) - 1 - startGaps);
+    for (const id of ids.toReversed()) this.#pass(id);
+    this.#id = latest;
+    this.#started = true;
+    this.#unsubscribe = this.#options.bus.subscribe(LOG_TOPIC, () => this.wake());
+    this.wake();
+  }
+
+  async #read(): Promise<void> {
+    while (this.#isDue && !this.#isClosed) {
+      this.#isDue = false;
+      try {
+        const events = await this.#options.store.read({ after: this.#id, gaps: this.position.gaps, limit: rowsPerRead });
+        const long = await this.#readLong(events);
+        this.#readAt = performance.now();
+        this.#isFailing = false;
+        for (const event of events) this.#deliver(event, long);
+        this.#forgetGaps();
+        if (events.length === rowsPerRead) this.#isDue = true;
+      } catch (error) {
+        this.#failed(error);
+      }
+    }
+    this.#reading = undefined;
+  }
+
+  /** The data of long events to which somebody here listens, also somebody who began while these were read. */
+  async #readLong(events: readonly TailedEvent[]): Promise<ReadonlyMap<number, string>> {
+    const long = new Map<number, string>();
+    const asked = new Set<number>();
+    for (;;) {
+      const wanted = events.filter(({ id, stream, data }) => data === undefined && !asked.has(id) && this.#listeners.has(stream));
+      const last = wanted.at(-1);
+      if (last === undefined) return long;
+      for (const { id } of wanted) asked.add(id);
+      const streams = [...new Set(wanted.map(({ stream }) => stream))];
+      const gaps = wanted.map(({ id }) => id);
+      // One that is not found has expired.
+      const found = await this.#options.store.findEvents({ streams, after: last.id, upTo: last.id, gaps, limit: gaps.length });
+      for (const { id, data } of found) long.set(id, data);
+    }
+  }
+
+  #deliver({ id, stream, data }: TailedEvent, long: ReadonlyMap<number, string>): void {
+    this.#pass(id);
+    const whole = data ?? long.get(id);
+    if (whole === undefined) return;
+    for (const listener of [...(this.#listeners.get(stream) ?? [])]) {
+      try {
+        listener({ id, data: whole });
+      } catch (error) {
+        this.#options.onError(error);
+      }
+    }
+  }
+
+  /** Moves behind an id; those between are missing. */
+  #pass(id: number): void {
+    this.#position = undefined;
+    if (this.#gaps.delete(id) || id <= this.#id) return;
+    const now = performance.now();
+    for (let gap = Math.max(this.#id + 1, id - maxGaps); gap < id; gap += 1) this.#gaps.set(gap, now);
+    this.#id = id;
+    for (const gap of this.#gaps.keys()) {
+      if (this.#gaps.size <= maxGaps) break;
+      this.#gaps.delete(gap);
+    }
+  }
+
+  #forgetGaps(): void {
+    const oldest = performance.now() - gapMs;
+    for (const [gap, since] of this.#gaps) {
+      if (since > oldest) break;
+      this.#gaps.delete(gap);
+      this.#position = undefined;
+    }
+  }
+
+  #failed(error: unknown): void {
+    if (!this.#isFailing) this.#options.onError(error);
+    this.#isFailing = true;
+    if (this.#holds === 0 || performance.now() - this.#readAt < this.#options.deadMs) return;
+    this.#readAt = performance.now();
+    for (const listener of this.#deafListeners) listener();
+  }
+}

@@ -1,0 +1,285 @@
+import { createHash } from 'node:crypto';
+import { assertDelegates, batches, FOREIGN_KEY_VIOLATION, hasCode, UNIQUE_VIOLATION } from './delegates.ts';
+import { withOutages } from './outage.ts';
+import type { EventDelegate } from './prisma-events.ts';
+import { prismaEvents } from './prisma-events.ts';
+import type { Continuation, ContinuationStore, EndedSession, NodeStore, Session, SessionStore, Store } from './store.ts';
+
+/**
+ * Protocol state as rows of the host's own database, through its own Prisma client: they survive restarts and are shared by processes.
+ *
+ * Needs the models of `prisma/mcp.prisma` in the host's schema; any provider that Prisma's `updateMany` and `deleteMany` work with. Every
+ * verb is one to three queries, each of them one statement and atomic by itself; more only for long lists. No transaction is opened.
+ * A verb rejects with `StoreUnavailable` where trying again later helps, and with Prisma's own error where it does not.
+ *
+ * @param prisma The host's `PrismaClient`, extended or not.
+ * @throws {TypeError} The client lacks the models, or columns of them.
+ */
+export function prismaStore(prisma: object): Store {
+  const { mcpSession, mcpSubscription, mcpEvent, mcpNode, mcpContinuation } = assertDelegates(prisma);
+  return withOutages({
+    ...prismaSessions(mcpSession as SessionDelegate),
+    ...prismaSubscriptions(mcpSubscription as SubscriptionDelegate),
+    ...prismaEvents(mcpEvent as EventDelegate),
+    ...prismaNodes(mcpNode as NodeDelegate),
+    ...prismaContinuations(mcpContinuation as ContinuationDelegate),
+  });
+}
+
+type SubscriptionVerb = 'subscribe' | 'unsubscribe' | 'subscriptions';
+
+function prismaSessions(mcpSession: SessionDelegate): Omit<SessionStore, SubscriptionVerb> {
+  // Ends those of `sessions` that still fulfil `condition`; the ones that are gone afterwards, whoever ended them.
+  const endWhere = async (sessions: EndedSession[], condition: SessionWhere): Promise<EndedSession[]> => {
+    const ids = sessions.map(session => session.id);
+    const { count } = await mcpSession.deleteMany({ where: { id: { in: ids }, ...condition } });
+    if (count === ids.length) return sessions;
+    const left = new Set(await idsOf(mcpSession.findMany({ where: { id: { in: ids } }, select: { id: true } })));
+    return sessions.filter(session => !left.has(session.id));
+  };
+
+  return {
+    async create(session) {
+      await once(mcpSession.create({ data: { ...session }, select: { id: true } }));
+    },
+    async find(id) {
+      const row = await mcpSession.findUnique({ where: { id }, select: sessionColumns });
+      // MySQL compares text without regard to case.
+      return row?.id === id ? row : undefined;
+    },
+    async existing(ids) {
+      const found: string[] = [];
+      for (const batch of batches(ids)) {
+        found.push(...(await idsOf(mcpSession.findMany({ where: { id: { in: batch } }, select: { id: true } }))));
+      }
+      return found;
+    },
+    async update(id, patch) {
+      const { count } = await mcpSession.updateMany({ where: { id }, data: { ...patch } });
+      return count > 0;
+    },
+    async touch(ids, lastSeenAt, expiresAt) {
+      let touched = 0;
+      for (const batch of batches(ids)) {
+        const where = { id: { in: batch }, lastSeenAt: { lt: lastSeenAt } };
+        touched += (await mcpSession.updateMany({ where, data: { lastSeenAt, expiresAt } })).count;
+      }
+      return touched;
+    },
+    async end(id) {
+      const { count } = await mcpSession.deleteMany({ where: { id } });
+      return count > 0;
+    },
+    async evict(principal, keep) {
+      const ended: EndedSession[] = [];
+      for (;;) {
+        const surplus = await mcpSession.findMany({
+          where: { principal },
+          orderBy: [{ lastSeenAt: 'desc' }, { createdAt: 'desc' }, { id: 'desc' }],
+          skip: keep,
+          take: maxEvicted,
+          select: { ...endedColumns, lastSeenAt: true },
+        });
+        const newest = surplus[0];
+        if (!newest) break;
+        // One that was seen since it was selected is no longer the longest idle, and stays.
+        const gone = await endWhere(surplus, { lastSeenAt: { lte: newest.lastSeenAt } });
+        ended.push(...gone);
+        if (surplus.length < maxEvicted || gone.length === 0) break;
+      }
+      return { ended, left: ended.length > 0 ? keep : await mcpSession.count({ where: { principal } }) };
+    },
+    async sweep(now, limit) {
+      const expired = { expiresAt: { lte: now } };
+      const ended: EndedSession[] = [];
+      const sessions = await mcpSession.findMany({ where: expired, orderBy: [{ expiresAt: 'asc' }], take: limit, select: endedColumns });
+      for (const batch of batches(sessions)) ended.push(...(await endWhere([...batch], expired)));
+      return ended;
+    },
+    async list({ principal, now, take, after }) {
+      const where = {
+        // Both bounds in one range, for the index.
+        expiresAt: { gt: now, ...(after && { lte: after.expiresAt }) },
+        ...(principal !== undefined && { principal }),
+        ...(after && { OR: [{ expiresAt: { lt: after.expiresAt } }, { id: { lt: after.id } }] }),
+      };
+      return mcpSession.findMany({ where, orderBy: [{ expiresAt: 'desc' }, { id: 'desc' }], take, select: sessionColumns });
+    },
+  };
+}
+
+/** Sessions that are evicted with one query. */
+const maxEvicted = 500;
+
+const sessionColumns = {
+  id: true,
+  transport: true,
+  revision: true,
+  principal: true,
+  clientInfo: true,
+  capabilities: true,
+  logLevel: true,
+  initialized: true,
+  connection: true,
+  position: true,
+  createdAt: true,
+  lastSeenAt: true,
+  expiresAt: true,
+} as const satisfies { [column in keyof Session]: true };
+const endedColumns = { id: true, principal: true, clientInfo: true, revision: true } as const satisfies {
+  [column in keyof EndedSession]: true;
+};
+
+type In = { in: readonly string[] };
+type SessionWhere = {
+  id?: string | In | { lt: string };
+  principal?: string | null;
+  lastSeenAt?: { lt?: Date; lte?: Date };
+  expiresAt?: { gt?: Date; lt?: Date; lte?: Date };
+  OR?: SessionWhere[];
+};
+type Column = keyof Session;
+
+/** The part of the generated `McpSession` delegate that is used; generated types are not known here. */
+interface SessionDelegate {
+  create(args: { data: Session; select: { id: true } }): Promise<unknown>;
+  findUnique<C extends Column>(args: { where: { id: string }; select: { [column in C]: true } }): Promise<Pick<Session, C> | null>;
+  findMany<C extends Column>(args: {
+    where: SessionWhere;
+    orderBy?: { [column in Column]?: 'asc' | 'desc' }[];
+    skip?: number;
+    take?: number;
+    select: { [column in C]: true };
+  }): Promise<Pick<Session, C>[]>;
+  count(args: { where: SessionWhere }): Promise<number>;
+  updateMany(args: { where: SessionWhere; data: Partial<Session> }): Promise<{ count: number }>;
+  deleteMany(args: { where: SessionWhere }): Promise<{ count: number }>;
+}
+
+async function idsOf(rows: Promise<{ id: string }[]>): Promise<string[]> {
+  return (await rows).map(row => row.id);
+}
+
+/** A row that is there already is one that an earlier try has added. */
+async function once(creation: Promise<unknown>): Promise<void> {
+  try {
+    await creation;
+  } catch (error) {
+    if (!hasCode(error, UNIQUE_VIOLATION)) throw error;
+  }
+}
+
+function prismaSubscriptions(mcpSubscription: SubscriptionDelegate): Pick<SessionStore, SubscriptionVerb> {
+  return {
+    async subscribe(sessionId, uri) {
+      try {
+        await once(mcpSubscription.create({ data: { sessionId, uriHash: hash(uri), uri }, select: { sessionId: true } }));
+        return true;
+      } catch (error) {
+        if (hasCode(error, FOREIGN_KEY_VIOLATION)) return false;
+        throw error;
+      }
+    },
+    async unsubscribe(sessionId, uri) {
+      await mcpSubscription.deleteMany({ where: { sessionId, uriHash: hash(uri) } });
+    },
+    async subscriptions(sessionId) {
+      const rows = await mcpSubscription.findMany({ where: { sessionId }, select: { uri: true } });
+      return rows.map(({ uri }) => uri);
+    },
+  };
+}
+
+interface SubscriptionDelegate {
+  create(args: { data: { sessionId: string; uriHash: string; uri: string }; select: { sessionId: true } }): Promise<unknown>;
+  findMany(args: { where: { sessionId: string }; select: { uri: true } }): Promise<{ uri: string }[]>;
+  deleteMany(args: { where: { sessionId: string; uriHash: string } }): Promise<{ count: number }>;
+}
+
+function hash(uri: string): string {
+  return createHash('sha256').update(uri).digest('hex');
+}
+
+function prismaNodes(mcpNode: NodeDelegate): NodeStore {
+  const raise = async (id: string, expiresAt: Date): Promise<boolean> => {
+    const { count } = await mcpNode.updateMany({ where: { id }, data: { beat: { increment: 1 }, expiresAt } });
+    return count > 0;
+  };
+
+  return {
+    async beat(id, expiresAt) {
+      if (await raise(id, expiresAt)) return;
+      try {
+        await mcpNode.create({ data: { id, beat: 1, expiresAt }, select: { id: true } });
+      } catch (error) {
+        if (!hasCode(error, UNIQUE_VIOLATION)) throw error;
+        await raise(id, expiresAt);
+      }
+    },
+    async beats(ids) {
+      const beats = new Map<string, number>();
+      for (const batch of batches(ids)) {
+        const rows = await mcpNode.findMany({ where: { id: { in: batch } }, select: { id: true, beat: true } });
+        // MySQL compares text without regard to case.
+        for (const { id, beat } of rows) if (batch.includes(id)) beats.set(id, beat);
+      }
+      return beats;
+    },
+    async removeNode(id) {
+      await mcpNode.deleteMany({ where: { id } });
+    },
+    async sweepNodes(now, limit) {
+      return (await mcpNode.deleteMany({ where: { expiresAt: { lte: now } }, limit })).count;
+    },
+  };
+}
+
+interface NodeDelegate {
+  create(args: { data: { id: string; beat: number; expiresAt: Date }; select: { id: true } }): Promise<unknown>;
+  updateMany(args: { where: { id: string }; data: { beat: { increment: number }; expiresAt: Date } }): Promise<{ count: number }>;
+  findMany(args: { where: { id: In }; select: { id: true; beat: true } }): Promise<{ id: string; beat: number }[]>;
+  deleteMany(args: { where: { id: string } | { expiresAt: { lte: Date } }; limit?: number }): Promise<{ count: number }>;
+}
+
+function prismaContinuations(mcpContinuation: ContinuationDelegate): ContinuationStore {
+  return {
+    async saveContinuation(continuation) {
+      await once(mcpContinuation.create({ data: { ...continuation }, select: { id: true } }));
+    },
+    async findContinuation(id) {
+      const row = await mcpContinuation.findUnique({ where: { id }, select: continuationColumns });
+      // MySQL compares text without regard to case.
+      return row?.id === id ? row : undefined;
+    },
+    async takeContinuation(id, by) {
+      const { count } = await mcpContinuation.updateMany({
+        where: { id, OR: [{ takenBy: null }, { takenBy: by }] },
+        data: { takenBy: by },
+      });
+      return count > 0;
+    },
+    async returnContinuation(id, by) {
+      const { count } = await mcpContinuation.updateMany({ where: { id, takenBy: by }, data: { takenBy: null } });
+      return count > 0;
+    },
+    async removeContinuation(id) {
+      await mcpContinuation.deleteMany({ where: { id } });
+    },
+    async sweepContinuations(now, limit) {
+      return (await mcpContinuation.deleteMany({ where: { expiresAt: { lte: now } }, limit })).count;
+    },
+  };
+}
+
+const continuationColumns = { id: true, principal: true, request: true, answers: true, expiresAt: true } as const satisfies {
+  [column in keyof Continuation]: true;
+};
+
+type Taken = { takenBy: string | null };
+
+interface ContinuationDelegate {
+  create(args: { data: Continuation; select: { id: true } }): Promise<unknown>;
+  findUnique(args: { where: { id: string }; select: typeof continuationColumns }): Promise<Continuation | null>;
+  updateMany(args: { where: { id: string; OR?: Taken[]; takenBy?: string }; data: Taken }): Promise<{ count: number }>;
+  deleteMany(args: { where: { id: string } | { expiresAt: { lte: Date } }; limit?: number }): Promise<{ count: number }>;
+}

@@ -1,0 +1,94 @@
+import type { EventLog } from '../delivery/event-log.ts';
+import type { CallMail } from '../delivery/messages.ts';
+import { parseCallMail } from '../delivery/messages.ts';
+import type { Position } from '../delivery/position.ts';
+import { callMailOf } from '../delivery/stream-ids.ts';
+import type { DeliveredEvent, Tail } from '../delivery/tail.ts';
+import type { EventStore } from '../store/store.ts';
+import { pause } from '../timing.ts';
+
+/** What call mail needs. */
+export interface CallMailboxesOptions {
+  readonly store: EventStore;
+  readonly log: EventLog;
+  readonly tail: Tail;
+  /** Milliseconds the database may take. */
+  readonly storeMs: number;
+  /** Milliseconds between tries while the database is away. */
+  readonly lookMs: number;
+  /** Takes what was sent; `eventId` is its place in the log. */
+  readonly take: (sessionId: string, mail: CallMail, eventId: number) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+/** The mailbox of a session, and how many calls have it open. */
+interface Mailbox {
+  count: number;
+  readonly close: () => void;
+}
+
+/** Mail of one session that is read when a call opens its mailbox late. */
+const maxLate = 1000;
+
+/** What clients sent to a process that does not run the call it is for: answers and cancellations. Each process reads that of its long calls. */
+export class CallMailboxes {
+  readonly #options: CallMailboxesOptions;
+  readonly #open = new Map<string, Mailbox>();
+
+  constructor(options: CallMailboxesOptions) {
+    this.#options = options;
+  }
+
+  /** Sends to the calls of a session, whichever process runs them. @throws {StoreUnavailable} The database does not answer. */
+  send(sessionId: string, mail: CallMail): Promise<void> {
+    const { log, storeMs } = this.#options;
+    return log.post({ stream: callMailOf(sessionId), sessionId, data: JSON.stringify(mail) }, { withinMs: storeMs });
+  }
+
+  /** Takes what comes for a session until the returned function is called. @param since What came behind this position is taken too. */
+  open(sessionId: string, since?: Position): () => void {
+    const box: Mailbox = this.#open.get(sessionId) ?? { count: 0, close: this.#listen(sessionId) };
+    this.#open.set(sessionId, box);
+    box.count += 1;
+    if (since !== undefined) void this.#readSince(sessionId, since, box);
+    let isOpen = true;
+    return () => {
+      if (!isOpen) return;
+      isOpen = false;
+      box.count -= 1;
+      if (box.count > 0) return;
+      box.close();
+      this.#open.delete(sessionId);
+    };
+  }
+
+  #listen(sessionId: string): () => void {
+    const { tail } = this.#options;
+    const release = tail.hold();
+    const unlisten = tail.listen(callMailOf(sessionId), event => this.#take(sessionId, event));
+    return () => {
+      release();
+      unlisten();
+    };
+  }
+
+  /** Tries until the database answers, or the mailbox is closed. */
+  async #readSince(sessionId: string, { id, gaps }: Position, box: Mailbox): Promise<void> {
+    const { store, lookMs, onError } = this.#options;
+    for (let isReported = false; box.count > 0; isReported = true) {
+      try {
+        const events = await store.findEvents({ streams: [callMailOf(sessionId)], after: id, gaps, limit: maxLate });
+        for (const event of events) this.#take(sessionId, event);
+        return;
+      } catch (error) {
+        if (!isReported) onError(error);
+        await pause(lookMs).over;
+      }
+    }
+  }
+
+  #take(sessionId: string, { id, data }: DeliveredEvent): void {
+    const mail = parseCallMail(data);
+    if (mail !== undefined) this.#options.take(sessionId, mail, id);
+  }
+}

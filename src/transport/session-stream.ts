@@ -1,0 +1,338 @@
+import { randomBytes } from 'node:crypto';
+import type { EventLog } from '../delivery/event-log.ts';
+import type { Broadcast } from '../delivery/messages.ts';
+import { encodeStreamMail, parseBroadcast, parseStreamMail } from '../delivery/messages.ts';
+import type { Nodes } from '../delivery/nodes.ts';
+import type { Position } from '../delivery/position.ts';
+import { decodePosition, encodePosition, isAhead, union } from '../delivery/position.ts';
+import { EVERYBODY, sessionStreamOf } from '../delivery/stream-ids.ts';
+import type { DeliveredEvent, Tail } from '../delivery/tail.ts';
+import { notificationText } from '../protocol/jsonrpc.ts';
+import type { Session, Store, StoredEvent } from '../store/store.ts';
+import type { EventStream, Streams } from './event-stream.ts';
+
+/** What session streams need. */
+export interface SessionStreamsOptions {
+  readonly store: Store;
+  readonly log: EventLog;
+  readonly tail: Tail;
+  readonly nodes: Nodes;
+  readonly streams: Streams;
+  /** The run of this process. */
+  readonly node: string;
+  /** Its name for people. */
+  readonly nodeName: string;
+  /** Milliseconds the database may take. */
+  readonly storeMs: number;
+  /** Milliseconds that an event is kept. */
+  readonly replayMs: number;
+  readonly onError: (error: unknown) => void;
+}
+
+/** How the stream of a GET begins. */
+export interface OpenSessionStream {
+  /** What the client has seen, by its `Last-Event-ID`; without it the stream begins where the session's last one was. */
+  readonly from: Position | undefined;
+  /** Whether the stream begins with an event id. */
+  readonly primes: boolean;
+}
+
+/** A client that comes back without `Last-Event-ID` hears again what it was sent in this time: sent is not received. */
+const settleMs = 10_000;
+/** Rows of one read of what a client has missed. */
+const rowsPerRead = 500;
+/** The lists that may change. */
+const lists = ['tools', 'resources', 'prompts'] as const;
+
+/**
+ * The streams that sessions opened with GET in this process, for what no request has caused.
+ *
+ * A session's stream is the log, seen through what the session wants to hear. Any process can carry it on from a position. The newest connection
+ * has it, wherever it is: each says so with an event, and an older one that reads it ends.
+ *
+ * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#listening-for-messages-from-the-server
+ */
+export class SessionStreams {
+  readonly #options: SessionStreamsOptions;
+  readonly #open = new Map<string, SessionStream>();
+  readonly #saving = new Set<Promise<void>>();
+
+  constructor(options: SessionStreamsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Opens the stream of a session; `undefined` if the session is gone.
+   *
+   * The connection is made last, so that nothing is left behind if a step before fails.
+   *
+   * @throws {StoreUnavailable} The database does not answer.
+   */
+  async open(sessionId: string, options: OpenSessionStream): Promise<EventStream | undefined> {
+    const stream = new SessionStream(sessionId, this.#options);
+    try {
+      if (!(await stream.start(options.from))) {
+        stream.stop();
+        return undefined;
+      }
+    } catch (error) {
+      stream.stop();
+      throw error;
+    }
+    this.#open.get(sessionId)?.takeOver();
+    this.#open.set(sessionId, stream);
+    const connection = stream.connect(options.primes);
+    connection.once('close', () => {
+      if (this.#open.get(sessionId) === stream) this.#open.delete(sessionId);
+      this.#save(sessionId, stream);
+    });
+    return connection;
+  }
+
+  /** Ends the stream of a session that has ended. */
+  endSession(sessionId: string): void {
+    this.#open.get(sessionId)?.takeOver();
+  }
+
+  /** Leaves all streams to other processes, one after the other, with a hint when to come back. Sync if `pauseMs` is 0. */
+  async leaveAll(retryMs: number, pauseMs: number): Promise<void> {
+    for (const stream of [...this.#open.values()]) {
+      stream.leave(retryMs);
+      if (pauseMs > 0) await new Promise(resolve => setTimeout(resolve, pauseMs));
+    }
+  }
+
+  /** Waits until the positions of streams that have ended are written. */
+  async saved(): Promise<void> {
+    await Promise.all(this.#saving);
+  }
+
+  /** For a client that comes back without `Last-Event-ID`. Where this fails it hears again what it was sent since the stream began. */
+  #save(sessionId: string, stream: SessionStream): void {
+    if (stream.isTaken) return;
+    const position = encodePosition(sessionId, stream.settled);
+    const saving: Promise<void> = this.#options.store
+      .update(sessionId, { position })
+      .then(() => undefined, this.#options.onError)
+      .finally(() => this.#saving.delete(saving));
+    this.#saving.add(saving);
+  }
+}
+
+/** `opening`: events wait until what the client missed is read. */
+type State = 'opening' | 'open' | 'taken' | 'stopped';
+
+/** One connection of a session's GET. */
+class SessionStream {
+  readonly #sessionId: string;
+  readonly #options: SessionStreamsOptions;
+  readonly #name: string;
+  readonly #releases: (() => void)[];
+  #state: State = 'opening';
+  #connection: EventStream | undefined;
+  #subscriptions: Set<string> = new Set();
+  /** What the client has seen when the stream begins. */
+  #from: Position = { id: 0, gaps: [] };
+  /** What it missed, and what arrived while that was read: texts with the position behind each. */
+  #waiting: { readonly text: string; readonly position: Position }[] = [];
+  #early: (() => void)[] = [];
+  /** The event with which this connection took the stream. */
+  #takenAt: number | undefined;
+  #lastTaken = 0;
+  /** Positions reached: of those reached within a second from `since` the last, with its time. */
+  #reached: { readonly since: number; readonly at: number; readonly position: Position }[] = [];
+
+  constructor(sessionId: string, options: SessionStreamsOptions) {
+    this.#sessionId = sessionId;
+    this.#options = options;
+    this.#name = newConnectionName(options);
+    this.#releases = [options.nodes.hold(), options.tail.hold()];
+  }
+
+  /** Whether another connection has the stream, or the session has ended. */
+  get isTaken(): boolean {
+    return this.#state === 'taken';
+  }
+
+  /** The position up to which the client surely has received everything. */
+  get settled(): Position {
+    const settledAt = performance.now() - settleMs;
+    return this.#reached.findLast(({ at }) => at <= settledAt)?.position ?? this.#from;
+  }
+
+  /** Finds out what the client has missed, and takes the stream; `false` if the session is gone. */
+  async start(given: Position | undefined): Promise<boolean> {
+    const { tail, store, log, storeMs, replayMs } = this.#options;
+    const sessionId = this.#sessionId;
+    await tail.start();
+    const session = await store.find(sessionId);
+    if (session === undefined) return false;
+    const from = given ?? lastPositionOf(session) ?? tail.position;
+    this.#from = from;
+    // From here on the tail brings what is appended; what was appended before is read below.
+    const until = tail.position;
+    this.#listen();
+    const stream = sessionStreamOf(sessionId);
+    const [isThere, subscriptions] = await Promise.all([
+      store.update(sessionId, { connection: this.#name, position: encodePosition(sessionId, this.#from) }),
+      store.subscriptions(sessionId),
+      log.post({ stream, sessionId, data: encodeStreamMail({ taken: this.#name }) }, { withinMs: storeMs }),
+    ]);
+    if (!isThere) return false;
+    this.#subscriptions = new Set(subscriptions);
+    await this.#readMissed(until, from.sentAt !== undefined && Date.now() - from.sentAt > replayMs);
+    return true;
+  }
+
+  /** Writes what waits to a new connection, and from now on what comes. */
+  connect(primes: boolean): EventStream {
+    const { streams, tail } = this.#options;
+    const connection = streams.openGet(this.#sessionId);
+    this.#connection = connection;
+    connection.once('close', () => this.stop());
+    if (primes) connection.prime(encodePosition(this.#sessionId, this.#from));
+    // Something has to be written, or the headers wait for the first message.
+    else connection.comment();
+    for (const { text, position } of this.#waiting) this.#write(text, position);
+    this.#waiting = [];
+    this.#state = this.#state === 'opening' ? 'open' : this.#state;
+    for (const take of this.#early) take();
+    this.#early = [];
+    this.#note(union(this.#from, tail.position));
+    if (this.#state !== 'open') connection.end();
+    return connection;
+  }
+
+  /** Ends the connection: another one has the stream, or the session has ended. */
+  takeOver(): void {
+    this.#state = 'taken';
+    this.#connection?.end();
+  }
+
+  /** Ends the connection, and lets the client come back after `retryMs`. */
+  leave(retryMs: number): void {
+    this.#connection?.retry(retryMs);
+    this.#connection?.end();
+  }
+
+  /** Lets go of everything. */
+  stop(): void {
+    if (this.#state !== 'taken') this.#state = 'stopped';
+    for (const release of this.#releases.splice(0)) release();
+  }
+
+  #listen(): void {
+    const { tail } = this.#options;
+    this.#releases.push(
+      tail.listen(EVERYBODY, event => {
+        const { position } = tail;
+        this.#inOrder(() => this.#takeBroadcast(event, position));
+      }),
+      tail.listen(sessionStreamOf(this.#sessionId), event => {
+        const mail = parseStreamMail(event.data);
+        if (mail === undefined) return;
+        if ('taken' in mail) this.#noteTaken(mail.taken, event.id);
+        else if ('subscribed' in mail) this.#inOrder(() => this.#subscriptions.add(mail.subscribed));
+        else if ('unsubscribed' in mail) this.#inOrder(() => this.#subscriptions.delete(mail.unsubscribed));
+      }),
+    );
+  }
+
+  /** While the stream is opening, what arrives waits. */
+  #inOrder(take: () => void): void {
+    if (this.#state === 'opening') this.#early.push(take);
+    else take();
+  }
+
+  #takeBroadcast({ id, data }: DeliveredEvent, tailed: Position): void {
+    if (this.#state !== 'open' || !this.#connection?.isOpen || !isAhead(this.#from, id)) return;
+    const position = union(this.#from, tailed);
+    const broadcast = parseBroadcast(data);
+    const text = broadcast && textFor(broadcast, this.#subscriptions);
+    if (text !== undefined) this.#write(text, position);
+    this.#note(position);
+  }
+
+  /** Of several connections that have taken the stream, the one whose event has the greatest id keeps it. */
+  #noteTaken(name: string, id: number): void {
+    if (name === this.#name) this.#takenAt = id;
+    else this.#lastTaken = Math.max(this.#lastTaken, id);
+    if (this.#takenAt !== undefined && this.#lastTaken > this.#takenAt) this.takeOver();
+  }
+
+  /** Reads what was told to everybody between what the client has seen and where the tail goes on. */
+  async #readMissed(until: Position, isOld: boolean): Promise<void> {
+    const { store } = this.#options;
+    const streams = [EVERYBODY];
+    if (isOld) {
+      const [missed] = await store.findEvents({ streams, after: this.#from.id, gaps: this.#from.gaps, limit: 1 });
+      // The newest event stays; others that the client has missed may have expired, in any order, since clocks differ.
+      if (missed !== undefined) this.#missAll();
+    }
+    if (this.#from.id >= until.id && this.#from.gaps.length === 0) return;
+    let after = this.#from.id;
+    let gaps: readonly number[] = this.#from.gaps;
+    for (;;) {
+      const events = await store.findEvents({ streams, after, gaps, upTo: until.id, limit: rowsPerRead });
+      for (const event of events) this.#miss(event, until);
+      const last = events.at(-1);
+      if (last === undefined || events.length < rowsPerRead) return;
+      after = Math.max(after, last.id);
+      gaps = gaps.filter(gap => gap > last.id);
+    }
+  }
+
+  #miss({ id, data }: StoredEvent, until: Position): void {
+    // The tail brings it.
+    if (isAhead(until, id)) return;
+    const broadcast = parseBroadcast(data);
+    const text = broadcast && textFor(broadcast, this.#subscriptions);
+    const passed = { id, gaps: until.gaps.filter(gap => gap <= id) };
+    if (text !== undefined) this.#waiting.push({ text, position: union(this.#from, passed) });
+  }
+
+  /** Says of everything that it may have changed. */
+  #missAll(): void {
+    const texts = lists.map(list => notificationText(`notifications/${list}/list_changed`));
+    for (const uri of this.#subscriptions) texts.push(updatedText(uri));
+    for (const text of texts) this.#waiting.push({ text, position: this.#from });
+  }
+
+  #write(text: string, position: Position): void {
+    this.#connection?.message(text, encodePosition(this.#sessionId, position));
+  }
+
+  #note(position: Position): void {
+    const now = performance.now();
+    const last = this.#reached.at(-1);
+    const isSameSecond = last !== undefined && now - last.since < 1000;
+    if (isSameSecond) this.#reached.pop();
+    this.#reached.push({ since: isSameSecond ? last.since : now, at: now, position });
+    // The newest one that is settled is enough.
+    while (this.#reached[1] !== undefined && this.#reached[1].at <= now - settleMs) this.#reached.shift();
+  }
+}
+
+/** A name for a connection of this process that carries a stream of a session, or of a call. */
+export function newConnectionName({ node, nodeName }: Pick<SessionStreamsOptions, 'node' | 'nodeName'>): string {
+  return `${nodeName}/${node}.${randomBytes(6).toString('base64url')}`;
+}
+
+/** The run of the process that carries a session's stream by its row; `undefined` if none did yet. */
+export function nodeOf({ connection }: Pick<Session, 'connection'>): string | undefined {
+  return connection === null ? undefined : /\/([\w-]{12})\.[\w-]+$/u.exec(connection)?.[1];
+}
+
+/** The notification that tells a session of what is told to everybody; `undefined` if it does not want to hear of it. */
+export function textFor(broadcast: Broadcast, subscriptions: ReadonlySet<string>): string | undefined {
+  if ('list' in broadcast) return notificationText(`notifications/${broadcast.list}/list_changed`);
+  return 'uri' in broadcast && subscriptions.has(broadcast.uri) ? updatedText(broadcast.uri) : undefined;
+}
+
+function updatedText(uri: string): string {
+  return notificationText('notifications/resources/updated', { uri });
+}
+
+function lastPositionOf({ id, position }: Session): Position | undefined {
+  return position === null ? undefined : decodePosition(id, position);
+}

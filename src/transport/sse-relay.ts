@@ -1,0 +1,254 @@
+import type { EventLog } from '../delivery/event-log.ts';
+import type { StreamMail } from '../delivery/messages.ts';
+import { encodeStreamMail, parseBroadcast, parseStreamMail } from '../delivery/messages.ts';
+import type { Nodes } from '../delivery/nodes.ts';
+import { EVERYBODY, sessionStreamOf } from '../delivery/stream-ids.ts';
+import type { DeliveredEvent, Tail } from '../delivery/tail.ts';
+import { McpError, StoreUnavailable } from '../errors.ts';
+import type { RequestId } from '../protocol/jsonrpc.ts';
+import { errorText } from '../protocol/jsonrpc.ts';
+import type { Session } from '../store/store.ts';
+import { processEnded } from './call-stream.ts';
+import type { EventStream } from './event-stream.ts';
+import { nodeOf, textFor } from './session-stream.ts';
+
+/** What the relay needs. */
+export interface SseRelayOptions {
+  readonly log: EventLog;
+  readonly tail: Tail;
+  readonly nodes: Nodes;
+  /** The run of this process. */
+  readonly node: string;
+  /** Milliseconds the database may take. */
+  readonly storeMs: number;
+  readonly onError: (error: unknown) => void;
+}
+
+/** A request of an HTTP+SSE client, served in another process than the one with its stream. */
+export interface RelayedRequest {
+  /** Sends a message that is not the response. */
+  send(message: string): void;
+  /** Sends the response; resolves once it is a row, or never will be. */
+  respond(response: string | undefined): Promise<void>;
+}
+
+/**
+ * The streams of HTTP+SSE sessions, and the way to those that other processes hold.
+ *
+ * A request that is posted elsewhere is written down there as accepted before it is served, and its response after it. The process with the stream
+ * answers in place of a process that fell silent between the two.
+ *
+ * @see https://modelcontextprotocol.io/specification/2024-11-05/basic/transports#http-with-sse
+ */
+export class SseRelay {
+  readonly #options: SseRelayOptions;
+  readonly #streams = new Map<string, SseStream>();
+  /** Processes that are about to end their streams. */
+  readonly #leaving = new Set<string>();
+
+  constructor(options: SseRelayOptions) {
+    this.#options = options;
+  }
+
+  /** Prepares this process to hold a stream; what it returns lets go of that. @throws {StoreUnavailable} The database does not answer. */
+  async prepare(): Promise<() => void> {
+    const { nodes, tail } = this.#options;
+    const releases = [nodes.hold(), tail.hold()];
+    const release = (): void => {
+      for (const done of releases.splice(0)) done();
+    };
+    try {
+      await Promise.all([nodes.ready(), tail.start()]);
+      return release;
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  /** Lets a connection carry the stream of a session, the only one that it ever has. */
+  open(sessionId: string, connection: EventStream): void {
+    const stream = new SseStream(sessionId, connection, this.#options);
+    this.#streams.set(sessionId, stream);
+    connection.once('close', () => {
+      stream.stop();
+      this.#streams.delete(sessionId);
+    });
+  }
+
+  /** How many streams are here. */
+  get size(): number {
+    return this.#streams.size;
+  }
+
+  /** Whether a session's stream is here. */
+  has(sessionId: string): boolean {
+    return this.#streams.has(sessionId);
+  }
+
+  /** Writes to a session's stream if it is here; whether it was. */
+  sendHere(sessionId: string, message: string): boolean {
+    return this.#streams.get(sessionId)?.connection.send(message) ?? false;
+  }
+
+  /**
+   * Accepts a request whose response will go through another process.
+   *
+   * @throws {McpError} 409 that process has died; 503 it does not answer, or is about to end its streams. @throws {StoreUnavailable} The database does not.
+   */
+  async accept(session: Session, id: RequestId): Promise<RelayedRequest> {
+    const { nodes, node, log, storeMs } = this.#options;
+    const holder = nodeOf(session);
+    if (holder !== undefined && this.#leaving.has(holder)) throw new McpError('InternalError', holderLeaves, { status: 503 });
+    const life = holder === undefined || holder === node ? 'dead' : await nodes.life(holder, storeMs);
+    if (life === 'dead') throw new McpError('InvalidRequest', streamGone, { status: 409 });
+    if (life === 'unknown') throw new McpError('InternalError', holderSilent, { status: 503 });
+    const release = nodes.hold();
+    const posting = (mail: StreamMail) => ({
+      stream: sessionStreamOf(session.id),
+      sessionId: session.id,
+      data: encodeStreamMail(mail),
+    });
+    const post = (mail: StreamMail) => log.post(posting(mail));
+    try {
+      await nodes.ready();
+      // Of use only should the response never follow.
+      await log.post({ ...posting({ accepted: id, by: node }), isQuiet: true }, { withinMs: storeMs });
+    } catch (error) {
+      // It may have been written all the same.
+      post({ refused: id })
+        .catch(() => undefined)
+        .finally(release);
+      throw error;
+    }
+    return this.#relayed(id, post, release);
+  }
+
+  /** Accepts no more requests whose responses would go through a process that is about to end its streams. */
+  leave(holder: string): void {
+    addBounded(this.#leaving, holder);
+  }
+
+  /** Ends the stream of a session that has ended. */
+  endSession(sessionId: string): void {
+    this.#streams.get(sessionId)?.connection.end();
+  }
+
+  /** Ends all streams: this process cannot read the log, or closes. Their sessions end with them, and every request that waits gets an error. */
+  endAll(): void {
+    for (const stream of this.#streams.values()) stream.end();
+  }
+
+  /** Ends the streams on which no response is due. @param hasCalls Whether calls of a session run here. */
+  endIdle(hasCalls: (sessionId: string) => boolean): void {
+    for (const [sessionId, stream] of this.#streams) if (stream.isIdle && !hasCalls(sessionId)) stream.connection.end();
+  }
+
+  #relayed(id: RequestId, post: (mail: StreamMail) => Promise<void>, release: () => void): RelayedRequest {
+    const { onError } = this.#options;
+    return {
+      send: message => {
+        post({ message, of: id, isResponse: false }).catch(onError);
+      },
+      respond: async response => {
+        try {
+          if (response === undefined) return await post({ refused: id });
+          await post({ message: response, of: id, isResponse: true });
+        } catch (error) {
+          onError(error);
+          const lost = new McpError('InternalError', 'The response could not be stored; the request may have taken effect');
+          if (!StoreUnavailable.isError(error)) await post({ message: errorText(id, lost), of: id, isResponse: true }).catch(onError);
+        } finally {
+          release();
+        }
+      },
+    };
+  }
+}
+
+const holderLeaves = 'The process with the stream of this session is about to end it; nothing was done. Open the stream again with GET';
+const holderSilent = 'The process with the stream of this session does not answer; nothing was done. Try again';
+const streamGone =
+  'The stream of this session is gone, so no answer can reach its client; nothing was done. Open the stream again with GET';
+
+const streamEnds = 'The process with the stream of this session ends it; whether the request took effect is unknown';
+
+/** The stream of one HTTP+SSE session. */
+class SseStream {
+  readonly connection: EventStream;
+  readonly #nodes: Nodes;
+  readonly #subscriptions = new Set<string>();
+  /** Requests that other processes have accepted, each with what stops watching the process. */
+  readonly #accepted = new Map<RequestId, () => void>();
+  /** Requests that were answered in place of a process, whose own late messages are dropped. */
+  readonly #givenUp = new Set<RequestId>();
+  readonly #releases: (() => void)[];
+
+  constructor(sessionId: string, connection: EventStream, { tail, nodes }: SseRelayOptions) {
+    this.connection = connection;
+    this.#nodes = nodes;
+    this.#releases = [
+      nodes.hold(),
+      tail.hold(),
+      tail.listen(EVERYBODY, ({ data }) => {
+        const broadcast = parseBroadcast(data);
+        const text = broadcast && textFor(broadcast, this.#subscriptions);
+        if (text !== undefined) connection.send(text);
+      }),
+      tail.listen(sessionStreamOf(sessionId), event => this.#take(event)),
+    ];
+  }
+
+  get isIdle(): boolean {
+    return this.#accepted.size === 0;
+  }
+
+  /** Answers what other processes have accepted, and ends the connection. */
+  end(): void {
+    for (const id of this.#accepted.keys()) this.connection.send(errorText(id, new McpError('InternalError', streamEnds)));
+    this.connection.end();
+  }
+
+  stop(): void {
+    for (const release of [...this.#releases, ...this.#accepted.values()]) release();
+    this.#accepted.clear();
+  }
+
+  #take({ data }: DeliveredEvent): void {
+    const mail = parseStreamMail(data);
+    if (mail === undefined) return;
+    if ('accepted' in mail) this.#accept(mail.accepted, mail.by);
+    else if ('refused' in mail) this.#settle(mail.refused);
+    else if ('message' in mail) {
+      if (mail.isResponse) this.#settle(mail.of);
+      if (!this.#givenUp.has(mail.of)) this.connection.send(mail.message);
+    } else if ('subscribed' in mail) this.#subscriptions.add(mail.subscribed);
+    else if ('unsubscribed' in mail) this.#subscriptions.delete(mail.unsubscribed);
+  }
+
+  #accept(id: RequestId, by: string): void {
+    this.#settle(id);
+    this.#givenUp.delete(id);
+    const unwatch = this.#nodes.watch(by, () => {
+      this.#accepted.delete(id);
+      addBounded(this.#givenUp, id);
+      this.connection.send(errorText(id, new McpError('InternalError', processEnded)));
+    });
+    this.#accepted.set(id, unwatch);
+  }
+
+  #settle(id: RequestId): void {
+    this.#accepted.get(id)?.();
+    this.#accepted.delete(id);
+  }
+}
+
+/** Values that a set remembers. */
+const maxRemembered = 1000;
+
+/** Adds a value, and forgets the oldest where there are more than `maxRemembered`. */
+function addBounded<T>(values: Set<T>, value: T): void {
+  values.add(value);
+  const [oldest] = values.size > maxRemembered ? values : [];
+  if (oldest !== undefined) values.delete(oldest);
+}

@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+import { parseFindMany } from '../../src/models/args.ts';
+import { dataReader } from '../../src/models/data.ts';
+import type { Datamodel, DatamodelField } from '../../src/models/datamodel.ts';
+import type { Exposure } from '../../src/models/exposure.ts';
+import { resolveExposures, writableColumns } from '../../src/models/exposure.ts';
+import { foldWhere } from '../../src/models/fold.ts';
+import { modelGraph } from '../../src/models/graph.ts';
+import { parseUniqueWhere, whereOfVariables } from '../../src/models/unique.ts';
+import { callOf } from './served.ts';
+
+const field = (name: string, more: Partial<DatamodelField> = {}): DatamodelField => ({
+  name,
+  kind: 'scalar',
+  type: 'String',
+  isList: false,
+  isRequired: true,
+  hasDefaultValue: false,
+  isId: false,
+  isUnique: false,
+  isUpdatedAt: false,
+  isReadOnly: false,
+  ...more,
+});
+
+/** A model whose columns and relations are called like what every object has. */
+const datamodel: Datamodel = {
+  enums: {},
+  models: {
+    Odd: {
+      name: 'Odd',
+      key: 'odd',
+      fields: [
+        field('toString', { isId: true }),
+        field('constructor', { isId: true }),
+        field('valueOf'),
+        field('hasOwnProperty', { isRequired: false }),
+        field('isPrototypeOf', {
+          kind: 'object',
+          type: 'Odd',
+          isRequired: false,
+          relationName: 'A',
+          relationFromFields: ['hasOwnProperty'],
+          relationToFields: ['valueOf'],
+        }),
+        field('toLocaleString', {
+          kind: 'object',
+          type: 'Odd',
+          isList: true,
+          relationName: 'A',
+          relationFromFields: [],
+          relationToFields: [],
+        }),
+      ],
+      primaryKey: ['toString', 'constructor'],
+      primaryKeyName: 'propertyIsEnumerable',
+      uniques: [],
+    },
+  },
+};
+
+function expose(declared: object): Exposure {
+  const [exposure] = resolveExposures(
+    { odd: { operations: ['findUnique', 'findMany', 'create', 'update'], ...declared } },
+    modelGraph(datamodel),
+  );
+  return exposure as Exposure;
+}
+
+describe('columns called like what every object has', () => {
+  it('are written, and required, like any other', async () => {
+    const exposure = expose({ data: { valueOf: 'forced' } });
+    expect([...writableColumns(exposure, 'create').keys()]).toEqual(['toString', 'constructor', 'hasOwnProperty']);
+    const reader = dataReader(exposure, 'create', modelGraph(datamodel));
+    expect(reader.required).toEqual(['toString', 'constructor']);
+    await expect(reader.read({ toString: 'a' }, callOf())).rejects.toThrow('data.constructor: is required');
+    expect((await reader.read({ toString: 'a', constructor: 'b' }, callOf())).data).toEqual({
+      toString: 'a',
+      constructor: 'b',
+      valueOf: 'forced',
+    });
+  });
+
+  it('are forced values only where they are declared', () => {
+    expect([...writableColumns(expose({ data: { hasOwnProperty: null } }), 'update').keys()]).toEqual(['valueOf']);
+    expect(() => expose({ omit: { valueOf: true }, data: {} })).toThrow('models.odd: create needs valueOf, which is hidden');
+  });
+
+  it('complete an order, name a row and filter', () => {
+    const exposure = expose({ include: { toLocaleString: true } });
+    expect(exposure.orderBy).toEqual<object[]>([{ toString: 'asc' }, { constructor: 'asc' }]);
+    const limits = { maxDepth: 3, maxConditions: 10, maxValues: 3 };
+    const { orderBy } = parseFindMany(exposure, { orderBy: [{ constructor: 'desc' }] }, limits);
+    expect(orderBy).toEqual<object[]>([{ constructor: 'desc' }, { toString: 'asc' }]);
+    expect(() => parseUniqueWhere(exposure, { propertyIsEnumerable: { toString: 'a' } })).toThrow('constructor: is required');
+    const [key] = exposure.uniques;
+    expect(whereOfVariables(exposure, key as never, { toString: 'a', constructor: 'b' })).toEqual({
+      propertyIsEnumerable: { toString: 'a', constructor: 'b' },
+    });
+    expect(foldWhere(exposure.node, { isPrototypeOf: { toString: 'a' } })).toEqual({ isPrototypeOf: { is: { toString: 'a' } } });
+    expect([...exposure.filterable.keys()]).toEqual(['isPrototypeOf', 'toLocaleString']);
+  });
+});

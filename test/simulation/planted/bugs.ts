@@ -1,0 +1,105 @@
+/** A bug that is put into the source as it is loaded: the simulation has to find it. */
+export interface PlantedBug {
+  readonly name: string;
+  /** What it does. */
+  readonly what: string;
+  /** A file of the project. */
+  readonly file: string;
+  /** Text that is there once. */
+  readonly find: string;
+  readonly replace: string;
+  /** The first schedule that finds it: a search that begins here is short. */
+  readonly seed: number;
+}
+
+/** Ways to lose an event, to say something twice, to wait or to leak. */
+export const plantedBugs: readonly PlantedBug[] = [
+  {
+    name: 'deaf-tail',
+    what: 'the tail waits for ever for a read whose answer is lost',
+    file: 'src/transport/service.ts',
+    find: 'new Tail({ store, bus',
+    replace: 'new Tail({ store: options.store, bus',
+    seed: 3,
+  },
+  {
+    name: 'counted-looks',
+    what: 'a process counts as dead after five looks, whatever time they took',
+    file: 'src/delivery/nodes.ts',
+    find: 'watched.silentMs += watchedMs;',
+    replace: 'watched.silentMs += this.#options.deadMs / 5;',
+    seed: 11,
+  },
+  {
+    name: 'late-accepted',
+    what: 'a request of HTTP+SSE is written down as accepted half a second after its call began',
+    file: 'src/transport/sse-relay.ts',
+    find: 'await log.post({ ...posting({ accepted: id, by: node }), isQuiet: true }, { withinMs: storeMs });',
+    replace: 'setTimeout(() => log.post(posting({ accepted: id, by: node })).catch(() => undefined), 500);',
+    seed: 9,
+  },
+  {
+    name: 'dropped-response',
+    what: 'a response that could not be written within 100 ms is dropped',
+    file: 'src/transport/sse-relay.ts',
+    find: 'const post = (mail: StreamMail) => log.post(posting(mail));',
+    replace: 'const post = (mail: StreamMail) => log.post(posting(mail), { withinMs: 100 });',
+    seed: 3,
+  },
+  {
+    name: 'new-keys',
+    what: 'a write whose outcome is unknown is repeated under new keys',
+    file: 'src/delivery/event-log.ts',
+    find: 'store.append(batch.map(({ event }) => event))',
+    replace: 'store.append(batch.map(({ event }) => ({ ...event, key: event.key + Math.random() })))',
+    seed: 2,
+  },
+  {
+    name: 'forgotten-gaps',
+    what: 'an event that becomes visible after one with a greater id is skipped',
+    file: 'src/delivery/tail.ts',
+    find: 'this.#gaps.set(gap, now);',
+    replace: 'void now;',
+    seed: 10,
+  },
+  {
+    name: 'leaking-get',
+    what: 'a GET that failed does not let go of what it took',
+    file: 'src/transport/session-stream.ts',
+    find: 'stream.stop();\n      throw error;',
+    replace: 'throw error;',
+    seed: 2,
+  },
+  {
+    name: 'unknown-outage',
+    what: 'a database that does not answer is not known as an outage',
+    file: 'src/store/outage.ts',
+    find: 'reject(new StoreUnavailable(`the store has not',
+    replace: 'reject(new Error(`the store has not',
+    seed: 5,
+  },
+  {
+    name: 'no-retry',
+    what: 'what could not be written is tried again with the next event only',
+    file: 'src/delivery/event-log.ts',
+    find: 'await this.#untilRetry(error);',
+    replace: 'break;',
+    seed: 26,
+  },
+  {
+    name: 'compared-clocks',
+    what: 'a session of HTTP+SSE expires by the clock of another process, though that of its own differs by less than a minute',
+    file: 'src/session/sessions.ts',
+    find: 'sseTouches * touchMs + clockMarginMs',
+    replace: 'touchMs + 10_000',
+    seed: 9,
+  },
+  {
+    name: 'endless-close',
+    what: 'close() waits for the database however long it takes',
+    file: 'src/transport/service.ts',
+    find: 'await doneWithin(deadlineMs, closeInOrder(performance.now() + deadlineMs).catch(onError));',
+    replace: 'await closeInOrder(performance.now() + deadlineMs).catch(onError);',
+    seed: 1,
+  },
+];

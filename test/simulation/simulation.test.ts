@@ -1,0 +1,39 @@
+import { expect, it } from 'vitest';
+import { plantedBugs } from './planted/bugs.ts';
+import { faultKinds } from './settings.ts';
+import { simulate } from './simulate.ts';
+
+/** Milliseconds of the machine's time, of which a busy one may need more. */
+const patienceMs = 300_000;
+
+it(
+  'runs a seed the same way twice, whatever ran before it',
+  async () => {
+    const first = await simulate({ from: 1, seeds: 6, workers: 1 });
+    const second = await simulate({ from: 1, seeds: 6, workers: 1 });
+    expect(second).toEqual(first);
+    const [alone, before] = [await simulate({ from: 6, seeds: 1 }), await simulate({ from: 1, seeds: 5, workers: 1 })];
+    expect((alone.hash + before.hash) >>> 0).toBe(first.hash);
+  },
+  patienceMs,
+);
+
+it(
+  'finds no promise broken in a few hundred schedules, which inject faults of every kind',
+  async () => {
+    const { breaches, schedules, faults } = await simulate({ from: 1, seeds: 240 });
+    expect(breaches).toEqual([]);
+    expect(schedules).toBe(240);
+    expect(faultKinds.filter(kind => faults[kind] === undefined)).toEqual([]);
+  },
+  patienceMs,
+);
+
+it.each(plantedBugs)(
+  'finds the planted bug $name within 2,000 schedules',
+  async bug => {
+    const { breaches } = await simulate({ from: bug.seed, seeds: 2000, workers: 1, bug, stopsAtBreach: true });
+    expect(breaches).not.toEqual([]);
+  },
+  patienceMs,
+);
