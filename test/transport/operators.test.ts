@@ -85,6 +85,8 @@ describe('<path>/sessions', () => {
     expect((await session.request('ping')).status).toBe(404);
     expect((await fetch(url, { method: 'DELETE', ...as('root') })).status).toBe(404);
     expect((await fetch(`${server.url}/sessions/mcp_x`, { method: 'DELETE', ...as('root') })).status).toBe(404);
+    // Not the pattern of the route, taken for a path.
+    expect((await fetch(`${server.url}/sessions/:id`, { method: 'DELETE', ...as('root') })).status).toBe(404);
     expect(events.map(({ type, reason, node }) => [type, reason, node])).toEqual([
       ['created', undefined, 'a:1'],
       ['initialized', undefined, 'a:1'],
