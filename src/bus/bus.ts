@@ -28,8 +28,8 @@ export interface Bus {
   /** Sends what is waiting to be sent and lets go of everything the bus opened. The host's clients stay open. */
   close(): Promise<void>;
   /**
-   * Calls `listener` with failures that no caller waits for, once per outage, until the returned function is called. A bus that the host gave an
-   * `onError` of its own tells only that. Without any of them a failure is a process warning.
+   * Calls `listener` with failures that no caller waits for, once per outage, until the returned function is called. A bus with an `onError` option
+   * calls that function instead. A failure that neither a listener nor an `onError` option takes becomes a process warning.
    */
   onError?(listener: (error: Error) => void): () => void;
 }

@@ -3,7 +3,7 @@ export type Report = (error: unknown) => void;
 
 /** Where the failures of a bus go. */
 export interface Failures {
-  /** Passes one on: to the bus's own `onError`, else to whoever listens, else to a process warning. */
+  /** Gives a failure to the bus's `onError` option; without one to the listeners; without listeners it becomes a process warning. */
   readonly report: Report;
   /** `onError` of a bus. */
   readonly listen: (listener: (error: Error) => void) => () => void;

@@ -23,7 +23,7 @@ export interface Posting {
   /** The session it concerns; `null` for none. */
   readonly sessionId: string | null;
   readonly data: string;
-  /** Where it must not be said twice, whichever process says it. @default a key of its own */
+  /** The log takes one event of each key, so that processes that say the same thing say it once. @default a random key */
   readonly key?: string | undefined;
   /** Nobody is woken for it: it is read with the next event, or look. */
   readonly isQuiet?: boolean;
@@ -32,8 +32,8 @@ export interface Posting {
 /** How long the poster waits. */
 export interface PostOptions {
   /**
-   * Milliseconds after which the poster is told that the database is away. What was not begun is dropped then; what was begun may still be
-   * appended. @default until the event expires
+   * Milliseconds after which `post` fails because the database does not answer. An event that was not sent to the database by then is dropped;
+   * one that was sent may still be appended. @default until the event expires
    */
   readonly withinMs?: number;
 }
@@ -154,7 +154,7 @@ export class EventLog {
         else await this.#appendOneByOne(batch);
       }
     }
-    // In the same turn as the loop's last look: what is posted from here on begins a new one.
+    // No `await` stands between this line and the loop's last condition, so an event posted later starts a new loop.
     this.#writing = undefined;
   }
 

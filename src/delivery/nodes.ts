@@ -1,7 +1,7 @@
 import type { NodeStore } from '../store/store.ts';
 import { pause } from '../timing.ts';
 
-/** What is needed to know which processes live. */
+/** What `Nodes` needs. */
 export interface NodesOptions {
   readonly store: NodeStore;
   /** The run of this process. */
@@ -14,7 +14,7 @@ export interface NodesOptions {
   readonly onError: (error: unknown) => void;
 }
 
-/** What is known of another process: it may yet have to prove itself. */
+/** Whether another process lives; `unknown` until its counter was seen to rise, or was silent for long enough. */
 export type Life = 'alive' | 'dead' | 'unknown';
 
 interface Watched {

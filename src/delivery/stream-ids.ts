@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 
-/** The stream that every process reads: what is told to everybody. */
+/** The stream whose events concern every session. */
 export const EVERYBODY = '*';
 
 /** The stream of what concerns the connection that carries a session's stream. Nobody who lacks the session's id can name it. */

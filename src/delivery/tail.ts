@@ -32,9 +32,9 @@ const rowsPerRead = 500;
 const maxGaps = 1000;
 /** How long a missing id is asked for. No write stays uncommitted for so long. */
 const gapMs = 60_000;
-/** Ids read at the start, to find what is under way. */
+/** Newest ids that are read at the start: an id that is missing among them may belong to a write that is not committed yet. */
 const startIds = 1000;
-/** Ids below all that are visible at the start which may be under way too. */
+/** Ids below those newest ones that may belong to such a write too. */
 const startGaps = 100;
 
 /**
@@ -72,13 +72,13 @@ export class Tail {
     return this.#position;
   }
 
-  /** As `start`, in the background; where that fails, whoever needs it tries again, and reports it. */
+  /** Calls `start` and does not wait for it. If it fails, the next caller of `start` tries again and gets the error. */
   begin(): void {
     if (!this.#started && this.#starting === undefined && !this.#isClosed) this.start().catch(() => undefined);
   }
 
   /**
-   * Begins at the end of the log, once; what was appended before is not delivered. Whoever opens a stream waits for this.
+   * Finds the end of the log, once: events that were appended before are not delivered. A stream is opened, and a call begun, after this.
    *
    * @throws {Error} What the store throws; the next call tries again.
    */
@@ -133,7 +133,7 @@ export class Tail {
     }, unheldMs).unref();
   }
 
-  /** Resolves once what is in the log by now was delivered, or the database did not answer. */
+  /** Reads the log. Resolves once every event that is in it now was delivered, or the database did not answer. */
   async catchUp(): Promise<void> {
     if (!this.#started || this.#isClosed) return;
     this.#isDue = true;

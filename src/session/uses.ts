@@ -58,7 +58,7 @@ export class Uses {
   }
 
   /**
-   * Writes all uses, or those `isDue` picks, with one `touch` per 500. What could not be written stays for the next time.
+   * Writes all uses, or those `isDue` picks, with one `touch` per 900. What could not be written stays for the next time.
    *
    * @returns The ids that were written together with one whose session is gone, or was seen later.
    */
@@ -99,7 +99,8 @@ export class Uses {
   }
 }
 
-const maxTouched = 500;
+/** Sessions of one `touch`: with the other values of its query they fit into the 999 variables of SQLite. */
+const maxTouched = 900;
 
 interface Hold {
   count: number;

@@ -60,7 +60,7 @@ function prismaSessions(mcpSession: SessionDelegate): Omit<SessionStore, Subscri
     },
     async touch(ids, lastSeenAt, expiresAt) {
       let touched = 0;
-      for (const batch of batches(ids)) {
+      for (const batch of batches(ids, 900)) {
         const where = { id: { in: batch }, lastSeenAt: { lt: lastSeenAt } };
         touched += (await mcpSession.updateMany({ where, data: { lastSeenAt, expiresAt } })).count;
       }
