@@ -4,7 +4,7 @@ import { EventLog, LOG_TOPIC } from '../../src/delivery/event-log.ts';
 import { StoreUnavailable } from '../../src/errors.ts';
 import type { NewEvent } from '../../src/store/store.ts';
 import type { Disturbance } from './fixtures.ts';
-import { answerLost, away, disturbed, first, hanging } from './fixtures.ts';
+import { answerLost, away, disturbed, first, hanging, held } from './fixtures.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -47,17 +47,12 @@ const numbers = (count: number, from = 0) => Array.from({ length: count }, (_, i
 describe('a post', () => {
   it('resolves once the event is a row, and wakes the readers after that', async () => {
     const { disturb, post, rows, wakeUps } = open();
-    let proceed: (() => void) | undefined;
-    disturb('append', async run => {
-      await new Promise<void>(resolve => {
-        proceed = resolve;
-      });
-      return run();
-    });
+    const { disturbance, proceed } = held();
+    disturb('append', disturbance);
     const posted = outcome(post('a'));
     await settle();
     expect([posted.state, wakeUps()]).toEqual(['waits', 0]);
-    proceed?.();
+    proceed();
     await settle();
     expect([posted.state, wakeUps(), await rows()]).toEqual(['done', 1, ['a']]);
   });
@@ -94,20 +89,12 @@ describe('a post', () => {
 describe('posts while another is being written', () => {
   it('wait, and are written together, in the order of the calls', async () => {
     const { disturb, post, rows, count } = open();
-    let proceed: (() => void) | undefined;
-    disturb(
-      'append',
-      first(1, async run => {
-        await new Promise<void>(resolve => {
-          proceed = resolve;
-        });
-        return run();
-      }),
-    );
+    const { disturbance, proceed } = held();
+    disturb('append', first(1, disturbance));
     const posts = numbers(50).map(data => post(data));
     await settle();
     expect(count('append')).toBe(1);
-    proceed?.();
+    proceed();
     await Promise.all(posts);
     expect([await rows(), count('append')]).toEqual([numbers(50), 2]);
   });

@@ -57,6 +57,21 @@ export function disturbed(store: Store = memoryStore()): DisturbedStore {
 /** The database is away: nothing is done. */
 export const away: Disturbance = () => Promise.reject(new StoreUnavailable('away'));
 
+/** Holds a verb until `proceed` is called: before the store is asked, or after it has answered. */
+export function held(when: 'before' | 'after' = 'before'): { disturbance: Disturbance; proceed: () => void } {
+  let proceed = (): void => {};
+  const released = new Promise<void>(resolve => {
+    proceed = resolve;
+  });
+  const disturbance: Disturbance = async run => {
+    if (when === 'before') await released;
+    const result = await run();
+    await released;
+    return result;
+  };
+  return { disturbance, proceed: () => proceed() };
+}
+
 /** The database does what it is asked, and its answer is lost. */
 export const answerLost: Disturbance = async run => {
   await run();

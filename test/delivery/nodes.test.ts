@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Nodes } from '../../src/delivery/nodes.ts';
 import { memoryStore } from '../../src/store/memory-store.ts';
 import type { Store } from '../../src/store/store.ts';
-import { away, disturbed, hanging } from './fixtures.ts';
+import { away, disturbed, hanging, held } from './fixtures.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -162,18 +162,13 @@ describe('close', () => {
 
   it('waits for a beat under way, so that the row stays away', async () => {
     const { nodes, store, disturb } = open('a');
-    let proceed: (() => void) | undefined;
-    disturb('beat', async run => {
-      await new Promise<void>(resolve => {
-        proceed = resolve;
-      });
-      return run();
-    });
+    const { disturbance, proceed } = held();
+    disturb('beat', disturbance);
     nodes.hold();
     await settle();
     const closed = nodes.close();
     await settle();
-    proceed?.();
+    proceed();
     await closed;
     expect(await beatOf(store, 'a')).toBeUndefined();
   });

@@ -5,7 +5,7 @@ import { LOG_TOPIC } from '../../src/delivery/event-log.ts';
 import { Tail } from '../../src/delivery/tail.ts';
 import type { Store } from '../../src/store/store.ts';
 import { newEvent } from '../store/fixtures.ts';
-import { away, disturbed, first, hanging, silentBus, withHiddenEvents } from './fixtures.ts';
+import { away, disturbed, first, hanging, held, silentBus, withHiddenEvents } from './fixtures.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -397,17 +397,8 @@ describe('reading', () => {
     await tail.start();
     await settle();
     listen();
-    let proceed: (() => void) | undefined;
-    disturb(
-      'read',
-      first(1, async run => {
-        const found = await run();
-        await new Promise<void>(resolve => {
-          proceed = resolve;
-        });
-        return found;
-      }),
-    );
+    const { disturbance, proceed } = held('after');
+    disturb('read', first(1, disturbance));
     const reads = count('read');
     tail.wake();
     await settle();
@@ -415,7 +406,7 @@ describe('reading', () => {
     for (let index = 0; index < 5; index += 1) tail.wake();
     await settle();
     expect(count('read')).toBe(reads + 1);
-    proceed?.();
+    proceed();
     await settle();
     expect([count('read'), heard]).toEqual([reads + 2, ['meanwhile']]);
   });

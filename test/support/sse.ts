@@ -14,6 +14,17 @@ export async function* rawEvents(response: Response): AsyncGenerator<EventSource
   }
 }
 
+/** The next `count` events, or fewer where the stream ends. */
+export async function take(events: AsyncGenerator<EventSourceMessage>, count: number): Promise<EventSourceMessage[]> {
+  const taken: EventSourceMessage[] = [];
+  while (taken.length < count) {
+    const { value, done } = await events.next();
+    if (done) break;
+    taken.push(value);
+  }
+  return taken;
+}
+
 /** A client of the HTTP+SSE transport, by hand. */
 export class SseSession {
   /** `data` of the `endpoint` event. */

@@ -3,7 +3,7 @@ import { memoryBus } from '../../src/bus/bus.ts';
 import { encodeStreamMail } from '../../src/delivery/messages.ts';
 import { nodeMailOf, sessionStreamOf } from '../../src/delivery/stream-ids.ts';
 import { newConnectionName } from '../../src/transport/session-stream.ts';
-import { away, hanging, silentBus } from '../delivery/fixtures.ts';
+import { away, hanging, held, silentBus } from '../delivery/fixtures.ts';
 import { newEvent } from '../store/fixtures.ts';
 import type { Received, TestProcess } from './service-pair.ts';
 import { addSession, openPair, openProcess, receive, settle } from './service-pair.ts';
@@ -89,20 +89,15 @@ describe('drain', () => {
     const accept = (id: number) => Promise.allSettled([b.environment.relay.accept(session, id), vi.advanceTimersByTimeAsync(100)]);
     const [first] = await accept(1);
     if (first.status === 'fulfilled') await first.value.respond(undefined);
-    let proceed: (() => void) | undefined;
-    const end = b.disturb('append', async run => {
-      await new Promise<void>(resolve => {
-        proceed = resolve;
-      });
-      return run();
-    });
+    const { disturbance, proceed } = held();
+    const end = b.disturb('append', disturbance);
     const accepting = b.environment.relay.accept(session, 2);
     const drained = watched(a.drain(10_000));
     await vi.advanceTimersByTimeAsync(500);
     const [refused] = await accept(3);
     expect(refused).toMatchObject({ status: 'rejected', reason: { status: 503 } });
     end();
-    proceed?.();
+    proceed();
     const relayed = await accepting;
     await vi.advanceTimersByTimeAsync(3000);
     expect([received.isOver, drained.isDone]).toEqual([false, false]);
@@ -225,17 +220,12 @@ describe('close', () => {
   it('waits until the positions of streams are written', async () => {
     const { a } = openPair();
     await openSession(a);
-    let proceed: (() => void) | undefined;
-    a.disturb('update', async run => {
-      await new Promise<void>(resolve => {
-        proceed = resolve;
-      });
-      return run();
-    });
+    const { disturbance, proceed } = held();
+    a.disturb('update', disturbance);
     const closed = watched(a.close(4000));
     await vi.advanceTimersByTimeAsync(2000);
     expect([closed.isDone, proceed]).toEqual([false, expect.any(Function)]);
-    proceed?.();
+    proceed();
     await settle();
     expect(closed.isDone).toBe(true);
   });

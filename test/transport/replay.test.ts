@@ -5,7 +5,7 @@ import { prismaStore } from '../../src/index.ts';
 import { describeDatabases, openDatabase } from '../support/database.ts';
 import type { TestServer } from '../support/server.ts';
 import { start } from '../support/server.ts';
-import { rawEvents } from '../support/sse.ts';
+import { rawEvents, take } from '../support/sse.ts';
 import type { WireSession } from '../support/wire.ts';
 import { open } from '../support/wire.ts';
 
@@ -59,16 +59,6 @@ const textOf = ({ data }: EventSourceMessage): unknown => {
   const { params, result } = JSON.parse(data) as { params?: { data: string }; result?: { content: { text: string }[] } };
   return params?.data ?? result?.content[0]?.text;
 };
-
-async function take(events: AsyncGenerator<EventSourceMessage>, count: number): Promise<EventSourceMessage[]> {
-  const taken: EventSourceMessage[] = [];
-  while (taken.length < count) {
-    const { value, done } = await events.next();
-    if (done) break;
-    taken.push(value);
-  }
-  return taken;
-}
 
 describe('a call’s stream', () => {
   it('begins with an event that has an id and no data, in 2025-11-25 only', async () => {

@@ -6,7 +6,7 @@ import { EVERYBODY, sessionStreamOf } from '../../src/delivery/stream-ids.ts';
 import { memoryStore } from '../../src/store/memory-store.ts';
 import type { Session, Store } from '../../src/store/store.ts';
 import { nodeOf } from '../../src/transport/session-stream.ts';
-import { answerLost, away, first, hanging, silentBus, withHiddenEvents } from '../delivery/fixtures.ts';
+import { answerLost, away, first, hanging, held, silentBus, withHiddenEvents } from '../delivery/fixtures.ts';
 import { newEvent } from '../store/fixtures.ts';
 import type { Received, TestProcess } from './service-pair.ts';
 import { addSession, mailOf, openPair, openProcess, receive, settle } from './service-pair.ts';
@@ -243,18 +243,10 @@ describe('a client that comes back with Last-Event-ID', () => {
     await a.resourceUpdated('t://1');
     await vi.advanceTimersByTimeAsync(1000);
     expect(urisOf(stream)).toEqual(['t://1']);
-    let proceed: (() => void) | undefined;
-    b.disturb(
-      'read',
-      first(1, async run => {
-        await new Promise<void>(resolve => {
-          proceed = resolve;
-        });
-        return run();
-      }),
-    );
+    const { disturbance, proceed } = held();
+    b.disturb('read', first(1, disturbance));
     const resumed = await get(b, session, stream.lastId);
-    proceed?.();
+    proceed();
     await a.resourceUpdated('t://2');
     await vi.advanceTimersByTimeAsync(2000);
     expect(urisOf(resumed)).toEqual(['t://2']);
@@ -270,18 +262,10 @@ describe('a client that comes back with Last-Event-ID', () => {
     await b.environment.tail.start();
     await settle();
     await append('t://3', 't://4', 't://5');
-    let proceed: (() => void) | undefined;
-    b.disturb(
-      'read',
-      first(1, async run => {
-        await new Promise<void>(resolve => {
-          proceed = resolve;
-        });
-        return run();
-      }),
-    );
+    const { disturbance, proceed } = held();
+    b.disturb('read', first(1, disturbance));
     const resumed = await get(b, session, encodePosition(session.id, { id: 5, gaps: [4] }));
-    proceed?.();
+    proceed();
     await settle();
     expect(urisOf(resumed)).toEqual(['t://4']);
     expect(urisOf(await get(b, session, resumed.lastId))).toEqual([]);
@@ -494,13 +478,8 @@ describe('a client that comes back without Last-Event-ID', () => {
     const stream = await get(a, session);
     await a.resourceUpdated('t://1');
     await vi.advanceTimersByTimeAsync(11_000);
-    let proceed: (() => void) | undefined;
-    a.disturb('update', async run => {
-      await new Promise<void>(resolve => {
-        proceed = resolve;
-      });
-      return run();
-    });
+    const { disturbance, proceed } = held();
+    a.disturb('update', disturbance);
     stream.break();
     await settle();
     let isSaved = false;
@@ -509,7 +488,7 @@ describe('a client that comes back without Last-Event-ID', () => {
     });
     await settle();
     expect(isSaved).toBe(false);
-    proceed?.();
+    proceed();
     await saved;
     expect(urisOf(await get(b, session))).toEqual([]);
   });
@@ -600,17 +579,12 @@ describe('of several connections of a session', () => {
   it('the one whose event came later in the log stays, though it opened first', async () => {
     const { a, b, store } = openPair({ bus: memoryBus() });
     const session = await addSession(store);
-    let proceed: (() => void) | undefined;
-    a.disturb('append', async run => {
-      await new Promise<void>(resolve => {
-        proceed = resolve;
-      });
-      return run();
-    });
+    const { disturbance, proceed } = held();
+    a.disturb('append', disturbance);
     const opening = get(a, session);
     await settle();
     const other = await get(b, session);
-    proceed?.();
+    proceed();
     const first = await opening;
     await settle();
     expect([first.isOver, other.isOver]).toEqual([false, true]);
@@ -622,17 +596,12 @@ describe('of several connections of a session', () => {
     const before = await get(b, session);
     before.break();
     await b.listChanged('tools');
-    let proceed: (() => void) | undefined;
-    a.disturb('findEvents', async run => {
-      await new Promise<void>(resolve => {
-        proceed = resolve;
-      });
-      return run();
-    });
+    const { disturbance, proceed } = held();
+    a.disturb('findEvents', disturbance);
     const opening = get(a, session, before.lastId);
     await settle();
     const newer = await get(b, session, before.lastId);
-    proceed?.();
+    proceed();
     const older = await opening;
     await settle();
     expect([older.isOver, newer.isOver, methodsOf(newer)]).toEqual([true, false, ['tools/list_changed']]);
@@ -788,19 +757,14 @@ describe('a stream that is left to other processes', () => {
 it('a stream that was being opened when its process closed ends at once', async () => {
   const { a, store } = openPair();
   const session = await addSession(store);
-  let proceed: (() => void) | undefined;
-  a.disturb('subscriptions', async run => {
-    await new Promise<void>(resolve => {
-      proceed = resolve;
-    });
-    return run();
-  });
+  const { disturbance, proceed } = held();
+  a.disturb('subscriptions', disturbance);
   const opening = get(a, session);
   await settle();
   const closed = a.close(1000);
   await vi.advanceTimersByTimeAsync(1000);
   await closed;
-  proceed?.();
+  proceed();
   const stream = await opening;
   expect(stream.isOver).toBe(true);
 });

@@ -3,7 +3,7 @@ import { memoryBus } from '../../src/bus/bus.ts';
 import { EVERYBODY, sessionStreamOf } from '../../src/delivery/stream-ids.ts';
 import type { Session } from '../../src/store/store.ts';
 import { newConnectionName } from '../../src/transport/session-stream.ts';
-import { answerLost, away, first } from '../delivery/fixtures.ts';
+import { answerLost, away, first, held } from '../delivery/fixtures.ts';
 import { newEvent } from '../store/fixtures.ts';
 import type { Received, TestProcess } from './service-pair.ts';
 import { addSession, mailOf, openPair, openProcess, receive, settle } from './service-pair.ts';
@@ -73,16 +73,8 @@ describe('a request that another process serves', () => {
       // The question to the process with the stream is answered first.
       await accept(a, { ...session, connection: `x/${b.environment.node}.x` }, 0).catch(() => undefined);
       expect(await Promise.all([accept(b, session, 'first'), settle()])).toBeDefined();
-      let proceed: (() => void) | undefined;
-      b.disturb(
-        verb,
-        first(1, async run => {
-          await new Promise<void>(resolve => {
-            proceed = resolve;
-          });
-          return run();
-        }),
-      );
+      const { disturbance, proceed } = held();
+      b.disturb(verb, first(1, disturbance));
       if (verb === 'beat') await vi.advanceTimersByTimeAsync(6500);
       let isAccepted = false;
       void b.environment.relay.accept(session, 1).then(() => {
@@ -90,7 +82,7 @@ describe('a request that another process serves', () => {
       });
       await vi.advanceTimersByTimeAsync(1000);
       expect([verb, isAccepted]).toEqual([verb, false]);
-      proceed?.();
+      proceed();
       await vi.advanceTimersByTimeAsync(1000);
       expect([verb, isAccepted]).toEqual([verb, true]);
     }

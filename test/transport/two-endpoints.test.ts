@@ -10,7 +10,7 @@ import { away, disturbed, first, hanging } from '../delivery/fixtures.ts';
 import type { TestServer } from '../support/server.ts';
 import { start } from '../support/server.ts';
 import type { SseSession } from '../support/sse.ts';
-import { initializeParams, openSse, rawEvents } from '../support/sse.ts';
+import { initializeParams, openSse, rawEvents, take } from '../support/sse.ts';
 import type { WireSession } from '../support/wire.ts';
 import { open, post } from '../support/wire.ts';
 
@@ -35,16 +35,6 @@ const get = async (url: string, session: WireSession, lastId?: string, signal?: 
     headers: { ...session.headers, accept: 'text/event-stream', ...(lastId !== undefined && { 'last-event-id': lastId }) },
     ...(signal && { signal }),
   });
-
-async function take(events: AsyncGenerator<EventSourceMessage>, count: number): Promise<EventSourceMessage[]> {
-  const taken: EventSourceMessage[] = [];
-  while (taken.length < count) {
-    const { value, done } = await events.next();
-    if (done) break;
-    taken.push(value);
-  }
-  return taken;
-}
 
 const methods = (events: EventSourceMessage[]): unknown[] =>
   events.map(({ data }) => (data === '' ? '' : (JSON.parse(data) as { method: string }).method.replace('notifications/', '')));
