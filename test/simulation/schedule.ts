@@ -18,17 +18,21 @@ import { queriesAllowed } from './store.ts';
 import { World } from './world.ts';
 
 /** What one seed led to. */
-export interface ScheduleResult {
+export interface ScheduleResult extends Happenings {
   readonly seed: number;
   readonly breaches: readonly Breach[];
-  /** Faults that were injected, by kind. */
-  readonly faults: Readonly<Record<string, number>>;
+}
+
+/** How much happened in one schedule, or in several. */
+export interface Happenings {
   readonly calls: number;
   readonly responses: number;
   readonly publications: number;
   readonly events: number;
   readonly steps: number;
-  /** Two runs of a seed give the same. */
+  /** Faults that were injected, by kind. */
+  readonly faults: Readonly<Record<string, number>>;
+  /** Two runs of the same seeds give the same. */
   readonly hash: number;
 }
 

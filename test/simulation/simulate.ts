@@ -3,6 +3,7 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Breach } from './ledger.ts';
 import type { PlantedBug } from './planted/bugs.ts';
+import type { Happenings } from './schedule.ts';
 
 /** What is to be simulated. */
 export interface SimulateOptions {
@@ -19,17 +20,8 @@ export interface SimulateOptions {
 }
 
 /** What was simulated, and found. */
-export interface Report {
+export interface Report extends Happenings {
   readonly schedules: number;
-  readonly calls: number;
-  readonly responses: number;
-  readonly publications: number;
-  readonly events: number;
-  readonly steps: number;
-  /** Two runs of the same seeds give the same. */
-  readonly hash: number;
-  /** Faults that were injected, by kind. */
-  readonly faults: Readonly<Record<string, number>>;
   readonly breaches: readonly (Breach & { readonly seed: number })[];
 }
 

@@ -39,10 +39,12 @@ const get = async (url: string, session: WireSession, lastId?: string, signal?: 
 const methods = (events: EventSourceMessage[]): unknown[] =>
   events.map(({ data }) => (data === '' ? '' : (JSON.parse(data) as { method: string }).method.replace('notifications/', '')));
 
-/** Posts what the client of an HTTP+SSE session sends to another endpoint than that of its stream. */
-function postingTo({ origin }: TestServer, session: SseSession): SseSession['post'] {
-  const moved = Object.defineProperty(session, 'endpoint', { value: origin + session.endpoint });
-  return message => moved.post(message);
+/** An HTTP+SSE session whose stream is at `a`, and whose client posts to `b` by `elsewhere`. */
+async function openSseAcross(a: TestServer, b: TestServer): Promise<{ session: SseSession; elsewhere: SseSession['post'] }> {
+  const session = await openSse(`${a.url}/sse`);
+  await session.request('initialize', initializeParams);
+  const moved = Object.defineProperty(session, 'endpoint', { value: b.origin + session.endpoint });
+  return { session, elsewhere: message => moved.post(message) };
 }
 
 /** A tool that runs until it is told to end, or aborted. */
@@ -181,9 +183,7 @@ describe('HTTP+SSE', () => {
     const store = memoryStore();
     await using a = await endpoint(store);
     await using b = await endpoint(store, { tools: { echo: { description: 'Echoes', handler: () => 'hi' } } });
-    const session = await openSse(`${a.url}/sse`);
-    await session.request('initialize', initializeParams);
-    const elsewhere = postingTo(b, session);
+    const { session, elsewhere } = await openSseAcross(a, b);
     const { status } = await elsewhere({ jsonrpc: '2.0', id: 'x', method: 'tools/call', params: { name: 'echo' } });
     expect(status).toBe(202);
     expect(await session.next()).toMatchObject({ id: 'x', result: { content: [{ text: 'hi' }] } });
@@ -196,9 +196,7 @@ describe('HTTP+SSE', () => {
     const store = memoryStore();
     await using a = await endpoint(store);
     await using b = await endpoint(store);
-    const session = await openSse(`${a.url}/sse`);
-    await session.request('initialize', initializeParams);
-    const elsewhere = postingTo(b, session);
+    const { session, elsewhere } = await openSseAcross(a, b);
     const ping = { jsonrpc: '2.0', id: 1, method: 'ping' };
     const end = a.disturbAll(hanging);
     const silent = await elsewhere(ping);
@@ -215,9 +213,7 @@ describe('HTTP+SSE', () => {
     const store = memoryStore();
     await using a = await endpoint(store);
     await using b = await endpoint(store);
-    const session = await openSse(`${a.url}/sse`);
-    await session.request('initialize', initializeParams);
-    const elsewhere = postingTo(b, session);
+    const { session, elsewhere } = await openSseAcross(a, b);
     const end = b.disturb('latest', away);
     expect((await elsewhere({ jsonrpc: '2.0', id: 1, method: 'ping' })).status).toBe(503);
     end();
@@ -231,9 +227,7 @@ describe('HTTP+SSE', () => {
     const store = memoryStore();
     await using a = await endpoint(store);
     await using b = await endpoint(store);
-    const session = await openSse(`${a.url}/sse`);
-    await session.request('initialize', initializeParams);
-    const elsewhere = postingTo(b, session);
+    const { session, elsewhere } = await openSseAcross(a, b);
     expect((await elsewhere({ jsonrpc: '2.0', id: 1, method: 'ping' })).status).toBe(202);
     expect(await session.next()).toMatchObject({ id: 1 });
     const end = b.disturb('append', away);
