@@ -1,11 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { PrismaLibSql } from '@prisma/adapter-libsql';
 import pg from 'pg';
-import { PrismaClient as SqliteClient } from '../../generated/test/sqlite/client/client.ts';
 import { places } from '../processes/cluster.ts';
 import type { Fault } from './fault.ts';
 import type { WireProxy } from './wire-proxy.ts';
 import type { World } from './world.ts';
+import { holdWriteLock } from './write-lock.ts';
 
 const overPostgres: Fault['applies'] = ({ provider }) => provider === 'postgresql';
 
@@ -157,31 +156,6 @@ async function connect(connectionString = ''): Promise<pg.Client | undefined> {
     // SQLSTATE too_many_connections.
     if ((error as { code?: string }).code !== '53300') throw error;
     return undefined;
-  }
-}
-
-/** Holds the write lock of the SQLite file, as another program that writes would. */
-async function holdWriteLock({ place, ledger }: World, forMs: number): Promise<void> {
-  // Not a moment in the event loop: libsql waits for a lock there.
-  const writer = new SqliteClient({ adapter: new PrismaLibSql({ url: place.settings.databaseUrl, timeout: 0 }) });
-  const hold = () =>
-    writer.$transaction(
-      async transaction => {
-        // An update of no row takes the lock all the same.
-        await transaction.$executeRaw`UPDATE "McpContinuation" SET "request" = "request" WHERE false`;
-        const heals = ledger.incidents.begin('away');
-        ledger.count('faults');
-        await delay(forMs);
-        heals();
-        return true;
-      },
-      { maxWait: 1000, timeout: forMs + 10_000 },
-    );
-  try {
-    // Busy: somebody else has it at the moment.
-    while (!(await hold().catch(() => false))) await delay(10);
-  } finally {
-    await writer.$disconnect();
   }
 }
 

@@ -59,9 +59,9 @@ export class Incidents {
     this.#load = load;
   }
 
-  /** Notes the begin of something that lasts until the returned function is called. */
-  begin(blow: Blow, process?: string): () => void {
-    const incident: Incident = { blow, process, from: performance.now(), until: Number.POSITIVE_INFINITY };
+  /** Notes the begin of something that lasts until the returned function is called. @param from @default now */
+  begin(blow: Blow, process?: string, from = performance.now()): () => void {
+    const incident: Incident = { blow, process, from, until: Number.POSITIVE_INFINITY };
     this.#all.push(incident);
     return () => {
       incident.until = performance.now();

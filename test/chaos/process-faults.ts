@@ -3,6 +3,7 @@ import type { Place } from '../processes/cluster.ts';
 import { places } from '../processes/cluster.ts';
 import type { Fault } from './fault.ts';
 import type { World } from './world.ts';
+import { watchWriteLock } from './write-lock.ts';
 
 /** The processes' own deadlines for `drain()` and `close()`, and how much later one may have exited. */
 const closeMs = 5000 + 5000;
@@ -33,16 +34,21 @@ export const processFaults: readonly Fault[] = [
     name: 'pause',
     befalls: 'processes',
     applies: always,
-    async run({ cluster, ledger, paused }, random) {
+    async run(world, random) {
+      const { cluster, ledger, paused, place } = world;
       const process = cluster.at(random.pick(places));
       const goesOn = ledger.incidents.begin('paused', process.name);
       ledger.count('faults');
       paused.add(process.name);
       process.pause();
+      const resumed = new AbortController();
+      const watching = place.provider === 'sqlite' ? watchWriteLock(world, resumed.signal) : undefined;
       await delay(15_000);
       process.resume();
       paused.delete(process.name);
       goesOn();
+      resumed.abort();
+      await watching;
     },
   },
   {
