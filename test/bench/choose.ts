@@ -13,11 +13,7 @@ export interface Choice {
  *
  * @throws {TypeError} `--only` names none.
  */
-export function choose(
-  workloads: readonly Workload[],
-  { only, quick }: Pick<BenchOptions, 'only' | 'quick'>,
-  postgresAnswers: boolean,
-): Choice {
+export function choose(workloads: readonly Workload[], { only }: Pick<BenchOptions, 'only'>, postgresAnswers: boolean): Choice {
   for (const start of only) {
     if (!workloads.some(({ name }) => name.startsWith(start)))
       throw new TypeError(`--only ${start}: there is no such workload; see --list`);
@@ -25,21 +21,12 @@ export function choose(
   const leftOut: string[] = [];
   const chosen = workloads.flatMap(workload => {
     if (only.length > 0 && !only.some(start => workload.name.startsWith(start))) return [];
-    if (quick && only.length === 0 && (workload.slow || workload.targets.length === 0)) {
-      leftOut.push(`${workload.name}: ${workload.slow ? 'takes too long for --quick' : 'has no target, left out by --quick'}`);
-      return [];
-    }
-    const needed = quick ? workload.lanes.filter(lane => isCompared(lane.name, workload)) : workload.lanes;
-    const lanes = needed.filter(({ database }) => postgresAnswers || database?.provider !== 'postgresql');
-    if (lanes.length < needed.length) {
-      const missing = needed.filter(lane => !lanes.includes(lane)).map(({ name }) => name);
+    const lanes = workload.lanes.filter(({ database }) => postgresAnswers || database?.provider !== 'postgresql');
+    if (lanes.length < workload.lanes.length) {
+      const missing = workload.lanes.filter(lane => !lanes.includes(lane)).map(({ name }) => name);
       leftOut.push(`${workload.name} (${missing.join(', ')}): PostgreSQL does not answer`);
     }
     return lanes.length > 0 ? [{ ...workload, lanes }] : [];
   });
   return { workloads: chosen, leftOut };
-}
-
-function isCompared(lane: string, { targets }: Workload): boolean {
-  return targets.length === 0 || targets.some(({ of, against }) => of === lane || against === lane);
 }

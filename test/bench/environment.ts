@@ -23,10 +23,9 @@ export async function describeEnvironment(options: BenchOptions): Promise<BenchE
   };
 }
 
-function describeSettings({ rounds, roundMs, warmUpMs, connections, build, budgetMs }: BenchOptions): string {
-  const most = budgetMs === undefined ? '' : 'at most ';
+function describeSettings({ rounds, roundMs, warmUpMs, connections, build }: BenchOptions): string {
   return [
-    `${rounds} rounds of ${most}${roundMs} ms on each contender in turn, after ${most}${warmUpMs} ms of warm-up`,
+    `${rounds} rounds of ${roundMs} ms on each contender in turn, after ${warmUpMs} ms of warm-up`,
     `${connections} connections`,
     'NODE_ENV=production, loopback',
     ...(build === undefined ? [] : [`koa-mcp of ${build}`]),

@@ -4,7 +4,6 @@ import { chartOf } from './chart.ts';
 import { choose } from './choose.ts';
 import { Closing } from './closing.ts';
 import { parseOptions } from './options.ts';
-import { paceOf, shareMs } from './pace.ts';
 import { describeResult, describeTargets } from './report.ts';
 import { lossesOf, resultOf, tally } from './results.ts';
 import { ratiosOf, spreadOf } from './statistics.ts';
@@ -31,11 +30,10 @@ const samples = new Map([
 const result = resultOf(workload, samples);
 
 describe('the command line', () => {
-  it('has a long run by default and a short one with --quick, and takes what is said', () => {
-    expect(parseOptions([])).toMatchObject({ rounds: 9, roundMs: 2000, connections: 16, only: [], budgetMs: undefined });
-    const quick = parseOptions(['--quick', '--rounds', '5', '--only', 'echo,list', '--only', 'memory']);
-    expect(quick).toMatchObject({ quick: true, rounds: 5, only: ['echo', 'list', 'memory'] });
-    expect(quick.budgetMs).toBeLessThan(50_000);
+  it('has nine rounds by default, and takes what is said', () => {
+    expect(parseOptions([])).toMatchObject({ rounds: 9, roundMs: 2000, warmUpMs: 3000, connections: 16, only: [] });
+    const said = parseOptions(['--rounds', '5', '--only', 'echo,list', '--only', 'memory']);
+    expect(said).toMatchObject({ rounds: 5, only: ['echo', 'list', 'memory'] });
   });
 
   it('refuses what it does not know, and what is no number', () => {
@@ -46,14 +44,13 @@ describe('the command line', () => {
 
 describe('the choice of workloads', () => {
   it('is by name or its beginning, and says which name is unknown', () => {
-    const { workloads: chosen } = choose(workloads, { only: ['echo'], quick: false }, true);
+    const { workloads: chosen } = choose(workloads, { only: ['echo'] }, true);
     expect(chosen.map(({ name }) => name)).toEqual(['echo', 'echo-2026']);
-    expect(() => choose(workloads, { only: ['nope'], quick: false }, true)).toThrow('--only nope');
-    expect(choose(workloads, { only: ['list'], quick: true }, true).workloads.map(({ name }) => name)).toEqual(['list']);
+    expect(() => choose(workloads, { only: ['nope'] }, true)).toThrow('--only nope');
   });
 
   it('leaves out what needs PostgreSQL where there is none, and names it', () => {
-    const { workloads: chosen, leftOut } = choose(workloads, { only: [], quick: false }, false);
+    const { workloads: chosen, leftOut } = choose(workloads, { only: [] }, false);
     expect(chosen.flatMap(({ lanes }) => lanes).filter(({ database }) => database?.provider === 'postgresql')).toEqual([]);
     const onPostgres = ['find-unique', 'find-many', 'initialize', 'sessions'].map(name => `${name}-postgresql`);
     expect(leftOut.map(text => text.split(' ')[0])).toEqual([
@@ -68,12 +65,6 @@ describe('the choice of workloads', () => {
     ]);
     expect(chosen.map(({ name }) => name)).toContain('sessions-sqlite');
   });
-
-  it('measures only what a target compares, with --quick', () => {
-    const { workloads: chosen, leftOut } = choose(workloads, { only: [], quick: true }, true);
-    expect(chosen.find(({ name }) => name === 'echo')?.lanes.map(({ name }) => name)).toEqual(['koa', 'koa-mcp', 'sdk-v2']);
-    expect(leftOut.map(text => text.split(':')[0])).toEqual(['megabyte', 'look-up', 'fan-out', 'idle-streams', 'start-up']);
-  });
 });
 
 describe('the guard', () => {
@@ -82,17 +73,6 @@ describe('the guard', () => {
   it('names what costs clearly more processor time than bare Koa, and nothing else', () => {
     expect(lossesOf([result, withCpu(13)])).toEqual([]);
     expect(lossesOf([withCpu(14)])).toEqual(['echo: koa-mcp / koa by processor time is 0.57, below 0.59']);
-  });
-});
-
-describe('the pace', () => {
-  it('is that of the options, or what fits into the time left for all lanes', () => {
-    const { rounds, roundMs, warmUpMs } = parseOptions([]);
-    expect(paceOf(parseOptions([]), 4, 0)).toEqual({ rounds, roundMs, warmUpMs });
-    const quick = paceOf(parseOptions(['--quick']), 2, 3000);
-    expect(2 * (quick.warmUpMs + quick.rounds * quick.roundMs)).toBe(3000);
-    expect(paceOf(parseOptions(['--quick']), 2, -1).roundMs).toBeGreaterThan(0);
-    expect(shareMs(10_000, 2, 8)).toBe(2500);
   });
 });
 

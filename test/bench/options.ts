@@ -3,7 +3,6 @@ import { parseArgs } from 'node:util';
 
 /** What the command line says. */
 export interface BenchOptions {
-  readonly quick: boolean;
   readonly list: boolean;
   readonly help: boolean;
   /** Whether a clear loss against bare Koa, by processor time, is a failure. */
@@ -14,8 +13,6 @@ export interface BenchOptions {
   readonly roundMs: number;
   readonly warmUpMs: number;
   readonly connections: number;
-  /** Milliseconds for the whole run; rounds become as short as they must. */
-  readonly budgetMs: number | undefined;
   readonly json: string | undefined;
   readonly svg: string | undefined;
   /** The folder of another build of koa-mcp. */
@@ -24,10 +21,9 @@ export interface BenchOptions {
 
 export const usage = `npm run bench -- [options]
   --only NAMES         workloads by name or by its beginning, separated by commas; --list names them
-  --quick              only what has a target, in fewer rounds that fit into 50 s together
-  --rounds N           rounds (default 9; quick: 3)
-  --round-ms N         load on one contender in one round (default 2000; quick: at most 500)
-  --warm-up-ms N       load on each contender beforehand (default 3000; quick: at most 1000)
+  --rounds N           rounds (default 9)
+  --round-ms N         load on one contender in one round (default 2000)
+  --warm-up-ms N       load on each contender beforehand (default 3000)
   --connections N      connections of the load generator (default 16)
   --json FILE          writes all figures
   --svg FILE           writes a chart
@@ -35,16 +31,12 @@ export const usage = `npm run bench -- [options]
   --guard              fails where a ratio to bare Koa, by processor time, is below 0.7 of its target
   --list               names the workloads`;
 
-/** Leaves some time for what cannot be foreseen. */
-const quickMs = 38_000;
-
 /** Reads the command line. @throws {TypeError} What is wrong with it. */
 export function parseOptions(args: readonly string[]): BenchOptions {
   const { values } = parseArgs({
     args: [...args],
     options: {
       only: { type: 'string', multiple: true },
-      quick: { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
       guard: { type: 'boolean', default: false },
@@ -57,18 +49,15 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       build: { type: 'string' },
     },
   });
-  const { quick } = values;
   return {
-    quick,
     list: values.list,
     help: values.help,
     guard: values.guard,
     only: (values.only ?? []).flatMap(names => names.split(',')).filter(name => name !== ''),
-    rounds: count('rounds', values.rounds, quick ? 3 : 9),
-    roundMs: count('round-ms', values['round-ms'], quick ? 500 : 2000),
-    warmUpMs: count('warm-up-ms', values['warm-up-ms'], quick ? 1000 : 3000),
+    rounds: count('rounds', values.rounds, 9),
+    roundMs: count('round-ms', values['round-ms'], 2000),
+    warmUpMs: count('warm-up-ms', values['warm-up-ms'], 3000),
     connections: count('connections', values.connections, 16),
-    budgetMs: quick ? quickMs : undefined,
     json: values.json,
     svg: values.svg,
     build: values.build === undefined ? undefined : path.resolve(values.build),

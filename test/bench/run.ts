@@ -8,7 +8,6 @@ import { installPeers } from './install.ts';
 import { measure } from './measure.ts';
 import type { BenchOptions } from './options.ts';
 import { parseOptions, usage } from './options.ts';
-import { shareMs } from './pace.ts';
 import { describeResult, describeTargets } from './report.ts';
 import type { Result } from './results.ts';
 import { lossesOf, resultOf, tally } from './results.ts';
@@ -30,8 +29,7 @@ try {
 }
 
 async function bench(options: BenchOptions): Promise<void> {
-  const { workloads: chosen, leftOut: notChosen } = choose(workloads, options, postgresAvailable());
-  const leftOut = [...notChosen];
+  const { workloads: chosen, leftOut } = choose(workloads, options, postgresAvailable());
   await installPeers();
   const { machine, versions, settings } = await describeEnvironment(options);
   const versionList = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
@@ -40,19 +38,15 @@ async function bench(options: BenchOptions): Promise<void> {
   print('\n');
   const results: Result[] = [];
   const failed: string[] = [];
-  const endsAt = Date.now() + (options.budgetMs ?? 0);
   for (const [index, workload] of chosen.entries()) {
-    if (options.budgetMs !== undefined && Date.now() > endsAt) {
-      leftOut.push(`${workload.name}: no time was left`);
-      print(`left out: ${leftOut.at(-1)}\n`);
-      continue;
-    }
-    const lanesLeft = chosen.slice(index).reduce((sum, { lanes }) => sum + lanes.length, 0);
-    const forMs = shareMs(endsAt - Date.now(), workload.lanes.length, lanesLeft);
-    const result = await run(workload, options, forMs).catch((error: unknown) => {
+    const place = `[${index + 1}/${chosen.length}] ${workload.name}`;
+    const onRound = (done: number) => progress(`${place}: ${done} of ${options.rounds} rounds`);
+    progress(`${place}: starts`);
+    const result = await run(workload, options, onRound).catch((error: unknown) => {
       if (interrupted) process.exit(130);
       failed.push(`${workload.name}: ${String(error)}`);
     });
+    progress('');
     if (result === undefined) continue;
     print(`${describeResult(result)}\n`);
     results.push(result);
@@ -70,7 +64,7 @@ async function bench(options: BenchOptions): Promise<void> {
 }
 
 /** Measures a workload, and ends and drops all that was started and made for it, also when it is interrupted. */
-async function run(workload: Workload, options: BenchOptions, forMs: number): Promise<Result> {
+async function run(workload: Workload, options: BenchOptions, onRound: (done: number) => void): Promise<Result> {
   const closing = new Closing();
   const interrupt = () => {
     interrupted = true;
@@ -78,11 +72,16 @@ async function run(workload: Workload, options: BenchOptions, forMs: number): Pr
   };
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   try {
-    return resultOf(workload, await measure(workload, options, closing, forMs));
+    return resultOf(workload, await measure({ workload, options, closing, onRound }));
   } finally {
     await closing[Symbol.asyncDispose]();
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
   }
+}
+
+/** Shows how far the run is, on a terminal only: each text takes the place of the one before. */
+function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001B[K${text}`);
 }
 
 function print(text: string): void {

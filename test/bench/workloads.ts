@@ -38,8 +38,6 @@ export interface Workload {
   readonly request: BenchRequest;
   readonly lanes: readonly Lane[];
   readonly targets: readonly Target[];
-  /** Takes too long for `--quick`. */
-  readonly slow?: boolean;
 }
 
 const providers = [
@@ -170,7 +168,6 @@ export const workloads: readonly Workload[] = [
       database: { provider: 'postgresql', seed },
     })),
     targets: [{ of: '1,000,000 sessions', against: '1,000 sessions', atMost: 1.2 }],
-    slow: true,
   },
   {
     name: 'crossing',
@@ -232,7 +229,6 @@ export const workloads: readonly Workload[] = [
       setup: { ...announcing, hostTool: 'queries' },
     })),
     targets: [{ of: '5,000 streams', against: '1 stream', atMost: 1.1 }],
-    slow: true,
   },
   {
     name: 'start-up',
