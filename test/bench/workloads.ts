@@ -64,7 +64,7 @@ export const workloads: readonly Workload[] = [
     kind: 'throughput',
     request: echo,
     lanes: lanes(legacy, tools, ['http', 'koa', 'koa-mcp', 'sdk-v2', 'sdk-v1', 'fastmcp']),
-    targets: [overKoa(0.85), { of: 'koa-mcp', against: 'sdk-v2', atLeast: 4.5 }],
+    targets: [overKoa(0.9), { of: 'koa-mcp', against: 'sdk-v2', atLeast: 4.5 }],
   },
   {
     name: 'echo-2026',
@@ -75,7 +75,7 @@ export const workloads: readonly Workload[] = [
       ...lanes(modern, tools, ['http', 'koa', 'koa-mcp', 'sdk-v2-request']),
       { name: 'koa-mcp, 2025-11-25', contender: 'koa-mcp', setup: tools, revision: legacy },
     ],
-    targets: [overKoa(0.8), { of: 'koa-mcp', against: 'sdk-v2-request', atLeast: 12 }],
+    targets: [overKoa(0.86), { of: 'koa-mcp', against: 'sdk-v2-request', atLeast: 12 }],
   },
   ...providers.flatMap(([provider, title]): Workload[] => [
     {
