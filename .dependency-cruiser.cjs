@@ -83,7 +83,7 @@ module.exports = {
       comment: 'A transport carries definitions; where they come from is not its business.',
       severity: 'error',
       from: { path: '^src/transport/' },
-      to: { path: '^src/(models|console)/|^src/(generator|init|bin)\\.ts$' },
+      to: { path: '^src/(models|cli)/' },
     },
     {
       name: 'options-are-types',
@@ -114,10 +114,9 @@ module.exports = {
       '^src/protocol/(definitions|context|json-schema|uri-template)\\.ts$',
       '^src/errors\\.ts$',
     ]),
-    only('generator-directions', 'The generator runs in a build, before there is anything else.', '^src/(generator|bin|init)\\.ts$', [
+    only('cli-directions', 'The commands and the generator run in a build, before there is anything else.', '^src/cli/', [
       '^src/models/datamodel\\.ts$',
     ]),
-    only('console-directions', 'The console only reads.', '^src/console/', ['^src/(protocol|session)/', '^src/errors\\.ts$']),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

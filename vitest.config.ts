@@ -19,7 +19,7 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 60_000,
     teardownTimeout: 10_000,
-    coverage: { provider: 'v8', include: ['src/**'], exclude: ['src/bin.ts'] },
+    coverage: { provider: 'v8', include: ['src/**'], exclude: ['src/cli/bin.ts'] },
     projects: [
       {
         extends: true,

@@ -11,14 +11,14 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { modelsFor } from '../src/init.ts';
+import { modelsFor } from '../src/cli/init.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const require = createRequire(import.meta.url);
 const run = promisify(execFile);
 
 const tsx = pathToFileURL(require.resolve('tsx')).href;
-const generatorCommand = [process.execPath, '--import', tsx, path.join(root, 'src/bin.ts')].map(part => JSON.stringify(part)).join(' ');
+const generatorCommand = [process.execPath, '--import', tsx, path.join(root, 'src/cli/bin.ts')].map(part => JSON.stringify(part)).join(' ');
 
 interface Target {
   readonly provider: 'sqlite' | 'postgresql';
@@ -61,8 +61,8 @@ async function isStale(target: Target): Promise<boolean> {
 async function fingerprint(target: Target): Promise<string> {
   const sources = [
     'prisma/generate.ts',
-    'src/bin.ts',
-    'src/generator.ts',
+    'src/cli/bin.ts',
+    'src/cli/generator.ts',
     'src/models/datamodel.ts',
     'src/models/documentation.ts',
     'node_modules/prisma/package.json',

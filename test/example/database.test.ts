@@ -4,7 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { openDatabase } from '../../example-app/database.ts';
-import { modelsFor } from '../../src/init.ts';
+import { modelsFor } from '../../src/cli/init.ts';
 import type { Datamodel } from '../../src/models/datamodel.ts';
 import { describeDatabases, emptyDatabase } from '../support/database.ts';
 

@@ -12,7 +12,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const require = createRequire(import.meta.url);
 const run = promisify(execFile);
 const tsx = pathToFileURL(require.resolve('tsx')).href;
-const command = [process.execPath, '--import', tsx, path.join(root, 'src/bin.ts')].map(part => JSON.stringify(part)).join(' ');
+const command = [process.execPath, '--import', tsx, path.join(root, 'src/cli/bin.ts')].map(part => JSON.stringify(part)).join(' ');
 
 let folder: string;
 beforeAll(async () => {

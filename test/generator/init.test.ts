@@ -5,7 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { init, modelsFor } from '../../src/init.ts';
+import { init, modelsFor } from '../../src/cli/init.ts';
 
 const run = promisify(execFile);
 const header = 'datasource db {\n  provider = "sqlite"\n}\n';
@@ -171,7 +171,7 @@ describe('koa-mcp init', () => {
 });
 
 describe('the command koa-mcp', () => {
-  const bin = fileURLToPath(new URL('../../src/bin.ts', import.meta.url));
+  const bin = fileURLToPath(new URL('../../src/cli/bin.ts', import.meta.url));
   const koaMcp = (...args: string[]) => run(process.execPath, ['--import', import.meta.resolve('tsx'), bin, ...args], { cwd });
 
   it('prints what it did and what comes next', async () => {

@@ -58,7 +58,7 @@ describe("README's commands", () => {
     const schema = await readFile(`${root}example-app/prisma/schema.prisma`, 'utf8');
     await mkdir(path.join(folder, 'prisma'));
     await writeFile(path.join(folder, 'prisma/schema.prisma'), schema.replace(/generator mcp \{[^}]*\}/, ''));
-    const bin = [import.meta.resolve('tsx'), `${root}src/bin.ts`, 'init'];
+    const bin = [import.meta.resolve('tsx'), `${root}src/cli/bin.ts`, 'init'];
     const { stdout } = await run(process.execPath, ['--import', ...bin], { cwd: folder });
     const next = commands.slice(commands.indexOf('npx koa-mcp init') + 1).filter(command => command.startsWith('npx prisma'));
     expect(next).toHaveLength(2);

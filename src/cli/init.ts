@@ -53,7 +53,7 @@ export async function init({ cwd, schema }: InitOptions): Promise<InitResult> {
   const provider = findProvider(files);
   const before = new Map(files);
   const target = (await stat(place)).isDirectory() ? path.join(place, 'mcp.prisma') : place;
-  const source = modelsFor(provider, await readFile(new URL('../prisma/mcp.prisma', import.meta.url), 'utf8'));
+  const source = modelsFor(provider, await readFile(new URL('../../prisma/mcp.prisma', import.meta.url), 'utf8'));
 
   const added = addModels(files, target, source);
   const generator = addGenerator(files, target);
