@@ -45,15 +45,17 @@ export function endpoint(environment: Environment, options: EndpointOptions): Ko
     const allow = Object.keys(methods).join(', ');
     const table = new Map(Object.entries(methods));
     const serve: Koa.Middleware = async ctx => {
+      environment.begin();
       try {
         assertOrigin(ctx, options);
-        environment.begin();
         if (environment.isClosing) throw new McpError('InternalError', 'The server is shutting down; try again', { status: 503 });
         const method = table.get(ctx.method);
         if (method === undefined) throw methodNotAllowed(ctx, allow);
         await method(environment, ctx);
       } catch (error) {
         respondError(environment, ctx, error);
+      } finally {
+        environment.finish();
       }
     };
     if (!path.includes(':')) exact.set(path, serve);

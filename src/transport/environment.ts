@@ -39,6 +39,8 @@ export interface Environment {
   readonly maxBatch: number;
   /** To be called when a request of this endpoint arrives: what is needed from the first one on begins in the background. */
   readonly begin: () => void;
+  /** To be called for each `begin`, when that request has its answer, or the answer's stream. `close()` waits for it. */
+  readonly finish: () => void;
   /** Whether the service is ending: nothing new is taken. */
   isClosing: boolean;
   /** Who is calling; `null` is a guest. */

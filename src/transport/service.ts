@@ -115,6 +115,9 @@ export function openService(options: ServiceOptions): Service {
   const listeners = new Listeners({ ...limits, streams, registry, hold: () => tail.hold() });
   let isDraining = false;
   let hasBegun = false;
+  /** Requests that this process has not answered yet. */
+  let requestsHere = 0;
+  let onNoRequest: (() => void) | undefined;
   const environment: Environment = {
     server: { registry, limits },
     node,
@@ -134,6 +137,7 @@ export function openService(options: ServiceOptions): Service {
     readBody: bodyReader(limits),
     maxBatch: limits.maxBatch,
     begin,
+    finish,
     isClosing: false,
     principal: options.principal,
     createContext: options.createContext,
@@ -167,7 +171,13 @@ export function openService(options: ServiceOptions): Service {
   function begin(): void {
     if (!hasBegun) options.onFirstRequest();
     hasBegun = true;
+    requestsHere += 1;
     tail.begin();
+  }
+
+  function finish(): void {
+    requestsHere -= 1;
+    if (requestsHere === 0) onNoRequest?.();
   }
 
   function onRefused({ session, principal }: { session: { readonly id: string } | undefined; principal: string | undefined }): void {
@@ -232,7 +242,15 @@ export function openService(options: ServiceOptions): Service {
   async function closeInOrder(until: number): Promise<void> {
     const leftMs = () => Math.max(0, until - performance.now());
     await calls.drain(leftMs() * callsShare);
-    // Calls that have ended are about to answer.
+    // A request that waits for the database, or for its body, is no call yet, and has to be answered too.
+    if (requestsHere > 0)
+      await doneWithin(
+        leftMs() * callsShare,
+        new Promise<void>(resolve => {
+          onNoRequest = resolve;
+        }),
+      );
+    // Koa sends an answer after its request has finished here.
     await new Promise(setImmediate);
     listeners.close();
     callStreams.handOverAll();

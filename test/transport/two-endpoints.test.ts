@@ -6,7 +6,7 @@ import type { HandlerContext } from '../../src/index.ts';
 import { memoryStore } from '../../src/index.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { DisturbedStore } from '../delivery/fixtures.ts';
-import { away, disturbed, first, hanging } from '../delivery/fixtures.ts';
+import { away, disturbed, first, hanging, held } from '../delivery/fixtures.ts';
 import type { TestServer } from '../support/server.ts';
 import { start } from '../support/server.ts';
 import type { SseSession } from '../support/sse.ts';
@@ -236,6 +236,26 @@ describe('HTTP+SSE', () => {
     expect(b.errors.splice(0).length).toBeGreaterThan(0);
     expect((await elsewhere({ jsonrpc: '2.0', id: 3, method: 'ping' })).status).toBe(202);
     expect(await session.next()).toMatchObject({ id: 3 });
+    session.close();
+  });
+
+  it('is answered before close() of its process resolves, though it waits for the database', async () => {
+    const store = memoryStore();
+    await using a = await endpoint(store);
+    await using b = await endpoint(store);
+    const { session, elsewhere } = await openSseAcross(a, b);
+    const { disturbance, proceed } = held();
+    b.disturb('append', disturbance);
+    const order: string[] = [];
+    const appends = b.count('append');
+    const posted = elsewhere({ jsonrpc: '2.0', id: 1, method: 'ping' }).then(({ status }) => order.push(`answered ${status}`));
+    await expect.poll(() => b.count('append')).toBeGreaterThan(appends);
+    const closed = b.mcp.close().then(() => order.push('closed'));
+    await new Promise(setImmediate);
+    proceed();
+    await Promise.all([posted, closed]);
+    expect(order).toEqual(['answered 202', 'closed']);
+    expect(await session.next()).toMatchObject({ id: 1 });
     session.close();
   });
 
