@@ -111,7 +111,7 @@ module.exports = {
       ['^src/(store|bus|protocol)/', '^src/(errors|timing)\\.ts$'],
     ),
     only('models-directions', 'models imports what a definition is made of, and errors.', '^src/models/', [
-      '^src/protocol/(definitions|context|json-schema|uri-template)\\.ts$',
+      '^src/protocol/(definitions|json-schema|uri-template)\\.ts$',
       '^src/errors\\.ts$',
     ]),
     only('generator-directions', 'The generator runs in a build, before there is anything else.', '^src/(generator|bin|init)\\.ts$', [

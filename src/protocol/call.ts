@@ -1,9 +1,20 @@
 import type { z } from 'zod';
-import type { Implementation, LogLevel, McpContext } from './context.ts';
-import { logLevels } from './context.ts';
-import type { CallContext, JsonObject } from './definitions.ts';
-import type { ElicitForm, ElicitResult, ElicitUrl, InputRequest, Root, SampleParams, SampleResult } from './input.ts';
-import { assertCapability, elicitRequest, rootsRequest, sampleRequest } from './input.ts';
+import type { InputRequest } from './client-requests.ts';
+import { assertCapability, elicitRequest, rootsRequest, sampleRequest } from './client-requests.ts';
+import type {
+  CallContext,
+  ElicitForm,
+  ElicitResult,
+  ElicitUrl,
+  Implementation,
+  JsonObject,
+  LogLevel,
+  McpContext,
+  Root,
+  SampleParams,
+  SampleResult,
+} from './definitions.ts';
+import { logLevels } from './definitions.ts';
 import type { JsonSchema } from './json-schema.ts';
 import type { RequestId } from './jsonrpc.ts';
 import { notificationText } from './jsonrpc.ts';

@@ -2,10 +2,10 @@ import { McpError } from '../errors.ts';
 import type { Call } from './call.ts';
 import { CallEnded } from './call.ts';
 import type { Completer, Completion, JsonObject } from './definitions.ts';
+import { toMcpError } from './handler-errors.ts';
 import { isObject } from './jsonrpc.ts';
-import { isEnabled } from './list.ts';
+import { isEnabled } from './lists.ts';
 import { findPrompt } from './prompts.ts';
-import { toMcpError } from './tool-error.ts';
 
 /** The most values one completion carries (2025-11-25, Completion, Data Types). */
 const maxValues = 100;

@@ -3,12 +3,13 @@ import type { Call } from './call.ts';
 import { CallEnded } from './call.ts';
 import { complete } from './completion.ts';
 import type { JsonObject } from './definitions.ts';
-import { discover, setLogLevel } from './lifecycle.ts';
-import { listPrompts, listResources, listResourceTemplates, listTools } from './list.ts';
+import { isLogLevel, logLevels } from './definitions.ts';
+import { discover } from './handshake.ts';
+import { listPrompts, listResources, listResourceTemplates, listTools } from './lists.ts';
+import { finishResult, Json } from './project.ts';
 import { getPrompt } from './prompts.ts';
 import { isOffered } from './registry.ts';
 import { readResource, subscribeResource, unsubscribeResource } from './resources.ts';
-import { finishResult, Json } from './result.ts';
 import { callTool } from './tools.ts';
 
 type Method = (call: Call, params: JsonObject | undefined, method: string) => JsonObject | Json | Promise<JsonObject | Json>;
@@ -51,4 +52,16 @@ export async function dispatch(call: Call, method: string, params: JsonObject | 
   } finally {
     call.finish();
   }
+}
+
+/**
+ * `logging/setLevel`: messages below the level are no longer sent to this session.
+ *
+ * @throws {McpError} -32602 for a level that RFC 5424 does not have.
+ */
+async function setLogLevel(call: Call, params: JsonObject | undefined): Promise<JsonObject> {
+  const level = params?.['level'];
+  if (!isLogLevel(level)) throw new McpError('InvalidParams', `Invalid params: \`level\` must be one of ${logLevels.join(', ')}`);
+  await call.session?.setLogLevel(level);
+  return {};
 }

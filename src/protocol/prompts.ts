@@ -2,10 +2,10 @@ import { McpError } from '../errors.ts';
 import type { Call } from './call.ts';
 import { CallEnded } from './call.ts';
 import type { GetPromptResult, JsonObject, PromptDefinition } from './definitions.ts';
+import { toMcpError } from './handler-errors.ts';
 import { isObject } from './jsonrpc.ts';
-import { isEnabled } from './list.ts';
+import { isEnabled } from './lists.ts';
 import { projectPromptResult } from './project.ts';
-import { toMcpError } from './tool-error.ts';
 
 /**
  * `prompts/get`.

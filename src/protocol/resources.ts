@@ -2,9 +2,9 @@ import { McpError } from '../errors.ts';
 import type { Call } from './call.ts';
 import { CallEnded } from './call.ts';
 import type { JsonObject, ReadResourceResult } from './definitions.ts';
-import { isEnabled } from './list.ts';
+import { describeError } from './handler-errors.ts';
+import { isEnabled } from './lists.ts';
 import { projectContents } from './project.ts';
-import { describeError } from './tool-error.ts';
 
 /**
  * `resources/read`: a fixed URI first, then the templates in their order.

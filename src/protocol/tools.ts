@@ -2,11 +2,10 @@ import { McpError } from '../errors.ts';
 import type { Call } from './call.ts';
 import { CallEnded } from './call.ts';
 import type { CallToolResult, JsonObject, ToolDefinition } from './definitions.ts';
+import { describeError } from './handler-errors.ts';
 import { isObject } from './jsonrpc.ts';
-import { isEnabled } from './list.ts';
-import { projectToolResult } from './project.ts';
-import { finishResult, Json } from './result.ts';
-import { describeError } from './tool-error.ts';
+import { isEnabled } from './lists.ts';
+import { finishResult, Json, projectToolResult } from './project.ts';
 
 /**
  * `tools/call`: finds the tool, runs it, and turns whatever it throws into a result that the model can read.

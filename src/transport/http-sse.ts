@@ -1,9 +1,9 @@
 import type Koa from 'koa';
 import { McpError } from '../errors.ts';
 import type { Outlet } from '../protocol/call.ts';
+import { initializeResult, parseInitialize } from '../protocol/handshake.ts';
 import type { JsonRpcRequest, RequestId } from '../protocol/jsonrpc.ts';
 import { errorText, parseMessage, resultText } from '../protocol/jsonrpc.ts';
-import { initializeResult, parseInitialize } from '../protocol/lifecycle.ts';
 import { findRevision, oldest } from '../protocol/revisions.ts';
 import type { Session } from '../store/store.ts';
 import type { Environment } from './environment.ts';

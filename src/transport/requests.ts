@@ -1,8 +1,8 @@
 import { newRequestId } from '../delivery/stream-ids.ts';
 import { ToolError } from '../errors.ts';
 import type { Call, Outlet, Peer } from '../protocol/call.ts';
+import type { InputRequest } from '../protocol/client-requests.ts';
 import type { JsonObject } from '../protocol/definitions.ts';
-import type { InputRequest } from '../protocol/input.ts';
 import type { JsonRpcResponse } from '../protocol/jsonrpc.ts';
 import { notificationText, requestText } from '../protocol/jsonrpc.ts';
 

@@ -1,7 +1,7 @@
 import type { Call, Peer } from './call.ts';
 import { CallEnded } from './call.ts';
+import type { InputRequest } from './client-requests.ts';
 import type { JsonObject } from './definitions.ts';
-import type { InputRequest } from './input.ts';
 import { isObject } from './jsonrpc.ts';
 
 /** The client's answers, by the keys of the requests. */
