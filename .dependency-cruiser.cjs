@@ -20,6 +20,13 @@ module.exports = {
       to: { circular: true, viaOnly: values },
     },
     {
+      name: 'no-type-cycles',
+      comment: 'These rooms can be read from the bottom up, so circles of types are refused too.',
+      severity: 'error',
+      from: { path: '^src/(protocol|session|host)/' },
+      to: { circular: true },
+    },
+    {
       name: 'no-unresolvable',
       comment: 'The file or package does not exist.',
       severity: 'error',

@@ -46,7 +46,7 @@ export function discover(call: Call): JsonObject {
   const { registry } = call.server;
   return {
     supportedVersions: revisionIds('modern'),
-    capabilities: capabilitiesOf(registry, call.row),
+    capabilities: capabilitiesOf(registry, call.revisionRow),
     ...(registry.instructions !== undefined && { instructions: registry.instructions }),
   };
 }

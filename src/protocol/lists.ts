@@ -8,7 +8,7 @@ import type {
   ResourceTemplateDefinition,
   ToolDefinition,
 } from './definitions.ts';
-import { finishResult, Json, projectPrompt, projectResource, projectTool } from './project.ts';
+import { finishResult, projectPrompt, projectResource, projectTool, SerializedResult } from './project.ts';
 import type { Registry } from './registry.ts';
 import type { Revision } from './revisions.ts';
 
@@ -37,9 +37,9 @@ const resourceTemplates: List<ResourceTemplateDefinition> = {
 };
 
 /** Pages that do not depend on the caller, as the bytes that were sent the first time. No cursor begins inside a page, so no item is kept twice. */
-const pages = new WeakMap<Registry, Map<string, Json>>();
+const pages = new WeakMap<Registry, Map<string, SerializedResult>>();
 
-type ListMethod = (call: Call, params: JsonObject | undefined, method: string) => Promise<Json>;
+type ListMethod = (call: Call, params: JsonObject | undefined, method: string) => Promise<SerializedResult>;
 
 /** `tools/list` and its like. @throws {McpError} -32602 for a cursor that the list did not give. */
 export const listTools: ListMethod = (call, params, method) => list(tools, call, params, method);
@@ -51,7 +51,12 @@ export const listResources: ListMethod = (call, params, method) => list(resource
 export const listResourceTemplates: ListMethod = (call, params, method) => list(resourceTemplates, call, params, method);
 
 /** A list without `enabled` conditions is the same for everybody and is serialised once. */
-async function list<T extends Listed>(list: List<T>, call: Call, params: JsonObject | undefined, method: string): Promise<Json> {
+async function list<T extends Listed>(
+  list: List<T>,
+  call: Call,
+  params: JsonObject | undefined,
+  method: string,
+): Promise<SerializedResult> {
   const { registry } = call.server;
   const cache = cacheOf(registry);
   // As JSON: `"undefined"` and `["x"]` are no cursors, and must not read like one.
@@ -73,11 +78,11 @@ function toPage<T extends Listed>(
   call: Call,
   params: JsonObject | undefined,
   method: string,
-): Json {
+): SerializedResult {
   const page = paginate(key, visible, params, call.server.limits.pageSize);
-  const result: JsonObject = { [key]: page.items.map(item => project(item, call.row)) };
+  const result: JsonObject = { [key]: page.items.map(item => project(item, call.revisionRow)) };
   if (page.nextCursor !== undefined) result['nextCursor'] = page.nextCursor;
-  return new Json(JSON.stringify(finishResult(call, method, result)));
+  return new SerializedResult(JSON.stringify(finishResult(call, method, result)));
 }
 
 /** Whether this caller may see and use `item`. */
@@ -90,8 +95,8 @@ async function filterEnabled<T extends Listed>(items: readonly T[], call: Call):
   return items.filter((_, index) => enabled[index]);
 }
 
-function cacheOf(registry: Registry): Map<string, Json> {
-  const cache = pages.get(registry) ?? new Map<string, Json>();
+function cacheOf(registry: Registry): Map<string, SerializedResult> {
+  const cache = pages.get(registry) ?? new Map<string, SerializedResult>();
   pages.set(registry, cache);
   return cache;
 }

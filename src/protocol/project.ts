@@ -15,7 +15,7 @@ import type { JsonSchema } from './json-schema.ts';
 import type { Revision } from './revisions.ts';
 
 /** A result that is JSON already. */
-export class Json {
+export class SerializedResult {
   readonly text: string;
   constructor(text: string) {
     this.text = text;
@@ -28,10 +28,12 @@ export class Json {
  * @see https://modelcontextprotocol.io/specification/2026-07-28/basic#result-metadata
  */
 export function finishResult(call: Call, method: string, result: JsonObject): JsonObject {
-  const { row, server } = call;
-  if (!row.resultType) return result;
+  const { revisionRow, server } = call;
+  if (!revisionRow.resultType) return result;
   const hints =
-    row.cacheHints.has(method) && (result['resultType'] ?? 'complete') === 'complete' ? { ttlMs: 0, cacheScope: 'private' } : undefined;
+    revisionRow.cacheHints.has(method) && (result['resultType'] ?? 'complete') === 'complete'
+      ? { ttlMs: 0, cacheScope: 'private' }
+      : undefined;
   const _meta = { 'io.modelcontextprotocol/serverInfo': server.registry.info, ...(result['_meta'] as JsonObject | undefined) };
   return { resultType: 'complete', ...hints, ...result, _meta };
 }

@@ -23,7 +23,7 @@ export async function getPrompt(call: Call, params: JsonObject | undefined): Pro
     if (McpError.isError(error) || error instanceof CallEnded) throw error;
     throw toMcpError(error, unexposed => call.report(unexposed));
   }
-  return projectPromptResult(result, call.row) as unknown as JsonObject;
+  return projectPromptResult(result, call.revisionRow) as unknown as JsonObject;
 }
 
 /** The prompt of that name. @throws {McpError} -32602 */

@@ -36,7 +36,7 @@ export async function readResource(call: Call, params: JsonObject | undefined): 
       data: { uri },
     });
   }
-  return { ...result, contents: result.contents.map(each => projectContents(each, call.row)) };
+  return { ...result, contents: result.contents.map(each => projectContents(each, call.revisionRow)) };
 }
 
 /**
@@ -101,5 +101,5 @@ function assertLength({ server }: Call, uri: string): void {
 }
 
 function notFound(call: Call, uri: string): McpError {
-  return new McpError(call.row.resourceNotFound, `Resource not found: ${uri}`, { data: { uri } });
+  return new McpError(call.revisionRow.resourceNotFound, `Resource not found: ${uri}`, { data: { uri } });
 }

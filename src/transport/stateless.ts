@@ -1,8 +1,8 @@
 import type Koa from 'koa';
 import { errorTable, McpError, StoreUnavailable } from '../errors.ts';
 import type { InputResponses } from '../protocol/answer-replay.ts';
-import { InputRequired, Replay } from '../protocol/answer-replay.ts';
-import type { Outlet } from '../protocol/call.ts';
+import { AnswerReplay, InputRequired } from '../protocol/answer-replay.ts';
+import type { MessageSink } from '../protocol/call.ts';
 import { Call, Cancelled } from '../protocol/call.ts';
 import type { JsonObject } from '../protocol/definitions.ts';
 import { dispatch } from '../protocol/dispatch.ts';
@@ -171,7 +171,7 @@ function createCall(
   ctx: Koa.Context,
   { id, method, params }: JsonRpcRequest,
   { revision, capabilities, clientInfo, logLevel }: Envelope,
-  outlet: Outlet,
+  sink: MessageSink,
   principal: string | null,
   answers: InputResponses,
 ): Call {
@@ -184,8 +184,8 @@ function createCall(
     principal: principal ?? undefined,
     client: { info: clientInfo, capabilities },
     logLevel,
-    outlet,
-    peer: new Replay(method, answers),
+    sink,
+    asker: new AnswerReplay(method, answers),
     createContext: mcp => environment.createContext(ctx, mcp),
     report: error => environment.report(error, ctx),
   });
