@@ -1,6 +1,5 @@
 import type Koa from 'koa';
-import type { McpContext } from './protocol/context.ts';
-import type { CallContext } from './protocol/definitions.ts';
+import type { CallContext, McpContext } from './protocol/definitions.ts';
 
 /**
  * What a handler, row policy or completion gets: the host's own Koa context of the HTTP request, with `mcp` and `prisma`.

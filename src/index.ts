@@ -9,11 +9,21 @@ export { type McpMiddleware, type McpSessions, mcp } from './mcp.ts';
 export type { Datamodel } from './models/datamodel.ts';
 export { scopedClient } from './models/scope.ts';
 export type { Limits, McpOptions, Prompt, Resource, SessionOptions, Tool } from './options.ts';
-export type { McpContext } from './protocol/context.ts';
-export type { CallToolResult, ContentBlock, GetPromptResult, ReadResourceResult } from './protocol/definitions.ts';
-export type { ElicitForm, ElicitResult, ElicitUrl, Root, SampleParams, SampleResult } from './protocol/input.ts';
-export type { SessionEvent } from './session/lifecycle.ts';
-export type { SessionInfo, SessionPage, SessionQuery } from './session/list-sessions.ts';
+export type {
+  CallToolResult,
+  ContentBlock,
+  ElicitForm,
+  ElicitResult,
+  ElicitUrl,
+  GetPromptResult,
+  McpContext,
+  ReadResourceResult,
+  Root,
+  SampleParams,
+  SampleResult,
+} from './protocol/definitions.ts';
+export type { SessionInfo, SessionPage, SessionQuery } from './session/session-list.ts';
+export type { SessionEvent } from './session/session-log.ts';
 export { memoryStore } from './store/memory-store.ts';
 export { prismaStore } from './store/prisma-store.ts';
 export { type SqliteAdapterFactory, type SqliteAdapterOptions, sqliteAdapter } from './store/sqlite-adapter.ts';

@@ -12,8 +12,8 @@ import type { Registry } from './protocol/registry.ts';
 import { registry } from './protocol/registry.ts';
 import type { ListName } from './protocol/subscriptions.ts';
 import { resolveOptions } from './resolve-options.ts';
-import { Lifecycle } from './session/lifecycle.ts';
-import type { SessionPage, SessionQuery } from './session/list-sessions.ts';
+import type { SessionPage, SessionQuery } from './session/session-list.ts';
+import { SessionLog } from './session/session-log.ts';
 import { memoryStore } from './store/memory-store.ts';
 import { prismaStore } from './store/prisma-store.ts';
 import type { CheckedClient } from './store/sqlite-check.ts';
@@ -84,7 +84,7 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
     nodeName: resolved.node,
     sessions: resolved.sessions,
     limits: resolved.limits,
-    lifecycle: isHeard(resolved) ? new Lifecycle({ ...resolved, onError }) : undefined,
+    sessionLog: isHeard(resolved) ? new SessionLog({ ...resolved, onError }) : undefined,
     onFirstRequest: () => warnOfSqlite(resolved),
     onError,
     principal: normalizePrincipal(resolved.principal ?? principalOf),

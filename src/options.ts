@@ -7,7 +7,7 @@ import type { Tool as HostTool } from './host/tools.ts';
 import type { Datamodel } from './models/datamodel.ts';
 import type { Models } from './models/declaration.ts';
 import type { Icon } from './protocol/definitions.ts';
-import type { SessionEvent } from './session/lifecycle.ts';
+import type { SessionEvent } from './session/session-log.ts';
 import type { Store } from './store/store.ts';
 
 /** A tool of the host's own. `S` is the type of its `inputSchema`, `C` that of the Prisma client. */

@@ -1,9 +1,20 @@
 import type { z } from 'zod';
-import type { Implementation, LogLevel, McpContext } from './context.ts';
-import { logLevels } from './context.ts';
-import type { CallContext, JsonObject } from './definitions.ts';
-import type { ElicitForm, ElicitResult, ElicitUrl, InputRequest, Root, SampleParams, SampleResult } from './input.ts';
-import { assertCapability, elicitRequest, rootsRequest, sampleRequest } from './input.ts';
+import type { InputRequest } from './client-requests.ts';
+import { assertCapability, elicitRequest, rootsRequest, sampleRequest } from './client-requests.ts';
+import type {
+  CallContext,
+  ElicitForm,
+  ElicitResult,
+  ElicitUrl,
+  Implementation,
+  JsonObject,
+  LogLevel,
+  McpContext,
+  Root,
+  SampleParams,
+  SampleResult,
+} from './definitions.ts';
+import { logLevels } from './definitions.ts';
 import type { JsonSchema } from './json-schema.ts';
 import type { RequestId } from './jsonrpc.ts';
 import { notificationText } from './jsonrpc.ts';
@@ -11,7 +22,7 @@ import type { Registry } from './registry.ts';
 import type { Revision } from './revisions.ts';
 
 /** Where the messages go that a call causes before its response. The transport has one per request. */
-export interface Outlet {
+export interface MessageSink {
   /** Sends one JSON-RPC message, already JSON; `false` if it has no way to the client. */
   send(message: string): boolean;
   /** Whether nothing was sent, so that the request can still be refused as a whole. @default false */
@@ -21,7 +32,7 @@ export interface Outlet {
 }
 
 /** How a call asks its client for something: with a request of its own, or by ending with `input_required`. */
-export interface Peer {
+export interface Asker {
   ask<T>(request: InputRequest<T>, call: Call): Promise<T>;
 }
 
@@ -62,8 +73,8 @@ export interface CallInit {
   readonly client: McpContext['client'];
   /** Below it nothing is logged; `undefined` logs nothing at all. */
   readonly logLevel: LogLevel | undefined;
-  readonly outlet: Outlet;
-  readonly peer: Peer;
+  readonly sink: MessageSink;
+  readonly asker: Asker;
   /** Makes the handler's context: the host's, with `mcp`. */
   readonly createContext: (mcp: McpContext) => CallContext;
   /** Takes an error that the client is not shown; answers with a reference to quote. */
@@ -85,7 +96,8 @@ export class Call implements McpContext {
   readonly session: SessionPort | undefined;
   readonly principal: string | undefined;
   readonly client: { readonly info: Implementation | undefined; readonly capabilities: JsonObject };
-  readonly row: Revision;
+  /** The row of the revision table; `revision` is its id. */
+  readonly revisionRow: Revision;
   readonly ctx: CallContext;
   readonly #init: CallInit;
   #progress = Number.NEGATIVE_INFINITY;
@@ -103,12 +115,12 @@ export class Call implements McpContext {
     this.session = init.session;
     this.principal = init.principal;
     this.client = init.client;
-    this.row = init.revision;
+    this.revisionRow = init.revision;
     this.ctx = init.createContext(this);
   }
 
   get revision(): string {
-    return this.row.id;
+    return this.revisionRow.id;
   }
 
   get sessionId(): string | undefined {
@@ -131,7 +143,7 @@ export class Call implements McpContext {
     this.#progress = progress;
     const params: JsonObject = { progressToken, progress };
     if (total !== undefined) params['total'] = total;
-    if (message !== undefined && this.row.progressMessage) params['message'] = message;
+    if (message !== undefined && this.revisionRow.progressMessage) params['message'] = message;
     this.notify('notifications/progress', params);
   }
 
@@ -145,7 +157,7 @@ export class Call implements McpContext {
   elicit(form: ElicitForm<JsonSchema>): Promise<ElicitResult>;
   elicit(page: ElicitUrl): Promise<{ action: 'accept' | 'decline' | 'cancel' }>;
   async elicit(asked: ElicitForm<z.ZodType | JsonSchema> | ElicitUrl): Promise<ElicitResult> {
-    return this.#ask(elicitRequest(asked, this.row));
+    return this.#ask(elicitRequest(asked, this.revisionRow));
   }
 
   async sample(params: SampleParams): Promise<SampleResult> {
@@ -157,7 +169,7 @@ export class Call implements McpContext {
   }
 
   closeStream({ retryMs = 1000 }: { retryMs?: number } = {}): void {
-    if (!this.#finished && this.row.priming) this.#init.outlet.disconnect?.(retryMs);
+    if (!this.#finished && this.revisionRow.priming) this.#init.sink.disconnect?.(retryMs);
   }
 
   /** Milliseconds spent waiting for the client; a handler's time stands still meanwhile. */
@@ -167,7 +179,7 @@ export class Call implements McpContext {
 
   /** Sends a notification that belongs to this request. */
   notify(method: string, params: JsonObject): void {
-    if (!this.#finished) this.#init.outlet.send(notificationText(method, params));
+    if (!this.#finished) this.#init.sink.send(notificationText(method, params));
   }
 
   /** Reports an error that the client is not shown. */
@@ -193,11 +205,11 @@ export class Call implements McpContext {
   }
 
   async #ask<T>(request: InputRequest<T>): Promise<T> {
-    assertCapability(request, this.client.capabilities, this.row);
+    assertCapability(request, this.client.capabilities, this.revisionRow);
     if (this.#waiting === 0) this.#waitingSince = Date.now();
     this.#waiting += 1;
     try {
-      return await this.#init.peer.ask(request, this);
+      return await this.#init.asker.ask(request, this);
     } finally {
       this.#waiting -= 1;
       if (this.#waiting === 0) this.#waited += Date.now() - this.#waitingSince;

@@ -2,10 +2,10 @@ import { McpError } from '../errors.ts';
 import type { Call } from './call.ts';
 import { CallEnded } from './call.ts';
 import type { Completer, Completion, JsonObject } from './definitions.ts';
+import { toMcpError } from './handler-errors.ts';
 import { isObject } from './jsonrpc.ts';
-import { isEnabled } from './list.ts';
+import { isEnabled } from './lists.ts';
 import { findPrompt } from './prompts.ts';
-import { toMcpError } from './tool-error.ts';
 
 /** The most values one completion carries (2025-11-25, Completion, Data Types). */
 const maxValues = 100;
@@ -66,7 +66,7 @@ async function findCompleter(call: Call, ref: JsonObject, argument: string): Pro
 /** Values of the arguments filled in so far; 2025-06-18 brought them. */
 function parseOthers(call: Call, params: JsonObject | undefined): Record<string, string> {
   const context = params?.['context'];
-  if (!call.row.completionContext || context === undefined) return {};
+  if (!call.revisionRow.completionContext || context === undefined) return {};
   const others = isObject(context) ? (context['arguments'] ?? {}) : undefined;
   if (!isObject(others) || !Object.values(others).every(value => typeof value === 'string')) {
     throw new McpError('InvalidParams', 'Invalid params: `context.arguments` must be an object of strings');

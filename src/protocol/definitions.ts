@@ -1,8 +1,16 @@
-import type { McpContext } from './context.ts';
+import type { z } from 'zod';
 import type { JsonSchema } from './json-schema.ts';
 
 /** Anything `JSON.parse` gives for `{…}`. */
 export type JsonObject = Record<string, unknown>;
+
+/** What a client or server says of itself. */
+export interface Implementation {
+  name: string;
+  version: string;
+  title?: string;
+  [key: string]: unknown;
+}
 
 /** An icon, by its URL. */
 export interface Icon {
@@ -112,6 +120,116 @@ export interface Completion {
   values: string[];
   total?: number;
   hasMore?: boolean;
+}
+
+/** A form that the client shows to its user. */
+export interface ElicitForm<S> {
+  message: string;
+  /** A flat object of primitives: a zod object or a JSON Schema. Never ask for secrets with a form. */
+  requestedSchema: S;
+  /** Names the question across a replay, where a handler asks several of one kind. @default by order */
+  key?: string;
+}
+
+/** A page that the client's user is asked to open. */
+export interface ElicitUrl {
+  mode: 'url';
+  message: string;
+  /** `https:`; no secrets or personal data in it, and the page must check that its visitor is the caller. */
+  url: string;
+  key?: string;
+}
+
+/** What the user did: `content` has passed the schema. */
+export type ElicitResult<T = JsonObject> = { action: 'accept'; content: T } | { action: 'decline' } | { action: 'cancel' };
+
+/** One message for the client's model. */
+export interface SamplingMessage {
+  role: 'user' | 'assistant';
+  content: ContentBlock | JsonObject | (ContentBlock | JsonObject)[];
+}
+/** `params` of `sampling/createMessage`, plus `key`. */
+export interface SampleParams {
+  messages: SamplingMessage[];
+  maxTokens: number;
+  systemPrompt?: string;
+  temperature?: number;
+  stopSequences?: string[];
+  modelPreferences?: JsonObject;
+  metadata?: JsonObject;
+  tools?: JsonObject[];
+  toolChoice?: JsonObject;
+  /** As for `ElicitForm`. */
+  key?: string;
+}
+/** What the client's model said. */
+export interface SampleResult {
+  role: 'user' | 'assistant';
+  content: ContentBlock;
+  model: string;
+  stopReason?: string;
+  [member: string]: unknown;
+}
+/** A folder or file that the client works in. */
+export interface Root {
+  /** `file://` */
+  uri: string;
+  name?: string;
+}
+
+/** RFC 5424 severities, least severe first. */
+export const logLevels = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'] as const;
+/** Severity of a log message. */
+export type LogLevel = (typeof logLevels)[number];
+
+/** Whether `value` is one of `logLevels`. */
+export function isLogLevel(value: unknown): value is LogLevel {
+  return logLevels.some(level => level === value);
+}
+
+/** `ctx.mcp`: the MCP side of the call a handler serves. */
+export interface McpContext {
+  /** Aborts when the client cancels, its session ends, or the handler's time is up. */
+  readonly signal: AbortSignal;
+  /** The revision this call is served in, e.g. `"2025-11-25"`. */
+  readonly revision: string;
+  /** The session of the legacy revisions; `undefined` where the revision has none. */
+  readonly sessionId: string | undefined;
+  /** What the client says of itself; never a proof of identity. */
+  readonly client: { readonly info: Implementation | undefined; readonly capabilities: JsonObject };
+  /** Who the host says is calling: the session's principal; `undefined` for a guest. */
+  readonly principal: string | undefined;
+  /**
+   * Reports progress, if the client asked for it; otherwise does nothing.
+   *
+   * @param progress Must grow with each report; one that does not is dropped.
+   */
+  progress(progress: number, total?: number, message?: string): void;
+  /**
+   * Ends the connection of this call's stream, not the call: the client comes back for the rest, so that nobody holds a connection for long.
+   * Only clients of 2025-11-25 can; for others it does nothing.
+   *
+   * @param options.retryMs How long the client is to wait. @default 1000
+   * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#sending-messages-to-the-server
+   */
+  closeStream(options?: { retryMs?: number }): void;
+  /** Sends a log message to the client, if its level admits it. `data` is any JSON. */
+  log(level: LogLevel, data: unknown, logger?: string): void;
+  /**
+   * Asks the user. Declining and cancelling are values, not errors.
+   *
+   * Where the revision has no requests from the server (2026-07-28) the handler runs again from its start once the answer is there: what it
+   * does before asking must bear repetition.
+   *
+   * @throws The error of its revision if the client cannot: nothing is sent then.
+   */
+  elicit<S extends z.ZodType>(form: ElicitForm<S>): Promise<ElicitResult<z.output<S>>>;
+  elicit(form: ElicitForm<JsonSchema>): Promise<ElicitResult>;
+  elicit(page: ElicitUrl): Promise<{ action: 'accept' | 'decline' | 'cancel' }>;
+  /** Asks the client's model. @throws as `elicit`; also if its user refuses. */
+  sample(params: SampleParams): Promise<SampleResult>;
+  /** Asks which folders the client works in. Advice, not access control. `key` as for `ElicitForm`. @throws as `elicit` */
+  roots(options?: { key?: string }): Promise<Root[]>;
 }
 
 /**

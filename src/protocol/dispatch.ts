@@ -3,15 +3,20 @@ import type { Call } from './call.ts';
 import { CallEnded } from './call.ts';
 import { complete } from './completion.ts';
 import type { JsonObject } from './definitions.ts';
-import { discover, setLogLevel } from './lifecycle.ts';
-import { listPrompts, listResources, listResourceTemplates, listTools } from './list.ts';
+import { isLogLevel, logLevels } from './definitions.ts';
+import { discover } from './handshake.ts';
+import { listPrompts, listResources, listResourceTemplates, listTools } from './lists.ts';
+import { finishResult, SerializedResult } from './project.ts';
 import { getPrompt } from './prompts.ts';
 import { isOffered } from './registry.ts';
 import { readResource, subscribeResource, unsubscribeResource } from './resources.ts';
-import { finishResult, Json } from './result.ts';
 import { callTool } from './tools.ts';
 
-type Method = (call: Call, params: JsonObject | undefined, method: string) => JsonObject | Json | Promise<JsonObject | Json>;
+type Method = (
+  call: Call,
+  params: JsonObject | undefined,
+  method: string,
+) => JsonObject | SerializedResult | Promise<JsonObject | SerializedResult>;
 
 /** Request methods of all revisions; which of them a call may use says its revision's row. */
 const methods: ReadonlyMap<string, Method> = new Map<string, Method>([
@@ -40,15 +45,27 @@ const methods: ReadonlyMap<string, Method> = new Map<string, Method>([
  */
 export async function dispatch(call: Call, method: string, params: JsonObject | undefined): Promise<string> {
   const serve = methods.get(method);
-  if (serve === undefined || !call.row.methods.has(method) || !isOffered(call.server.registry, method))
+  if (serve === undefined || !call.revisionRow.methods.has(method) || !isOffered(call.server.registry, method))
     throw new McpError('MethodNotFound', `Method not found: ${method}`);
   try {
     const result = await serve(call, params, method);
-    return result instanceof Json ? result.text : JSON.stringify(finishResult(call, method, result));
+    return result instanceof SerializedResult ? result.text : JSON.stringify(finishResult(call, method, result));
   } catch (error) {
     if (McpError.isError(error) || StoreUnavailable.isError(error) || error instanceof CallEnded) throw error;
     throw new McpError('InternalError', `Internal error (ref ${call.report(error)})`, { cause: error });
   } finally {
     call.finish();
   }
+}
+
+/**
+ * `logging/setLevel`: messages below the level are no longer sent to this session.
+ *
+ * @throws {McpError} -32602 for a level that RFC 5424 does not have.
+ */
+async function setLogLevel(call: Call, params: JsonObject | undefined): Promise<JsonObject> {
+  const level = params?.['level'];
+  if (!isLogLevel(level)) throw new McpError('InvalidParams', `Invalid params: \`level\` must be one of ${logLevels.join(', ')}`);
+  await call.session?.setLogLevel(level);
+  return {};
 }

@@ -1,8 +1,7 @@
 import { McpError } from '../errors.ts';
-import type { Implementation, LogLevel } from './context.ts';
-import { logLevels } from './context.ts';
-import type { JsonObject } from './definitions.ts';
-import { decodeHeader } from './header.ts';
+import type { Implementation, JsonObject, LogLevel } from './definitions.ts';
+import { isLogLevel, logLevels } from './definitions.ts';
+import type { JsonSchema } from './json-schema.ts';
 import type { JsonRpcRequest } from './jsonrpc.ts';
 import { isObject } from './jsonrpc.ts';
 import type { Revision } from './revisions.ts';
@@ -55,7 +54,7 @@ export function parseEnvelope({ method, params }: JsonRpcRequest, headers: Heade
   const logLevel = meta[`${prefix}logLevel`];
   if (typeof version !== 'string') throw invalid(`\`params._meta["${versionKey}"]\` must be a string`);
   if (!isObject(capabilities)) throw invalid(`\`params._meta["${prefix}clientCapabilities"]\` must be an object`);
-  if (logLevel !== undefined && !logLevels.includes(logLevel as LogLevel)) {
+  if (logLevel !== undefined && !isLogLevel(logLevel)) {
     throw invalid(`\`params._meta["${prefix}logLevel"]\` must be one of ${logLevels.join(', ')}`);
   }
   assertHeader(headers, 'MCP-Protocol-Version', version);
@@ -67,7 +66,7 @@ export function parseEnvelope({ method, params }: JsonRpcRequest, headers: Heade
   if (typeof name === 'string') assertHeader(headers, 'Mcp-Name', name);
   const info = meta[`${prefix}clientInfo`];
   const clientInfo = isObject(info) && typeof info['name'] === 'string' ? (info as Implementation) : undefined;
-  return { revision, capabilities, clientInfo, logLevel: logLevel as LogLevel | undefined };
+  return { revision, capabilities, clientInfo, logLevel };
 }
 
 /** A header must be there and, decoded, say what the body says. @throws {McpError} -32020 */
@@ -80,8 +79,8 @@ export function assertHeader(headers: Headers, name: string, expected: string): 
   if (value !== expected) throw mismatch(`${name} does not match the body`);
 }
 
-/** @returns -32020, with HTTP 400. */
-export function mismatch(what: string): McpError {
+/** -32020, with HTTP 400. */
+function mismatch(what: string): McpError {
   return new McpError('HeaderMismatch', `Header mismatch: ${what}`);
 }
 
@@ -101,4 +100,107 @@ function unsupported(requested: string): McpError {
 function invalid(what: string): McpError {
   const supported = [...revisionIds('modern'), ...revisionIds('legacy')].join(', ');
   return new McpError('InvalidParams', `Invalid params: ${what} (this server speaks ${supported})`, { status: 400 });
+}
+
+/**
+ * The text of a header value: as it stands, or decoded where it is `=?base64?…?=`.
+ *
+ * `=?base64?SsO2cmc=?=` → `Jörg`; `undefined` if what is inside is not canonical base64 of UTF-8.
+ *
+ * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http#value-encoding
+ */
+export function decodeHeader(value: string): string | undefined {
+  const trimmed = value.replace(/^[ \t]+|[ \t]+$/gu, '');
+  const encoded = sentinel.exec(trimmed)?.[1];
+  if (encoded === undefined) return trimmed;
+  const bytes = Buffer.from(encoded, 'base64');
+  // `Buffer` skips what it does not know; encoding again shows it.
+  if (bytes.toString('base64') !== encoded) return undefined;
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+const sentinel = /^=\?base64\?(.*)\?=$/su;
+
+/** An argument that a header repeats. */
+export interface ParamHeader {
+  /** `Mcp-Param-Region` */
+  readonly header: string;
+  /** Where the argument is. */
+  readonly path: readonly string[];
+  readonly type: 'string' | 'integer' | 'boolean';
+}
+
+const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/u;
+const types = new Set<unknown>(['string', 'integer', 'boolean']);
+
+/**
+ * The arguments of a tool that are mirrored to headers: those whose schema has `x-mcp-header`.
+ *
+ * @throws {TypeError} For an annotation that clients would drop the tool for: not an RFC 9110 token, there twice, on a property that is not a
+ * string, integer or boolean, or not reached through `properties` alone.
+ * @see https://modelcontextprotocol.io/specification/2026-07-28/server/tools#x-mcp-header
+ */
+export function paramHeaders(tool: string, schema: JsonSchema): ParamHeader[] {
+  const found = collect(tool, schema, []);
+  const names = new Set<string>();
+  for (const { header } of found) {
+    if (names.has(header.toLowerCase())) throw new TypeError(`tool ${tool}: x-mcp-header ${header} stands twice`);
+    names.add(header.toLowerCase());
+  }
+  if (found.length !== count(schema)) {
+    throw new TypeError(`tool ${tool}: x-mcp-header may stand only on a property reached through \`properties\` alone`);
+  }
+  return found;
+}
+
+/** Holds the headers to the arguments. An argument that is absent or `null` asks for none. @throws {McpError} -32020 */
+export function assertParamHeaders(mirrored: readonly ParamHeader[], args: unknown, headers: Headers): void {
+  for (const { header, path, type } of mirrored) {
+    const value = path.reduce<unknown>(
+      (parent, name) => (isObject(parent) && Object.hasOwn(parent, name) ? parent[name] : undefined),
+      args,
+    );
+    if (value === undefined || value === null) continue;
+    if (type === 'integer' && typeof value === 'number') assertInteger(headers, header, value);
+    // What is no primitive cannot match, and fails the tool's own schema.
+    else assertHeader(headers, header, typeof value === 'object' ? JSON.stringify(value) : `${value as string | number | boolean}`);
+  }
+}
+
+function assertInteger(headers: Headers, header: string, expected: number): void {
+  const sent = headers[header.toLowerCase()];
+  const value = typeof sent === 'string' ? decodeHeader(sent) : undefined;
+  // `42.0` is 42; what JSON would not take for a number is none.
+  if (value === undefined || !/^-?\d+(?:\.\d+)?(?:[Ee][+-]?\d+)?$/u.test(value) || Number(value) !== expected)
+    throw mismatch(`${header} is missing or does not match the body`);
+}
+
+function collect(tool: string, schema: JsonSchema, path: readonly string[]): ParamHeader[] {
+  return Object.entries(schema.properties ?? {}).flatMap(([name, property]): ParamHeader[] => {
+    const below = collect(tool, property, [...path, name]);
+    const header = property['x-mcp-header'];
+    if (header === undefined) return below;
+    if (typeof header !== 'string' || !token.test(header))
+      throw new TypeError(`tool ${tool}: x-mcp-header ${JSON.stringify(header)} is not an RFC 9110 token`);
+    if (!types.has(property.type))
+      throw new TypeError(`tool ${tool}: x-mcp-header ${header} stands on a property that is not a string, integer or boolean`);
+    return [{ header: `Mcp-Param-${header}`, path: [...path, name], type: property.type as ParamHeader['type'] }, ...below];
+  });
+}
+
+/** Annotations anywhere in a schema. Names of properties are not keywords. */
+function count(schema: unknown): number {
+  if (Array.isArray(schema)) return schema.reduce((sum: number, each) => sum + count(each), 0);
+  if (!isObject(schema)) return 0;
+  let sum = schema['x-mcp-header'] === undefined ? 0 : 1;
+  for (const [keyword, value] of Object.entries(schema)) {
+    if (keyword === 'default' || keyword === 'const' || keyword === 'enum' || keyword === 'examples') continue;
+    const isMap = keyword === 'properties' || keyword === '$defs' || keyword === 'patternProperties';
+    sum += isMap && isObject(value) ? count(Object.values(value)) : count(value);
+  }
+  return sum;
 }

@@ -1,3 +1,4 @@
+import type { Call } from './call.ts';
 import type {
   Annotations,
   CallToolResult,
@@ -12,6 +13,30 @@ import type {
 } from './definitions.ts';
 import type { JsonSchema } from './json-schema.ts';
 import type { Revision } from './revisions.ts';
+
+/** A result that is JSON already. */
+export class SerializedResult {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/**
+ * Completes a result with what its revision wants on every one: `resultType`, the server's name, cache hints.
+ *
+ * @see https://modelcontextprotocol.io/specification/2026-07-28/basic#result-metadata
+ */
+export function finishResult(call: Call, method: string, result: JsonObject): JsonObject {
+  const { revisionRow, server } = call;
+  if (!revisionRow.resultType) return result;
+  const hints =
+    revisionRow.cacheHints.has(method) && (result['resultType'] ?? 'complete') === 'complete'
+      ? { ttlMs: 0, cacheScope: 'private' }
+      : undefined;
+  const _meta = { 'io.modelcontextprotocol/serverInfo': server.registry.info, ...(result['_meta'] as JsonObject | undefined) };
+  return { resultType: 'complete', ...hints, ...result, _meta };
+}
 
 /** The members of `value` that `fields` names and that are there, in that order. */
 export function pickFields(value: object, fields: readonly string[]): JsonObject {

@@ -2,10 +2,10 @@ import { McpError } from '../errors.ts';
 import type { Call } from './call.ts';
 import { CallEnded } from './call.ts';
 import type { GetPromptResult, JsonObject, PromptDefinition } from './definitions.ts';
+import { toMcpError } from './handler-errors.ts';
 import { isObject } from './jsonrpc.ts';
-import { isEnabled } from './list.ts';
+import { isEnabled } from './lists.ts';
 import { projectPromptResult } from './project.ts';
-import { toMcpError } from './tool-error.ts';
 
 /**
  * `prompts/get`.
@@ -23,7 +23,7 @@ export async function getPrompt(call: Call, params: JsonObject | undefined): Pro
     if (McpError.isError(error) || error instanceof CallEnded) throw error;
     throw toMcpError(error, unexposed => call.report(unexposed));
   }
-  return projectPromptResult(result, call.row) as unknown as JsonObject;
+  return projectPromptResult(result, call.revisionRow) as unknown as JsonObject;
 }
 
 /** The prompt of that name. @throws {McpError} -32602 */

@@ -1,14 +1,14 @@
-import type { Implementation } from './context.ts';
 import type {
   Definitions,
+  Implementation,
   JsonObject,
   PromptDefinition,
   ResourceDefinition,
   ResourceTemplateDefinition,
   ToolDefinition,
 } from './definitions.ts';
-import type { ParamHeader } from './param-headers.ts';
-import { paramHeaders } from './param-headers.ts';
+import type { ParamHeader } from './envelope.ts';
+import { paramHeaders } from './envelope.ts';
 import type { Revision } from './revisions.ts';
 import type { UriTemplate } from './uri-template.ts';
 import { uriTemplate } from './uri-template.ts';

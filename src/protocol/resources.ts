@@ -2,9 +2,9 @@ import { McpError } from '../errors.ts';
 import type { Call } from './call.ts';
 import { CallEnded } from './call.ts';
 import type { JsonObject, ReadResourceResult } from './definitions.ts';
-import { isEnabled } from './list.ts';
+import { describeError } from './handler-errors.ts';
+import { isEnabled } from './lists.ts';
 import { projectContents } from './project.ts';
-import { describeError } from './tool-error.ts';
 
 /**
  * `resources/read`: a fixed URI first, then the templates in their order.
@@ -36,7 +36,7 @@ export async function readResource(call: Call, params: JsonObject | undefined): 
       data: { uri },
     });
   }
-  return { ...result, contents: result.contents.map(each => projectContents(each, call.row)) };
+  return { ...result, contents: result.contents.map(each => projectContents(each, call.revisionRow)) };
 }
 
 /**
@@ -101,5 +101,5 @@ function assertLength({ server }: Call, uri: string): void {
 }
 
 function notFound(call: Call, uri: string): McpError {
-  return new McpError(call.row.resourceNotFound, `Resource not found: ${uri}`, { data: { uri } });
+  return new McpError(call.revisionRow.resourceNotFound, `Resource not found: ${uri}`, { data: { uri } });
 }

@@ -2,11 +2,10 @@ import { McpError } from '../errors.ts';
 import type { Call } from './call.ts';
 import { CallEnded } from './call.ts';
 import type { CallToolResult, JsonObject, ToolDefinition } from './definitions.ts';
+import { describeError } from './handler-errors.ts';
 import { isObject } from './jsonrpc.ts';
-import { isEnabled } from './list.ts';
-import { projectToolResult } from './project.ts';
-import { finishResult, Json } from './result.ts';
-import { describeError } from './tool-error.ts';
+import { isEnabled } from './lists.ts';
+import { finishResult, projectToolResult, SerializedResult } from './project.ts';
 
 /**
  * `tools/call`: finds the tool, runs it, and turns whatever it throws into a result that the model can read.
@@ -14,7 +13,7 @@ import { describeError } from './tool-error.ts';
  * @throws {McpError} -32602 for an unknown tool (also one this caller may not use) or `arguments` that are no object.
  * @see https://modelcontextprotocol.io/specification/2025-11-25/server/tools#error-handling
  */
-export async function callTool(call: Call, params: JsonObject | undefined): Promise<Json> {
+export async function callTool(call: Call, params: JsonObject | undefined): Promise<SerializedResult> {
   const tool = await findTool(call, params?.['name']);
   const args = params?.['arguments'] ?? {};
   if (!isObject(args)) throw new McpError('InvalidParams', 'Invalid params: `arguments` must be an object');
@@ -42,15 +41,15 @@ async function run(call: Call, tool: ToolDefinition, args: JsonObject): Promise<
   }
 }
 
-function serialize(call: Call, tool: ToolDefinition, result: CallToolResult): Json {
-  const text = stringify(call, projectToolResult(result, tool, call.row));
+function serialize(call: Call, tool: ToolDefinition, result: CallToolResult): SerializedResult {
+  const text = stringify(call, projectToolResult(result, tool, call.revisionRow));
   const { maxResultBytes } = call.server.limits;
   // A UTF-16 unit is at most three bytes of UTF-8: short texts need no count.
-  if (text.length * 3 <= maxResultBytes || Buffer.byteLength(text) <= maxResultBytes) return new Json(text);
+  if (text.length * 3 <= maxResultBytes || Buffer.byteLength(text) <= maxResultBytes) return new SerializedResult(text);
   const error = toolError(
     `The result of ${tool.name} is larger than ${maxResultBytes} bytes. Ask for less: fewer rows, fewer columns or a narrower filter.`,
   );
-  return new Json(stringify(call, error));
+  return new SerializedResult(stringify(call, error));
 }
 
 function stringify(call: Call, result: CallToolResult): string {

@@ -3,14 +3,13 @@ import { StoreUnavailable } from '../errors.ts';
 import type { JsonObject } from '../protocol/definitions.ts';
 import type { Continuation, ContinuationStore } from '../store/store.ts';
 import { pause } from '../timing.ts';
-import { ContinuationReturns } from './continuation-returns.ts';
 
-/** What `Continuations` needs. */
+/** Where continuations are kept, and for how long. */
 export interface ContinuationsOptions {
   readonly store: ContinuationStore;
-  /** Milliseconds a client has to come back. */
+  /** Milliseconds that a client has to send its retry. */
   readonly continuationMs: number;
-  /** Takes what fails in the background. */
+  /** Called with errors of the background, once per outage of the database. */
   readonly onError: (error: unknown) => void;
   /** Milliseconds since 1970. @default Date.now */
   readonly now?: () => number;
@@ -26,24 +25,26 @@ export interface ContinuedRequest {
 /** A continuation that one retry has taken. No other retry gets it until it is given back. */
 export interface TakenContinuation {
   readonly answers: Continuation['answers'];
-  /** Lets another retry take it, soon: this one came to nothing. */
+  /** This retry has failed: lets another one take the continuation. Returns at once; the write follows in the background. */
   giveBack(): void;
-  /** Removes it, soon: it was used. */
+  /** This retry has used the continuation: removes it. Returns at once; the write follows in the background. */
   remove(): void;
 }
 
-/** Milliseconds that a retry waits for a continuation which another request has; that one removes it, or gives it back. */
+/** Milliseconds that a retry waits for a continuation that another retry has taken. */
 const waitMs = 2000;
-/** Milliseconds between looks. */
+/** Milliseconds between its looks. */
 const lookMs = 100;
-/** A failed write is repeated at once, so often in all and within so many milliseconds: a lost answer costs its connection and no more. */
+/** Milliseconds between tries to give a continuation back while the database is away. */
+const returnMs = 500;
+/** A failed write is tried three times in all, within a second: a broken connection alone fails no call. */
 const maxTries = 3;
 const triesMs = 1000;
 
 /**
- * The two ends of a multi-round-trip request: what one process keeps, any other continues, once.
+ * Answers kept between the rounds of a multi-round-trip request. Any process can continue a request, once.
  *
- * A retry that fails because of the database uses nothing up: what it has taken, or may have taken, is given back.
+ * A retry that fails because of the database gives the continuation back, also when it does not know whether it took it.
  *
  * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/mrtr#request-state
  */
@@ -60,7 +61,7 @@ export class Continuations {
     this.#returns = new ContinuationReturns({ store, onError, now });
   }
 
-  /** Keeps the answers a call has used; the `requestState` that brings them back. @throws {StoreUnavailable} */
+  /** Keeps the answers that a call has used. @returns The `requestState` that brings them back. @throws {StoreUnavailable} */
   async keep(request: ContinuedRequest, answers: Continuation['answers']): Promise<string> {
     const id = randomBytes(32).toString('base64url');
     const expiresAt = new Date(this.#now() + this.#continuationMs);
@@ -72,7 +73,7 @@ export class Continuations {
   /**
    * Takes the continuation behind a `requestState`; `undefined` if it is unknown, used, expired, another caller's or another request's.
    *
-   * @throws {StoreUnavailable} It was not taken, or is given back.
+   * @throws {StoreUnavailable} The continuation was not taken, or will be given back.
    */
   async resume(requestState: string, request: ContinuedRequest): Promise<TakenContinuation | undefined> {
     if (!/^[\w-]{43}$/u.test(requestState)) return undefined;
@@ -85,7 +86,7 @@ export class Continuations {
         return {
           answers: kept.answers,
           giveBack: () => this.#returns.add(kept, by),
-          // Where that fails, it is swept when it has expired.
+          // If this fails, a sweep removes it after its expiry.
           remove: () => void this.#store.removeContinuation(kept.id).catch(() => undefined),
         };
       }
@@ -94,7 +95,7 @@ export class Continuations {
     }
   }
 
-  /** Tries once more to give back what must be. */
+  /** Tries once more to give back what could not be given back so far. */
   close(): Promise<void> {
     return this.#returns.close();
   }
@@ -113,6 +114,69 @@ export class Continuations {
   }
 }
 
+type ReturnsOptions = Required<Pick<ContinuationsOptions, 'store' | 'onError' | 'now'>>;
+
+/** Gives continuations back in the background. While the database is away, it tries them again one after the other until they expire. */
+export class ContinuationReturns {
+  readonly #options: ReturnsOptions;
+  readonly #running = new Set<Promise<void>>();
+  /** Resolves when every continuation whose first try failed is done. */
+  #queue: Promise<void> = Promise.resolve();
+  #endPause: (() => void) | undefined;
+  #isAway = false;
+  #isClosed = false;
+
+  constructor(options: ReturnsOptions) {
+    this.#options = options;
+  }
+
+  /** @param by The retry that took the continuation, or may have: the database's answer was lost. */
+  add(continuation: Continuation, by: string): void {
+    const running = this.#run(continuation, by).finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+
+  /** Tries each of them once more. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#endPause?.();
+    await Promise.all(this.#running);
+  }
+
+  async #run(continuation: Continuation, by: string): Promise<void> {
+    if (await this.#tryOnce(continuation, by)) return;
+    this.#queue = this.#queue.then(async () => {
+      let isDone = !this.#isAway && (await this.#tryOnce(continuation, by));
+      while (!isDone && !this.#isClosed) {
+        await this.#pause();
+        isDone = await this.#tryOnce(continuation, by);
+      }
+    });
+    await this.#queue;
+  }
+
+  /** @returns `false` if it must be tried again. */
+  async #tryOnce({ id, expiresAt }: Continuation, by: string): Promise<boolean> {
+    const { store, onError, now } = this.#options;
+    if (expiresAt.getTime() <= now()) return true;
+    try {
+      await store.returnContinuation(id, by);
+      this.#isAway = false;
+    } catch (error) {
+      if (!this.#isAway) onError(error);
+      this.#isAway = StoreUnavailable.isError(error);
+    }
+    return !this.#isAway;
+  }
+
+  async #pause(): Promise<void> {
+    const { over, end } = pause(returnMs);
+    this.#endPause = end;
+    await over;
+    this.#endPause = undefined;
+  }
+}
+
 async function repeated<T>(write: () => Promise<T>): Promise<T> {
   const until = performance.now() + triesMs;
   for (let tries = 1; ; tries += 1) {
@@ -124,14 +188,14 @@ async function repeated<T>(write: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Binds to what the retry must repeat: method, and params without what changes from round to round. */
+/** A hash of what a retry must repeat: the method, and the params without those that change from round to round. */
 function digest({ method, params: { _meta, inputResponses, requestState, ...params } }: ContinuedRequest): string {
   return createHash('sha256')
     .update(JSON.stringify([method, sortKeys(params)]))
     .digest('hex');
 }
 
-/** The order of members says nothing in JSON. */
+/** JSON objects have no order: equal params must have equal hashes. */
 function sortKeys(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sortKeys);
   if (typeof value !== 'object' || value === null) return value;

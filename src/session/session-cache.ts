@@ -7,13 +7,13 @@ export interface CachedSession {
   readonly readAt: number;
 }
 
-/** Rows of sessions as they were read a short while ago, and the reading of rows under way. */
+/** Rows of sessions that were read recently, and reads that are running. */
 export class SessionCache {
   readonly #maxCached: number;
   readonly #rows = new Map<string, CachedSession>();
   readonly #readings = new Map<string, Promise<Session | undefined>>();
 
-  /** @param maxCached Past them the row read longest ago is dropped. */
+  /** @param maxCached Rows kept; one more drops the row that was read longest ago. */
   constructor(maxCached: number) {
     this.#maxCached = maxCached;
   }
@@ -32,18 +32,22 @@ export class SessionCache {
     if (oldest !== undefined) this.#rows.delete(oldest);
   }
 
-  /** Drops a row, so that its next use reads it. */
+  /** Drops a row; the session's next use reads it again. */
   delete(id: string): void {
     this.#rows.delete(id);
     this.abandon(id);
   }
 
-  /** The row changed: what is being read of it now must not be kept, nor given to anybody who asks from here on. */
+  /** Call it when a row has changed: a running read is neither cached nor shared with later callers. */
   abandon(id: string): void {
     this.#readings.delete(id);
   }
 
-  /** Reads a row once for all that want it at the same time. `read` may ask whether what it has read still counts. */
+  /**
+   * Reads a row; calls at the same time share one read.
+   *
+   * @param read `isCurrent` tells it whether its result is still valid, that is, whether the row was not changed meanwhile.
+   */
   read(id: string, read: (isCurrent: () => boolean) => Promise<Session | undefined>): Promise<Session | undefined> {
     const known = this.#readings.get(id);
     if (known !== undefined) return known;

@@ -1,38 +1,36 @@
-import type { Session, SessionPatch, Store } from '../store/store.ts';
+import type { EndedSession, Session, SessionPatch, Store } from '../store/store.ts';
 import { maxTimerMs } from '../timing.ts';
-import { Endings } from './endings.ts';
-import type { Lifecycle, SessionEndReason, SessionRejectReason } from './lifecycle.ts';
-import type { SessionPage, SessionQuery } from './list-sessions.ts';
-import { listSessions } from './list-sessions.ts';
-import type { SessionInit } from './new-session.ts';
-import { isSessionId, newSession } from './new-session.ts';
-import { PrincipalCap } from './principal-cap.ts';
+import { LastSeen } from './last-seen.ts';
+import type { SessionInit } from './session.ts';
+import { assertStorableUri, isSessionId, newSession } from './session.ts';
 import { SessionCache } from './session-cache.ts';
-import { assertStorableUri } from './storable.ts';
-import { Uses } from './uses.ts';
+import { SessionCap } from './session-cap.ts';
+import type { SessionPage, SessionQuery } from './session-list.ts';
+import { listSessions } from './session-list.ts';
+import type { SessionEndReason, SessionLog, SessionRejectReason, Subject } from './session-log.ts';
 
-/** What `Sessions` needs. */
+/** Where sessions are kept, how long they live, and who is told of changes. */
 export interface SessionsOptions {
   store: Store;
   /** Milliseconds from a session's last use to its end. */
   idleMs: number;
-  /** Sessions of one principal; one more ends the longest idle, soon after. */
+  /** Sessions of one principal; one more ends the principal's longest idle session soon after. */
   maxPerPrincipal: number;
-  /** Milliseconds a row is trusted before it is read again, hence also until the end of a session elsewhere is noticed here. */
+  /** Milliseconds that a row is used before it is read again; without a wake-up, a process notices the end of a session this much later. */
   cacheMs: number;
-  /** Milliseconds between writes of `lastSeenAt`; at most a quarter of `idleMs` counts. */
+  /** Milliseconds between writes of `lastSeenAt`; more than a quarter of `idleMs` counts as a quarter. */
   touchMs: number;
   /** Milliseconds between sweeps of expired sessions. */
   sweepMs: number;
-  /** Takes what fails in the background. */
+  /** Called with errors of the background. */
   onError: (error: unknown) => void;
-  /** Tells other processes of a row that is gone, or reads differently. @default nobody is told */
+  /** Tells other processes that a session has ended, or that its row has changed. @default nobody is told */
   tellOthers?: ((id: string, what: 'ended' | 'changed') => void) | undefined;
   /** Tells the host what happens to sessions. @default nobody is told */
-  lifecycle?: Lifecycle | undefined;
-  /** Where the log is now, as a new session's stream will begin. @default `null`: where the stream is opened */
+  sessionLog?: SessionLog | undefined;
+  /** The log's current position, where the stream of a new session begins. @default `null`: the position when the stream is opened */
   position?: ((id: string) => Promise<string | null>) | undefined;
-  /** Sessions kept in memory; past them the one read longest ago is dropped, and read again when it is used. @default 10000 */
+  /** Rows kept in memory; one more drops the row that was read longest ago. @default 10000 */
   maxCached?: number;
   /** Rows per sweeping query. @default 500 */
   sweepBatch?: number;
@@ -41,19 +39,19 @@ export interface SessionsOptions {
 }
 
 /**
- * The sessions as one process sees them: the rows of a store behind a short-lived cache, so that serving a call writes nothing.
+ * The sessions as one process sees them: the rows of a store behind a short-lived cache.
  *
- * A use is buffered and reaches its row with the next flush, together with those of all other sessions.
+ * Serving a call writes nothing: uses of all sessions are buffered and reach their rows with the next flush.
  */
 export class Sessions {
   readonly #options: Required<SessionsOptions>;
   readonly #store: Store;
   readonly #now: () => number;
   readonly #cache: SessionCache;
-  readonly #uses: Uses;
-  readonly #endings: Endings;
-  readonly #lifecycle: Lifecycle | undefined;
-  readonly #cap: PrincipalCap;
+  readonly #lastSeen: LastSeen;
+  readonly #sessionLog: SessionLog | undefined;
+  readonly #cap: SessionCap;
+  readonly #endListeners = new Set<(id: string) => void>();
   readonly #timers: NodeJS.Timeout[];
   #flushing: Promise<void> = Promise.resolve();
   #flushedAt: number;
@@ -66,27 +64,26 @@ export class Sessions {
       maxCached: 10_000,
       sweepBatch: 500,
       now: Date.now,
-      lifecycle: undefined,
+      sessionLog: undefined,
       tellOthers: undefined,
       position: () => Promise.resolve(null),
       ...options,
       touchMs,
     };
-    this.#lifecycle = options.lifecycle;
+    this.#sessionLog = options.sessionLog;
     this.#store = options.store;
     this.#now = this.#options.now;
     this.#flushedAt = this.#now();
     this.#cache = new SessionCache(this.#options.maxCached);
-    this.#uses = new Uses(this.#store, this.#options);
-    const { maxPerPrincipal, sweepMs, onError, lifecycle } = this.#options;
-    this.#endings = new Endings({ cache: this.#cache, uses: this.#uses, lifecycle, onError });
-    this.#cap = new PrincipalCap({ max: maxPerPrincipal, evict: principal => this.#evict(principal), onError });
+    this.#lastSeen = new LastSeen(this.#store, this.#options);
+    const { maxPerPrincipal, sweepMs, onError } = this.#options;
+    this.#cap = new SessionCap({ max: maxPerPrincipal, evict: principal => this.#evict(principal), onError });
     this.#timers = [setInterval(() => void this.flush(), touchMs), setInterval(() => void this.sweep(), Math.min(sweepMs, maxTimerMs))];
     for (const timer of this.#timers) timer.unref();
   }
 
   /**
-   * Opens a session, and ends the principal's longest idle ones if these are now too many.
+   * Opens a session, and soon after ends the principal's longest idle ones if they are now too many.
    *
    * @throws {McpError} -32602 `clientInfo` or `capabilities` is too large.
    */
@@ -96,15 +93,15 @@ export class Sessions {
     const session = { ...begun, position: (await this.#options.position?.(begun.id)) ?? null };
     await this.#store.create(session);
     this.#cache.set({ session, readAt: now });
-    this.#lifecycle?.created(session);
+    this.#sessionLog?.created(session);
     this.#cap.opened(session.principal);
     return session;
   }
 
   /**
-   * The session, if it exists, has not expired and is this principal's; using it keeps it alive.
+   * The session, if it exists, has not expired and is this principal's. Counts as a use, which keeps the session alive.
    *
-   * Answers at once, without a promise, while its row was read less than `cacheMs` ago.
+   * Returns no promise if the row was read less than `cacheMs` ago.
    */
   find(id: string, principal: string | null): Session | undefined | Promise<Session | undefined> {
     const now = this.#now();
@@ -119,10 +116,10 @@ export class Sessions {
     const exists = await this.#store.update(id, patch);
     this.#cache.abandon(id);
     const entry = this.#cache.get(id);
-    if (!exists) this.#endings.gone(id);
+    if (!exists) this.endedElsewhere(id);
     else if (entry) entry.session = { ...entry.session, ...patch };
     if (exists && patch.logLevel !== undefined) this.#options.tellOthers?.(id, 'changed');
-    if (exists && patch.initialized) this.#lifecycle?.tell('initialized', this.#endings.known(id));
+    if (exists && patch.initialized) this.#sessionLog?.tell('initialized', this.#subject(id));
     return exists;
   }
 
@@ -134,7 +131,7 @@ export class Sessions {
   async subscribe(id: string, uri: string): Promise<boolean> {
     assertStorableUri(uri);
     const exists = await this.#store.subscribe(id, uri);
-    if (!exists) this.#endings.gone(id);
+    if (!exists) this.endedElsewhere(id);
     return exists;
   }
 
@@ -151,59 +148,71 @@ export class Sessions {
   }
 
   async #end(id: string, reason: SessionEndReason): Promise<boolean> {
-    const isUnknown = this.#lifecycle !== undefined && this.#cache.get(id) === undefined;
-    const subject = (isUnknown ? await this.#store.find(id) : undefined) ?? this.#endings.known(id);
+    const isUnknown = this.#sessionLog !== undefined && this.#cache.get(id) === undefined;
+    const subject = (isUnknown ? await this.#store.find(id) : undefined) ?? this.#subject(id);
     const ended = await this.#store.end(id);
-    if (ended) this.#endings.ended(subject, reason);
-    else this.#endings.gone(id);
-    if (ended) this.#options.tellOthers?.(id, 'ended');
+    if (ended) {
+      this.#sessionLog?.tell('ended', subject, reason);
+      this.#release(id);
+      this.#options.tellOthers?.(id, 'ended');
+    } else {
+      this.endedElsewhere(id);
+    }
     return ended;
   }
 
-  /** Takes note that another process has ended a session. */
+  /** Releases a session whose row is gone. Nobody is told of a session that this process did not know. */
   endedElsewhere(id: string): void {
-    this.#endings.gone(id);
+    if (!this.#isKnown(id)) return;
+    this.#sessionLog?.tell('ended', this.#subject(id), 'gone');
+    this.#release(id);
   }
 
-  /** A page of all sessions, whichever process serves them. @throws {RangeError} as `listSessions` */
+  /** A page of the sessions of all processes. @throws {RangeError} as `listSessions` */
   list(query: SessionQuery = {}): Promise<SessionPage> {
     return listSessions(this.#store, query, this.#now());
   }
 
-  /** Tells that a request of `principal` was refused for the session it named. @param reason What a look at the session doesn't say. */
+  /**
+   * Tells the host that a request was refused because of its session id.
+   *
+   * @param principal Who sent the request.
+   * @param reason @default found out from the session: `unknown`, `principal` or `transport`
+   */
   rejected(id: string, principal: string | null, reason?: SessionRejectReason): void {
-    if (this.#lifecycle === undefined) return;
+    if (this.#sessionLog === undefined) return;
     const session = this.#cache.get(id)?.session;
     const isOwn = session?.principal === principal;
     const found = session === undefined ? 'unknown' : isOwn ? 'transport' : 'principal';
-    this.#lifecycle.tell('rejected', isOwn ? session : { id, principal }, reason ?? found);
+    this.#sessionLog.tell('rejected', isOwn ? session : { id, principal }, reason ?? found);
   }
 
-  /** Drops what is cached of a session, so that its next use reads the row. */
+  /** Drops a session from the cache; its next use reads the row. */
   forget(id: string): void {
     this.#cache.delete(id);
   }
 
-  /** Keeps a session alive while a call runs or a stream is open. Call what it returns when that is over. */
+  /** Keeps a session alive while a call runs or a stream is open, until the returned function is called. */
   retain(id: string): () => void {
-    return this.#uses.retain(id, this.#idleMsOf(this.#cache.get(id)?.session));
+    return this.#lastSeen.retain(id, this.#idleMsOf(this.#cache.get(id)?.session));
   }
 
   /**
-   * Tells of each session that ended here, expired, was evicted, or turned out to be gone: its streams are to be closed and its calls aborted.
-   * Sessions that this process never saw may be among them.
+   * Calls `listener` with the id of each session that was ended here, expired, was evicted or is gone, to close its streams and abort its
+   * calls. Sessions that this process never saw may be among them.
    */
   onEnd(listener: (id: string) => void): () => void {
-    return this.#endings.onEnd(listener);
+    this.#endListeners.add(listener);
+    return () => this.#endListeners.delete(listener);
   }
 
-  /** Writes the buffered uses, looks whether the retained sessions still exist, and waits for evictions under way. Never rejects. */
+  /** Writes the buffered uses, checks that the retained sessions still exist, and waits for running evictions. Never rejects. */
   flush(): Promise<void> {
     this.#flushing = this.#flushing.then(() => this.#flushNow().catch(this.#options.onError));
     return this.#flushing;
   }
 
-  /** Ends expired sessions, whoever opened them. Safe to run in many processes at once. Never rejects. */
+  /** Ends expired sessions of all processes. Safe to run in many processes at once. Never rejects. */
   sweep(): Promise<void> {
     this.#sweeping ??= this.#sweepNow()
       .catch(this.#options.onError)
@@ -222,14 +231,14 @@ export class Sessions {
 
   #admit(session: Session, principal: string | null, now: number): Session | undefined {
     if (session.principal !== principal) return undefined;
-    if (session.transport !== 'sse') this.#uses.mark(session.id, now);
+    if (session.transport !== 'sse') this.#lastSeen.mark(session.id, now);
     return session;
   }
 
   async #readFor(id: string, principal: string | null): Promise<Session | undefined> {
     const session = await this.#cache.read(id, isCurrent => this.#read(id, isCurrent));
     const admitted = session && this.#admit(session, principal, this.#now());
-    if (admitted) this.#lifecycle?.served(admitted);
+    if (admitted) this.#sessionLog?.served(admitted);
     return admitted;
   }
 
@@ -239,40 +248,41 @@ export class Sessions {
     const isAlive = session !== undefined && !this.#isExpired(session);
     if (isCurrent()) {
       if (isAlive) this.#cache.set({ session, readAt });
-      else if (session !== undefined) this.#endings.expired(id);
-      else this.#endings.gone(id);
+      else if (session === undefined) this.endedElsewhere(id);
+      // The process that sweeps the row tells the host.
+      else if (this.#isKnown(id)) this.#release(id);
     }
     return isAlive ? session : undefined;
   }
 
-  /** An HTTP+SSE session lives as long as its stream; a process that was killed leaves the row, and nobody can use it any more. */
+  /** An HTTP+SSE session ends with its stream. If its process was killed, the row remains, and it expires soon. */
   #idleMsOf(session: Pick<Session, 'transport'> | undefined): number {
     const { idleMs, touchMs } = this.#options;
     return session?.transport === 'sse' ? Math.min(idleMs, sseTouches * touchMs + clockMarginMs) : idleMs;
   }
 
-  /** By its row, or by what this process has seen of it and not yet written. */
+  /** Whether a session has expired, by its row and by uses here that are not written yet. */
   #isExpired(session: Session): boolean {
-    const usedUntil = this.#uses.lastOf(session.id) + this.#options.idleMs;
+    const usedUntil = this.#lastSeen.lastOf(session.id) + this.#options.idleMs;
     return this.#now() >= Math.max(session.expiresAt.getTime(), usedUntil);
   }
 
   async #flushNow(): Promise<void> {
     this.#flushedAt = this.#now();
-    this.#uses.markRetained();
-    const doubtful = (await this.#uses.write()).filter(id => this.#uses.isRetained(id));
+    this.#lastSeen.markRetained();
+    const doubtful = (await this.#lastSeen.write()).filter(id => this.#lastSeen.isRetained(id));
     const existing = new Set(doubtful.length === 0 ? [] : await this.#store.existing(doubtful));
-    for (const id of doubtful) if (!existing.has(id)) this.#endings.gone(id);
+    for (const id of doubtful) if (!existing.has(id)) this.endedElsewhere(id);
     await this.#cap.settle();
   }
 
   async #sweepNow(): Promise<void> {
     const { touchMs, sweepBatch } = this.#options;
-    // After a long pause of this process its own uses come first.
+    // After a long pause of this process, its own buffered uses must be written before the sweep.
     if (this.#now() - this.#flushedAt >= touchMs) await this.flush();
     for (;;) {
       const expired = await this.#store.sweep(new Date(this.#now()), sweepBatch);
-      this.#endings.allEnded(expired, 'expired');
+      this.#releaseAll(expired, 'expired');
       if (expired.length < sweepBatch) break;
     }
     while ((await this.#store.sweepContinuations(new Date(this.#now()), sweepBatch)) === sweepBatch);
@@ -282,22 +292,50 @@ export class Sessions {
   }
 
   async #evict(principal: string | null): Promise<number> {
-    // What is in use here must not look idle to the store.
-    this.#uses.markRetained();
-    await this.#uses.write(id => this.#cache.get(id)?.session.principal === principal);
+    // Sessions in use here must not look idle to the store.
+    this.#lastSeen.markRetained();
+    await this.#lastSeen.write(id => this.#cache.get(id)?.session.principal === principal);
     const { ended, left } = await this.#store.evict(principal, this.#options.maxPerPrincipal);
-    this.#endings.allEnded(ended, 'ended', 'evicted');
+    this.#releaseAll(ended, 'ended', 'evicted');
     for (const { id } of ended) this.#options.tellOthers?.(id, 'ended');
     return left;
   }
+
+  /** What this process knows of a session. */
+  #subject(id: string): Subject & { readonly id: string } {
+    return this.#cache.get(id)?.session ?? { id };
+  }
+
+  #isKnown(id: string): boolean {
+    return this.#cache.get(id) !== undefined || this.#lastSeen.isRetained(id);
+  }
+
+  /** Releases sessions whose rows this process has removed, all at once. */
+  #releaseAll(sessions: readonly EndedSession[], type: 'ended' | 'expired', reason?: SessionEndReason): void {
+    this.#sessionLog?.tellAll(type, sessions, reason);
+    for (const { id } of sessions) this.#release(id);
+  }
+
+  /** Forgets a session that has ended, and calls the listeners of `onEnd`. */
+  #release(id: string): void {
+    this.#cache.delete(id);
+    this.#lastSeen.drop(id);
+    for (const listener of this.#endListeners) {
+      try {
+        listener(id);
+      } catch (error) {
+        this.#options.onError(error);
+      }
+    }
+  }
 }
 
-/** An HTTP+SSE session is opened before its client says who it is, and that may reach another process. */
+/** An HTTP+SSE session is opened before `initialize`, and another process may receive that: until then the cached row may be old. */
 function isSettled({ transport, initialized }: Session): boolean {
   return transport !== 'sse' || initialized;
 }
 
-/** Clocks may be a minute apart: what others wrote is kept by so much longer that nobody misses it. */
+/** Clocks of processes may differ by a minute. Rows that other processes may still need are kept this much longer. */
 const clockMarginMs = 240_000;
-/** Writes of `lastSeenAt` that a process with an HTTP+SSE stream has to miss before the session expires. */
+/** An HTTP+SSE session expires after this many missed writes of `lastSeenAt`. */
 const sseTouches = 10;

@@ -1,5 +1,4 @@
-import type { Implementation, LogLevel } from '../protocol/context.ts';
-import type { JsonObject } from '../protocol/definitions.ts';
+import type { Implementation, JsonObject, LogLevel } from '../protocol/definitions.ts';
 
 /** The transport that a session was opened on, and is bound to. */
 export type SessionTransport = 'streamable' | 'sse';

@@ -1,8 +1,7 @@
 import type Koa from 'koa';
 import type { Tail } from '../delivery/tail.ts';
 import type { Server } from '../protocol/call.ts';
-import type { McpContext } from '../protocol/context.ts';
-import type { CallContext } from '../protocol/definitions.ts';
+import type { CallContext, McpContext } from '../protocol/definitions.ts';
 import type { Continuations } from '../session/continuations.ts';
 import type { Sessions } from '../session/sessions.ts';
 import type { ReadBody } from './body.ts';

@@ -1,5 +1,5 @@
 import type Koa from 'koa';
-import type { Outlet } from '../protocol/call.ts';
+import type { MessageSink } from '../protocol/call.ts';
 import type { EventStream } from './event-stream.ts';
 import { respondStream } from './event-stream.ts';
 import { respondAccepted, respondJson } from './respond.ts';
@@ -35,7 +35,7 @@ export interface ExchangeOptions {
  *
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#sending-messages-to-the-server
  */
-export class Exchange implements Outlet {
+export class Exchange implements MessageSink {
   readonly #options: ExchangeOptions;
   readonly #responses: string[] = [];
   #stream: Carrier | undefined;

@@ -1,9 +1,9 @@
 import type Koa from 'koa';
 import { McpError } from '../errors.ts';
-import type { Outlet } from '../protocol/call.ts';
+import type { MessageSink } from '../protocol/call.ts';
+import { initializeResult, parseInitialize } from '../protocol/handshake.ts';
 import type { JsonRpcRequest, RequestId } from '../protocol/jsonrpc.ts';
 import { errorText, parseMessage, resultText } from '../protocol/jsonrpc.ts';
-import { initializeResult, parseInitialize } from '../protocol/lifecycle.ts';
 import { findRevision, oldest } from '../protocol/revisions.ts';
 import type { Session } from '../store/store.ts';
 import type { Environment } from './environment.ts';
@@ -112,7 +112,7 @@ async function serve(
   relayed: RelayedRequest | undefined,
 ): Promise<void> {
   const { relay } = environment;
-  const outlet: Outlet = {
+  const sink: MessageSink = {
     send: message => {
       if (relayed === undefined) return relay.sendHere(session.id, message);
       relayed.send(message);
@@ -124,7 +124,7 @@ async function serve(
     response =
       request.method === 'initialize'
         ? await initialize(environment, session, request)
-        : await serveRequest(environment, ctx, session, request, outlet);
+        : await serveRequest(environment, ctx, session, request, sink);
   } catch (error) {
     response = errorText(
       request.id,

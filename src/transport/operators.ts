@@ -1,6 +1,6 @@
 import type Koa from 'koa';
 import { McpError } from '../errors.ts';
-import type { SessionQuery } from '../session/list-sessions.ts';
+import type { SessionQuery } from '../session/session-list.ts';
 import type { Environment } from './environment.ts';
 import { respondJson } from './respond.ts';
 

@@ -1,8 +1,8 @@
 import { newRequestId } from '../delivery/stream-ids.ts';
 import { ToolError } from '../errors.ts';
-import type { Call, Outlet, Peer } from '../protocol/call.ts';
+import type { Asker, Call, MessageSink } from '../protocol/call.ts';
+import type { InputRequest } from '../protocol/client-requests.ts';
 import type { JsonObject } from '../protocol/definitions.ts';
-import type { InputRequest } from '../protocol/input.ts';
 import type { JsonRpcResponse } from '../protocol/jsonrpc.ts';
 import { notificationText, requestText } from '../protocol/jsonrpc.ts';
 
@@ -28,9 +28,9 @@ export class Requests {
     this.#options = options;
   }
 
-  /** The peer of one call: it asks on the call's own stream, as the specification wants. */
-  peer(sessionId: string, outlet: Outlet): Peer {
-    return { ask: (request, call) => this.#ask(sessionId, outlet, request, call) };
+  /** Asks for one call, on the call's own stream, as the specification wants. */
+  asker(sessionId: string, sink: MessageSink): Asker {
+    return { ask: (request, call) => this.#ask(sessionId, sink, request, call) };
   }
 
   /** Takes a client's answer; `false` if nobody waits for it here (any more). */
@@ -41,7 +41,7 @@ export class Requests {
     return pending !== undefined;
   }
 
-  async #ask<T>(sessionId: string, outlet: Outlet, request: InputRequest<T>, call: Call): Promise<T> {
+  async #ask<T>(sessionId: string, sink: MessageSink, request: InputRequest<T>, call: Call): Promise<T> {
     const id = newRequestId(sessionId);
     const { signal } = call;
     const { inputMs, watch } = this.#options;
@@ -54,12 +54,12 @@ export class Requests {
       const result = await new Promise<JsonObject>((resolve, reject) => {
         waiting.set(id, { resolve, reject });
         giveUp = () => {
-          outlet.send(notificationText('notifications/cancelled', { requestId: id, reason: 'The request is no longer needed' }));
+          sink.send(notificationText('notifications/cancelled', { requestId: id, reason: 'The request is no longer needed' }));
           reject(signal.aborted ? (signal.reason as Error) : new ToolError(`The client did not answer within ${inputMs / 1000} s`));
         };
         signal.addEventListener('abort', giveUp);
         timer = setTimeout(giveUp, inputMs).unref();
-        if (!outlet.send(requestText(id, request.method, request.params))) {
+        if (!sink.send(requestText(id, request.method, request.params))) {
           reject(new ToolError('This needs a client that reads event streams (Accept: text/event-stream)'));
         }
       });

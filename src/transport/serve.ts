@@ -1,7 +1,7 @@
 import type Koa from 'koa';
 import { isRequestIdOf } from '../delivery/stream-ids.ts';
 import { McpError, StoreUnavailable } from '../errors.ts';
-import type { Outlet, SessionPort } from '../protocol/call.ts';
+import type { MessageSink, SessionPort } from '../protocol/call.ts';
 import { Call, Cancelled } from '../protocol/call.ts';
 import { dispatch } from '../protocol/dispatch.ts';
 import type { JsonRpcNotification, JsonRpcRequest, JsonRpcResponse } from '../protocol/jsonrpc.ts';
@@ -15,7 +15,7 @@ import { toMcpError } from './respond.ts';
  * Serves one request of a session, whatever transport it came by.
  *
  * @returns The response, already JSON; `undefined` if the call was cancelled and nobody waits for one.
- * @throws {StoreUnavailable} The database does not answer, and the outlet has said nothing yet. @throws {McpError} 503 This process is closing,
+ * @throws {StoreUnavailable} The database does not answer, and the sink has said nothing yet. @throws {McpError} 503 This process is closing,
  * and nothing was done yet.
  */
 export async function serveRequest(
@@ -23,21 +23,21 @@ export async function serveRequest(
   ctx: Koa.Context,
   session: Session,
   request: JsonRpcRequest,
-  outlet: Outlet,
+  sink: MessageSink,
 ): Promise<string | undefined> {
   const { id, method, params } = request;
   let finish: (() => void) | undefined;
   try {
     // Answers, cancellations and clients that come back reach a call by the log: one that ran before it is read would miss them.
     await environment.tail.start();
-    const call = createCall(environment, ctx, session, request, outlet);
+    const call = createCall(environment, ctx, session, request, sink);
     finish = environment.calls.start(call);
     return resultText(id, await dispatch(call, method, params));
   } catch (error) {
     if (error instanceof Cancelled) return undefined;
     const isRefused = McpError.isError(error) && error.status === 503 && finish === undefined;
     // Where nothing was said yet, the whole request is answered 503.
-    if ((StoreUnavailable.isError(error) || isRefused) && outlet.isSilent) throw error;
+    if ((StoreUnavailable.isError(error) || isRefused) && sink.isSilent) throw error;
     return errorText(
       id,
       toMcpError(error, unexposed => environment.report(unexposed, ctx)),
@@ -73,7 +73,7 @@ export async function takeResponse({ requests, callMail }: Environment, session:
   await callMail.send(session.id, { answer: message });
 }
 
-function createCall(environment: Environment, ctx: Koa.Context, session: Session, { id, params }: JsonRpcRequest, outlet: Outlet): Call {
+function createCall(environment: Environment, ctx: Koa.Context, session: Session, { id, params }: JsonRpcRequest, sink: MessageSink): Call {
   const meta = params?.['_meta'];
   return new Call({
     server: environment.server,
@@ -82,10 +82,10 @@ function createCall(environment: Environment, ctx: Koa.Context, session: Session
     meta: isObject(meta) ? meta : undefined,
     session: sessionPort(environment, session),
     logLevel: session.logLevel ?? 'debug',
-    peer: environment.requests.peer(session.id, outlet),
+    asker: environment.requests.asker(session.id, sink),
     principal: session.principal ?? undefined,
     client: { info: session.clientInfo, capabilities: session.capabilities },
-    outlet,
+    sink,
     createContext: mcp => environment.createContext(ctx, mcp),
     report: error => environment.report(error, ctx),
   });

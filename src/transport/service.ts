@@ -10,7 +10,7 @@ import { Tail } from '../delivery/tail.ts';
 import type { Registry } from '../protocol/registry.ts';
 import type { ListName } from '../protocol/subscriptions.ts';
 import { Continuations } from '../session/continuations.ts';
-import type { Lifecycle } from '../session/lifecycle.ts';
+import type { SessionLog } from '../session/session-log.ts';
 import type { SessionsOptions } from '../session/sessions.ts';
 import { Sessions } from '../session/sessions.ts';
 import { bounded } from '../store/outage.ts';
@@ -46,7 +46,7 @@ export interface ServiceOptions extends Pick<Environment, 'principal' | 'createC
   readonly bus: Bus;
   /** Name of this process, for people. */
   readonly nodeName: string;
-  readonly sessions: Omit<SessionsOptions, 'store' | 'onError' | 'lifecycle' | 'tellOthers' | 'position'> & {
+  readonly sessions: Omit<SessionsOptions, 'store' | 'onError' | 'sessionLog' | 'tellOthers' | 'position'> & {
     continuationMs: number;
     lookMs: number;
     deadMs: number;
@@ -66,7 +66,7 @@ export interface ServiceOptions extends Pick<Environment, 'principal' | 'createC
     replayMs: number;
     storeMs: number;
   };
-  readonly lifecycle: Lifecycle | undefined;
+  readonly sessionLog: SessionLog | undefined;
   /** Called with the first request. */
   readonly onFirstRequest: () => void;
   readonly onError: (error: unknown) => void;
@@ -83,7 +83,7 @@ export interface Service {
 
 /** Opens the service of an endpoint. */
 export function openService(options: ServiceOptions): Service {
-  const { limits, nodeName, onError, lifecycle, registry, bus } = options;
+  const { limits, nodeName, onError, sessionLog, registry, bus } = options;
   const { continuationMs, lookMs, deadMs, ...sessionsOptions } = options.sessions;
   const store = bounded(options.store, limits.storeMs);
   const node = newNodeId();
@@ -95,7 +95,7 @@ export function openService(options: ServiceOptions): Service {
     ...sessionsOptions,
     store,
     onError,
-    lifecycle,
+    sessionLog,
     position: async id => {
       await tail.start();
       return encodePosition(id, tail.position);

@@ -1,19 +1,18 @@
 import type Koa from 'koa';
 import { errorTable, McpError, StoreUnavailable } from '../errors.ts';
-import type { Outlet } from '../protocol/call.ts';
+import type { InputResponses } from '../protocol/answer-replay.ts';
+import { AnswerReplay, InputRequired } from '../protocol/answer-replay.ts';
+import type { MessageSink } from '../protocol/call.ts';
 import { Call, Cancelled } from '../protocol/call.ts';
 import type { JsonObject } from '../protocol/definitions.ts';
 import { dispatch } from '../protocol/dispatch.ts';
 import type { Envelope, Headers } from '../protocol/envelope.ts';
-import { parseEnvelope } from '../protocol/envelope.ts';
+import { assertParamHeaders, parseEnvelope } from '../protocol/envelope.ts';
 import type { JsonRpcRequest } from '../protocol/jsonrpc.ts';
 import { errorText, isObject, parseMessage, resultText } from '../protocol/jsonrpc.ts';
-import { isEnabled } from '../protocol/list.ts';
-import { assertParamHeaders } from '../protocol/param-headers.ts';
-import type { InputResponses } from '../protocol/replay.ts';
-import { InputRequired, Replay } from '../protocol/replay.ts';
+import { isEnabled } from '../protocol/lists.ts';
+import { finishResult } from '../protocol/project.ts';
 import { mayRead } from '../protocol/resources.ts';
-import { finishResult } from '../protocol/result.ts';
 import { parseFilter } from '../protocol/subscriptions.ts';
 import type { ContinuedRequest, TakenContinuation } from '../session/continuations.ts';
 import type { Environment } from './environment.ts';
@@ -172,7 +171,7 @@ function createCall(
   ctx: Koa.Context,
   { id, method, params }: JsonRpcRequest,
   { revision, capabilities, clientInfo, logLevel }: Envelope,
-  outlet: Outlet,
+  sink: MessageSink,
   principal: string | null,
   answers: InputResponses,
 ): Call {
@@ -185,8 +184,8 @@ function createCall(
     principal: principal ?? undefined,
     client: { info: clientInfo, capabilities },
     logLevel,
-    outlet,
-    peer: new Replay(method, answers),
+    sink,
+    asker: new AnswerReplay(method, answers),
     createContext: mcp => environment.createContext(ctx, mcp),
     report: error => environment.report(error, ctx),
   });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeHeader } from '../../src/protocol/header.ts';
+import { decodeHeader } from '../../src/protocol/envelope.ts';
 import { encodeHeader } from '../support/modern.ts';
 
 describe('decodeHeader', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { assertParamHeaders, paramHeaders } from '../../src/protocol/envelope.ts';
 import type { JsonSchema } from '../../src/protocol/json-schema.ts';
-import { assertParamHeaders, paramHeaders } from '../../src/protocol/param-headers.ts';
 import { start } from '../support/server.ts';
 
 const object = (properties: Record<string, JsonSchema>): JsonSchema => ({ type: 'object', properties });

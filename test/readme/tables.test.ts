@@ -66,7 +66,7 @@ describe("README's tables of options", () => {
 
   it('names the members of ctx.mcp', () => {
     const named = table('`ctx.mcp`', 'what it does').flatMap(([cell]) => codes(cell).map(code => /^\w+/.exec(code)?.[0]));
-    const declared = [...membersOf('src/protocol/context.ts', 'McpContext').keys(), ...membersOf('src/protocol/input.ts', 'Asking').keys()];
+    const declared = [...membersOf('src/protocol/definitions.ts', 'McpContext').keys()];
     expect(named.toSorted()).toEqual(declared.toSorted());
   });
 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { describeError } from '../../src/protocol/tool-error.ts';
+import { describeError } from '../../src/protocol/handler-errors.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { describeDatabases, openDatabase } from '../support/database.ts';
 import type { TestServer } from '../support/server.ts';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { StoreUnavailable } from '../../src/errors.ts';
-import { ContinuationReturns } from '../../src/session/continuation-returns.ts';
+import { ContinuationReturns } from '../../src/session/continuations.ts';
 import { answerLost, away, disturbed, first } from '../delivery/fixtures.ts';
 import { newContinuation, start } from '../store/fixtures.ts';
 import { Clock } from './fixtures.ts';

@@ -1,4 +1,4 @@
-import type { SessionInit } from '../../src/session/new-session.ts';
+import type { SessionInit } from '../../src/session/session.ts';
 import type { SessionsOptions } from '../../src/session/sessions.ts';
 import { Sessions } from '../../src/session/sessions.ts';
 import { memoryStore } from '../../src/store/memory-store.ts';

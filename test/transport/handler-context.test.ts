@@ -1,8 +1,7 @@
 import type Koa from 'koa';
 import { describe, expect, it, vi } from 'vitest';
 import { handlerContexts } from '../../src/context.ts';
-import type { McpContext } from '../../src/protocol/context.ts';
-import type { CallContext } from '../../src/protocol/definitions.ts';
+import type { CallContext, McpContext } from '../../src/protocol/definitions.ts';
 
 const mcpOf = (principal: string) => ({ principal }) as McpContext;
 const clientOf = (ctx: CallContext) => (ctx as unknown as { prisma: unknown }).prisma;

@@ -39,7 +39,7 @@ export function openProcess(shared: Store = memoryStore(), options: ProcessOptio
     nodeName,
     sessions: defaults.sessions,
     limits: { ...defaults.limits, ...limits },
-    lifecycle: undefined,
+    sessionLog: undefined,
     onError: error => errors.push(error),
     principal: () => Promise.resolve(null),
     createContext: () => ({}) as never,

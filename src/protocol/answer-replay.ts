@@ -1,7 +1,7 @@
-import type { Call, Peer } from './call.ts';
+import type { Asker, Call } from './call.ts';
 import { CallEnded } from './call.ts';
+import type { InputRequest } from './client-requests.ts';
 import type { JsonObject } from './definitions.ts';
-import type { InputRequest } from './input.ts';
 import { isObject } from './jsonrpc.ts';
 
 /** The client's answers, by the keys of the requests. */
@@ -28,7 +28,7 @@ export class InputRequired extends CallEnded {
  *
  * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/mrtr
  */
-export class Replay implements Peer {
+export class AnswerReplay implements Asker {
   readonly #method: string;
   readonly #answers: InputResponses;
   readonly #used: Record<string, JsonObject> = {};
@@ -42,8 +42,8 @@ export class Replay implements Peer {
   }
 
   ask<T>(request: InputRequest<T>, call: Call): Promise<T> {
-    if (!call.row.inputRequired.has(this.#method)) {
-      const asking = [...call.row.inputRequired].join(', ');
+    if (!call.revisionRow.inputRequired.has(this.#method)) {
+      const asking = [...call.revisionRow.inputRequired].join(', ');
       return Promise.reject(new Error(`${this.#method} cannot ask the client for anything; only ${asking} can`));
     }
     const key = request.key ?? this.#nextKey(request.method);

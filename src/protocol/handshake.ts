@@ -1,8 +1,6 @@
 import { McpError } from '../errors.ts';
 import type { Call } from './call.ts';
-import type { Implementation, LogLevel } from './context.ts';
-import { logLevels } from './context.ts';
-import type { JsonObject } from './definitions.ts';
+import type { Implementation, JsonObject } from './definitions.ts';
 import { isObject } from './jsonrpc.ts';
 import { pickFields } from './project.ts';
 import type { Registry } from './registry.ts';
@@ -48,21 +46,9 @@ export function discover(call: Call): JsonObject {
   const { registry } = call.server;
   return {
     supportedVersions: revisionIds('modern'),
-    capabilities: capabilitiesOf(registry, call.row),
+    capabilities: capabilitiesOf(registry, call.revisionRow),
     ...(registry.instructions !== undefined && { instructions: registry.instructions }),
   };
-}
-
-/**
- * `logging/setLevel`: messages below the level are no longer sent to this session.
- *
- * @throws {McpError} -32602 for a level that RFC 5424 does not have.
- */
-export async function setLogLevel(call: Call, params: JsonObject | undefined): Promise<JsonObject> {
-  const level = params?.['level'];
-  if (!logLevels.includes(level as LogLevel)) throw invalid(`\`level\` must be one of ${logLevels.join(', ')}`);
-  await call.session?.setLogLevel(level as LogLevel);
-  return {};
 }
 
 function invalid(what: string): McpError {

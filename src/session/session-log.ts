@@ -1,59 +1,62 @@
 import type { Session } from '../store/store.ts';
 
-/** How a session ended: at the wish of its client or an operator, over `maxPerPrincipal`, with its HTTP+SSE stream, or elsewhere. */
+/**
+ * Why a session ended: its client or an operator ended it, `maxPerPrincipal` was exceeded, its HTTP+SSE stream closed, or (`gone`) another
+ * process ended it.
+ */
 export type SessionEndReason = 'client' | 'operator' | 'evicted' | 'stream' | 'gone';
 
-/** Why a request that named a session was refused: there is no such session, it is another principal's or transport's, or a limit. */
+/** Why a request with a session id was refused: the session is unknown, or another principal's, or another transport's; or a limit was reached. */
 export type SessionRejectReason = 'unknown' | 'principal' | 'transport' | 'limit';
 
-/** Something that happened to a session, as this process saw it. What is not known of the session is `undefined`. */
+/** Something that happened to a session, as this process saw it. Members that this process does not know are `undefined`. */
 export interface SessionEvent {
   /**
-   * `resumed`: this process serves a session that another one, or an earlier life of it, opened. `expired`: this process swept it.
-   * `ended` is told by every process that knew the session: by the one that ended it with the reason, by the others with `gone`.
+   * `resumed`: this process serves a session for the first time, and did not open it. `expired`: this process swept it.
+   * `ended` comes from every process that knew the session: the one that ended it gives the reason, the others say `gone`.
    */
   readonly type: 'created' | 'initialized' | 'resumed' | 'ended' | 'expired' | 'rejected';
-  /** Of `ended` and `rejected`. The client is told neither. */
+  /** Only in `ended` and `rejected`. The client does not get it. */
   readonly reason: SessionEndReason | SessionRejectReason | undefined;
-  /** How many sessions, where more than a few ended or expired at once and only their number is told. */
+  /** How many sessions ended or expired together. Only set if they were more than ten; then there is one event for all of them. */
   readonly count: number | undefined;
-  /** The beginning of the id, enough to find its row: `mcp_` and eight characters. */
+  /** The beginning of the id, `mcp_` and eight characters: enough to find the row. */
   readonly sessionId: string | undefined;
-  /** Whose session it is; of `rejected`, who asked. `null` is a guest. */
+  /** The session's principal; in `rejected`, the principal of the request. `null` is a guest. */
   readonly principal: string | null | undefined;
-  /** What the client calls itself, at most 100 characters. */
+  /** `clientInfo.name`, cut to 100 characters. */
   readonly clientName: string | undefined;
   readonly revision: string | undefined;
-  /** The process that tells it. */
+  /** The process that saw it. */
   readonly node: string;
   readonly at: Date;
 }
 
-/** What is known of a session that something happened to. */
+/** The known members of the session that an event is about. */
 export type Subject = Partial<Pick<Session, 'id' | 'principal' | 'clientInfo' | 'revision'>>;
 
-/** What `Lifecycle` needs. */
-export interface LifecycleOptions {
+/** The receivers of a `SessionLog`. */
+export interface SessionLogOptions {
   readonly node: string;
   readonly onSession?: ((event: SessionEvent) => unknown) | undefined;
-  /** Takes one line of JSON per event. */
+  /** Called with one line of JSON per event. */
   readonly log?: ((line: string) => unknown) | undefined;
-  /** Takes what these two throw. */
+  /** Called with what `onSession` and `log` throw. */
   readonly onError: (error: unknown) => void;
 }
 
-/** What a client says of itself, cut to what fits into a line. */
+/** A text of `clientInfo`, cut to 100 characters so that it fits into a line; `''` if it is no text. */
 export function shortClientText(text: unknown): string {
   return typeof text === 'string' ? text.slice(0, maxClientText) : '';
 }
 
-/** Tells the host what happens to sessions. Made only where the host listens, so that elsewhere no event is. */
-export class Lifecycle {
-  readonly #options: LifecycleOptions;
-  /** Sessions that were served here, by the beginnings of their ids; the cache of rows forgets them sooner. */
+/** Tells the host what happens to sessions. It is not created unless `log` or `onSession` is set. */
+export class SessionLog {
+  readonly #options: SessionLogOptions;
+  /** Sessions that this process has served, by the beginnings of their ids. It holds more sessions than the cache of rows. */
   readonly #served = new Set<string>();
 
-  constructor(options: LifecycleOptions) {
+  constructor(options: SessionLogOptions) {
     this.#options = options;
   }
 
@@ -82,14 +85,14 @@ export class Lifecycle {
     this.tell('created', session);
   }
 
-  /** To be called when a session's row has been read to serve it; `resumed` is told the first time. */
+  /** Call it when a session's row was read to serve a request. The first call for a session tells `resumed`. */
   served(session: Session): void {
     const isNew = !this.#served.has(shortened(session.id) ?? '');
     this.#remember(session.id);
     if (isNew) this.tell('resumed', session);
   }
 
-  /** Tells of sessions that ended together: of up to ten one by one, of more their number. */
+  /** Tells that sessions ended together: one event each for up to ten, one event with `count` for more. */
   tellAll(type: 'ended' | 'expired', subjects: readonly Subject[], reason?: SessionEndReason): void {
     if (subjects.length > maxSingle) this.tell(type, {}, reason, subjects.length);
     else for (const subject of subjects) this.tell(type, subject, reason);
@@ -97,7 +100,7 @@ export class Lifecycle {
 
   #remember(id: string): void {
     const key = shortened(id) ?? '';
-    // Moved to the end: the one read longest ago is the first to go.
+    // A Set lists its keys in the order of insertion: sessions read longest ago come first.
     this.#served.delete(key);
     this.#served.add(key);
     if (this.#served.size <= maxServed) return;
@@ -107,17 +110,17 @@ export class Lifecycle {
 }
 
 const maxClientText = 100;
-/** Sessions that end together and are told of one by one. */
+/** Sessions that end together and still have an event each. */
 const maxSingle = 10;
-/** About 10 MB. Past them a session that comes back is told as resumed once more. */
+/** About 10 MB. A session that was dropped from the set is told as resumed once more. */
 const maxServed = 100_000;
 
-/** `undefined` for what no session's id looks like: what a client made up does not go to a log. */
+/** The beginning of an id; `undefined` if it is not of the form of a session id, since a client's invention must not reach a log. */
 function shortened(id: string): string | undefined {
   return /^mcp_[\w-]{8}/u.exec(id)?.[0];
 }
 
-/** `{"event":"mcp.session","type":"ended","reason":"client",…}`, in one line for every reader of lines, and harmless in a terminal. */
+/** `{"event":"mcp.session","type":"ended","reason":"client",…}`: one line for every reader of lines, without control characters for a terminal. */
 function logLine(event: SessionEvent): string {
   const text = JSON.stringify({ event: 'mcp.session', ...event });
   return text.replaceAll(/[\u007F-\u009F\u2028\u2029]/gu, char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { ToolError } from '../../src/errors.ts';
-import { formSchema } from '../../src/protocol/form.ts';
+import { formSchema } from '../../src/protocol/client-requests.ts';
 import type { JsonSchema } from '../../src/protocol/json-schema.ts';
 import type { Revision } from '../../src/protocol/revisions.ts';
 import { findRevision, revisions } from '../../src/protocol/revisions.ts';

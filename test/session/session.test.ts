@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { toStorable } from '../../src/session/storable.ts';
+import { toStorable } from '../../src/session/session.ts';
 
 describe('toStorable', () => {
   it('gives back the same object when nothing has to change', () => {

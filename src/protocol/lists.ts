@@ -1,3 +1,4 @@
+import { McpError } from '../errors.ts';
 import type { Call } from './call.ts';
 import type {
   CallContext,
@@ -7,10 +8,8 @@ import type {
   ResourceTemplateDefinition,
   ToolDefinition,
 } from './definitions.ts';
-import { paginate } from './pagination.ts';
-import { projectPrompt, projectResource, projectTool } from './project.ts';
+import { finishResult, projectPrompt, projectResource, projectTool, SerializedResult } from './project.ts';
 import type { Registry } from './registry.ts';
-import { finishResult, Json } from './result.ts';
 import type { Revision } from './revisions.ts';
 
 interface Listed {
@@ -38,9 +37,9 @@ const resourceTemplates: List<ResourceTemplateDefinition> = {
 };
 
 /** Pages that do not depend on the caller, as the bytes that were sent the first time. No cursor begins inside a page, so no item is kept twice. */
-const pages = new WeakMap<Registry, Map<string, Json>>();
+const pages = new WeakMap<Registry, Map<string, SerializedResult>>();
 
-type ListMethod = (call: Call, params: JsonObject | undefined, method: string) => Promise<Json>;
+type ListMethod = (call: Call, params: JsonObject | undefined, method: string) => Promise<SerializedResult>;
 
 /** `tools/list` and its like. @throws {McpError} -32602 for a cursor that the list did not give. */
 export const listTools: ListMethod = (call, params, method) => list(tools, call, params, method);
@@ -52,7 +51,12 @@ export const listResources: ListMethod = (call, params, method) => list(resource
 export const listResourceTemplates: ListMethod = (call, params, method) => list(resourceTemplates, call, params, method);
 
 /** A list without `enabled` conditions is the same for everybody and is serialised once. */
-async function list<T extends Listed>(list: List<T>, call: Call, params: JsonObject | undefined, method: string): Promise<Json> {
+async function list<T extends Listed>(
+  list: List<T>,
+  call: Call,
+  params: JsonObject | undefined,
+  method: string,
+): Promise<SerializedResult> {
   const { registry } = call.server;
   const cache = cacheOf(registry);
   // As JSON: `"undefined"` and `["x"]` are no cursors, and must not read like one.
@@ -74,11 +78,11 @@ function toPage<T extends Listed>(
   call: Call,
   params: JsonObject | undefined,
   method: string,
-): Json {
+): SerializedResult {
   const page = paginate(key, visible, params, call.server.limits.pageSize);
-  const result: JsonObject = { [key]: page.items.map(item => project(item, call.row)) };
+  const result: JsonObject = { [key]: page.items.map(item => project(item, call.revisionRow)) };
   if (page.nextCursor !== undefined) result['nextCursor'] = page.nextCursor;
-  return new Json(JSON.stringify(finishResult(call, method, result)));
+  return new SerializedResult(JSON.stringify(finishResult(call, method, result)));
 }
 
 /** Whether this caller may see and use `item`. */
@@ -91,8 +95,49 @@ async function filterEnabled<T extends Listed>(items: readonly T[], call: Call):
   return items.filter((_, index) => enabled[index]);
 }
 
-function cacheOf(registry: Registry): Map<string, Json> {
-  const cache = pages.get(registry) ?? new Map<string, Json>();
+function cacheOf(registry: Registry): Map<string, SerializedResult> {
+  const cache = pages.get(registry) ?? new Map<string, SerializedResult>();
   pages.set(registry, cache);
   return cache;
+}
+
+/** One page of a list. */
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly nextCursor: string | undefined;
+}
+
+/**
+ * One page of a list. A cursor holds the position of a page and the list's name, nothing about the caller, so it is good on every process.
+ *
+ * @throws {McpError} -32602 for a cursor that this list did not give.
+ * @see https://modelcontextprotocol.io/specification/2025-11-25/server/utilities/pagination
+ */
+export function paginate<T>(list: string, items: readonly T[], params: JsonObject | undefined, pageSize: number): Page<T> {
+  const start = parseCursor(list, params?.['cursor'], { length: items.length, pageSize });
+  const end = start + pageSize;
+  return {
+    items: start === 0 && end >= items.length ? items : items.slice(start, end),
+    nextCursor: end < items.length ? encodeCursor(list, end) : undefined,
+  };
+}
+
+function encodeCursor(list: string, start: number): string {
+  return Buffer.from(`${list}:${start}`).toString('base64url');
+}
+
+function parseCursor(list: string, cursor: unknown, { length, pageSize }: { length: number; pageSize: number }): number {
+  if (cursor === undefined) return 0;
+  const start =
+    typeof cursor === 'string'
+      ? Number(
+          Buffer.from(cursor, 'base64url')
+            .toString()
+            .slice(list.length + 1),
+        )
+      : Number.NaN;
+  if (!Number.isInteger(start) || start <= 0 || start >= length || start % pageSize !== 0 || encodeCursor(list, start) !== cursor) {
+    throw new McpError('InvalidParams', 'Invalid params: `cursor` is not one that this list gave; list again without it');
+  }
+  return start;
 }

@@ -1,21 +1,21 @@
 import type { SessionStore, SessionTransport } from '../store/store.ts';
-import { shortClientText } from './lifecycle.ts';
-import { isSessionId } from './new-session.ts';
+import { isSessionId } from './session.ts';
+import { shortClientText } from './session-log.ts';
 
-/** What an operator sees of a session. */
+/** A session as operators see it. */
 export interface SessionInfo {
-  /** The whole id, with which it can be ended. Events and log lines have its beginning. */
+  /** The whole id; `sessions.end(id)` takes it. Events and log lines have only its beginning. */
   readonly id: string;
-  /** Who opened it; `null` for a guest. */
+  /** The principal who opened the session; `null` for a guest. */
   readonly principal: string | null;
-  /** What the client calls itself, at most 100 characters. */
+  /** `clientInfo.name`, cut to 100 characters. */
   readonly clientName: string;
   readonly clientVersion: string;
   readonly revision: string;
   readonly transport: SessionTransport;
   /** Whether `notifications/initialized` has arrived. */
   readonly initialized: boolean;
-  /** The connection that carries its stream, or carried it last: the `node` of the process, a slash and a name; `null` before the first. */
+  /** The connection that carries the session's stream, or was the last to do so: `<node>/<name>`. `null` before the first. */
   readonly connection: string | null;
   readonly createdAt: Date;
   /** Written in batches, so up to `touchMs` old. */
@@ -25,23 +25,23 @@ export interface SessionInfo {
 
 /** Which sessions to list. */
 export interface SessionQuery {
-  /** Only those of one principal; `null` for the guests. @default all */
+  /** Only the sessions of this principal; `null` for the guests. @default all */
   readonly principal?: string | null | undefined;
   /** Sessions of one page, 1 to 200. @default 50 */
   readonly take?: number | undefined;
-  /** `next` of the page before. @default the first page */
+  /** `next` of the previous page. @default the first page */
   readonly after?: string | undefined;
 }
 
 /** One page of the list. */
 export interface SessionPage {
   readonly sessions: SessionInfo[];
-  /** Begins the next page; absent on the last. */
+  /** `after` for the next page; absent on the last. */
   readonly next?: string;
 }
 
 /**
- * A page of the sessions in the database, those used last first. One that is used while somebody turns pages moves to the first of them.
+ * A page of the sessions in the database, the most recently used first. A session that is used between two pages moves to the first page.
  *
  * @param now In milliseconds since 1970.
  * @throws {RangeError} `take` is not 1 to 200, or `after` was not a `next`.

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { paginate } from '../../src/protocol/pagination.ts';
+import { paginate } from '../../src/protocol/lists.ts';
 
 const items = Array.from({ length: 10 }, (_, index) => index);
 const cursorAt = (text: string) => Buffer.from(text).toString('base64url');

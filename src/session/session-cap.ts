@@ -1,30 +1,30 @@
-/** What `PrincipalCap` needs. */
-export interface PrincipalCapOptions {
+/** The cap of `SessionCap`, and how sessions over it are ended. */
+export interface SessionCapOptions {
   /** Sessions of one principal. */
   max: number;
-  /** Ends what is over `max`; how many are left. */
+  /** Ends the sessions over `max`. @returns How many are left. */
   evict: (principal: string | null) => Promise<number>;
   onError: (error: unknown) => void;
-  /** Principals whose count is remembered; for one that is forgotten, the next session is counted anew. @default 10000 */
+  /** Principals whose count is remembered; a forgotten principal is checked at its next session. @default 10000 */
   maxTracked?: number;
 }
 
 /**
- * Keeps each principal at its number of sessions without a query per new one.
+ * Limits the sessions of each principal, without a query for every new session.
  *
- * A principal is checked after as many new sessions as are a quarter of the room that the last check found, or a 64th of the cap if
- * that is more. So a cap of a few is exact, and with one of 1,000 a full principal costs a check per 15 new sessions.
+ * The next check of a principal is due after a number of new sessions: a quarter of the room that the last check found, or a 64th of the cap if
+ * that is more. A cap below 128 is therefore exact; at a cap of 1,000 a full principal costs one check per 15 new sessions.
  */
-export class PrincipalCap {
-  readonly #options: PrincipalCapOptions;
+export class SessionCap {
+  readonly #options: SessionCapOptions;
   readonly #tracked = new Map<string | null, Tracked>();
   readonly #running = new Set<Promise<void>>();
 
-  constructor(options: PrincipalCapOptions) {
+  constructor(options: SessionCapOptions) {
     this.#options = options;
   }
 
-  /** Counts a new session; a check that this makes due runs by itself. */
+  /** Counts a new session, and starts a check in the background if one is due. */
   opened(principal: string | null): void {
     const tracked = this.#track(principal);
     tracked.opened += 1;
@@ -68,9 +68,9 @@ export class PrincipalCap {
 }
 
 interface Tracked {
-  /** Sessions since the last check began. */
+  /** New sessions since the last check began. */
   opened: number;
-  /** How many make the next check due. */
+  /** New sessions that make the next check due. */
   due: number;
   checking: boolean;
 }

@@ -1,7 +1,7 @@
 import type { SessionStore } from '../store/store.ts';
 
-/** Which sessions this process uses, and when it last did, until that is written to their rows. */
-export class Uses {
+/** The last use of each session in this process, buffered until it is written to the session's row; and which sessions are in use now. */
+export class LastSeen {
   readonly #store: SessionStore;
   readonly #idleMs: number;
   readonly #now: () => number;
@@ -14,23 +14,28 @@ export class Uses {
     this.#now = now;
   }
 
+  /** Notes a use. @param at Milliseconds since 1970. */
   mark(id: string, at: number): void {
     this.#unwritten.set(id, at);
   }
 
-  /** The last use that is not written yet, in milliseconds since 1970; 0 if there is none. */
+  /** The last unwritten use, in milliseconds since 1970; 0 if there is none. */
   lastOf(id: string): number {
     return this.#unwritten.get(id) ?? 0;
   }
 
-  /** In use until what it returns is called. @param idleMs Milliseconds it lives after its last use, where that is not as long as for others. */
+  /**
+   * Keeps a session in use until the returned function is called.
+   *
+   * @param idleMs Milliseconds from the session's last use to its end. @default as for all sessions
+   */
   retain(id: string, idleMs: number = this.#idleMs): () => void {
     const hold = this.#holds.get(id) ?? { count: 0, idleMs };
     this.#holds.set(id, hold);
     hold.count += 1;
     let isReleased = false;
     return () => {
-      // After `drop` the hold is no longer the one listed, and there is nothing to release.
+      // `drop` has removed this hold; another one may have its place.
       if (isReleased || this.#holds.get(id) !== hold) return;
       isReleased = true;
       if (hold.idleMs === this.#idleMs) this.mark(id, this.#now());
@@ -43,12 +48,10 @@ export class Uses {
     return this.#holds.has(id);
   }
 
-  /** Counts as a use that these are retained; their ids. */
-  markRetained(): string[] {
-    const ids = [...this.#holds.keys()];
+  /** Marks every retained session as used now. */
+  markRetained(): void {
     const now = this.#now();
-    for (const id of ids) this.mark(id, now);
-    return ids;
+    for (const id of this.#holds.keys()) this.mark(id, now);
   }
 
   /** Forgets a session that ended. */
@@ -58,9 +61,9 @@ export class Uses {
   }
 
   /**
-   * Writes all uses, or those `isDue` picks, with one `touch` per 900. What could not be written stays for the next time.
+   * Writes all uses, or those that `isDue` picks, with one `touch` per 900 sessions. Uses of a failed `touch` stay in the buffer.
    *
-   * @returns The ids that were written together with one whose session is gone, or was seen later.
+   * @returns The ids of each `touch` that changed fewer rows than it named: some of these sessions are gone, or were seen later.
    */
   async write(isDue: (id: string) => boolean = () => true): Promise<string[]> {
     const byIdle = new Map<number, string[]>();
@@ -80,7 +83,7 @@ export class Uses {
     return doubtful;
   }
 
-  /** Writes the latest use among these to all of them: one query, and none expires too early. Whether all were there. */
+  /** Writes the latest of these uses to all of the sessions, in one query; no session expires too early. @returns Whether all rows changed. */
   async #writeBatch(ids: readonly string[], idleMs: number): Promise<boolean> {
     const uses = new Map<string, number>();
     for (const id of ids) {
@@ -99,7 +102,7 @@ export class Uses {
   }
 }
 
-/** Sessions of one `touch`: with the other values of its query they fit into the 999 variables of SQLite. */
+/** Sessions in one `touch`. SQLite allows 999 variables in a query, and the query has a few more. */
 const maxTouched = 900;
 
 interface Hold {

@@ -1,84 +1,10 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { McpError, ToolError } from '../errors.ts';
-import type { ContentBlock, JsonObject } from './definitions.ts';
-import { formSchema } from './form.ts';
+import type { ElicitForm, ElicitResult, ElicitUrl, JsonObject, Root, SampleParams, SampleResult } from './definitions.ts';
 import type { JsonSchema } from './json-schema.ts';
+import { toJsonSchema } from './json-schema.ts';
 import { isObject } from './jsonrpc.ts';
 import type { Revision } from './revisions.ts';
-
-/** A form that the client shows to its user. */
-export interface ElicitForm<S> {
-  message: string;
-  /** A flat object of primitives: a zod object or a JSON Schema. Never ask for secrets with a form. */
-  requestedSchema: S;
-  /** Names the question across a replay, where a handler asks several of one kind. @default by order */
-  key?: string;
-}
-
-/** A page that the client's user is asked to open. */
-export interface ElicitUrl {
-  mode: 'url';
-  message: string;
-  /** `https:`; no secrets or personal data in it, and the page must check that its visitor is the caller. */
-  url: string;
-  key?: string;
-}
-
-/** What the user did: `content` has passed the schema. */
-export type ElicitResult<T = JsonObject> = { action: 'accept'; content: T } | { action: 'decline' } | { action: 'cancel' };
-
-/** One message for the client's model. */
-export interface SamplingMessage {
-  role: 'user' | 'assistant';
-  content: ContentBlock | JsonObject | (ContentBlock | JsonObject)[];
-}
-/** `params` of `sampling/createMessage`, plus `key`. */
-export interface SampleParams {
-  messages: SamplingMessage[];
-  maxTokens: number;
-  systemPrompt?: string;
-  temperature?: number;
-  stopSequences?: string[];
-  modelPreferences?: JsonObject;
-  metadata?: JsonObject;
-  tools?: JsonObject[];
-  toolChoice?: JsonObject;
-  /** As for `ElicitForm`. */
-  key?: string;
-}
-/** What the client's model said. */
-export interface SampleResult {
-  role: 'user' | 'assistant';
-  content: ContentBlock;
-  model: string;
-  stopReason?: string;
-  [member: string]: unknown;
-}
-/** A folder or file that the client works in. */
-export interface Root {
-  /** `file://` */
-  uri: string;
-  name?: string;
-}
-
-/** What a handler may ask of the client. One way to write it, whatever the revision makes of it. */
-export interface Asking {
-  /**
-   * Asks the user. Declining and cancelling are values, not errors.
-   *
-   * Where the revision has no requests from the server (2026-07-28) the handler runs again from its start once the answer is there: what it
-   * does before asking must bear repetition.
-   *
-   * @throws The error of its revision if the client cannot: nothing is sent then.
-   */
-  elicit<S extends z.ZodType>(form: ElicitForm<S>): Promise<ElicitResult<z.output<S>>>;
-  elicit(form: ElicitForm<JsonSchema>): Promise<ElicitResult>;
-  elicit(page: ElicitUrl): Promise<{ action: 'accept' | 'decline' | 'cancel' }>;
-  /** Asks the client's model. @throws as `elicit`; also if its user refuses. */
-  sample(params: SampleParams): Promise<SampleResult>;
-  /** Asks which folders the client works in. Advice, not access control. `key` as for `ElicitForm`. @throws as `elicit` */
-  roots(options?: { key?: string }): Promise<Root[]>;
-}
 
 /** A request to the client as it goes on the wire, and how its result is read. */
 export interface InputRequest<T> {
@@ -171,4 +97,78 @@ function parseAction(result: JsonObject, validate?: (content: unknown) => JsonOb
   if (validate === undefined) return { action } as ElicitResult;
   const valid = validate(content ?? {});
   return valid && { action, content: valid };
+}
+
+/** A form: its JSON Schema on the wire, and the check of what comes back. */
+export interface Form {
+  /** `requestedSchema` in the revision's words. */
+  readonly schema: JsonSchema;
+  /** The content, with what the schema makes of it; `undefined` if it does not fit. */
+  readonly validate: (content: unknown) => JsonObject | undefined;
+}
+
+/** Keywords of a form's fields; a zod type may bring more (`pattern`), which clients need not know. */
+const keywords = [
+  'type',
+  'title',
+  'description',
+  'default',
+  'minLength',
+  'maxLength',
+  'format',
+  'minimum',
+  'maximum',
+  'enum',
+  'enumNames',
+  'oneOf',
+  'items',
+  'minItems',
+  'maxItems',
+];
+const primitives = new Set<unknown>(['string', 'number', 'integer', 'boolean']);
+
+/**
+ * A form from a zod object or a JSON Schema.
+ *
+ * @throws {TypeError} If a field is not a primitive, an enum or a list of enum values.
+ * @throws {ToolError} For such a list, if the client is older than 2025-11-25.
+ * @see https://modelcontextprotocol.io/specification/2025-11-25/client/elicitation#requested-schema
+ */
+export function formSchema(requested: z.ZodType | JsonSchema, revision: Revision): Form {
+  const isZod = requested instanceof z.ZodType || '_zod' in requested;
+  const json = isZod ? toJsonSchema(requested as z.ZodType, 'input', 'requestedSchema') : requested;
+  const type = isZod ? (requested as z.ZodType) : z.fromJSONSchema(requested as Parameters<typeof z.fromJSONSchema>[0]);
+  if (json.type !== 'object') throw new TypeError('requestedSchema: the root must be an object');
+  const properties = Object.fromEntries(
+    Object.entries(json.properties ?? {}).map(([name, field]) => [name, formField(name, field, revision)]),
+  );
+  return {
+    schema: { type: 'object', properties, ...(json.required !== undefined && { required: json.required }) },
+    validate: content => {
+      const result = type.safeParse(content);
+      return result.success ? (result.data as JsonObject) : undefined;
+    },
+  };
+}
+
+function formField(name: string, field: JsonSchema, { elicitationEnums }: Revision): JsonSchema {
+  const isList = field.type === 'array' && typeof field.items === 'object' && (field.items.enum ?? field.items.anyOf) !== undefined;
+  if (!primitives.has(field.type) && !isList) {
+    throw new TypeError(`requestedSchema.${name}: a form has strings, numbers, booleans, enums and lists of enum values only`);
+  }
+  const known = Object.fromEntries(
+    keywords.filter(keyword => field[keyword] !== undefined).map(keyword => [keyword, field[keyword]]),
+  ) as JsonSchema;
+  return elicitationEnums ? known : simplify(known);
+}
+
+/** A field as 2025-06-18 has it: defaults of booleans only, titles in `enumNames`, no lists. */
+function simplify({ default: value, oneOf, items, minItems: _, maxItems: __, ...field }: JsonSchema): JsonSchema {
+  if (typeof value === 'boolean') field.default = value;
+  if (oneOf !== undefined) {
+    field.enum = oneOf.map(option => option.const);
+    field['enumNames'] = oneOf.map(option => option.title ?? String(option.const));
+  }
+  if (items === undefined) return field;
+  throw new ToolError('This needs a client of 2025-11-25 or newer: older ones cannot show lists of choices');
 }

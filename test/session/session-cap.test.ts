@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { PrincipalCap } from '../../src/session/principal-cap.ts';
+import { SessionCap } from '../../src/session/session-cap.ts';
 import { memoryStore } from '../../src/store/memory-store.ts';
 import { Clock, newInit, node } from './fixtures.ts';
 
@@ -111,7 +111,7 @@ describe('sessions of one principal', () => {
   });
 });
 
-describe('PrincipalCap', () => {
+describe('SessionCap', () => {
   /** Opens `opens` sessions one after another; how often the cap was checked, and the most there ever were. */
   async function run(max: number, opens: number): Promise<{ checks: number; most: number }> {
     let [checks, sessions, most] = [0, 0, 0];
@@ -120,7 +120,7 @@ describe('PrincipalCap', () => {
       sessions = Math.min(sessions, max);
       return sessions;
     };
-    const cap = new PrincipalCap({ max, evict, onError: fail });
+    const cap = new SessionCap({ max, evict, onError: fail });
     for (let i = 0; i < opens; i += 1) {
       sessions += 1;
       most = Math.max(most, sessions);
@@ -148,7 +148,7 @@ describe('PrincipalCap', () => {
       checked.push(principal);
       return 1;
     };
-    const cap = new PrincipalCap({ max: 1_000, evict, onError: fail, maxTracked: 2 });
+    const cap = new SessionCap({ max: 1_000, evict, onError: fail, maxTracked: 2 });
     for (const principal of ['a', 'a', 'b', null, 'a']) {
       cap.opened(principal);
       await cap.settle();

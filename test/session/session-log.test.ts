@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { SessionEvent } from '../../src/session/lifecycle.ts';
-import { Lifecycle } from '../../src/session/lifecycle.ts';
+import type { SessionEvent } from '../../src/session/session-log.ts';
+import { SessionLog } from '../../src/session/session-log.ts';
 import { memoryStore } from '../../src/store/memory-store.ts';
 import { prismaStore } from '../../src/store/prisma-store.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -20,13 +20,13 @@ function told(options: Parameters<typeof node>[0] = {}, name = 'here:1'): Told {
   const events: SessionEvent[] = [];
   const lines: string[] = [];
   const errors: unknown[] = [];
-  const lifecycle = new Lifecycle({
+  const sessionLog = new SessionLog({
     node: name,
     onSession: event => events.push(event),
     log: line => lines.push(line),
     onError: error => errors.push(error),
   });
-  const made = node({ lifecycle, ...options });
+  const made = node({ sessionLog, ...options });
   return {
     ...made,
     events,
@@ -227,12 +227,12 @@ describe('a hook or log that fails', () => {
       throw new Error(message);
     };
     const log = (line: string) => lines.push(line);
-    const { sessions } = node({ lifecycle: new Lifecycle({ node: 'x', onSession: failing('hook'), log, onError }) });
+    const { sessions } = node({ sessionLog: new SessionLog({ node: 'x', onSession: failing('hook'), log, onError }) });
     const { id } = await sessions.open(newInit());
     expect(await sessions.end(id)).toBe(true);
     expect(lines).toHaveLength(2);
-    const rejecting = new Lifecycle({ node: 'x', onSession: () => Promise.reject(new Error('later')), log: failing('log'), onError });
-    await node({ lifecycle: rejecting }).sessions.open(newInit());
+    const rejecting = new SessionLog({ node: 'x', onSession: () => Promise.reject(new Error('later')), log: failing('log'), onError });
+    await node({ sessionLog: rejecting }).sessions.open(newInit());
     await expect.poll(() => errors.map(String)).toEqual(['Error: hook', 'Error: hook', 'Error: log', 'Error: later']);
   });
 });
