@@ -1,7 +1,7 @@
 import type { DatamodelField } from './datamodel.ts';
 import type { ModelGraph, ModelNode } from './graph.ts';
+import { isPlainObject, list } from './messages.ts';
 import { narrow } from './native.ts';
-import { isPlainObject, list } from './refusal.ts';
 import type { ScalarType } from './scalars.ts';
 import { enumType, scalarType } from './scalars.ts';
 import { isSecretColumn } from './secrets.ts';

@@ -4,21 +4,21 @@ import { toColumn } from './columns.ts';
 import type { Exposure } from './exposure.ts';
 import { assertForced, writableColumns } from './exposure.ts';
 import type { ModelGraph } from './graph.ts';
+import { join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
 import type { Args } from './policy.ts';
-import { join, list, nameOf, parseObject, quote, refuse } from './refusal.ts';
 
-/** Reads the `data` of create or update, and merges what the host forces. */
-export interface DataReader {
+/** Parses the `data` of create or update, and adds the values that the host forces. */
+export interface DataParser {
   readonly operation: 'create' | 'update';
   readonly columns: Columns;
   /** Columns a create must be given by the caller; unknown, hence empty, where a function forces values. */
   readonly required: readonly string[];
   /** The final data, and the names the caller set. */
-  readonly read: (value: unknown, ctx: CallContext) => Promise<{ data: Args; set: ReadonlySet<string> }>;
+  readonly parse: (value: unknown, ctx: CallContext) => Promise<{ data: Args; set: ReadonlySet<string> }>;
 }
 
-/** Compiles the reader of `data` for one operation. */
-export function dataReader(exposure: Exposure, operation: 'create' | 'update', graph: ModelGraph): DataReader {
+/** Compiles the parser of `data` for one operation. */
+export function dataParser(exposure: Exposure, operation: 'create' | 'update', graph: ModelGraph): DataParser {
   const columns = writableColumns(exposure, operation);
   const { forced, node } = exposure;
   const needed = operation === 'create' ? neededColumns(exposure, graph) : [];
@@ -27,7 +27,7 @@ export function dataReader(exposure: Exposure, operation: 'create' | 'update', g
     operation,
     columns,
     required,
-    read: async (value, ctx) => {
+    parse: async (value, ctx) => {
       const data = parseData(exposure, columns, value);
       const set = new Set(Object.keys(data));
       if (forced !== undefined) {

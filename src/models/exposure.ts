@@ -2,20 +2,17 @@ import type { Columns } from './columns.ts';
 import { columnNames, resolveColumns, toColumn } from './columns.ts';
 import type { Complaints } from './complaints.ts';
 import { complaints } from './complaints.ts';
+import type { Operation } from './declaration.ts';
+import { operationNames } from './declaration.ts';
 import type { ModelGraph, ModelNode, Relation, UniqueKey } from './graph.ts';
 import { rowKey } from './graph.ts';
 import type { OrderStep } from './host-args.ts';
 import { assertKeys, assertTake, defaultTake, resolveOrder, resolveWhere } from './host-args.ts';
 import type { Selection } from './include.ts';
 import { resolveSelection } from './include.ts';
+import { isPlainObject, list } from './messages.ts';
 import { assertOrderInSight } from './orders.ts';
 import type { Args, PerCall } from './policy.ts';
-import { isPlainObject, list } from './refusal.ts';
-
-/** The delegate methods an exposure may offer. */
-export const operationNames = ['findUnique', 'findMany', 'count', 'create', 'update', 'delete'] as const;
-/** A delegate method that an exposure may offer. */
-export type Operation = (typeof operationNames)[number];
 
 /** One entry of `models`, as it reaches the compiler; its typed form is made from the client's type. */
 export interface ExposureLike {

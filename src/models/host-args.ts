@@ -1,8 +1,8 @@
 import { columnNames } from './columns.ts';
-import { foldWhere, isAlways } from './fold.ts';
 import type { ModelNode, UniqueKey } from './graph.ts';
+import { isEmpty, isPlainObject, list, nameOf } from './messages.ts';
 import type { Args } from './policy.ts';
-import { isEmpty, isPlainObject, list, nameOf } from './refusal.ts';
+import { isAlways, simplifyWhere } from './simplify-where.ts';
 
 /** Rows a list gives where the declaration does not say. */
 export const defaultTake = 25;
@@ -26,7 +26,7 @@ export function assertKeys(value: unknown, known: readonly string[], path: strin
  * @throws {TypeError} at a column the model does not have, and at what Prisma reads as no condition: `undefined`, `{}` for a column or in an OR.
  */
 export function resolveWhere(value: unknown, node: ModelNode, path: string): Args {
-  return foldWhere(node, checkWhere(value, node, path));
+  return simplifyWhere(node, checkWhere(value, node, path));
 }
 
 /**

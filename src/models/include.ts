@@ -3,10 +3,10 @@ import { columnNames, parseFlags, resolveColumns } from './columns.ts';
 import type { ModelGraph, ModelNode, Relation } from './graph.ts';
 import { rowKey, selectOf } from './graph.ts';
 import { assertKeys, assertTake, defaultTake, resolveOrder, resolveWhere } from './host-args.ts';
+import { isPlainObject, list } from './messages.ts';
 import { assertOrderInSight } from './orders.ts';
 import type { Args } from './policy.ts';
 import { hasPolicy } from './policy.ts';
-import { isPlainObject, list } from './refusal.ts';
 
 /** The columns and relations of a row that goes out, with the Prisma `select` that fetches them. */
 export interface Selection {

@@ -1,4 +1,4 @@
-import { isPlainObject } from './refusal.ts';
+import { isPlainObject } from './messages.ts';
 
 /** The nulls of a Json column, in Prisma's words: SQL NULL, the JSON value `null`, and either (in filters only). */
 export type JsonNullName = 'DbNull' | 'JsonNull' | 'AnyNull';

@@ -1,10 +1,10 @@
 import type { ModelNode, Relation } from './graph.ts';
+import { isObject } from './messages.ts';
 import type { Args, Policies } from './policy.ts';
 import { hasPolicy } from './policy.ts';
 import type { SetReference } from './references.ts';
 import { setReferencesOf } from './references.ts';
-import { isObject } from './refusal.ts';
-import { relatedWhere } from './weave.ts';
+import { relatedWhere } from './related-policies.ts';
 
 /** What `scopeData` needs besides the data. */
 export interface DataScope {

@@ -1,6 +1,6 @@
 import type { ModelNode } from './graph.ts';
+import { isObject } from './messages.ts';
 import { hasPolicy } from './policy.ts';
-import { isObject } from './refusal.ts';
 
 /**
  * Throws at an `orderBy` that goes through a relation to a model with a row policy: the order would tell what hidden rows say, or how many they are,

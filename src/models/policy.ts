@@ -2,7 +2,7 @@ import type { CallContext } from '../protocol/definitions.ts';
 import type { ModelNode } from './graph.ts';
 import { noRow } from './graph.ts';
 import { resolveWhere } from './host-args.ts';
-import { isEmpty } from './refusal.ts';
+import { isEmpty } from './messages.ts';
 
 /** A Prisma `where`, `data` or other args object. */
 export type Args = Record<string, unknown>;

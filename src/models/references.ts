@@ -1,10 +1,10 @@
 import type { ModelNode, Relation } from './graph.ts';
 import { selectOf } from './graph.ts';
+import { isPlainObject, list, refuse } from './messages.ts';
 import type { Args, Policies } from './policy.ts';
 import { both, hasPolicy } from './policy.ts';
-import { isPlainObject, list, refuse } from './refusal.ts';
-import type { Delegate, Delegates } from './selection.ts';
-import { relatedFilter } from './weave.ts';
+import { relatedFilter } from './related-policies.ts';
+import type { Delegate, Delegates } from './scoped-selection.ts';
 
 /** A foreign key in `data`, and the rows it may point to. */
 export interface Reference {

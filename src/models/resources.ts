@@ -6,7 +6,7 @@ import type {
   ResourceDefinition,
   ResourceTemplateDefinition,
 } from '../protocol/definitions.ts';
-import { cursorKey } from './args.ts';
+import { cursorKey } from './arguments.ts';
 import type { Column } from './columns.ts';
 import type { Exposure } from './exposure.ts';
 import type { UniqueKey } from './graph.ts';

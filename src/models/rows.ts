@@ -1,15 +1,15 @@
 import type { Column } from './columns.ts';
 import type { Selection } from './include.ts';
 import { truncatedKey } from './include.ts';
-import type { Row } from './selection.ts';
+import type { Row } from './scoped-selection.ts';
 
 /** Turns a row from Prisma into JSON; only what the selection names gets out. */
-export type RowWriter = (row: Row) => Row;
+export type RowToJson = (row: Row) => Row;
 
-const writers = new WeakMap<Selection, RowWriter>();
+const writers = new WeakMap<Selection, RowToJson>();
 
 /** The writer of a selection, compiled once. */
-export function rowWriter(selection: Selection): RowWriter {
+export function rowToJson(selection: Selection): RowToJson {
   let writer = writers.get(selection);
   if (writer === undefined) {
     writer = compileWriter(selection);
@@ -18,12 +18,12 @@ export function rowWriter(selection: Selection): RowWriter {
   return writer;
 }
 
-function compileWriter(selection: Selection): RowWriter {
+function compileWriter(selection: Selection): RowToJson {
   const columns = selection.columns.map(compileColumn);
   const relations = selection.relations.map(({ relation, selection: part, take }) => ({
     name: relation.name,
     take: take ?? 0,
-    write: rowWriter(part),
+    write: rowToJson(part),
   }));
   const { counts } = selection;
   return row => {

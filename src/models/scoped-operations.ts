@@ -1,6 +1,7 @@
-import type { Operation } from './exposure.ts';
+import type { Operation } from './declaration.ts';
 import type { ModelNode } from './graph.ts';
 import { columnsWhere, rowKey, selectOf } from './graph.ts';
+import { isObject } from './messages.ts';
 import { scopeData } from './nested-writes.ts';
 import { assertOrderInSight } from './orders.ts';
 import type { Args, Policies, RowFilter } from './policy.ts';
@@ -8,11 +9,10 @@ import { both } from './policy.ts';
 import { outsidePolicy } from './prisma-errors.ts';
 import type { SetReference } from './references.ts';
 import { assertReferences } from './references.ts';
-import { isObject } from './refusal.ts';
+import { scopeUniqueWhere, scopeWhere } from './related-policies.ts';
 import type { Execution, RunQuery } from './scoped-query.ts';
-import type { Delegate, Delegates, Row, ScopedSelection } from './selection.ts';
-import { attachJoins, scopeSelection } from './selection.ts';
-import { weaveUnique, weaveWhere } from './weave.ts';
+import type { Delegate, Delegates, Row, ScopedSelection } from './scoped-selection.ts';
+import { attachJoins, scopeSelection } from './scoped-selection.ts';
 
 /** One query with the row policies in it. */
 interface ScopedArgs {
@@ -69,7 +69,7 @@ function scopeArgs(node: ModelNode, operation: string, args: Args, policies: Pol
   const filter = second === undefined ? own : both(own, policies.filter(node, second));
   const scoped: Args = { ...args };
   const unique = uniqueOperations.has(operation);
-  if (isObject(args['where'])) scoped['where'] = (unique ? weaveUnique : weaveWhere)(node, args['where'], policies);
+  if (isObject(args['where'])) scoped['where'] = (unique ? scopeUniqueWhere : scopeWhere)(node, args['where'], policies);
   const where = scoped['where'] as Args | undefined;
   assertOrderInSight(node, args['orderBy'], `ctx.prisma.${node.key}.${operation}: orderBy`);
   const creates = operation.startsWith('create');

@@ -1,6 +1,6 @@
 import type { ModelNode } from './graph.ts';
 import type { Args } from './policy.ts';
-import type { Delegates, Row } from './selection.ts';
+import type { Delegates, Row } from './scoped-selection.ts';
 
 /** Where a scoped query runs: on the client, or inside a transaction that is already open. */
 export interface Execution {

@@ -1,12 +1,13 @@
 import type { CallContext, CallToolResult, JsonObject, ToolAnnotations, ToolDefinition } from '../protocol/definitions.ts';
 import type { JsonSchema } from '../protocol/json-schema.ts';
-import { assertArguments, parseFindMany, parseSelect } from './args.ts';
-import type { DataReader } from './data.ts';
+import { assertArguments, parseFindMany, parseSelect } from './arguments.ts';
+import type { DataParser } from './data.ts';
+import type { Operation } from './declaration.ts';
 import { bounded } from './documentation.ts';
-import type { Exposure, Operation } from './exposure.ts';
+import type { Exposure } from './exposure.ts';
+import { list, withArticle } from './messages.ts';
 import { notFound } from './prisma-errors.ts';
 import type { Reader } from './reads.ts';
-import { list, withArticle } from './refusal.ts';
 import {
   countInput,
   countOutput,
@@ -28,8 +29,8 @@ export interface ToolParts {
   readonly exposure: Exposure;
   readonly reader: Reader;
   readonly writer: Writer;
-  readonly create: DataReader;
-  readonly update: DataReader;
+  readonly create: DataParser;
+  readonly update: DataParser;
   readonly limits: WhereLimits;
 }
 

@@ -2,13 +2,13 @@ import type { DatamodelField } from './datamodel.ts';
 import type { ModelNode, Relation } from './graph.ts';
 import { noRow } from './graph.ts';
 import { jsonNull, nameOfJsonNull } from './json-null.ts';
+import { isPlainObject } from './messages.ts';
 import type { Args } from './policy.ts';
-import { isPlainObject } from './refusal.ts';
 
 const rewritten = new WeakMap<Args, Args>();
 
 /**
- * A folded Prisma `where` that is true for the same rows, and false where the database would say NULL.
+ * A simplified Prisma `where` that is true for the same rows, and false where the database would say NULL.
  *
  * `{ score: 1 }` with a nullable `score` → `{ AND: [{ score: 1 }, { score: { not: null } }] }`
  *
@@ -25,7 +25,7 @@ export function twoValued(node: ModelNode, where: Args): Args {
 }
 
 /**
- * Whether a folded `where` asks for the type of a value inside Json (`string_contains`, `gt`, `array_contains`, …).
+ * Whether a simplified `where` asks for the type of a value inside Json (`string_contains`, `gt`, `array_contains`, …).
  *
  * Prisma writes such a condition as `match AND type`, and as `match OR NOT type` below an odd number of NOT and isNot, where it is therefore
  * true for rows that it is false for elsewhere.
@@ -69,7 +69,7 @@ function isTrue(node: ModelNode, where: Args): Args {
       if (name === 'AND') return (value as Args[]).map(part => isTrue(node, part));
       if (name === 'OR') return [{ OR: (value as Args[]).map(part => isTrue(node, part)) }];
       if (name === 'NOT') return (value as Args[]).map(part => isFalse(node, part));
-      if (relation !== undefined) return operatorsOf(value).map(([operator, part]) => isTrueOf(relation, operator, part));
+      if (relation !== undefined) return relationOperators(value).map(([operator, part]) => isTrueOf(relation, operator, part));
       return leavesOf(node, name, value).flatMap(({ condition, known }) => [condition, ...known]);
     }),
   );
@@ -82,7 +82,7 @@ function isFalse(node: ModelNode, where: Args): Args {
     if (name === 'AND') return (value as Args[]).map(part => isFalse(node, part));
     if (name === 'OR') return [all((value as Args[]).map(part => isFalse(node, part)))];
     if (name === 'NOT') return (value as Args[]).map(part => isTrue(node, part));
-    if (relation !== undefined) return operatorsOf(value).map(([operator, part]) => isFalseOf(relation, operator, part));
+    if (relation !== undefined) return relationOperators(value).map(([operator, part]) => isFalseOf(relation, operator, part));
     return leavesOf(node, name, value).map(({ condition, known }) => all([{ NOT: [condition] }, ...known]));
   });
   const [only] = parts;
@@ -104,7 +104,7 @@ function isFalseOf(relation: Relation, operator: string | undefined, part: unkno
 }
 
 /** The operators of a relation filter; a single one without a name for `null`. */
-function operatorsOf(value: unknown): [operator: string | undefined, part: unknown][] {
+function relationOperators(value: unknown): [operator: string | undefined, part: unknown][] {
   return value === null ? [[undefined, null]] : Object.entries(value as Args);
 }
 

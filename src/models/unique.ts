@@ -1,8 +1,8 @@
 import type { Exposure } from './exposure.ts';
 import type { UniqueKey } from './graph.ts';
 import { uniqueWhere } from './graph.ts';
+import { join, list, parseObject, quote, refuse } from './messages.ts';
 import type { Args } from './policy.ts';
-import { join, list, parseObject, quote, refuse } from './refusal.ts';
 
 /**
  * A caller's unique `where`: exactly one of the visible unique keys, as Prisma writes it.

@@ -3,7 +3,7 @@ import { datamodel } from '../../generated/test/sqlite/mcp/datamodel.ts';
 import { compileModels } from '../../src/models/compile.ts';
 import { resolveExposures } from '../../src/models/exposure.ts';
 import { modelGraph } from '../../src/models/graph.ts';
-import { withArticle } from '../../src/models/refusal.ts';
+import { withArticle } from '../../src/models/messages.ts';
 import { isSecretName } from '../../src/models/secrets.ts';
 import type { Json } from './served.ts';
 

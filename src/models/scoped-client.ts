@@ -8,7 +8,7 @@ import { hasPolicy, Policies } from './policy.ts';
 import { isScopable, queryRunner } from './scoped-operations.ts';
 import type { Execution, RunQuery } from './scoped-query.ts';
 import { ScopedQuery, scopedMethod } from './scoped-query.ts';
-import type { Delegate, Delegates } from './selection.ts';
+import type { Delegate, Delegates } from './scoped-selection.ts';
 import type { TransactingClient } from './writes.ts';
 
 /** What every Prisma client is, whatever its models. */
@@ -129,7 +129,7 @@ function scopeDelegate(delegate: Delegate, node: ModelNode, run: RunQuery, execu
       if (method === undefined) {
         const value: unknown = Reflect.get(target, property);
         if (typeof value !== 'function') return property.startsWith('$') ? undefined : value;
-        method = isScopable(property) ? scopedMethod(execution, node, property, run) : refusal(node, property);
+        method = isScopable(property) ? scopedMethod(execution, node, property, run) : refusedMethod(node, property);
         methods.set(property, method);
       }
       return method;
@@ -137,7 +137,7 @@ function scopeDelegate(delegate: Delegate, node: ModelNode, run: RunQuery, execu
   });
 }
 
-function refusal({ key }: ModelNode, property: string): () => never {
+function refusedMethod({ key }: ModelNode, property: string): () => never {
   return () => {
     throw new TypeError(
       `ctx.prisma.${key}.${property}: cannot be held to row policies; use a query of Prisma's own, or a client of your own`,
