@@ -2,7 +2,7 @@ import type { CallContext } from '../protocol/definitions.ts';
 import type { ModelNode } from './graph.ts';
 import { noRow } from './graph.ts';
 import { resolveWhere } from './host-args.ts';
-import { isEmpty } from './messages.ts';
+import { isEmpty, isObject } from './messages.ts';
 
 /** A Prisma `where`, `data` or other args object. */
 export type Args = Record<string, unknown>;
@@ -85,4 +85,25 @@ function toFilter(value: Args): RowFilter {
 
 function isPromise(value: unknown): value is Promise<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
+/**
+ * Throws at an `orderBy` that goes through a relation to a model with a row policy: the order would tell what hidden rows say, or how many they are,
+ * and Prisma has no filter there.
+ */
+export function assertOrderInSight(node: ModelNode, orderBy: unknown, path: string): void {
+  for (const step of Array.isArray(orderBy) ? (orderBy as unknown[]) : [orderBy]) {
+    if (!isObject(step)) continue;
+    for (const [name, order] of Object.entries(step)) {
+      const relation = node.relations.get(name);
+      if (relation === undefined || order === undefined) continue;
+      const { target, toMany } = relation;
+      if (hasPolicy(target)) {
+        throw new TypeError(
+          `${path}.${name}: models.${target.key}.where cannot reach into an order; order by columns of ${node.name} itself`,
+        );
+      }
+      if (!toMany) assertOrderInSight(target, order, `${path}.${name}`);
+    }
+  }
 }

@@ -1,19 +1,18 @@
 import type { CallContext } from '../protocol/definitions.ts';
 import type { ParsedFindMany } from './arguments.ts';
-import { cursorKey } from './arguments.ts';
+import { cursorKey, encodeCursor } from './arguments.ts';
 import type { Exposure } from './exposure.ts';
 import type { UniqueKey } from './graph.ts';
 import { columnsWhere, rowKey, selectOf, uniqueWhere } from './graph.ts';
 import type { Selection } from './include.ts';
+import { rowToJson } from './include.ts';
 import { isEmpty, refuse } from './messages.ts';
 import type { Args, RowFilter } from './policy.ts';
 import { both, Policies } from './policy.ts';
 import { attempt } from './prisma-errors.ts';
 import { scopeWhere } from './related-policies.ts';
-import { rowToJson } from './rows.ts';
 import type { Delegate, Delegates, Row, ScopedSelection } from './scoped-selection.ts';
 import { attachJoins, scopeSelection } from './scoped-selection.ts';
-import { encodeCursor } from './unique.ts';
 import type { ParsedWhere } from './where.ts';
 
 /** A page of rows as it goes out. */

@@ -6,13 +6,12 @@ import type {
   ResourceDefinition,
   ResourceTemplateDefinition,
 } from '../protocol/definitions.ts';
-import { cursorKey } from './arguments.ts';
+import { cursorKey, whereOfVariables } from './arguments.ts';
 import type { Column } from './columns.ts';
 import type { Exposure } from './exposure.ts';
 import type { UniqueKey } from './graph.ts';
 import type { Args } from './policy.ts';
 import type { Reader } from './reads.ts';
-import { whereOfVariables } from './unique.ts';
 
 const mimeType = 'application/json';
 const maxCompletions = 100;

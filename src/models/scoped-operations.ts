@@ -2,17 +2,24 @@ import type { Operation } from './declaration.ts';
 import type { ModelNode } from './graph.ts';
 import { columnsWhere, rowKey, selectOf } from './graph.ts';
 import { isObject } from './messages.ts';
-import { scopeData } from './nested-writes.ts';
-import { assertOrderInSight } from './orders.ts';
 import type { Args, Policies, RowFilter } from './policy.ts';
-import { both } from './policy.ts';
+import { assertOrderInSight, both } from './policy.ts';
 import { outsidePolicy } from './prisma-errors.ts';
-import type { SetReference } from './references.ts';
-import { assertReferences } from './references.ts';
 import { scopeUniqueWhere, scopeWhere } from './related-policies.ts';
-import type { Execution, RunQuery } from './scoped-query.ts';
+import type { SetReference } from './scoped-data.ts';
+import { assertReferences, scopeData } from './scoped-data.ts';
 import type { Delegate, Delegates, Row, ScopedSelection } from './scoped-selection.ts';
 import { attachJoins, scopeSelection } from './scoped-selection.ts';
+
+/** Where a scoped query runs: on the client, or inside a transaction that is already open. */
+export interface Execution {
+  readonly client: Delegates;
+  /** Runs work in the open transaction, or in one of its own. */
+  readonly transact: <T>(work: (tx: Delegates) => Promise<T>) => Promise<T>;
+}
+
+/** What runs a query of the scoped client. */
+export type RunQuery = (execution: Execution, node: ModelNode, operation: string, args: Args) => Promise<unknown>;
 
 /** One query with the row policies in it. */
 interface ScopedArgs {

@@ -1,9 +1,8 @@
 import type { ModelNode, Relation } from './graph.ts';
 import { columnsWhere, rowKey, selectOf } from './graph.ts';
 import { isObject } from './messages.ts';
-import { assertOrderInSight } from './orders.ts';
 import type { Args, Policies } from './policy.ts';
-import { both } from './policy.ts';
+import { assertOrderInSight, both } from './policy.ts';
 import { relatedFilter, relatedWhere } from './related-policies.ts';
 
 /** A row as Prisma gives it. */

@@ -3,13 +3,13 @@ import type { DataParser } from './data.ts';
 import type { Exposure } from './exposure.ts';
 import { columnsWhere, rowKey, selectOf } from './graph.ts';
 import type { Selection } from './include.ts';
+import { rowToJson } from './include.ts';
 import type { Args, RowFilter } from './policy.ts';
 import { both, Policies } from './policy.ts';
 import { attempt, notFound, outsidePolicy } from './prisma-errors.ts';
 import { call } from './reads.ts';
-import type { Reference, SetReference } from './references.ts';
-import { assertReferences, referencesOf } from './references.ts';
-import { rowToJson } from './rows.ts';
+import type { Reference, SetReference } from './scoped-data.ts';
+import { assertReferences, referencesOf } from './scoped-data.ts';
 import type { Delegate, Delegates, Row, ScopedSelection } from './scoped-selection.ts';
 import { attachJoins, scopeSelection } from './scoped-selection.ts';
 

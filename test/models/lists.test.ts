@@ -5,7 +5,7 @@ import type { Datamodel } from '../../src/models/datamodel.ts';
 import type { Exposure } from '../../src/models/exposure.ts';
 import { resolveExposures } from '../../src/models/exposure.ts';
 import { modelGraph } from '../../src/models/graph.ts';
-import { rowToJson } from '../../src/models/rows.ts';
+import { rowToJson } from '../../src/models/include.ts';
 import { createInput, findManyInput, rowOutput } from '../../src/models/schema.ts';
 import { parseWhere } from '../../src/models/where.ts';
 import type { Json } from './served.ts';

@@ -1,12 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { parseFindMany } from '../../src/models/arguments.ts';
-import { dataParser } from '../../src/models/data.ts';
+import { parseFindMany, parseUniqueWhere, whereOfVariables } from '../../src/models/arguments.ts';
+import { dataParser, writableColumns } from '../../src/models/data.ts';
 import type { Datamodel, DatamodelField } from '../../src/models/datamodel.ts';
 import type { Exposure } from '../../src/models/exposure.ts';
-import { resolveExposures, writableColumns } from '../../src/models/exposure.ts';
+import { resolveExposures } from '../../src/models/exposure.ts';
 import { modelGraph } from '../../src/models/graph.ts';
 import { simplifyWhere } from '../../src/models/simplify-where.ts';
-import { parseUniqueWhere, whereOfVariables } from '../../src/models/unique.ts';
 import { callOf } from './served.ts';
 
 const field = (name: string, more: Partial<DatamodelField> = {}): DatamodelField => ({
