@@ -1,11 +1,8 @@
-import type { Exposure } from './exposure.ts';
-import type { UniqueKey } from './graph.ts';
+import type { Args } from './delegates.ts';
+import type { Exposure, OrderStep, Selection, UniqueKey } from './graph.ts';
 import { rowKey, uniqueWhere } from './graph.ts';
-import type { OrderStep } from './host-args.ts';
 import { completeOrder } from './host-args.ts';
-import type { Selection } from './include.ts';
 import { isObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
-import type { Args } from './policy.ts';
 import type { ParsedWhere, WhereLimits } from './where.ts';
 import { parseWhere } from './where.ts';
 

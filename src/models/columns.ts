@@ -1,21 +1,8 @@
 import type { DatamodelField } from './datamodel.ts';
-import type { ModelGraph, ModelNode } from './graph.ts';
+import type { Column, Columns, ModelGraph, ModelNode } from './graph.ts';
 import { isPlainObject, list } from './messages.ts';
 import { narrow } from './native.ts';
-import type { ScalarType } from './scalars.ts';
 import { enumType, scalarType } from './scalars.ts';
-
-/** A column callers may see. */
-export interface Column {
-  readonly name: string;
-  readonly type: ScalarType;
-  readonly field: DatamodelField;
-  readonly nullable: boolean;
-  readonly list: boolean;
-}
-
-/** Columns by name, in the order of the schema. */
-export type Columns = ReadonlyMap<string, Column>;
 
 /**
  * The visible columns of one exposure, and those hidden only because they look like secrets.

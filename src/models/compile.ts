@@ -6,18 +6,17 @@ import type {
   ToolDefinition,
 } from '../protocol/definitions.ts';
 import { dataParser } from './data.ts';
+import type { Delegates, PrismaClientLike, TransactingClient } from './delegates.ts';
 import { resolveExposures } from './exposure.ts';
 import type { ModelNode } from './graph.ts';
 import { modelGraph } from './graph.ts';
 import { list } from './messages.ts';
 import { reader } from './reads.ts';
 import { listResource, rowTemplate } from './resources.ts';
-import type { ModelOptions, PrismaClientLike } from './scoped-client.ts';
+import type { ModelOptions } from './scoped-client.ts';
 import { clientScope } from './scoped-client.ts';
-import type { Delegates } from './scoped-selection.ts';
 import { modelTools } from './tools.ts';
 import type { WhereLimits } from './where.ts';
-import type { TransactingClient } from './writes.ts';
 import { writer } from './writes.ts';
 
 /** What `compileModels` needs. */

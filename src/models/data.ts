@@ -1,10 +1,8 @@
 import type { CallContext } from '../protocol/definitions.ts';
-import type { Column, Columns } from './columns.ts';
 import { columnNames, toColumn } from './columns.ts';
-import type { Exposure } from './exposure.ts';
-import type { ModelGraph, ModelNode } from './graph.ts';
+import type { Args } from './delegates.ts';
+import type { Column, Columns, Exposure, ModelGraph, ModelNode } from './graph.ts';
 import { isPlainObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
-import type { Args } from './policy.ts';
 
 /** Parses the `data` of create or update, and adds the values that the host forces. */
 export interface DataParser {

@@ -1,16 +1,13 @@
-import type { Columns } from './columns.ts';
 import { resolveColumns } from './columns.ts';
 import { assertForced, writableColumns } from './data.ts';
 import type { Operation } from './declaration.ts';
 import { operationNames } from './declaration.ts';
-import type { ModelGraph, ModelNode, Relation, UniqueKey } from './graph.ts';
+import type { Args } from './delegates.ts';
+import type { Exposure, ModelGraph, ModelNode, PerCall, Relation } from './graph.ts';
 import { rowKey } from './graph.ts';
-import type { OrderStep } from './host-args.ts';
 import { assertKeys, assertTake, defaultTake, resolveOrder, resolveWhere } from './host-args.ts';
-import type { Selection } from './include.ts';
 import { resolveSelection } from './include.ts';
 import { isPlainObject, list } from './messages.ts';
-import type { Args, PerCall } from './policy.ts';
 import { assertOrderInSight } from './policy.ts';
 
 /** One entry of `models`, as it reaches the compiler; its typed form is made from the client's type. */
@@ -24,33 +21,6 @@ export interface ExposureLike {
   readonly take?: unknown;
   readonly data?: unknown;
   readonly description?: unknown;
-}
-
-/** A declaration resolved against the datamodel: nothing in it is left to check. */
-export interface Exposure {
-  readonly node: ModelNode;
-  readonly description: string | undefined;
-  readonly operations: ReadonlySet<Operation>;
-  /** Whether any operation reads rows, so that relation filters may lead here. */
-  readonly readable: boolean;
-  /** The visible columns. */
-  readonly columns: Columns;
-  /** Columns hidden only because they look like secrets. */
-  readonly secret: readonly string[];
-  readonly policy: PerCall | undefined;
-  /** Values forced on create and update. */
-  readonly forced: PerCall | undefined;
-  readonly orderBy: readonly OrderStep[];
-  /** Default and cap, in rows. */
-  readonly take: number;
-  /** Unique keys of visible columns only, the primary key first. */
-  readonly uniques: readonly UniqueKey[];
-  /** What a full row holds, relations included. Set once all exposures are known. */
-  selection: Selection;
-  /** Relations that callers may filter by. Set once all exposures are known. */
-  filterable: ReadonlyMap<string, Relation>;
-  /** Whether the database compares text without regard to case on demand. */
-  readonly insensitive: boolean;
 }
 
 const defaultOperations: readonly Operation[] = ['findUnique', 'findMany', 'count'];

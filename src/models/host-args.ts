@@ -1,7 +1,7 @@
 import { columnNames } from './columns.ts';
-import type { ModelNode, UniqueKey } from './graph.ts';
+import type { Args } from './delegates.ts';
+import type { ModelNode, OrderStep, UniqueKey } from './graph.ts';
 import { isEmpty, isPlainObject, list, nameOf } from './messages.ts';
-import type { Args } from './policy.ts';
 import { isAlways, simplifyWhere } from './simplify-where.ts';
 
 /** Rows a list gives where the declaration does not say. */
@@ -9,9 +9,6 @@ export const defaultTake = 25;
 
 const toManyOperators: ReadonlySet<string> = new Set(['some', 'every', 'none']);
 const toOneOperators: ReadonlySet<string> = new Set(['is', 'isNot']);
-
-/** One step of an `orderBy`, as Prisma takes it. */
-export type OrderStep = Readonly<Record<string, unknown>>;
 
 /** Throws at an option key that does not exist: a typo must never widen access. */
 export function assertKeys(value: unknown, known: readonly string[], path: string): asserts value is Record<string, unknown> {

@@ -1,33 +1,10 @@
-import type { Column, Columns } from './columns.ts';
 import { columnNames, parseFlags, resolveColumns } from './columns.ts';
-import type { ModelGraph, ModelNode, Relation } from './graph.ts';
-import { rowKey, selectOf } from './graph.ts';
+import type { Args, Row } from './delegates.ts';
+import type { Column, Columns, IncludedRelation, ModelGraph, ModelNode, Relation, Selection } from './graph.ts';
+import { hasPolicy, rowKey, selectOf } from './graph.ts';
 import { assertKeys, assertTake, defaultTake, resolveOrder, resolveWhere } from './host-args.ts';
 import { isPlainObject, list } from './messages.ts';
-import type { Args } from './policy.ts';
-import { assertOrderInSight, hasPolicy } from './policy.ts';
-import type { Row } from './scoped-selection.ts';
-
-/** The columns and relations of a row that goes out, with the Prisma `select` that fetches them. */
-export interface Selection {
-  readonly columns: readonly Column[];
-  readonly relations: readonly IncludedRelation[];
-  /** Counted relations, under `_count`. */
-  readonly counts: readonly string[];
-  readonly select: Args;
-  /** Whether a row policy may apply anywhere below, so that the `select` is completed per call. */
-  readonly filtered: boolean;
-}
-
-/** A relation that rows come with. */
-export interface IncludedRelation {
-  readonly relation: Relation;
-  readonly selection: Selection;
-  /** Cap of a list, in rows. */
-  readonly take: number | undefined;
-  /** Whether a to-one relation may come out as null: it is optional, or its row may be out of sight. */
-  readonly nullable: boolean;
-}
+import { assertOrderInSight } from './policy.ts';
 
 /** The property that names the relations of a row whose list was cut at its cap. No Prisma field can have this name. */
 export const truncatedKey = '_truncated';

@@ -1,14 +1,9 @@
 import type { CallContext } from '../protocol/definitions.ts';
+import type { Args } from './delegates.ts';
 import type { ModelNode } from './graph.ts';
-import { noRow } from './graph.ts';
+import { hasPolicy, noRow } from './graph.ts';
 import { resolveWhere } from './host-args.ts';
 import { isEmpty, isObject } from './messages.ts';
-
-/** A Prisma `where`, `data` or other args object. */
-export type Args = Record<string, unknown>;
-
-/** A value of the declaration that may depend on the call. */
-export type PerCall = Args | ((ctx: CallContext, operation: string) => unknown);
 
 /** `undefined` means that every row is visible. */
 export type RowFilter = Args | undefined;
@@ -72,11 +67,6 @@ export class Policies {
 export function both(first: Args | undefined, second: RowFilter): Args | undefined {
   if (second === undefined) return first;
   return first === undefined || isEmpty(first) ? second : { AND: [first, second] };
-}
-
-/** Whether there is a policy on this model at all, whatever it says. */
-export function hasPolicy(node: ModelNode): boolean {
-  return node.exposure?.policy !== undefined;
 }
 
 function toFilter(value: Args): RowFilter {

@@ -1,6 +1,5 @@
 import { ToolError } from '../errors.ts';
-import type { Exposure } from './exposure.ts';
-import type { ModelNode } from './graph.ts';
+import type { Exposure, ModelNode } from './graph.ts';
 import { isPlainObject, list, withArticle } from './messages.ts';
 
 /** Runs a piece of work against Prisma, once more if the database gave way to a concurrent transaction (P2034). */

@@ -1,17 +1,17 @@
 import type { CallContext } from '../protocol/definitions.ts';
 import type { ParsedFindMany } from './arguments.ts';
 import { cursorKey, encodeCursor } from './arguments.ts';
-import type { Exposure } from './exposure.ts';
-import type { UniqueKey } from './graph.ts';
+import type { Args, Delegate, Delegates, Row } from './delegates.ts';
+import { call } from './delegates.ts';
+import type { Exposure, Selection, UniqueKey } from './graph.ts';
 import { columnsWhere, rowKey, selectOf, uniqueWhere } from './graph.ts';
-import type { Selection } from './include.ts';
 import { rowToJson } from './include.ts';
 import { isEmpty, refuse } from './messages.ts';
-import type { Args, RowFilter } from './policy.ts';
+import type { RowFilter } from './policy.ts';
 import { both, Policies } from './policy.ts';
 import { attempt } from './prisma-errors.ts';
 import { scopeWhere } from './related-policies.ts';
-import type { Delegate, Delegates, Row, ScopedSelection } from './scoped-selection.ts';
+import type { ScopedSelection } from './scoped-selection.ts';
 import { attachJoins, scopeSelection } from './scoped-selection.ts';
 import type { ParsedWhere } from './where.ts';
 
@@ -89,11 +89,6 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
       return rows.map(row => row[column]);
     },
   };
-}
-
-/** Calls a delegate method; a client that lacks it was refused at start-up. */
-export function call(delegate: Delegate, operation: string, args: Args): Promise<unknown> {
-  return (delegate[operation] as Delegate[string]).call(delegate, args);
 }
 
 /** The row policies a query needs, each asked at most once; nothing is made where there are none. */

@@ -1,7 +1,8 @@
+import type { Args } from './delegates.ts';
 import type { ModelNode, Relation } from './graph.ts';
 import { noRow } from './graph.ts';
 import { isEmpty, isObject, refuse } from './messages.ts';
-import type { Args, Policies, RowFilter } from './policy.ts';
+import type { Policies, RowFilter } from './policy.ts';
 import { both } from './policy.ts';
 import { simplifyWhere } from './simplify-where.ts';
 import { asksJsonType, twoValued } from './two-valued.ts';

@@ -7,10 +7,8 @@ import type {
   ResourceTemplateDefinition,
 } from '../protocol/definitions.ts';
 import { cursorKey, whereOfVariables } from './arguments.ts';
-import type { Column } from './columns.ts';
-import type { Exposure } from './exposure.ts';
-import type { UniqueKey } from './graph.ts';
-import type { Args } from './policy.ts';
+import type { Args } from './delegates.ts';
+import type { Column, Exposure, UniqueKey } from './graph.ts';
 import type { Reader } from './reads.ts';
 
 const mimeType = 'application/json';

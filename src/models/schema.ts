@@ -1,10 +1,7 @@
 import type { JsonSchema } from '../protocol/json-schema.ts';
 import { cursorKey, sortableColumns } from './arguments.ts';
-import type { Column } from './columns.ts';
 import type { DataParser } from './data.ts';
-import type { Exposure } from './exposure.ts';
-import type { UniqueKey } from './graph.ts';
-import type { Selection } from './include.ts';
+import type { Column, Exposure, Selection, UniqueKey } from './graph.ts';
 import { truncatedKey } from './include.ts';
 import { list } from './messages.ts';
 import { operatorsOf } from './where.ts';

@@ -1,18 +1,13 @@
 import type { CallContext } from '../protocol/definitions.ts';
 import type { Datamodel } from './datamodel.ts';
+import type { Args, Delegate, Delegates, PrismaClientLike, Row, TransactingClient } from './delegates.ts';
 import type { ExposureLike } from './exposure.ts';
 import { resolveExposures } from './exposure.ts';
 import type { ModelGraph, ModelNode } from './graph.ts';
-import { modelGraph } from './graph.ts';
-import type { Args } from './policy.ts';
-import { hasPolicy, Policies } from './policy.ts';
+import { hasPolicy, modelGraph } from './graph.ts';
+import { Policies } from './policy.ts';
 import type { Execution, RunQuery } from './scoped-operations.ts';
 import { isScopable, queryRunner } from './scoped-operations.ts';
-import type { Delegate, Delegates, Row } from './scoped-selection.ts';
-import type { TransactingClient } from './writes.ts';
-
-/** What every Prisma client is, whatever its models. */
-export type PrismaClientLike = object;
 
 /** The client and what of it is exposed. */
 export interface ModelOptions {

@@ -1,10 +1,10 @@
+import type { Args, Delegate, Delegates } from './delegates.ts';
 import type { ModelNode, Relation } from './graph.ts';
-import { selectOf } from './graph.ts';
+import { hasPolicy, selectOf } from './graph.ts';
 import { isObject, isPlainObject, list, refuse } from './messages.ts';
-import type { Args, Policies } from './policy.ts';
-import { both, hasPolicy } from './policy.ts';
+import type { Policies } from './policy.ts';
+import { both } from './policy.ts';
 import { relatedFilter, relatedWhere } from './related-policies.ts';
-import type { Delegate, Delegates } from './scoped-selection.ts';
 
 /** What `scopeData` needs besides the data. */
 export interface DataScope {

@@ -1,14 +1,15 @@
 import type { Operation } from './declaration.ts';
+import type { Args, Delegate, Delegates, Row } from './delegates.ts';
 import type { ModelNode } from './graph.ts';
 import { columnsWhere, rowKey, selectOf } from './graph.ts';
 import { isObject } from './messages.ts';
-import type { Args, Policies, RowFilter } from './policy.ts';
+import type { Policies, RowFilter } from './policy.ts';
 import { assertOrderInSight, both } from './policy.ts';
 import { outsidePolicy } from './prisma-errors.ts';
 import { scopeUniqueWhere, scopeWhere } from './related-policies.ts';
 import type { SetReference } from './scoped-data.ts';
 import { assertReferences, scopeData } from './scoped-data.ts';
-import type { Delegate, Delegates, Row, ScopedSelection } from './scoped-selection.ts';
+import type { ScopedSelection } from './scoped-selection.ts';
 import { attachJoins, scopeSelection } from './scoped-selection.ts';
 
 /** Where a scoped query runs: on the client, or inside a transaction that is already open. */

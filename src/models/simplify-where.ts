@@ -1,7 +1,7 @@
+import type { Args } from './delegates.ts';
 import type { ModelNode, Relation } from './graph.ts';
 import { noRow } from './graph.ts';
 import { isEmpty } from './messages.ts';
-import type { Args } from './policy.ts';
 
 /**
  * Takes out of a Prisma `where` what is true or false whatever the row: `{}`, an empty AND, OR or NOT, and what follows from them.

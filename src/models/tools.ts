@@ -3,7 +3,7 @@ import type { JsonSchema } from '../protocol/json-schema.ts';
 import { assertArguments, parseFindMany, parseSelect, parseUniqueWhere } from './arguments.ts';
 import type { DataParser } from './data.ts';
 import type { Operation } from './declaration.ts';
-import type { Exposure } from './exposure.ts';
+import type { Exposure } from './graph.ts';
 import { list, withArticle } from './messages.ts';
 import { notFound } from './prisma-errors.ts';
 import type { Reader } from './reads.ts';

@@ -1,8 +1,8 @@
 import type { DatamodelField } from './datamodel.ts';
+import type { Args } from './delegates.ts';
 import type { ModelNode, Relation } from './graph.ts';
 import { noRow } from './graph.ts';
 import { isPlainObject } from './messages.ts';
-import type { Args } from './policy.ts';
 
 const rewritten = new WeakMap<Args, Args>();
 

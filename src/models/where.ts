@@ -1,8 +1,6 @@
-import type { Column } from './columns.ts';
-import type { Exposure } from './exposure.ts';
-import type { Relation } from './graph.ts';
+import type { Args } from './delegates.ts';
+import type { Column, Exposure, Relation } from './graph.ts';
 import { isObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
-import type { Args } from './policy.ts';
 import { simplifyWhere } from './simplify-where.ts';
 
 /** Bounds on what one caller may ask for in one `where`. */

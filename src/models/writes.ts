@@ -1,22 +1,17 @@
 import type { CallContext } from '../protocol/definitions.ts';
 import type { DataParser } from './data.ts';
-import type { Exposure } from './exposure.ts';
+import type { Args, Delegate, Delegates, Row, TransactingClient } from './delegates.ts';
+import { call } from './delegates.ts';
+import type { Exposure, Selection } from './graph.ts';
 import { columnsWhere, rowKey, selectOf } from './graph.ts';
-import type { Selection } from './include.ts';
 import { rowToJson } from './include.ts';
-import type { Args, RowFilter } from './policy.ts';
+import type { RowFilter } from './policy.ts';
 import { both, Policies } from './policy.ts';
 import { attempt, notFound, outsidePolicy } from './prisma-errors.ts';
-import { call } from './reads.ts';
 import type { Reference, SetReference } from './scoped-data.ts';
 import { assertReferences, referencesOf } from './scoped-data.ts';
-import type { Delegate, Delegates, Row, ScopedSelection } from './scoped-selection.ts';
+import type { ScopedSelection } from './scoped-selection.ts';
 import { attachJoins, scopeSelection } from './scoped-selection.ts';
-
-/** A client that can open an interactive transaction. */
-export interface TransactingClient {
-  readonly $transaction: <T>(work: (tx: unknown) => Promise<T>) => Promise<T>;
-}
 
 /** The writing half of an exposure. Rows come out as JSON, as they are after the write (before it, for `delete`). */
 export interface Writer {
