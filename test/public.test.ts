@@ -134,7 +134,7 @@ describe('docstrings', () => {
     ['src/host/tools.ts', 'Tool'],
     ['src/host/resources.ts', 'Resource'],
     ['src/host/prompts.ts', 'Prompt'],
-    ['src/models/declaration.ts', 'Exposure'],
+    ['src/models/declaration.ts', 'DeclaredExposure'],
   ])('in %s never document a default of what is required', (file, type) => {
     expect([...membersOf(file, type).values()].filter(({ isRequired, default: value }) => isRequired && value !== undefined)).toEqual([]);
   });

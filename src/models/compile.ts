@@ -5,19 +5,18 @@ import type {
   ResourceTemplateDefinition,
   ToolDefinition,
 } from '../protocol/definitions.ts';
-import { dataReader } from './data.ts';
+import { dataParser } from './data.ts';
+import type { Delegates, PrismaClientLike, TransactingClient } from './delegates.ts';
 import { resolveExposures } from './exposure.ts';
 import type { ModelNode } from './graph.ts';
 import { modelGraph } from './graph.ts';
+import { list } from './messages.ts';
 import { reader } from './reads.ts';
-import { list } from './refusal.ts';
 import { listResource, rowTemplate } from './resources.ts';
-import type { ModelOptions, PrismaClientLike } from './scope.ts';
-import { clientScope } from './scope.ts';
-import type { Delegates } from './selection.ts';
+import type { ModelOptions } from './scoped-client.ts';
+import { clientScope } from './scoped-client.ts';
 import { modelTools } from './tools.ts';
 import type { WhereLimits } from './where.ts';
-import type { TransactingClient } from './writes.ts';
 import { writer } from './writes.ts';
 
 /** What `compileModels` needs. */
@@ -57,8 +56,8 @@ export function compileModels(options: CompileOptions): CompiledModels {
   for (const exposure of exposures) {
     const { node, operations, secret } = exposure;
     const reads = reader(exposure, client);
-    const create = dataReader(exposure, 'create', graph);
-    const update = dataReader(exposure, 'update', graph);
+    const create = dataParser(exposure, 'create', graph);
+    const update = dataParser(exposure, 'update', graph);
     const writes = writer({ exposure, client, create, update });
     compiled.tools.push(...modelTools({ exposure, reader: reads, writer: writes, create, update, limits }));
     if (operations.has('findMany')) compiled.resources.push(listResource(exposure, reads, options.name));

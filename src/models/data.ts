@@ -1,24 +1,21 @@
 import type { CallContext } from '../protocol/definitions.ts';
-import type { Column, Columns } from './columns.ts';
-import { toColumn } from './columns.ts';
-import type { Exposure } from './exposure.ts';
-import { assertForced, writableColumns } from './exposure.ts';
-import type { ModelGraph } from './graph.ts';
-import type { Args } from './policy.ts';
-import { join, list, nameOf, parseObject, quote, refuse } from './refusal.ts';
+import { columnNames, toColumn } from './columns.ts';
+import type { Args } from './delegates.ts';
+import type { Column, Columns, Exposure, ModelGraph, ModelNode } from './graph.ts';
+import { isPlainObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
 
-/** Reads the `data` of create or update, and merges what the host forces. */
-export interface DataReader {
+/** Parses the `data` of create or update, and adds the values that the host forces. */
+export interface DataParser {
   readonly operation: 'create' | 'update';
   readonly columns: Columns;
   /** Columns a create must be given by the caller; unknown, hence empty, where a function forces values. */
   readonly required: readonly string[];
   /** The final data, and the names the caller set. */
-  readonly read: (value: unknown, ctx: CallContext) => Promise<{ data: Args; set: ReadonlySet<string> }>;
+  readonly parse: (value: unknown, ctx: CallContext) => Promise<{ data: Args; set: ReadonlySet<string> }>;
 }
 
-/** Compiles the reader of `data` for one operation. */
-export function dataReader(exposure: Exposure, operation: 'create' | 'update', graph: ModelGraph): DataReader {
+/** Compiles the parser of `data` for one operation. */
+export function dataParser(exposure: Exposure, operation: 'create' | 'update', graph: ModelGraph): DataParser {
   const columns = writableColumns(exposure, operation);
   const { forced, node } = exposure;
   const needed = operation === 'create' ? neededColumns(exposure, graph) : [];
@@ -27,7 +24,7 @@ export function dataReader(exposure: Exposure, operation: 'create' | 'update', g
     operation,
     columns,
     required,
-    read: async (value, ctx) => {
+    parse: async (value, ctx) => {
       const data = parseData(exposure, columns, value);
       const set = new Set(Object.keys(data));
       if (forced !== undefined) {
@@ -77,4 +74,28 @@ function parseValue({ type }: Column, value: unknown, path: string): unknown {
   const parsed = type.parse(value, path);
   type.fits?.(parsed, path);
   return parsed;
+}
+
+/** The columns a caller may set on create or update. */
+export function writableColumns(exposure: Exposure, operation: 'create' | 'update'): Columns {
+  const forced = typeof exposure.forced === 'object' ? exposure.forced : {};
+  return new Map(
+    [...exposure.columns].filter(([name, { field }]) => {
+      if (field.isUpdatedAt || Object.hasOwn(forced, name)) return false;
+      return !field.isId || (operation === 'create' && !field.hasDefaultValue);
+    }),
+  );
+}
+
+/** @throws {TypeError} unless it is a value for each of some columns of the model; `undefined` would let the caller's value stand. */
+export function assertForced(value: unknown, node: ModelNode, graph: ModelGraph, path: string): asserts value is Args {
+  if (!isPlainObject(value)) throw new TypeError(`${path}: expected an object of column values`);
+  for (const [name, forced] of Object.entries(value)) {
+    const field = node.fields.get(name);
+    if (field === undefined) throw new TypeError(`${path}.${name}: ${node.name} has no field \`${name}\` (${columnNames(node)})`);
+    const foreignKey = field.relationFromFields?.length ? `; set ${list(field.relationFromFields)}` : '';
+    if (toColumn(field, graph) === undefined) throw new TypeError(`${path}.${name}: is no column of ${node.name}${foreignKey}`);
+    if (forced === undefined)
+      throw new TypeError(`${path}.${name}: is undefined, so the caller's value would stand; write the value, or null`);
+  }
 }

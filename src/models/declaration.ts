@@ -6,17 +6,19 @@
  */
 import type { CallContext } from '../protocol/definitions.ts';
 
-/** The delegate methods an exposure can offer, in Prisma's words. */
-export type Operation = 'findUnique' | 'findMany' | 'count' | 'create' | 'update' | 'delete';
+/** The delegate methods that an exposure may offer. */
+export const operationNames = ['findUnique', 'findMany', 'count', 'create', 'update', 'delete'] as const;
+/** A delegate method that an exposure may offer. */
+export type Operation = (typeof operationNames)[number];
 
 /** The exposed models by the client's property names: `{ booking: { take: 50 } }`. */
-export type Models<C, Ctx = CallContext> = { readonly [M in ModelKey<C>]?: Exposure<C, M, Ctx> };
+export type Models<C, Ctx = CallContext> = { readonly [M in ModelKey<C>]?: DeclaredExposure<C, M, Ctx> };
 
 /** The client's properties that are models: `'client' | 'booking'`. */
 export type ModelKey<C> = { [K in keyof C]: C[K] extends Delegate ? K : never }[keyof C] & string;
 
 /** One exposed model: a Prisma query with the caller's part left blank. */
-export type Exposure<C, M extends ModelKey<C>, Ctx = CallContext> = Visible<Scalars<C, M>> & {
+export type DeclaredExposure<C, M extends ModelKey<C>, Ctx = CallContext> = Visible<Scalars<C, M>> & {
   /** The delegate methods that exist for the caller. @default ['findUnique', 'findMany', 'count'] */
   readonly operations?: readonly Operation[];
   /** Row policy: ANDed into every read, update and delete, and true of every row a write leaves behind. @default every row */

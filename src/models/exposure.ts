@@ -1,21 +1,14 @@
-import type { Columns } from './columns.ts';
-import { columnNames, resolveColumns, toColumn } from './columns.ts';
-import type { Complaints } from './complaints.ts';
-import { complaints } from './complaints.ts';
-import type { ModelGraph, ModelNode, Relation, UniqueKey } from './graph.ts';
+import { resolveColumns } from './columns.ts';
+import { assertForced, writableColumns } from './data.ts';
+import type { Operation } from './declaration.ts';
+import { operationNames } from './declaration.ts';
+import type { Args } from './delegates.ts';
+import type { Exposure, ModelGraph, ModelNode, PerCall, Relation } from './graph.ts';
 import { rowKey } from './graph.ts';
-import type { OrderStep } from './host-args.ts';
 import { assertKeys, assertTake, defaultTake, resolveOrder, resolveWhere } from './host-args.ts';
-import type { Selection } from './include.ts';
 import { resolveSelection } from './include.ts';
-import { assertOrderInSight } from './orders.ts';
-import type { Args, PerCall } from './policy.ts';
-import { isPlainObject, list } from './refusal.ts';
-
-/** The delegate methods an exposure may offer. */
-export const operationNames = ['findUnique', 'findMany', 'count', 'create', 'update', 'delete'] as const;
-/** A delegate method that an exposure may offer. */
-export type Operation = (typeof operationNames)[number];
+import { isPlainObject, list } from './messages.ts';
+import { assertOrderInSight } from './policy.ts';
 
 /** One entry of `models`, as it reaches the compiler; its typed form is made from the client's type. */
 export interface ExposureLike {
@@ -28,33 +21,6 @@ export interface ExposureLike {
   readonly take?: unknown;
   readonly data?: unknown;
   readonly description?: unknown;
-}
-
-/** A declaration resolved against the datamodel: nothing in it is left to check. */
-export interface Exposure {
-  readonly node: ModelNode;
-  readonly description: string | undefined;
-  readonly operations: ReadonlySet<Operation>;
-  /** Whether any operation reads rows, so that relation filters may lead here. */
-  readonly readable: boolean;
-  /** The visible columns. */
-  readonly columns: Columns;
-  /** Columns hidden only because they look like secrets. */
-  readonly secret: readonly string[];
-  readonly policy: PerCall | undefined;
-  /** Values forced on create and update. */
-  readonly forced: PerCall | undefined;
-  readonly orderBy: readonly OrderStep[];
-  /** Default and cap, in rows. */
-  readonly take: number;
-  /** Unique keys of visible columns only, the primary key first. */
-  readonly uniques: readonly UniqueKey[];
-  /** What a full row holds, relations included. Set once all exposures are known. */
-  selection: Selection;
-  /** Relations that callers may filter by. Set once all exposures are known. */
-  filterable: ReadonlyMap<string, Relation>;
-  /** Whether the database compares text without regard to case on demand. */
-  readonly insensitive: boolean;
 }
 
 const defaultOperations: readonly Operation[] = ['findUnique', 'findMany', 'count'];
@@ -101,17 +67,6 @@ function nodeOf(key: string, graph: ModelGraph): ModelNode {
   if (node === undefined) throw new TypeError(`models.${key}: the datamodel has no model \`${key}\` (${list(graph.byKey.keys())})`);
   if (ownModels.has(node.name)) throw new TypeError(`models.${key}: holds the state of MCP itself, session ids included; leave it out`);
   return node;
-}
-
-/** The columns a caller may set on create or update. */
-export function writableColumns(exposure: Exposure, operation: 'create' | 'update'): Columns {
-  const forced = typeof exposure.forced === 'object' ? exposure.forced : {};
-  return new Map(
-    [...exposure.columns].filter(([name, { field }]) => {
-      if (field.isUpdatedAt || Object.hasOwn(forced, name)) return false;
-      return !field.isId || (operation === 'create' && !field.hasDefaultValue);
-    }),
-  );
 }
 
 /** `undefined` where nothing can be said of the model without what is wrong with it. */
@@ -194,19 +149,6 @@ function resolveForced(declared: unknown, node: ModelNode, graph: ModelGraph, pa
   return declared;
 }
 
-/** @throws {TypeError} unless it is a value for each of some columns of the model; `undefined` would let the caller's value stand. */
-export function assertForced(value: unknown, node: ModelNode, graph: ModelGraph, path: string): asserts value is Args {
-  if (!isPlainObject(value)) throw new TypeError(`${path}: expected an object of column values`);
-  for (const [name, forced] of Object.entries(value)) {
-    const field = node.fields.get(name);
-    if (field === undefined) throw new TypeError(`${path}.${name}: ${node.name} has no field \`${name}\` (${columnNames(node)})`);
-    const foreignKey = field.relationFromFields?.length ? `; set ${list(field.relationFromFields)}` : '';
-    if (toColumn(field, graph) === undefined) throw new TypeError(`${path}.${name}: is no column of ${node.name}${foreignKey}`);
-    if (forced === undefined)
-      throw new TypeError(`${path}.${name}: is undefined, so the caller's value would stand; write the value, or null`);
-  }
-}
-
 /**
  * Relations to models that are exposed for reading, if the rows say anyway whom they are related to: in their foreign key, which a filter by the
  * related id would otherwise tell, or by coming with the related row and its key. Two lists have no foreign key: rows of either side must come with
@@ -256,4 +198,33 @@ function assertWritable(exposure: Exposure, path: string): void {
       `${path}: create needs ${field.name}, which is hidden; show it, force it in data, or list operations without create`,
     );
   }
+}
+
+/** Gathers what is wrong with a declaration, so that one start tells all of it. */
+export interface Complaints {
+  /** The result of `check`; `undefined` if it threw a `TypeError`, which is kept. */
+  readonly gather: <T>(check: () => T) => T | undefined;
+  /** @throws {TypeError} all that was gathered, one complaint a line. */
+  readonly assertNone: () => void;
+}
+
+/** An empty list of complaints. */
+export function complaints(): Complaints {
+  const errors: TypeError[] = [];
+  return {
+    gather: check => {
+      try {
+        return check();
+      } catch (error) {
+        if (!(error instanceof TypeError)) throw error;
+        errors.push(error);
+        return undefined;
+      }
+    },
+    assertNone: () => {
+      const [first] = errors;
+      if (first === undefined) return;
+      throw errors.length === 1 ? first : new TypeError(errors.map(({ message }) => message).join('\n'), { cause: first });
+    },
+  };
 }

@@ -1,5 +1,8 @@
+import type { CallContext } from '../protocol/definitions.ts';
 import type { Datamodel, DatamodelField, DatamodelModel } from './datamodel.ts';
-import type { Exposure } from './exposure.ts';
+import type { Operation } from './declaration.ts';
+import type { Args } from './delegates.ts';
+import type { ScalarType } from './scalars.ts';
 
 /** A model of the datamodel with its relations resolved, and its exposure if it has one. */
 export interface ModelNode {
@@ -39,6 +42,72 @@ export interface UniqueKey {
   readonly name: string;
   readonly fields: readonly string[];
   readonly compound: boolean;
+}
+
+/** A column callers may see. */
+export interface Column {
+  readonly name: string;
+  readonly type: ScalarType;
+  readonly field: DatamodelField;
+  readonly nullable: boolean;
+  readonly list: boolean;
+}
+
+/** Columns by name, in the order of the schema. */
+export type Columns = ReadonlyMap<string, Column>;
+
+/** A declaration resolved against the datamodel: nothing in it is left to check. */
+export interface Exposure {
+  readonly node: ModelNode;
+  readonly description: string | undefined;
+  readonly operations: ReadonlySet<Operation>;
+  /** Whether any operation reads rows, so that relation filters may lead here. */
+  readonly readable: boolean;
+  /** The visible columns. */
+  readonly columns: Columns;
+  /** Columns hidden only because they look like secrets. */
+  readonly secret: readonly string[];
+  readonly policy: PerCall | undefined;
+  /** Values forced on create and update. */
+  readonly forced: PerCall | undefined;
+  readonly orderBy: readonly OrderStep[];
+  /** Default and cap, in rows. */
+  readonly take: number;
+  /** Unique keys of visible columns only, the primary key first. */
+  readonly uniques: readonly UniqueKey[];
+  /** What a full row holds, relations included. Set once all exposures are known. */
+  selection: Selection;
+  /** Relations that callers may filter by. Set once all exposures are known. */
+  filterable: ReadonlyMap<string, Relation>;
+  /** Whether the database compares text without regard to case on demand. */
+  readonly insensitive: boolean;
+}
+
+/** A value of the declaration that may depend on the call. */
+export type PerCall = Args | ((ctx: CallContext, operation: string) => unknown);
+
+/** One step of an `orderBy`, as Prisma takes it. */
+export type OrderStep = Readonly<Record<string, unknown>>;
+
+/** The columns and relations of a row that goes out, with the Prisma `select` that fetches them. */
+export interface Selection {
+  readonly columns: readonly Column[];
+  readonly relations: readonly IncludedRelation[];
+  /** Counted relations, under `_count`. */
+  readonly counts: readonly string[];
+  readonly select: Args;
+  /** Whether a row policy may apply anywhere below, so that the `select` is completed per call. */
+  readonly filtered: boolean;
+}
+
+/** A relation that rows come with. */
+export interface IncludedRelation {
+  readonly relation: Relation;
+  readonly selection: Selection;
+  /** Cap of a list, in rows. */
+  readonly take: number | undefined;
+  /** Whether a to-one relation may come out as null: it is optional, or its row may be out of sight. */
+  readonly nullable: boolean;
 }
 
 /** All models of a datamodel. */
@@ -105,6 +174,11 @@ export function rowKey(node: ModelNode): UniqueKey {
 export function noRow(node: ModelNode): Record<string, unknown> {
   const [field] = rowKey(node).fields;
   return { [field as string]: { in: [] } };
+}
+
+/** Whether there is a policy on this model at all, whatever it says. */
+export function hasPolicy(node: ModelNode): boolean {
+  return node.exposure?.policy !== undefined;
 }
 
 function uniqueKeys(model: DatamodelModel, fields: ReadonlyMap<string, DatamodelField>): UniqueKey[] {

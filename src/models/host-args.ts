@@ -1,17 +1,14 @@
 import { columnNames } from './columns.ts';
-import { foldWhere, isAlways } from './fold.ts';
-import type { ModelNode, UniqueKey } from './graph.ts';
-import type { Args } from './policy.ts';
-import { isEmpty, isPlainObject, list, nameOf } from './refusal.ts';
+import type { Args } from './delegates.ts';
+import type { ModelNode, OrderStep, UniqueKey } from './graph.ts';
+import { isEmpty, isPlainObject, list, nameOf } from './messages.ts';
+import { isAlways, simplifyWhere } from './simplify-where.ts';
 
 /** Rows a list gives where the declaration does not say. */
 export const defaultTake = 25;
 
 const toManyOperators: ReadonlySet<string> = new Set(['some', 'every', 'none']);
 const toOneOperators: ReadonlySet<string> = new Set(['is', 'isNot']);
-
-/** One step of an `orderBy`, as Prisma takes it. */
-export type OrderStep = Readonly<Record<string, unknown>>;
 
 /** Throws at an option key that does not exist: a typo must never widen access. */
 export function assertKeys(value: unknown, known: readonly string[], path: string): asserts value is Record<string, unknown> {
@@ -26,7 +23,7 @@ export function assertKeys(value: unknown, known: readonly string[], path: strin
  * @throws {TypeError} at a column the model does not have, and at what Prisma reads as no condition: `undefined`, `{}` for a column or in an OR.
  */
 export function resolveWhere(value: unknown, node: ModelNode, path: string): Args {
-  return foldWhere(node, checkWhere(value, node, path));
+  return simplifyWhere(node, checkWhere(value, node, path));
 }
 
 /**

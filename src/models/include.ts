@@ -1,33 +1,10 @@
-import type { Column, Columns } from './columns.ts';
 import { columnNames, parseFlags, resolveColumns } from './columns.ts';
-import type { ModelGraph, ModelNode, Relation } from './graph.ts';
-import { rowKey, selectOf } from './graph.ts';
+import type { Args, Row } from './delegates.ts';
+import type { Column, Columns, IncludedRelation, ModelGraph, ModelNode, Relation, Selection } from './graph.ts';
+import { hasPolicy, rowKey, selectOf } from './graph.ts';
 import { assertKeys, assertTake, defaultTake, resolveOrder, resolveWhere } from './host-args.ts';
-import { assertOrderInSight } from './orders.ts';
-import type { Args } from './policy.ts';
-import { hasPolicy } from './policy.ts';
-import { isPlainObject, list } from './refusal.ts';
-
-/** The columns and relations of a row that goes out, with the Prisma `select` that fetches them. */
-export interface Selection {
-  readonly columns: readonly Column[];
-  readonly relations: readonly IncludedRelation[];
-  /** Counted relations, under `_count`. */
-  readonly counts: readonly string[];
-  readonly select: Args;
-  /** Whether a row policy may apply anywhere below, so that the `select` is completed per call. */
-  readonly filtered: boolean;
-}
-
-/** A relation that rows come with. */
-export interface IncludedRelation {
-  readonly relation: Relation;
-  readonly selection: Selection;
-  /** Cap of a list, in rows. */
-  readonly take: number | undefined;
-  /** Whether a to-one relation may come out as null: it is optional, or its row may be out of sight. */
-  readonly nullable: boolean;
-}
+import { isPlainObject, list } from './messages.ts';
+import { assertOrderInSight } from './policy.ts';
 
 /** The property that names the relations of a row whose list was cut at its cap. No Prisma field can have this name. */
 export const truncatedKey = '_truncated';
@@ -140,4 +117,54 @@ function resolveCounts(node: ModelNode, value: unknown, path: string): Args {
 /** A related policy, or a filter of the host through which one may be reached. */
 function isFiltered(relation: Relation | undefined, args: unknown): boolean {
   return relation !== undefined && (hasPolicy(relation.target) || (isPlainObject(args) && args['where'] !== undefined));
+}
+
+/** Turns a row from Prisma into JSON; only what the selection names gets out. */
+export type RowToJson = (row: Row) => Row;
+
+const writers = new WeakMap<Selection, RowToJson>();
+
+/** The writer of a selection, compiled once. */
+export function rowToJson(selection: Selection): RowToJson {
+  let writer = writers.get(selection);
+  if (writer === undefined) {
+    writer = compileWriter(selection);
+    writers.set(selection, writer);
+  }
+  return writer;
+}
+
+function compileWriter(selection: Selection): RowToJson {
+  const columns = selection.columns.map(compileColumn);
+  const relations = selection.relations.map(({ relation, selection: part, take }) => ({
+    name: relation.name,
+    take: take ?? 0,
+    write: rowToJson(part),
+  }));
+  const { counts } = selection;
+  return row => {
+    const out: Row = {};
+    for (const { name, toJson } of columns) {
+      const value = row[name];
+      out[name] = toJson === undefined || value === null || value === undefined ? (value ?? null) : toJson(value);
+    }
+    for (const { name, take, write } of relations) {
+      const value = row[name] as Row | Row[] | null;
+      if (!Array.isArray(value)) out[name] = value === null ? null : write(value);
+      else {
+        if (value.length > take) out[truncatedKey] = [...((out[truncatedKey] as string[] | undefined) ?? []), name];
+        out[name] = value.slice(0, take).map(write);
+      }
+    }
+    if (counts.length > 0) {
+      const counted = row['_count'] as Row;
+      out['_count'] = Object.fromEntries(counts.map(name => [name, counted[name]]));
+    }
+    return out;
+  };
+}
+
+function compileColumn({ name, type: { toJson }, list }: Column): { name: string; toJson: ((value: unknown) => unknown) | undefined } {
+  if (toJson === undefined || !list) return { name, toJson };
+  return { name, toJson: value => (value as unknown[]).map(toJson) };
 }

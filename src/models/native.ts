@@ -1,4 +1,4 @@
-import { refuse } from './refusal.ts';
+import { refuse } from './messages.ts';
 import type { ScalarType } from './scalars.ts';
 
 /** What a native type such as `@db.VarChar(4)` changes about the scalar type of its column; `args` are those in parentheses. */

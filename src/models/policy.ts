@@ -1,14 +1,9 @@
 import type { CallContext } from '../protocol/definitions.ts';
+import type { Args } from './delegates.ts';
 import type { ModelNode } from './graph.ts';
-import { noRow } from './graph.ts';
+import { hasPolicy, noRow } from './graph.ts';
 import { resolveWhere } from './host-args.ts';
-import { isEmpty } from './refusal.ts';
-
-/** A Prisma `where`, `data` or other args object. */
-export type Args = Record<string, unknown>;
-
-/** A value of the declaration that may depend on the call. */
-export type PerCall = Args | ((ctx: CallContext, operation: string) => unknown);
+import { isEmpty, isObject } from './messages.ts';
 
 /** `undefined` means that every row is visible. */
 export type RowFilter = Args | undefined;
@@ -74,15 +69,31 @@ export function both(first: Args | undefined, second: RowFilter): Args | undefin
   return first === undefined || isEmpty(first) ? second : { AND: [first, second] };
 }
 
-/** Whether there is a policy on this model at all, whatever it says. */
-export function hasPolicy(node: ModelNode): boolean {
-  return node.exposure?.policy !== undefined;
-}
-
 function toFilter(value: Args): RowFilter {
   return isEmpty(value) ? undefined : value;
 }
 
 function isPromise(value: unknown): value is Promise<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
+/**
+ * Throws at an `orderBy` that goes through a relation to a model with a row policy: the order would tell what hidden rows say, or how many they are,
+ * and Prisma has no filter there.
+ */
+export function assertOrderInSight(node: ModelNode, orderBy: unknown, path: string): void {
+  for (const step of Array.isArray(orderBy) ? (orderBy as unknown[]) : [orderBy]) {
+    if (!isObject(step)) continue;
+    for (const [name, order] of Object.entries(step)) {
+      const relation = node.relations.get(name);
+      if (relation === undefined || order === undefined) continue;
+      const { target, toMany } = relation;
+      if (hasPolicy(target)) {
+        throw new TypeError(
+          `${path}.${name}: models.${target.key}.where cannot reach into an order; order by columns of ${node.name} itself`,
+        );
+      }
+      if (!toMany) assertOrderInSight(target, order, `${path}.${name}`);
+    }
+  }
 }

@@ -1,7 +1,6 @@
 import { ToolError } from '../errors.ts';
-import type { Exposure } from './exposure.ts';
-import type { ModelNode } from './graph.ts';
-import { isPlainObject, list, withArticle } from './refusal.ts';
+import type { Exposure, ModelNode } from './graph.ts';
+import { isPlainObject, list, withArticle } from './messages.ts';
 
 /** Runs a piece of work against Prisma, once more if the database gave way to a concurrent transaction (P2034). */
 export async function attempt<T>(exposure: Exposure, operation: string, work: () => Promise<T>): Promise<T> {

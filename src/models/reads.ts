@@ -1,19 +1,18 @@
 import type { CallContext } from '../protocol/definitions.ts';
-import type { ParsedFindMany } from './args.ts';
-import { cursorKey } from './args.ts';
-import type { Exposure } from './exposure.ts';
-import type { UniqueKey } from './graph.ts';
+import type { ParsedFindMany } from './arguments.ts';
+import { cursorKey, encodeCursor } from './arguments.ts';
+import type { Args, Delegate, Delegates, Row } from './delegates.ts';
+import { call } from './delegates.ts';
+import type { Exposure, Selection, UniqueKey } from './graph.ts';
 import { columnsWhere, rowKey, selectOf, uniqueWhere } from './graph.ts';
-import type { Selection } from './include.ts';
-import type { Args, RowFilter } from './policy.ts';
+import { rowToJson } from './include.ts';
+import { isEmpty, refuse } from './messages.ts';
+import type { RowFilter } from './policy.ts';
 import { both, Policies } from './policy.ts';
 import { attempt } from './prisma-errors.ts';
-import { isEmpty, refuse } from './refusal.ts';
-import { rowWriter } from './rows.ts';
-import type { Delegate, Delegates, Row, ScopedSelection } from './selection.ts';
-import { attachJoins, scopeSelection } from './selection.ts';
-import { encodeCursor } from './unique.ts';
-import { weaveWhere } from './weave.ts';
+import { scopeWhere } from './related-policies.ts';
+import type { ScopedSelection } from './scoped-selection.ts';
+import { attachJoins, scopeSelection } from './scoped-selection.ts';
 import type { ParsedWhere } from './where.ts';
 
 /** A page of rows as it goes out. */
@@ -32,8 +31,8 @@ export interface Reader {
   readonly values: (column: string, where: Args, take: number, ctx: CallContext) => Promise<unknown[]>;
 }
 
-/** A query without row policies. */
-interface Scope {
+/** One read with the row policies that apply to it. */
+interface ScopedRead {
   readonly filter: RowFilter;
   readonly where: Args;
   readonly selection: ScopedSelection | undefined;
@@ -46,7 +45,7 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
   const key = cursorKey(exposure);
   return {
     findUnique: async (where, selection, ctx) => {
-      const { filter, selection: scoped } = await scope(exposure, 'findUnique', { where: {}, relational: false }, selection, ctx);
+      const { filter, selection: scoped } = await scopeRead(exposure, 'findUnique', { where: {}, relational: false }, selection, ctx);
       const args = {
         where: filter === undefined ? where : { ...where, AND: [filter] },
         select: scoped?.args['select'] ?? selection.select,
@@ -54,11 +53,11 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
       const row = (await attempt(exposure, 'findUnique', () => call(delegate, 'findUnique', args))) as Row | null;
       if (row === null) return undefined;
       if (scoped !== undefined) await attachJoins(client, [row], scoped);
-      return rowWriter(selection)(row);
+      return rowToJson(selection)(row);
     },
     findMany: async (query, ctx) => {
       const { selection, take, cursor } = query;
-      const scoped = await scope(exposure, 'findMany', query, selection, ctx);
+      const scoped = await scopeRead(exposure, 'findMany', query, selection, ctx);
       if (cursor !== undefined) await assertCursor(exposure, delegate, key, cursor, scoped.filter);
       const select = (scoped.selection?.args['select'] ?? selection.select) as Args;
       const args: Args = {
@@ -73,18 +72,18 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
       if (more) found.pop();
       if (scoped.selection !== undefined) await attachJoins(client, found, scoped.selection);
       const last = found.at(-1);
-      const rows = found.map(rowWriter(selection));
+      const rows = found.map(rowToJson(selection));
       if (!more) return { rows };
       return key === undefined || last === undefined
         ? { rows, truncated: true }
         : { rows, nextCursor: encodeCursor(exposure, key, last), truncated: true };
     },
     count: async (parsed, ctx) => {
-      const scoped = await scope(exposure, 'count', parsed, undefined, ctx);
+      const scoped = await scopeRead(exposure, 'count', parsed, undefined, ctx);
       return (await attempt(exposure, 'count', () => call(delegate, 'count', whereOf(scoped)))) as number;
     },
     values: async (column, where, take, ctx) => {
-      const scoped = await scope(exposure, 'findMany', { where, relational: false }, undefined, ctx);
+      const scoped = await scopeRead(exposure, 'findMany', { where, relational: false }, undefined, ctx);
       const args = { ...whereOf(scoped), select: { [column]: true }, distinct: [column], orderBy: { [column]: 'asc' }, take };
       const rows = (await attempt(exposure, 'findMany', () => call(delegate, 'findMany', args))) as Row[];
       return rows.map(row => row[column]);
@@ -92,31 +91,26 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
   };
 }
 
-/** Calls a delegate method; a client that lacks it was refused at start-up. */
-export function call(delegate: Delegate, operation: string, args: Args): Promise<unknown> {
-  return (delegate[operation] as Delegate[string]).call(delegate, args);
-}
-
 /** The row policies a query needs, each asked at most once; nothing is made where there are none. */
-function scope(
+function scopeRead(
   exposure: Exposure,
   operation: string,
   { where, relational }: ParsedWhere,
   selection: Selection | undefined,
   ctx: CallContext,
-): Scope | Promise<Scope> {
+): ScopedRead | Promise<ScopedRead> {
   const { node, policy } = exposure;
   const filtered = selection?.filtered === true;
   if (policy === undefined && !relational && !filtered) return { filter: undefined, where, selection: undefined };
   const policies = new Policies(ctx);
   return policies.settled(() => ({
     filter: policies.filter(node, operation),
-    where: relational ? weaveWhere(node, where, policies) : where,
+    where: relational ? scopeWhere(node, where, policies) : where,
     selection: filtered ? scopeSelection(node, { select: selection.select }, policies) : undefined,
   }));
 }
 
-function whereOf({ where, filter }: Scope): { where?: Args } {
+function whereOf({ where, filter }: ScopedRead): { where?: Args } {
   const whole = both(where, filter);
   return whole === undefined || isEmpty(whole) ? {} : { where: whole };
 }

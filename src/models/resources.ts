@@ -6,13 +6,10 @@ import type {
   ResourceDefinition,
   ResourceTemplateDefinition,
 } from '../protocol/definitions.ts';
-import { cursorKey } from './args.ts';
-import type { Column } from './columns.ts';
-import type { Exposure } from './exposure.ts';
-import type { UniqueKey } from './graph.ts';
-import type { Args } from './policy.ts';
+import { cursorKey, whereOfVariables } from './arguments.ts';
+import type { Args } from './delegates.ts';
+import type { Column, Exposure, UniqueKey } from './graph.ts';
 import type { Reader } from './reads.ts';
-import { whereOfVariables } from './unique.ts';
 
 const mimeType = 'application/json';
 const maxCompletions = 100;

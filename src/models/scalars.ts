@@ -1,5 +1,5 @@
 import type { JsonSchema } from '../protocol/json-schema.ts';
-import { nameOf, refuse } from './refusal.ts';
+import { nameOf, refuse } from './messages.ts';
 
 /** How values of one Prisma scalar type travel: in from JSON, out to JSON, and what a filter may ask of them. */
 export interface ScalarType {

@@ -1,12 +1,9 @@
 import type { JsonSchema } from '../protocol/json-schema.ts';
-import { cursorKey, sortableColumns } from './args.ts';
-import type { Column } from './columns.ts';
-import type { DataReader } from './data.ts';
-import type { Exposure } from './exposure.ts';
-import type { UniqueKey } from './graph.ts';
-import type { Selection } from './include.ts';
+import { cursorKey, sortableColumns } from './arguments.ts';
+import type { DataParser } from './data.ts';
+import type { Column, Exposure, Selection, UniqueKey } from './graph.ts';
 import { truncatedKey } from './include.ts';
-import { list } from './refusal.ts';
+import { list } from './messages.ts';
 import { operatorsOf } from './where.ts';
 
 type Properties = Record<string, JsonSchema>;
@@ -38,13 +35,13 @@ export function countInput(exposure: Exposure): JsonSchema {
 }
 
 /** `{ data }` */
-export function createInput(reader: DataReader): JsonSchema {
-  return closed({ data: dataSchema(reader) }, ['data']);
+export function createInput(parser: DataParser): JsonSchema {
+  return closed({ data: dataSchema(parser) }, ['data']);
 }
 
 /** `{ where, data }` */
-export function updateInput(exposure: Exposure, reader: DataReader): JsonSchema {
-  return closed({ where: uniqueSchema(exposure), data: dataSchema(reader) }, ['where', 'data']);
+export function updateInput(exposure: Exposure, parser: DataParser): JsonSchema {
+  return closed({ where: uniqueSchema(exposure), data: dataSchema(parser) }, ['where', 'data']);
 }
 
 /** `{ where }` */
@@ -156,7 +153,7 @@ function keySchema(key: UniqueKey, columns: ReadonlyMap<string, Column>): JsonSc
   return key.compound || first === undefined ? closed(Object.fromEntries(parts), [...key.fields]) : first[1];
 }
 
-function dataSchema({ columns, required, operation }: DataReader): JsonSchema {
+function dataSchema({ columns, required, operation }: DataParser): JsonSchema {
   const properties: Properties = {};
   for (const column of columns.values()) {
     const schema = describe(column);

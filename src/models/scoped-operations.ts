@@ -1,18 +1,26 @@
-import type { Operation } from './exposure.ts';
+import type { Operation } from './declaration.ts';
+import type { Args, Delegate, Delegates, Row } from './delegates.ts';
 import type { ModelNode } from './graph.ts';
 import { columnsWhere, rowKey, selectOf } from './graph.ts';
-import { scopeData } from './nested-writes.ts';
-import { assertOrderInSight } from './orders.ts';
-import type { Args, Policies, RowFilter } from './policy.ts';
-import { both } from './policy.ts';
+import { isObject } from './messages.ts';
+import type { Policies, RowFilter } from './policy.ts';
+import { assertOrderInSight, both } from './policy.ts';
 import { outsidePolicy } from './prisma-errors.ts';
-import type { SetReference } from './references.ts';
-import { assertReferences } from './references.ts';
-import { isObject } from './refusal.ts';
-import type { Execution, RunQuery } from './scoped-query.ts';
-import type { Delegate, Delegates, Row, ScopedSelection } from './selection.ts';
-import { attachJoins, scopeSelection } from './selection.ts';
-import { weaveUnique, weaveWhere } from './weave.ts';
+import { scopeUniqueWhere, scopeWhere } from './related-policies.ts';
+import type { SetReference } from './scoped-data.ts';
+import { assertReferences, scopeData } from './scoped-data.ts';
+import type { ScopedSelection } from './scoped-selection.ts';
+import { attachJoins, scopeSelection } from './scoped-selection.ts';
+
+/** Where a scoped query runs: on the client, or inside a transaction that is already open. */
+export interface Execution {
+  readonly client: Delegates;
+  /** Runs work in the open transaction, or in one of its own. */
+  readonly transact: <T>(work: (tx: Delegates) => Promise<T>) => Promise<T>;
+}
+
+/** What runs a query of the scoped client. */
+export type RunQuery = (execution: Execution, node: ModelNode, operation: string, args: Args) => Promise<unknown>;
 
 /** One query with the row policies in it. */
 interface ScopedArgs {
@@ -69,7 +77,7 @@ function scopeArgs(node: ModelNode, operation: string, args: Args, policies: Pol
   const filter = second === undefined ? own : both(own, policies.filter(node, second));
   const scoped: Args = { ...args };
   const unique = uniqueOperations.has(operation);
-  if (isObject(args['where'])) scoped['where'] = (unique ? weaveUnique : weaveWhere)(node, args['where'], policies);
+  if (isObject(args['where'])) scoped['where'] = (unique ? scopeUniqueWhere : scopeWhere)(node, args['where'], policies);
   const where = scoped['where'] as Args | undefined;
   assertOrderInSight(node, args['orderBy'], `ctx.prisma.${node.key}.${operation}: orderBy`);
   const creates = operation.startsWith('create');

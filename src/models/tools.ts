@@ -1,12 +1,12 @@
 import type { CallContext, CallToolResult, JsonObject, ToolAnnotations, ToolDefinition } from '../protocol/definitions.ts';
 import type { JsonSchema } from '../protocol/json-schema.ts';
-import { assertArguments, parseFindMany, parseSelect } from './args.ts';
-import type { DataReader } from './data.ts';
-import { bounded } from './documentation.ts';
-import type { Exposure, Operation } from './exposure.ts';
+import { assertArguments, parseFindMany, parseSelect, parseUniqueWhere } from './arguments.ts';
+import type { DataParser } from './data.ts';
+import type { Operation } from './declaration.ts';
+import type { Exposure } from './graph.ts';
+import { list, withArticle } from './messages.ts';
 import { notFound } from './prisma-errors.ts';
 import type { Reader } from './reads.ts';
-import { list, withArticle } from './refusal.ts';
 import {
   countInput,
   countOutput,
@@ -18,18 +18,20 @@ import {
   rowOutput,
   updateInput,
 } from './schema.ts';
-import { parseUniqueWhere } from './unique.ts';
 import type { WhereLimits } from './where.ts';
 import { parseWhere } from './where.ts';
 import type { Writer } from './writes.ts';
+
+/** Characters of a tool's description; vendors refuse or cut longer ones. */
+export const maxDescriptionChars = 1024;
 
 /** Everything the tools of one exposure are made of. */
 export interface ToolParts {
   readonly exposure: Exposure;
   readonly reader: Reader;
   readonly writer: Writer;
-  readonly create: DataReader;
-  readonly update: DataReader;
+  readonly create: DataParser;
+  readonly update: DataParser;
   readonly limits: WhereLimits;
 }
 
@@ -160,4 +162,12 @@ function describeOrder({ orderBy, columns, node }: Exposure): string {
   );
   const visible = steps.filter(step => step !== undefined);
   return visible.length === 0 ? 'their key' : list(visible);
+}
+
+/** At most `maxDescriptionChars`, cut between words. */
+export function bounded(description: string): string {
+  if (description.length <= maxDescriptionChars) return description;
+  const cut = description.slice(0, maxDescriptionChars - 1);
+  const end = cut.lastIndexOf(' ');
+  return `${end > maxDescriptionChars / 2 ? cut.slice(0, end) : cut.replace(/[\uD800-\uDBFF]$/, '')}…`;
 }

@@ -1,14 +1,13 @@
 import type { DatamodelField } from './datamodel.ts';
+import type { Args } from './delegates.ts';
 import type { ModelNode, Relation } from './graph.ts';
 import { noRow } from './graph.ts';
-import { jsonNull, nameOfJsonNull } from './json-null.ts';
-import type { Args } from './policy.ts';
-import { isPlainObject } from './refusal.ts';
+import { isPlainObject } from './messages.ts';
 
 const rewritten = new WeakMap<Args, Args>();
 
 /**
- * A folded Prisma `where` that is true for the same rows, and false where the database would say NULL.
+ * A simplified Prisma `where` that is true for the same rows, and false where the database would say NULL.
  *
  * `{ score: 1 }` with a nullable `score` → `{ AND: [{ score: 1 }, { score: { not: null } }] }`
  *
@@ -25,7 +24,7 @@ export function twoValued(node: ModelNode, where: Args): Args {
 }
 
 /**
- * Whether a folded `where` asks for the type of a value inside Json (`string_contains`, `gt`, `array_contains`, …).
+ * Whether a simplified `where` asks for the type of a value inside Json (`string_contains`, `gt`, `array_contains`, …).
  *
  * Prisma writes such a condition as `match AND type`, and as `match OR NOT type` below an odd number of NOT and isNot, where it is therefore
  * true for rows that it is false for elsewhere.
@@ -69,7 +68,7 @@ function isTrue(node: ModelNode, where: Args): Args {
       if (name === 'AND') return (value as Args[]).map(part => isTrue(node, part));
       if (name === 'OR') return [{ OR: (value as Args[]).map(part => isTrue(node, part)) }];
       if (name === 'NOT') return (value as Args[]).map(part => isFalse(node, part));
-      if (relation !== undefined) return operatorsOf(value).map(([operator, part]) => isTrueOf(relation, operator, part));
+      if (relation !== undefined) return relationOperators(value).map(([operator, part]) => isTrueOf(relation, operator, part));
       return leavesOf(node, name, value).flatMap(({ condition, known }) => [condition, ...known]);
     }),
   );
@@ -82,7 +81,7 @@ function isFalse(node: ModelNode, where: Args): Args {
     if (name === 'AND') return (value as Args[]).map(part => isFalse(node, part));
     if (name === 'OR') return [all((value as Args[]).map(part => isFalse(node, part)))];
     if (name === 'NOT') return (value as Args[]).map(part => isTrue(node, part));
-    if (relation !== undefined) return operatorsOf(value).map(([operator, part]) => isFalseOf(relation, operator, part));
+    if (relation !== undefined) return relationOperators(value).map(([operator, part]) => isFalseOf(relation, operator, part));
     return leavesOf(node, name, value).map(({ condition, known }) => all([{ NOT: [condition] }, ...known]));
   });
   const [only] = parts;
@@ -104,7 +103,7 @@ function isFalseOf(relation: Relation, operator: string | undefined, part: unkno
 }
 
 /** The operators of a relation filter; a single one without a name for `null`. */
-function operatorsOf(value: unknown): [operator: string | undefined, part: unknown][] {
+function relationOperators(value: unknown): [operator: string | undefined, part: unknown][] {
   return value === null ? [[undefined, null]] : Object.entries(value as Args);
 }
 
@@ -169,4 +168,26 @@ function all(parts: Args[]): Args {
 
 function isCombined(name: string): boolean {
   return name === 'AND' || name === 'OR' || name === 'NOT';
+}
+
+/** The nulls of a Json column, in Prisma's words: SQL NULL, the JSON value `null`, and either (in filters only). */
+export type JsonNullName = 'DbNull' | 'JsonNull' | 'AnyNull';
+
+/**
+ * `Prisma.DbNull` or `Prisma.JsonNull`, without the generated client that has them.
+ *
+ * Prisma calls `toJSON` of what it does not know, and `{ $type: 'Enum', value: 'DbNull' }` is what it makes of `Prisma.DbNull`.
+ * The method is the object's own because Prisma's extensions copy arguments property by property.
+ */
+export function jsonNull(name: JsonNullName): object {
+  return { toJSON: () => ({ $type: 'Enum', value: name }) };
+}
+
+/** Which null a host's `Prisma.DbNull`, `Prisma.JsonNull` or `Prisma.AnyNull` is; `undefined` for any other value. */
+export function nameOfJsonNull(value: unknown): JsonNullName | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || isPlainObject(value)) return undefined;
+  // `Prisma.DbNull`, or `new Prisma.NullTypes.DbNull()` in older clients.
+  const text = (value as { toString: () => string }).toString();
+  const [, name] = /^(?:new )?Prisma\.(?:NullTypes\.)?(DbNull|JsonNull|AnyNull)(?:\(\))?$/.exec(text) ?? [];
+  return name as JsonNullName | undefined;
 }

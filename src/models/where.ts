@@ -1,9 +1,7 @@
-import type { Column } from './columns.ts';
-import type { Exposure } from './exposure.ts';
-import { foldWhere } from './fold.ts';
-import type { Relation } from './graph.ts';
-import type { Args } from './policy.ts';
-import { isObject, join, list, nameOf, parseObject, quote, refuse } from './refusal.ts';
+import type { Args } from './delegates.ts';
+import type { Column, Exposure, Relation } from './graph.ts';
+import { isObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
+import { simplifyWhere } from './simplify-where.ts';
 
 /** Bounds on what one caller may ask for in one `where`. */
 export interface WhereLimits {
@@ -18,7 +16,7 @@ export interface WhereLimits {
 /** A caller's `where`, checked and converted. */
 export interface ParsedWhere {
   readonly where: Args;
-  /** Whether a relation is named in it, so that related policies must be woven in. */
+  /** Whether a relation is named in it, so that related policies must be added. */
   readonly relational: boolean;
 }
 
@@ -41,7 +39,7 @@ const listOperators: readonly string[] = ['equals', 'has', 'hasEvery', 'hasSome'
  */
 export function parseWhere(exposure: Exposure, value: unknown, limits: WhereLimits, path = 'where'): ParsedWhere {
   const state: State = { limits, conditions: 0, relational: false };
-  const where = foldWhere(exposure.node, parseConditions(exposure, value, state, path, 0));
+  const where = simplifyWhere(exposure.node, parseConditions(exposure, value, state, path, 0));
   return { where, relational: state.relational };
 }
 

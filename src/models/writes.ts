@@ -1,22 +1,17 @@
 import type { CallContext } from '../protocol/definitions.ts';
-import type { DataReader } from './data.ts';
-import type { Exposure } from './exposure.ts';
+import type { DataParser } from './data.ts';
+import type { Args, Delegate, Delegates, Row, TransactingClient } from './delegates.ts';
+import { call } from './delegates.ts';
+import type { Exposure, Selection } from './graph.ts';
 import { columnsWhere, rowKey, selectOf } from './graph.ts';
-import type { Selection } from './include.ts';
-import type { Args, RowFilter } from './policy.ts';
+import { rowToJson } from './include.ts';
+import type { RowFilter } from './policy.ts';
 import { both, Policies } from './policy.ts';
 import { attempt, notFound, outsidePolicy } from './prisma-errors.ts';
-import { call } from './reads.ts';
-import type { Reference, SetReference } from './references.ts';
-import { assertReferences, referencesOf } from './references.ts';
-import { rowWriter } from './rows.ts';
-import type { Delegate, Delegates, Row, ScopedSelection } from './selection.ts';
-import { attachJoins, scopeSelection } from './selection.ts';
-
-/** A client that can open an interactive transaction. */
-export interface TransactingClient {
-  readonly $transaction: <T>(work: (tx: unknown) => Promise<T>) => Promise<T>;
-}
+import type { Reference, SetReference } from './scoped-data.ts';
+import { assertReferences, referencesOf } from './scoped-data.ts';
+import type { ScopedSelection } from './scoped-selection.ts';
+import { attachJoins, scopeSelection } from './scoped-selection.ts';
 
 /** The writing half of an exposure. Rows come out as JSON, as they are after the write (before it, for `delete`). */
 export interface Writer {
@@ -29,8 +24,8 @@ export interface Writer {
 export interface WriterOptions {
   readonly exposure: Exposure;
   readonly client: Delegates & TransactingClient;
-  readonly create: DataReader;
-  readonly update: DataReader;
+  readonly create: DataParser;
+  readonly update: DataParser;
 }
 
 /** What the policies ask of one write. */
@@ -46,7 +41,7 @@ export function writer({ exposure, client, create, update }: WriterOptions): Wri
   const delegate = client[node.key] as Delegate;
   const key = rowKey(node);
   const columns: Selection = { ...selection, relations: [], counts: [], select: selectOf(selection.columns.map(({ name }) => name)) };
-  const write = rowWriter(selection);
+  const write = rowToJson(selection);
 
   const run = async (operation: 'create' | 'update', args: Args, set: ReadonlySet<string>, ctx: CallContext): Promise<Row> => {
     const scope = await scopeWrite(exposure, operation, set, ctx);
@@ -76,18 +71,18 @@ export function writer({ exposure, client, create, update }: WriterOptions): Wri
 
   return {
     create: async (value, ctx) => {
-      const { data, set } = await create.read(value, ctx);
+      const { data, set } = await create.parse(value, ctx);
       return run('create', { data }, set, ctx);
     },
     update: async (where, value, ctx) => {
-      const { data, set } = await update.read(value, ctx);
+      const { data, set } = await update.parse(value, ctx);
       return run('update', { where, data }, set, ctx);
     },
     delete: async (where, ctx) => {
       const policies = new Policies(ctx);
       const filter = await policies.settled(() => policies.filter(node, 'delete'));
       const args = { where: filter === undefined ? where : { ...where, AND: [filter] }, select: columns.select };
-      return rowWriter(columns)((await attempt(exposure, 'delete', () => call(delegate, 'delete', args))) as Row);
+      return rowToJson(columns)((await attempt(exposure, 'delete', () => call(delegate, 'delete', args))) as Row);
     },
   };
 }

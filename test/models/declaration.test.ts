@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { datamodel } from '../../generated/test/sqlite/mcp/datamodel.ts';
+import { isSecretName } from '../../src/models/columns.ts';
 import { compileModels } from '../../src/models/compile.ts';
 import { resolveExposures } from '../../src/models/exposure.ts';
 import { modelGraph } from '../../src/models/graph.ts';
-import { withArticle } from '../../src/models/refusal.ts';
-import { isSecretName } from '../../src/models/secrets.ts';
+import { withArticle } from '../../src/models/messages.ts';
 import type { Json } from './served.ts';
 
 const resolve = (models: Json) => resolveExposures(models, modelGraph(datamodel));

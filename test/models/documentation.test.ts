@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { bounded, maxDescriptionChars, plainDocumentation } from '../../src/models/documentation.ts';
+import { plainDocumentation } from '../../src/models/datamodel.ts';
+import { bounded, maxDescriptionChars } from '../../src/models/tools.ts';
 
 describe('a /// comment', () => {
   it.each<[comment: string | undefined, text: string | undefined]>([

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { datamodel } from '../../generated/test/postgresql/mcp/datamodel.ts';
-import { dataReader } from '../../src/models/data.ts';
+import { dataParser } from '../../src/models/data.ts';
 import type { Datamodel } from '../../src/models/datamodel.ts';
-import type { Exposure } from '../../src/models/exposure.ts';
 import { resolveExposures } from '../../src/models/exposure.ts';
+import type { Exposure } from '../../src/models/graph.ts';
 import { modelGraph } from '../../src/models/graph.ts';
-import { rowWriter } from '../../src/models/rows.ts';
+import { rowToJson } from '../../src/models/include.ts';
 import { createInput, findManyInput, rowOutput } from '../../src/models/schema.ts';
 import { parseWhere } from '../../src/models/where.ts';
 import type { Json } from './served.ts';
@@ -36,7 +36,7 @@ const graph = modelGraph(listed);
 const [exposure] = resolveExposures({ room: { operations: ['findMany', 'create'] } }, graph) as [Exposure];
 const limits = { maxDepth: 4, maxConditions: 20, maxValues: 3 };
 const parse = (where: Json): Json => parseWhere(exposure, where, limits).where;
-const reader = dataReader(exposure, 'create', graph);
+const parser = dataParser(exposure, 'create', graph);
 
 describe('a list column', () => {
   it('is filtered by has, hasEvery, hasSome, isEmpty and equals, with converted values', () => {
@@ -60,9 +60,9 @@ describe('a list column', () => {
 
   it('is written and returned item by item', async () => {
     const data = { code: 'x', capacity: 1, bigints: ['1', '2'], datetimes: ['2026-01-01T00:00:00Z'] };
-    const read = await reader.read(data, callOf());
+    const read = await parser.parse(data, callOf());
     expect(read.data).toEqual({ code: 'x', capacity: 1, bigints: [1n, 2n], datetimes: [new Date('2026-01-01T00:00:00Z')] });
-    expect(rowWriter(exposure.selection)({ id: 'a', active: true, ...read.data })).toEqual({
+    expect(rowToJson(exposure.selection)({ id: 'a', active: true, ...read.data })).toEqual({
       id: 'a',
       active: true,
       code: 'x',
@@ -70,19 +70,19 @@ describe('a list column', () => {
       bigints: ['1', '2'],
       datetimes: ['2026-01-01T00:00:00.000Z'],
     });
-    await expect(reader.read({ code: 'x', capacity: 1, bigints: '1' }, callOf())).rejects.toThrow(
+    await expect(parser.parse({ code: 'x', capacity: 1, bigints: '1' }, callOf())).rejects.toThrow(
       'data.bigints: expected an array, got a string',
     );
-    await expect(reader.read({ code: 'x', capacity: 1, bigints: [null] }, callOf())).rejects.toThrow('data.bigints[0]: not an integer');
+    await expect(parser.parse({ code: 'x', capacity: 1, bigints: [null] }, callOf())).rejects.toThrow('data.bigints[0]: not an integer');
   });
 
   it('is an array in every schema, and nothing to order by', () => {
-    expect(createInput(reader).properties?.['data']?.properties?.['bigints']).toEqual({
+    expect(createInput(parser).properties?.['data']?.properties?.['bigints']).toEqual({
       type: 'array',
       items: { type: 'string', description: 'integer in a string' },
     });
     expect(rowOutput(exposure.selection, true).properties?.['bigints']).toEqual({ type: 'array', items: { type: 'string' } });
-    expect(createInput(reader).properties?.['data']?.required).toEqual(['code', 'capacity']);
+    expect(createInput(parser).properties?.['data']?.required).toEqual(['code', 'capacity']);
     const items = findManyInput(exposure).properties?.['orderBy']?.items as Json;
     expect(Object.keys(items.properties)).toEqual(['id', 'code', 'capacity', 'active']);
   });

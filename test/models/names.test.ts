@@ -1,12 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { parseFindMany } from '../../src/models/args.ts';
-import { dataReader } from '../../src/models/data.ts';
+import { parseFindMany, parseUniqueWhere, whereOfVariables } from '../../src/models/arguments.ts';
+import { dataParser, writableColumns } from '../../src/models/data.ts';
 import type { Datamodel, DatamodelField } from '../../src/models/datamodel.ts';
-import type { Exposure } from '../../src/models/exposure.ts';
-import { resolveExposures, writableColumns } from '../../src/models/exposure.ts';
-import { foldWhere } from '../../src/models/fold.ts';
+import { resolveExposures } from '../../src/models/exposure.ts';
+import type { Exposure } from '../../src/models/graph.ts';
 import { modelGraph } from '../../src/models/graph.ts';
-import { parseUniqueWhere, whereOfVariables } from '../../src/models/unique.ts';
+import { simplifyWhere } from '../../src/models/simplify-where.ts';
 import { callOf } from './served.ts';
 
 const field = (name: string, more: Partial<DatamodelField> = {}): DatamodelField => ({
@@ -71,10 +70,10 @@ describe('columns called like what every object has', () => {
   it('are written, and required, like any other', async () => {
     const exposure = expose({ data: { valueOf: 'forced' } });
     expect([...writableColumns(exposure, 'create').keys()]).toEqual(['toString', 'constructor', 'hasOwnProperty']);
-    const reader = dataReader(exposure, 'create', modelGraph(datamodel));
-    expect(reader.required).toEqual(['toString', 'constructor']);
-    await expect(reader.read({ toString: 'a' }, callOf())).rejects.toThrow('data.constructor: is required');
-    expect((await reader.read({ toString: 'a', constructor: 'b' }, callOf())).data).toEqual({
+    const parser = dataParser(exposure, 'create', modelGraph(datamodel));
+    expect(parser.required).toEqual(['toString', 'constructor']);
+    await expect(parser.parse({ toString: 'a' }, callOf())).rejects.toThrow('data.constructor: is required');
+    expect((await parser.parse({ toString: 'a', constructor: 'b' }, callOf())).data).toEqual({
       toString: 'a',
       constructor: 'b',
       valueOf: 'forced',
@@ -97,7 +96,7 @@ describe('columns called like what every object has', () => {
     expect(whereOfVariables(exposure, key as never, { toString: 'a', constructor: 'b' })).toEqual({
       propertyIsEnumerable: { toString: 'a', constructor: 'b' },
     });
-    expect(foldWhere(exposure.node, { isPrototypeOf: { toString: 'a' } })).toEqual({ isPrototypeOf: { is: { toString: 'a' } } });
+    expect(simplifyWhere(exposure.node, { isPrototypeOf: { toString: 'a' } })).toEqual({ isPrototypeOf: { is: { toString: 'a' } } });
     expect([...exposure.filterable.keys()]).toEqual(['isPrototypeOf', 'toLocaleString']);
   });
 });

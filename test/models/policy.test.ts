@@ -4,7 +4,7 @@ import { resolveExposures } from '../../src/models/exposure.ts';
 import type { ModelNode } from '../../src/models/graph.ts';
 import { modelGraph } from '../../src/models/graph.ts';
 import { Policies } from '../../src/models/policy.ts';
-import { weaveWhere } from '../../src/models/weave.ts';
+import { scopeWhere } from '../../src/models/related-policies.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { describeDatabases } from '../support/database.ts';
 import type { Json } from './served.ts';
@@ -16,13 +16,13 @@ const nodeOf = (models: Json, key: string): ModelNode => {
   return graph.byKey.get(key) as ModelNode;
 };
 
-describe('weaving related policies into a where', () => {
+describe('adding related policies to a where', () => {
   const P = { name: 'P' };
   const models = { client: { where: P }, booking: { where: { status: 'PENDING' } }, room: {} };
-  const weave = (key: string, where: Json): Json => weaveWhere(nodeOf(models, key), where, new Policies(callOf()));
+  const scoped = (key: string, where: Json): Json => scopeWhere(nodeOf(models, key), where, new Policies(callOf()));
   const B = { status: 'PENDING' };
 
-  it.each<[title: string, key: string, where: Json, woven: Json]>([
+  it.each<[title: string, key: string, where: Json, expected: Json]>([
     ['plain conditions stay', 'booking', { id: 1, OR: [{ id: 2 }], NOT: { id: 3 } }, { id: 1, OR: [{ id: 2 }], NOT: [{ id: 3 }] }],
     ['some', 'client', { bookings: { some: { id: 1 } } }, { AND: [{ bookings: { some: { AND: [{ id: 1 }, B] } } }] }],
     ['some of anything', 'client', { bookings: { some: {} } }, { AND: [{ bookings: { some: B } }] }],
@@ -61,8 +61,8 @@ describe('weaving related policies into a where', () => {
       { bookings: { some: { client: { id: 1 } } } },
       { AND: [{ bookings: { some: { AND: [{ AND: [{ client: { is: { AND: [{ id: 1 }, P] } } }] }, B] } } }] },
     ],
-  ])('%s', (_title, key, where, woven) => {
-    expect(weave(key, where)).toEqual(woven);
+  ])('%s', (_title, key, where, expected) => {
+    expect(scoped(key, where)).toEqual(expected);
   });
 });
 

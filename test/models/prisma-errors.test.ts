@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { datamodel } from '../../generated/test/sqlite/mcp/datamodel.ts';
-import type { Exposure } from '../../src/models/exposure.ts';
 import { resolveExposures } from '../../src/models/exposure.ts';
+import type { Exposure } from '../../src/models/graph.ts';
 import { modelGraph } from '../../src/models/graph.ts';
 import { attempt } from '../../src/models/prisma-errors.ts';
 import type { TestDatabase } from '../support/database.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Datamodel, DatamodelField } from '../../src/models/datamodel.ts';
-import type { Exposure } from '../../src/models/exposure.ts';
 import { resolveExposures } from '../../src/models/exposure.ts';
+import type { Exposure } from '../../src/models/graph.ts';
 import { modelGraph } from '../../src/models/graph.ts';
 
 const field = (name: string, type: string, more: Partial<DatamodelField> = {}): DatamodelField => ({

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { datamodel } from '../../generated/test/sqlite/mcp/datamodel.ts';
-import type { Exposure } from '../../src/models/exposure.ts';
 import { resolveExposures } from '../../src/models/exposure.ts';
+import type { Exposure } from '../../src/models/graph.ts';
 import { modelGraph } from '../../src/models/graph.ts';
 import { parseWhere } from '../../src/models/where.ts';
 import type { TestDatabase } from '../support/database.ts';

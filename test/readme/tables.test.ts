@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { errorTable } from '../../src/errors.ts';
-import { operationNames } from '../../src/models/exposure.ts';
+import { operationNames } from '../../src/models/declaration.ts';
 import { defaults } from '../../src/options.ts';
 import { revisions } from '../../src/protocol/revisions.ts';
 import { membersOf } from './declarations.ts';
@@ -10,7 +10,7 @@ import { codes, readme, root, table } from './readme.ts';
 describe("README's tables of options", () => {
   const cases = [
     ['option', 'McpOptions', 'src/options.ts', 'what it is'],
-    ['`models.<key>`', 'Exposure', 'src/models/declaration.ts', 'what it is'],
+    ['`models.<key>`', 'DeclaredExposure', 'src/models/declaration.ts', 'what it is'],
     ['`sessions`', 'SessionOptions', 'src/options.ts', 'what it is'],
     ['`limits`', 'Limits', 'src/options.ts', 'on breach'],
   ] as const;
@@ -48,9 +48,9 @@ describe("README's tables of options", () => {
     expect(cell('version', 'option')).toBe(`\`'${defaults.version}'\``);
     expect(cell('path', 'option')).toBe(`\`'${defaults.path}'\``);
     expect(cell('operations', '`models.<key>`')).toBe(
-      `\`${membersOf('src/models/declaration.ts', 'Exposure').get('operations')?.default}\``,
+      `\`${membersOf('src/models/declaration.ts', 'DeclaredExposure').get('operations')?.default}\``,
     );
-    expect(cell('take', '`models.<key>`')).toBe(`\`${membersOf('src/models/declaration.ts', 'Exposure').get('take')?.default}\``);
+    expect(cell('take', '`models.<key>`')).toBe(`\`${membersOf('src/models/declaration.ts', 'DeclaredExposure').get('take')?.default}\``);
   });
 
   it('names the keys of own tools, resources and prompts, each with what it belongs to', () => {

@@ -1,18 +1,13 @@
 import type { CallContext } from '../protocol/definitions.ts';
 import type { Datamodel } from './datamodel.ts';
+import type { Args, Delegate, Delegates, PrismaClientLike, Row, TransactingClient } from './delegates.ts';
 import type { ExposureLike } from './exposure.ts';
 import { resolveExposures } from './exposure.ts';
 import type { ModelGraph, ModelNode } from './graph.ts';
-import { modelGraph } from './graph.ts';
-import { hasPolicy, Policies } from './policy.ts';
+import { hasPolicy, modelGraph } from './graph.ts';
+import { Policies } from './policy.ts';
+import type { Execution, RunQuery } from './scoped-operations.ts';
 import { isScopable, queryRunner } from './scoped-operations.ts';
-import type { Execution, RunQuery } from './scoped-query.ts';
-import { ScopedQuery, scopedMethod } from './scoped-query.ts';
-import type { Delegate, Delegates } from './selection.ts';
-import type { TransactingClient } from './writes.ts';
-
-/** What every Prisma client is, whatever its models. */
-export type PrismaClientLike = object;
 
 /** The client and what of it is exposed. */
 export interface ModelOptions {
@@ -129,7 +124,7 @@ function scopeDelegate(delegate: Delegate, node: ModelNode, run: RunQuery, execu
       if (method === undefined) {
         const value: unknown = Reflect.get(target, property);
         if (typeof value !== 'function') return property.startsWith('$') ? undefined : value;
-        method = isScopable(property) ? scopedMethod(execution, node, property, run) : refusal(node, property);
+        method = isScopable(property) ? scopedMethod(execution, node, property, run) : refusedMethod(node, property);
         methods.set(property, method);
       }
       return method;
@@ -137,10 +132,67 @@ function scopeDelegate(delegate: Delegate, node: ModelNode, run: RunQuery, execu
   });
 }
 
-function refusal({ key }: ModelNode, property: string): () => never {
+function refusedMethod({ key }: ModelNode, property: string): () => never {
   return () => {
     throw new TypeError(
       `ctx.prisma.${key}.${property}: cannot be held to row policies; use a query of Prisma's own, or a client of your own`,
     );
+  };
+}
+
+/**
+ * A query of the scoped client. Like a Prisma promise, it runs when it is awaited, or inside the `$transaction([…])` it is given to, and
+ * the relations of the row are methods of it.
+ */
+export class ScopedQuery implements Promise<unknown> {
+  readonly [Symbol.toStringTag] = 'PrismaPromise';
+  readonly #start: (execution: Execution) => Promise<unknown>;
+  readonly #execution: Execution;
+  #running: Promise<unknown> | undefined;
+
+  constructor(execution: Execution, start: (execution: Execution) => Promise<unknown>) {
+    this.#execution = execution;
+    this.#start = start;
+  }
+
+  /** Runs in a transaction opened by somebody else. */
+  runIn(execution: Execution): Promise<unknown> {
+    return this.#start(execution);
+  }
+
+  // biome-ignore lint/suspicious/noThenProperty: a query is awaited like a promise, and starts no sooner.
+  then<A = unknown, B = never>(
+    onFulfilled?: ((value: unknown) => A | PromiseLike<A>) | null,
+    onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    this.#running ??= this.#start(this.#execution);
+    return this.#running.then(onFulfilled, onRejected);
+  }
+
+  catch<B = never>(onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<unknown> {
+    return this.then(undefined, onRejected);
+  }
+
+  finally(onFinally?: (() => void) | null): Promise<unknown> {
+    return this.then().finally(onFinally);
+  }
+}
+
+/** The delegate method `operation` of the scoped client. */
+export function scopedMethod(execution: Execution, node: ModelNode, operation: string, run: RunQuery): (args?: Args) => ScopedQuery {
+  return (args = {}) => {
+    const query = new ScopedQuery(execution, within => run(within, node, operation, args));
+    for (const relation of node.relations.values()) {
+      // `prisma.booking.findUnique(…).client()`
+      void Object.defineProperty(query, relation.name, {
+        value: (related?: Args) =>
+          new ScopedQuery(execution, async within => {
+            const { include: _, omit: __, ...rest } = args;
+            const row = (await run(within, node, operation, { ...rest, select: { [relation.name]: related ?? true } })) as Row | null;
+            return row === null ? null : row[relation.name];
+          }),
+      });
+    }
+    return query;
   };
 }

@@ -1,19 +1,10 @@
+import type { Args, Delegates, Row } from './delegates.ts';
 import type { ModelNode, Relation } from './graph.ts';
 import { columnsWhere, rowKey, selectOf } from './graph.ts';
-import { assertOrderInSight } from './orders.ts';
-import type { Args, Policies } from './policy.ts';
-import { both } from './policy.ts';
-import { isObject } from './refusal.ts';
-import { relatedFilter, relatedWhere } from './weave.ts';
-
-/** A row as Prisma gives it. */
-export type Row = Record<string, unknown>;
-
-/** The calls of a Prisma delegate that this package makes. */
-export type Delegate = Record<string, (args?: Args) => Promise<unknown>>;
-
-/** A Prisma client, or a transaction of one, by delegate. */
-export type Delegates = Record<string, Delegate>;
+import { isObject } from './messages.ts';
+import type { Policies } from './policy.ts';
+import { assertOrderInSight, both } from './policy.ts';
+import { relatedFilter, relatedWhere } from './related-policies.ts';
 
 /** `select`, `include` and `omit` with the row policies in them, and what is left to do with the rows. */
 export interface ScopedSelection {

@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { datamodel } from '../../generated/test/sqlite/mcp/datamodel.ts';
-import { foldWhere, isAlways } from '../../src/models/fold.ts';
 import type { ModelNode } from '../../src/models/graph.ts';
 import { modelGraph } from '../../src/models/graph.ts';
+import { isAlways, simplifyWhere } from '../../src/models/simplify-where.ts';
 import type { Json } from './served.ts';
 
 const graph = modelGraph(datamodel);
 const nodeOf = (key: string): ModelNode => graph.byKey.get(key) as ModelNode;
 const nothing = { id: { in: [] } };
 
-describe('folding what does not depend on the row', () => {
-  it.each<[key: string, where: Json, folded: Json]>([
+describe('simplifying what does not depend on the row', () => {
+  it.each<[key: string, where: Json, simple: Json]>([
     ['client', {}, {}],
     ['client', { AND: [] }, {}],
     ['client', { AND: {} }, {}],
@@ -45,9 +45,9 @@ describe('folding what does not depend on the row', () => {
     ['booking', { room: null }, { room: null }],
     ['booking', { room: { is: null } }, { room: { is: null } }],
     ['membership', { OR: [] }, { clientId: { in: [] } }],
-  ])('%s: %o', (key, where, folded) => {
-    expect(foldWhere(nodeOf(key), where)).toEqual(folded);
-    expect(foldWhere(nodeOf(key), foldWhere(nodeOf(key), where))).toEqual(folded);
+  ])('%s: %o', (key, where, simple) => {
+    expect(simplifyWhere(nodeOf(key), where)).toEqual(simple);
+    expect(simplifyWhere(nodeOf(key), simplifyWhere(nodeOf(key), where))).toEqual(simple);
   });
 
   it('says whether every row meets it', () => {

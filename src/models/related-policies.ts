@@ -1,9 +1,10 @@
-import { foldWhere } from './fold.ts';
+import type { Args } from './delegates.ts';
 import type { ModelNode, Relation } from './graph.ts';
 import { noRow } from './graph.ts';
-import type { Args, Policies, RowFilter } from './policy.ts';
+import { isEmpty, isObject, refuse } from './messages.ts';
+import type { Policies, RowFilter } from './policy.ts';
 import { both } from './policy.ts';
-import { isEmpty, isObject, refuse } from './refusal.ts';
+import { simplifyWhere } from './simplify-where.ts';
 import { asksJsonType, twoValued } from './two-valued.ts';
 
 /**
@@ -17,8 +18,8 @@ import { asksJsonType, twoValued } from './two-valued.ts';
  *
  * @throws {ToolError} where a policy would stand negated that Prisma does not negate (`asksJsonType`).
  */
-export function weaveWhere(node: ModelNode, where: Args, policies: Policies): Args {
-  return weave(node, foldWhere(node, where), { policies, negated: false });
+export function scopeWhere(node: ModelNode, where: Args, policies: Policies): Args {
+  return scopeConditions(node, simplifyWhere(node, where), { policies, negated: false });
 }
 
 interface Place {
@@ -28,29 +29,29 @@ interface Place {
 }
 
 /** The same for a unique `where`, whose key must stay on top. */
-export function weaveUnique(node: ModelNode, where: Args, policies: Policies): Args {
+export function scopeUniqueWhere(node: ModelNode, where: Args, policies: Policies): Args {
   const key: Args = {};
   const conditions: Args = {};
   for (const [name, value] of Object.entries(where)) {
     const condition = node.relations.has(name) || name === 'AND' || name === 'OR' || name === 'NOT';
     (condition ? conditions : key)[name] = value;
   }
-  return isEmpty(conditions) ? key : { ...key, AND: [weaveWhere(node, conditions, policies)] };
+  return isEmpty(conditions) ? key : { ...key, AND: [scopeWhere(node, conditions, policies)] };
 }
 
-function weave(node: ModelNode, where: Args, place: Place): Args {
-  const woven: Args = {};
+function scopeConditions(node: ModelNode, where: Args, place: Place): Args {
+  const scoped: Args = {};
   const conditions: Args[] = [];
   for (const [name, value] of Object.entries(where)) {
     const relation = node.relations.get(name);
-    if (relation !== undefined) conditions.push(...weaveRelation(relation, value, place));
-    else if (name === 'AND') conditions.push(...(value as Args[]).map(part => weave(node, part, place)));
-    else if (name === 'OR') woven[name] = (value as Args[]).map(part => weave(node, part, place));
-    else if (name === 'NOT') woven[name] = (value as Args[]).map(part => weave(node, part, below(place)));
-    else woven[name] = value;
+    if (relation !== undefined) conditions.push(...scopeRelation(relation, value, place));
+    else if (name === 'AND') conditions.push(...(value as Args[]).map(part => scopeConditions(node, part, place)));
+    else if (name === 'OR') scoped[name] = (value as Args[]).map(part => scopeConditions(node, part, place));
+    else if (name === 'NOT') scoped[name] = (value as Args[]).map(part => scopeConditions(node, part, below(place)));
+    else scoped[name] = value;
   }
-  if (conditions.length > 0) woven['AND'] = conditions;
-  return woven;
+  if (conditions.length > 0) scoped['AND'] = conditions;
+  return scoped;
 }
 
 function below({ policies }: Place): Place {
@@ -64,37 +65,37 @@ export function relatedFilter(relation: Relation, policies: Policies): RowFilter
 
 /** The `where` of a related list: the caller's or host's part with the policy. */
 export function relatedWhere(relation: Relation, where: unknown, policies: Policies): Args | undefined {
-  const part = isObject(where) ? weaveWhere(relation.target, where, policies) : undefined;
+  const part = isObject(where) ? scopeWhere(relation.target, where, policies) : undefined;
   return both(part, relatedFilter(relation, policies));
 }
 
-function weaveRelation(relation: Relation, filter: unknown, place: Place): Args[] {
-  const conditions = relation.toMany ? weaveToMany(relation, filter, place) : weaveToOne(relation, filter, place);
+function scopeRelation(relation: Relation, filter: unknown, place: Place): Args[] {
+  const conditions = relation.toMany ? scopeToMany(relation, filter, place) : scopeToOne(relation, filter, place);
   return conditions.map(condition => ({ [relation.name]: condition }));
 }
 
-function weaveToMany(relation: Relation, filter: unknown, place: Place): Args[] {
+function scopeToMany(relation: Relation, filter: unknown, place: Place): Args[] {
   const policy = policyAt(relation, place);
   return Object.entries(filter as Args).map(([operator, part]) => {
-    const where = weave(relation.target, part as Args, operator === 'every' ? below(place) : place);
+    const where = scopeConditions(relation.target, part as Args, operator === 'every' ? below(place) : place);
     if (operator !== 'every' || policy === undefined) return { [operator]: both(where, policy) ?? {} };
     return { none: { AND: [policy, { NOT: where }] } };
   });
 }
 
-function weaveToOne(relation: Relation, filter: unknown, place: Place): Args[] {
+function scopeToOne(relation: Relation, filter: unknown, place: Place): Args[] {
   if (filter === null) return [absent(relation, place)];
   const parts = filter as Args;
   const conditions: Args[] = [];
   if (parts['is'] === null) conditions.push(absent(relation, place));
-  else if (parts['is'] !== undefined) conditions.push({ is: weaveRow(relation, parts['is'], place) });
+  else if (parts['is'] !== undefined) conditions.push({ is: scopeRelated(relation, parts['is'], place) });
   if (parts['isNot'] === null) conditions.push(present(relation, place));
-  else if (parts['isNot'] !== undefined) conditions.push({ isNot: weaveRow(relation, parts['isNot'], below(place)) });
+  else if (parts['isNot'] !== undefined) conditions.push({ isNot: scopeRelated(relation, parts['isNot'], below(place)) });
   return conditions;
 }
 
-function weaveRow(relation: Relation, where: unknown, place: Place): Args {
-  return both(weave(relation.target, where as Args, place), policyAt(relation, place)) ?? {};
+function scopeRelated(relation: Relation, where: unknown, place: Place): Args {
+  return both(scopeConditions(relation.target, where as Args, place), policyAt(relation, place)) ?? {};
 }
 
 /** There is no related row that the caller may see. */
