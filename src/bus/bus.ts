@@ -1,4 +1,4 @@
-import { failures } from './report.ts';
+import { failures } from './reconnect.ts';
 import { Topics } from './topics.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { doneWithin } from '../timing.ts';
-import { backoffMs } from './backoff.ts';
+import { backoffMs } from './reconnect.ts';
 import { encodeWakeUps } from './wake-up.ts';
 
 /** More topics than this wait as "all". */

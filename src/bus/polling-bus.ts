@@ -1,6 +1,6 @@
 import { assertTimerMs } from '../timing.ts';
 import type { Bus, BusOptions } from './bus.ts';
-import { failures } from './report.ts';
+import { failures } from './reconnect.ts';
 import { Topics } from './topics.ts';
 
 /** The options of `pollingBus()`. */

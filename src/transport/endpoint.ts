@@ -4,14 +4,12 @@ import type Koa from 'koa';
 import { errorTable, McpError } from '../errors.ts';
 import { isModern } from '../protocol/envelope.ts';
 import { errorText } from '../protocol/jsonrpc.ts';
+import type { Operators } from './admin.ts';
+import { endListedSession, getHealth, getLive, getSessions } from './admin.ts';
 import type { Environment } from './environment.ts';
-import type { GuardOptions } from './guard.ts';
-import { assertOrigin } from './guard.ts';
-import { getHealth, getLive } from './health.ts';
+import type { GuardOptions } from './http.ts';
+import { assertOrigin, methodNotAllowed, respondJson, toMcpError } from './http.ts';
 import { openSse, postSse } from './http-sse.ts';
-import type { Operators } from './operators.ts';
-import { endListedSession, getSessions } from './operators.ts';
-import { methodNotAllowed, respondJson, toMcpError } from './respond.ts';
 import { postStateless } from './stateless.ts';
 import { deleteSession, getStreamable, postStreamable } from './streamable.ts';
 

@@ -4,14 +4,14 @@ import type { Server } from '../protocol/call.ts';
 import type { CallContext, McpContext } from '../protocol/definitions.ts';
 import type { Continuations } from '../session/continuations.ts';
 import type { Sessions } from '../session/sessions.ts';
-import type { ReadBody } from './body.ts';
+import type { Health } from './admin.ts';
 import type { CallMailboxes } from './call-mail.ts';
 import type { CallStreams } from './call-stream.ts';
 import type { Calls } from './calls.ts';
+import type { ClientQuestions } from './client-questions.ts';
 import type { Streams } from './event-stream.ts';
-import type { Health } from './health.ts';
+import type { ReadBody } from './http.ts';
 import type { Listeners } from './listeners.ts';
-import type { Requests } from './requests.ts';
 import type { SessionStreams } from './session-stream.ts';
 import type { SseRelay } from './sse-relay.ts';
 
@@ -31,7 +31,7 @@ export interface Environment {
   readonly health: Health;
   readonly listeners: Listeners;
   readonly relay: SseRelay;
-  readonly requests: Requests;
+  readonly clientQuestions: ClientQuestions;
   readonly sessionStreams: SessionStreams;
   readonly streams: Streams;
   readonly readBody: ReadBody;

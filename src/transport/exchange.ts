@@ -2,7 +2,7 @@ import type Koa from 'koa';
 import type { MessageSink } from '../protocol/call.ts';
 import type { EventStream } from './event-stream.ts';
 import { respondStream } from './event-stream.ts';
-import { respondAccepted, respondJson } from './respond.ts';
+import { respondAccepted, respondJson } from './http.ts';
 
 /** How a POST is answered: one JSON body, a stream of events, or nothing to say. */
 export type Answer =

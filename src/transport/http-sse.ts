@@ -8,7 +8,7 @@ import { findRevision, oldest } from '../protocol/revisions.ts';
 import type { Session } from '../store/store.ts';
 import type { Environment } from './environment.ts';
 import { respondStream } from './event-stream.ts';
-import { negotiateAnswer, notAcceptable, respondAccepted, toMcpError } from './respond.ts';
+import { negotiateAnswer, notAcceptable, respondAccepted, toMcpError } from './http.ts';
 import { serveRequest, takeNotification, takeResponse } from './serve.ts';
 import { newConnectionName } from './session-stream.ts';
 import type { RelayedRequest } from './sse-relay.ts';

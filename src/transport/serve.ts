@@ -9,7 +9,7 @@ import { errorText, isObject, isRequestId, resultText } from '../protocol/jsonrp
 import { assumedRevision, findRevision } from '../protocol/revisions.ts';
 import type { Session } from '../store/store.ts';
 import type { Environment } from './environment.ts';
-import { toMcpError } from './respond.ts';
+import { toMcpError } from './http.ts';
 
 /**
  * Serves one request of a session, whatever transport it came by.
@@ -68,8 +68,8 @@ export async function takeNotification(
 }
 
 /** Takes a client's answer to a request of the server, whichever process asked. One that nobody waits for is dropped. */
-export async function takeResponse({ requests, callMail }: Environment, session: Session, message: JsonRpcResponse): Promise<void> {
-  if (requests.settle(session.id, message) || !isRequestIdOf(session.id, message.id)) return;
+export async function takeResponse({ clientQuestions, callMail }: Environment, session: Session, message: JsonRpcResponse): Promise<void> {
+  if (clientQuestions.settle(session.id, message) || !isRequestIdOf(session.id, message.id)) return;
   await callMail.send(session.id, { answer: message });
 }
 
@@ -82,7 +82,7 @@ function createCall(environment: Environment, ctx: Koa.Context, session: Session
     meta: isObject(meta) ? meta : undefined,
     session: sessionPort(environment, session),
     logLevel: session.logLevel ?? 'debug',
-    asker: environment.requests.asker(session.id, sink),
+    asker: environment.clientQuestions.asker(session.id, sink),
     principal: session.principal ?? undefined,
     client: { info: session.clientInfo, capabilities: session.capabilities },
     sink,

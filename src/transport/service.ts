@@ -16,15 +16,15 @@ import { Sessions } from '../session/sessions.ts';
 import { bounded } from '../store/outage.ts';
 import type { Store } from '../store/store.ts';
 import { doneWithin } from '../timing.ts';
-import { bodyReader } from './body.ts';
+import { Health } from './admin.ts';
 import { CallMailboxes } from './call-mail.ts';
 import { CallStreams } from './call-stream.ts';
 import { Calls } from './calls.ts';
+import { ClientQuestions } from './client-questions.ts';
 import type { Environment } from './environment.ts';
 import { Streams } from './event-stream.ts';
-import { Health } from './health.ts';
+import { bodyReader } from './http.ts';
 import { Listeners } from './listeners.ts';
-import { Requests } from './requests.ts';
 import { SessionStreams } from './session-stream.ts';
 import { SseRelay } from './sse-relay.ts';
 
@@ -110,7 +110,7 @@ export function openService(options: ServiceOptions): Service {
   const sessionStreams = new SessionStreams({ ...shared, streams });
   const callStreams = new CallStreams(shared);
   const relay = new SseRelay(shared);
-  const requests = new Requests({ ...limits, watch: id => callMail.open(id) });
+  const clientQuestions = new ClientQuestions({ ...limits, watch: id => callMail.open(id) });
   const calls = new Calls({ ...limits, retain, onRefused, position: () => tail.position });
   const listeners = new Listeners({ ...limits, streams, registry, hold: () => tail.hold() });
   let isDraining = false;
@@ -131,7 +131,7 @@ export function openService(options: ServiceOptions): Service {
     health: new Health({ query: () => store.latest(1), bus, isClosing: () => isDraining || environment.isClosing, onError }),
     listeners,
     relay,
-    requests,
+    clientQuestions,
     sessionStreams,
     streams,
     readBody: bodyReader(limits),
@@ -206,7 +206,7 @@ export function openService(options: ServiceOptions): Service {
   }
 
   function takeCallMail(sessionId: string, mail: CallMail, eventId: number): void {
-    if ('answer' in mail) requests.settle(sessionId, mail.answer);
+    if ('answer' in mail) clientQuestions.settle(sessionId, mail.answer);
     else calls.cancel(sessionId, mail.cancel, { reason: mail.reason, eventId });
   }
 

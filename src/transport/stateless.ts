@@ -18,8 +18,8 @@ import type { ContinuedRequest, TakenContinuation } from '../session/continuatio
 import type { Environment } from './environment.ts';
 import { respondStream } from './event-stream.ts';
 import { Exchange, respondAnswer } from './exchange.ts';
-import type { Accepts } from './respond.ts';
-import { negotiateAnswer, notAcceptable, respondAccepted, respondJson, toMcpError } from './respond.ts';
+import type { Accepts } from './http.ts';
+import { negotiateAnswer, notAcceptable, respondAccepted, respondJson, toMcpError } from './http.ts';
 
 /**
  * POST of the stateless era (2026-07-28): one request that says everything itself, or a notification, which has nothing to do.

@@ -12,8 +12,8 @@ import type { Environment } from './environment.ts';
 import type { EventStream } from './event-stream.ts';
 import { respondStream } from './event-stream.ts';
 import { Exchange, respondAnswer } from './exchange.ts';
-import type { Accepts } from './respond.ts';
-import { methodNotAllowed, negotiateAnswer, notAcceptable, respondAccepted, respondJson } from './respond.ts';
+import type { Accepts } from './http.ts';
+import { methodNotAllowed, negotiateAnswer, notAcceptable, respondAccepted, respondJson } from './http.ts';
 import { serveRequest, takeNotification, takeResponse } from './serve.ts';
 
 /**

@@ -1,9 +1,7 @@
 import { PrismaLibSql } from '@prisma/adapter-libsql';
 import { describe, expect, it } from 'vitest';
-import type { SqliteAdapterFactory } from '../../src/store/sqlite-adapter.ts';
-import { sqliteAdapter } from '../../src/store/sqlite-adapter.ts';
-import type { CheckedClient } from '../../src/store/sqlite-check.ts';
-import { assertSharableSqlite } from '../../src/store/sqlite-check.ts';
+import type { CheckedClient, SqliteAdapterFactory } from '../../src/store/sqlite-adapter.ts';
+import { assertSharableSqlite, sqliteAdapter } from '../../src/store/sqlite-adapter.ts';
 import { openDatabase, requirePostgres } from '../support/database.ts';
 import { start } from '../support/server.ts';
 import { post } from '../support/wire.ts';

@@ -2,7 +2,7 @@ import { request } from 'node:http';
 import type Koa from 'koa';
 import { describe, expect, it } from 'vitest';
 import { memoryBus, memoryStore } from '../../src/index.ts';
-import { Health } from '../../src/transport/health.ts';
+import { Health } from '../../src/transport/admin.ts';
 import { recorded } from '../session/fixtures.ts';
 import { start } from '../support/server.ts';
 

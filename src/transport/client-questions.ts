@@ -11,8 +11,8 @@ interface Pending {
   reject(error: Error): void;
 }
 
-/** What `Requests` needs. */
-export interface RequestsOptions {
+/** What `ClientQuestions` needs. */
+export interface ClientQuestionsOptions {
   /** How long a client is waited for; people take their time. */
   readonly inputMs: number;
   /** Takes what reaches a session's calls by way of other processes, until the function returned is called. */
@@ -20,11 +20,11 @@ export interface RequestsOptions {
 }
 
 /** Requests of the server that wait for the answer of a client, by session. */
-export class Requests {
+export class ClientQuestions {
   readonly #pending = new Map<string, Map<string, Pending>>();
-  readonly #options: RequestsOptions;
+  readonly #options: ClientQuestionsOptions;
 
-  constructor(options: RequestsOptions) {
+  constructor(options: ClientQuestionsOptions) {
     this.#options = options;
   }
 

@@ -1,0 +1,193 @@
+import type Koa from 'koa';
+import bodyParser from 'koa-bodyparser';
+import { McpError, StoreUnavailable } from '../errors.ts';
+import { assertDepth } from '../protocol/jsonrpc.ts';
+
+/** Whom `assertOrigin` lets pass. */
+export interface GuardOptions {
+  readonly allowedHosts?: readonly string[] | undefined;
+  readonly allowedOrigins?: readonly string[] | undefined;
+}
+
+const loopbackHosts = ['localhost', '127.0.0.1', '[::1]'];
+const loopbackNames = new Set(loopbackHosts);
+/** A name or an address, and a port. No user, path or blank, which a URL parser would take apart or leave out. */
+const hostSyntax = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d*)?$/iu;
+const loopbackAddress = /^(?:127\.|::1$|::ffff:127\.)/u;
+
+/**
+ * Refuses requests that a web page of another site may have caused (DNS rebinding).
+ *
+ * @throws {McpError} 400, if there are two `Host` lines or one that is malformed; 403, if `Host` or `Origin` is not one that is allowed.
+ * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#security-warning
+ */
+export function assertOrigin(ctx: Koa.Context, { allowedHosts, allowedOrigins }: GuardOptions): void {
+  const { host, origin } = ctx.req.headers;
+  // RFC 9112 §3.2: 400 for more than one Host line, or an invalid one.
+  if (hasTwoHosts(ctx.req.rawHeaders) || (host && !hostSyntax.test(host)))
+    throw new McpError('InvalidRequest', 'Bad request: `Host` must be one name or address, and may have a port', { status: 400 });
+  const isLoopback = loopbackAddress.test(ctx.req.socket.localAddress ?? '');
+  const hosts = allowedHosts ?? (isLoopback && !ctx.app.proxy ? loopbackHosts : undefined);
+  if (hosts !== undefined && !isAllowedHost(host ?? '', hosts)) {
+    throw forbidden(`Host ${JSON.stringify(host ?? '')} is not allowed here; a server behind a proxy names its hosts in \`allowedHosts\``);
+  }
+  if (origin === undefined || allowedOrigins?.includes(origin)) return;
+  const isLoopbackOrigin = isLoopback && allowedOrigins === undefined && loopbackNames.has(hostnameOf(origin) ?? '');
+  if (!isLoopbackOrigin)
+    throw forbidden(`Origin ${JSON.stringify(origin)} is not allowed here; a server for web pages names theirs in \`allowedOrigins\``);
+}
+
+/** Node gives the first line only. */
+function hasTwoHosts(rawHeaders: readonly string[]): boolean {
+  return rawHeaders.filter((name, index) => index % 2 === 0 && name.length === 4 && name.toLowerCase() === 'host').length > 1;
+}
+
+/** A name followed by a port needs no parsing as a URL, which would cost more than all other checks together. */
+function isAllowedHost(host: string, hosts: readonly string[]): boolean {
+  const name = host.replace(/:\d{1,5}$/u, '');
+  if (hosts.includes(name)) return true;
+  const parsed = hostnameOf(`http://${host}`);
+  return parsed !== undefined && hosts.includes(parsed);
+}
+
+function hostnameOf(url: string): string | undefined {
+  // Node 20.19 has URL.parse only behind 22.1.
+  return URL.canParse(url) ? new URL(url).hostname : undefined;
+}
+
+function forbidden(message: string): McpError {
+  return new McpError('InvalidRequest', `Forbidden: ${message}`, { status: 403 });
+}
+
+const json = 'application/json';
+
+/** What zlib and Brotli call data that is malformed or cut off; running out of memory is not among them. */
+const decompressionFailure = /^(?:Z_(?:DATA|BUF)_ERROR|Z_NEED_DICT|ERR__ERROR_FORMAT_.*)$/u;
+
+/** Reads the JSON of a request's body. */
+export type ReadBody = (ctx: Koa.Context) => Promise<unknown>;
+
+/**
+ * Makes a reader of JSON bodies. What a body parser of the host has read already is taken from `ctx.request.body`.
+ *
+ * The reader throws `McpError`: 415 another media type; 413 larger than `maxBodyBytes`; 400 and -32700 not JSON, or not compressed as
+ * `Content-Encoding` says; 400 and -32600 nested too deeply.
+ *
+ * @param maxBodyBytes Counted after inflation.
+ */
+export function bodyReader({ maxBodyBytes, maxDepth }: { maxBodyBytes: number; maxDepth: number }): ReadBody {
+  const parse = bodyParser({
+    enableTypes: ['json'],
+    // The media type is known by then: to look it up again would cost 3 % of an echo.
+    detectJSON: () => true,
+    jsonLimit: `${maxBodyBytes}b`,
+    strict: false,
+    onerror: (error, ctx) => {
+      // What is left of the body must be read, or the connection never gets to its next request.
+      ctx.req.unpipe();
+      ctx.req.resume();
+      throw toBodyError(error, maxBodyBytes);
+    },
+  });
+  return async ctx => {
+    const { 'content-type': contentType = '' } = ctx.req.headers;
+    if (contentType !== json && mediaTypeOf(contentType) !== json) {
+      throw new McpError('InvalidRequest', 'Unsupported media type: send Content-Type: application/json', { status: 415 });
+    }
+    if (!ctx.req.readableDidRead) await parse(ctx, done);
+    const body = readBody(ctx);
+    assertDepth(body, maxDepth);
+    return body;
+  };
+}
+
+function readBody(ctx: Koa.Context): unknown {
+  const { body, rawBody } = ctx.request as { body?: unknown; rawBody?: unknown };
+  // A parser that left an empty text or nothing at all has met an empty body.
+  if (body === undefined || body === '' || (rawBody === '' && typeof body === 'object'))
+    throw new McpError('ParseError', 'Parse error: the body is empty');
+  if (typeof body !== 'string' || typeof rawBody === 'string') return body;
+  try {
+    return JSON.parse(body) as unknown;
+  } catch (cause) {
+    throw new McpError('ParseError', 'Parse error: the body is not JSON', { cause });
+  }
+}
+
+function toBodyError(error: Error & { status?: number; code?: string }, maxBodyBytes: number): Error {
+  if (error.status === 413) {
+    return new McpError('InvalidRequest', `The body is larger than ${maxBodyBytes} bytes`, { status: 413, cause: error });
+  }
+  if (error.status === 415) return new McpError('InvalidRequest', 'Unsupported Content-Encoding', { status: 415, cause: error });
+  if (decompressionFailure.test(error.code ?? ''))
+    return new McpError('ParseError', 'Parse error: the body cannot be decompressed as its Content-Encoding says', { cause: error });
+  if (error instanceof SyntaxError || error.status === 400)
+    return new McpError('ParseError', 'Parse error: the body is not JSON', { cause: error });
+  return error;
+}
+
+function mediaTypeOf(contentType: string): string {
+  return contentType.split(';', 1)[0]?.trim().toLowerCase() ?? '';
+}
+
+async function done(): Promise<void> {}
+
+/** What a client reads, by its `Accept`. */
+export interface Accepts {
+  readonly acceptsJson: boolean;
+  readonly acceptsStream: boolean;
+}
+
+/**
+ * Reads `Accept`; without one everything is accepted.
+ *
+ * @throws {McpError} 406 if neither JSON nor an event stream is.
+ */
+export function negotiateAnswer(ctx: Koa.Context): Accepts {
+  const { accept } = ctx.req.headers;
+  if (accept === undefined || accept === 'application/json, text/event-stream') return { acceptsJson: true, acceptsStream: true };
+  const acceptsJson = ctx.accepts('application/json') !== false;
+  const acceptsStream = ctx.accepts('text/event-stream') !== false;
+  if (!acceptsJson && !acceptsStream) throw notAcceptable('application/json, text/event-stream');
+  return { acceptsJson, acceptsStream };
+}
+
+/** Answers with a JSON body. With 503 the client is told to come back: another process, or this one a little later, serves it. */
+export function respondJson(ctx: Koa.Context, status: number, text: string): void {
+  ctx.status = status;
+  if (status === 503) ctx.set('Retry-After', '1');
+  // `ctx.type` would look the media type up.
+  ctx.set('Content-Type', 'application/json; charset=utf-8');
+  ctx.body = text;
+}
+
+/**
+ * What a client is told of a failure that is not its own.
+ *
+ * @param report Takes the error; answers with a reference to quote.
+ * @param options.status HTTP status of an error that nobody can be told about, where it is not that of its row.
+ */
+export function toMcpError(thrown: unknown, report: (error: unknown) => string, options: { status?: number } = {}): McpError {
+  if (McpError.isError(thrown)) return thrown;
+  const ref = report(thrown);
+  if (!StoreUnavailable.isError(thrown)) return new McpError('InternalError', `Internal error (ref ${ref})`, options);
+  return new McpError('InternalError', `The database does not answer; try again (ref ${ref})`, { status: 503 });
+}
+
+/** Answers 202 without a body; Koa's own would be the status as text. */
+export function respondAccepted(ctx: Koa.Context): void {
+  ctx.status = 202;
+  ctx.body = '';
+  ctx.remove('Content-Type');
+}
+
+/** The error of a method the endpoint does not have, with `Allow` set. */
+export function methodNotAllowed(ctx: Koa.Context, allow: string, why = `use ${allow}`): McpError {
+  ctx.set('Allow', allow);
+  return new McpError('InvalidRequest', `Method not allowed: ${why}`, { status: 405 });
+}
+
+/** The error of a client that reads none of `types`. */
+export function notAcceptable(types: string): McpError {
+  return new McpError('InvalidRequest', `Not acceptable: send Accept: ${types}`, { status: 406 });
+}
