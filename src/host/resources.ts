@@ -12,6 +12,7 @@ import type {
 } from '../protocol/definitions.ts';
 import type { Args } from '../protocol/json-schema.ts';
 import { parseWith } from '../protocol/json-schema.ts';
+import { isObject } from '../protocol/jsonrpc.ts';
 import { uriTemplate as compileTemplate } from '../protocol/uri-template.ts';
 import type { Complete } from './completion.ts';
 import { assertCompletes, compileCompleters } from './completion.ts';
@@ -88,8 +89,12 @@ function reader({ argsSchema, mimeType, handler }: Resource): ResourceTemplateDe
 
 function toContents(value: unknown, uri: string, mimeType: string | undefined): ReadResourceResult | undefined {
   if (value === undefined || value === null) return undefined;
-  if (Array.isArray((value as { contents?: unknown }).contents)) return value as ReadResourceResult;
+  if (isReadResult(value)) return value;
   return { contents: [toContent(value, uri, mimeType)] };
+}
+
+function isReadResult(value: unknown): value is ReadResourceResult {
+  return isObject(value) && Array.isArray(value['contents']);
 }
 
 function toContent(value: unknown, uri: string, mimeType: string | undefined): ResourceContents {

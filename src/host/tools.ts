@@ -1,5 +1,4 @@
 import type { z } from 'zod';
-import type { ToolError } from '../errors.ts';
 import type { CallContext, CallToolResult, Icon, JsonObject, ToolAnnotations, ToolDefinition } from '../protocol/definitions.ts';
 import type { Args } from '../protocol/json-schema.ts';
 import { parseWith, toJsonSchema } from '../protocol/json-schema.ts';
@@ -81,7 +80,7 @@ async function parseOutput(output: z.ZodType, value: unknown): Promise<unknown> 
     return await parseWith(output, value, 'The result does not match outputSchema');
   } catch (cause) {
     // The host's mistake: the model has nothing to correct.
-    throw new Error((cause as ToolError).message, { cause });
+    throw new Error(cause instanceof Error ? cause.message : String(cause), { cause });
   }
 }
 

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { InputRequest } from './client-requests.ts';
+import type { Elicited, InputRequest } from './client-requests.ts';
 import { assertCapability, elicitRequest, rootsRequest, sampleRequest } from './client-requests.ts';
 import type {
   CallContext,
@@ -156,7 +156,7 @@ export class Call implements McpContext {
   elicit<S extends z.ZodType>(form: ElicitForm<S>): Promise<ElicitResult<z.output<S>>>;
   elicit(form: ElicitForm<JsonSchema>): Promise<ElicitResult>;
   elicit(page: ElicitUrl): Promise<{ action: 'accept' | 'decline' | 'cancel' }>;
-  async elicit(asked: ElicitForm<z.ZodType | JsonSchema> | ElicitUrl): Promise<ElicitResult> {
+  async elicit(asked: ElicitForm<z.ZodType | JsonSchema> | ElicitUrl): Promise<Elicited> {
     return this.#ask(elicitRequest(asked, this.revisionRow));
   }
 
@@ -199,8 +199,8 @@ export class Call implements McpContext {
   race<T>(handler: T | PromiseLike<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#reject = reject;
-      if (this.aborted) reject(this.signal.reason as Error);
       Promise.resolve(handler).then(resolve, reject);
+      this.#abort?.signal.throwIfAborted();
     });
   }
 

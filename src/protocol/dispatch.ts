@@ -6,6 +6,7 @@ import type { JsonObject } from './definitions.ts';
 import { isLogLevel, logLevels } from './definitions.ts';
 import { discover } from './handshake.ts';
 import { listPrompts, listResources, listResourceTemplates, listTools } from './lists.ts';
+import type { Result } from './project.ts';
 import { finishResult, SerializedResult } from './project.ts';
 import { getPrompt } from './prompts.ts';
 import { isOffered } from './registry.ts';
@@ -16,7 +17,7 @@ type Method = (
   call: Call,
   params: JsonObject | undefined,
   method: string,
-) => JsonObject | SerializedResult | Promise<JsonObject | SerializedResult>;
+) => Result | SerializedResult | Promise<Result | SerializedResult>;
 
 /** Request methods of all revisions; which of them a call may use says its revision's row. */
 const methods: ReadonlyMap<string, Method> = new Map<string, Method>([

@@ -135,7 +135,6 @@ export interface ParamHeader {
 }
 
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/u;
-const types = new Set<unknown>(['string', 'integer', 'boolean']);
 
 /**
  * The arguments of a tool that are mirrored to headers: those whose schema has `x-mcp-header`.
@@ -186,10 +185,15 @@ function collect(tool: string, schema: JsonSchema, path: readonly string[]): Par
     if (header === undefined) return below;
     if (typeof header !== 'string' || !token.test(header))
       throw new TypeError(`tool ${tool}: x-mcp-header ${JSON.stringify(header)} is not an RFC 9110 token`);
-    if (!types.has(property.type))
+    const { type } = property;
+    if (!isMirrored(type))
       throw new TypeError(`tool ${tool}: x-mcp-header ${header} stands on a property that is not a string, integer or boolean`);
-    return [{ header: `Mcp-Param-${header}`, path: [...path, name], type: property.type as ParamHeader['type'] }, ...below];
+    return [{ header: `Mcp-Param-${header}`, path: [...path, name], type }, ...below];
   });
+}
+
+function isMirrored(type: unknown): type is ParamHeader['type'] {
+  return type === 'string' || type === 'integer' || type === 'boolean';
 }
 
 /** Annotations anywhere in a schema. Names of properties are not keywords. */

@@ -25,10 +25,8 @@ export function parseInitialize(params: JsonObject | undefined): InitializeParam
   const { protocolVersion, capabilities, clientInfo } = params ?? {};
   if (typeof protocolVersion !== 'string') throw invalid('`protocolVersion` must be a string');
   if (!isObject(capabilities)) throw invalid('`capabilities` must be an object');
-  if (!isObject(clientInfo) || typeof clientInfo['name'] !== 'string' || typeof clientInfo['version'] !== 'string') {
-    throw invalid('`clientInfo` must have a `name` and a `version`, both strings');
-  }
-  return { revision: negotiate(protocolVersion), capabilities, clientInfo: clientInfo as Implementation };
+  if (!isImplementation(clientInfo)) throw invalid('`clientInfo` must have a `name` and a `version`, both strings');
+  return { revision: negotiate(protocolVersion), capabilities, clientInfo };
 }
 
 /** The result of `initialize`. */
@@ -49,6 +47,10 @@ export function discover(call: Call): JsonObject {
     capabilities: capabilitiesOf(registry, call.revisionRow),
     ...(registry.instructions !== undefined && { instructions: registry.instructions }),
   };
+}
+
+function isImplementation(value: unknown): value is Implementation {
+  return isObject(value) && typeof value['name'] === 'string' && typeof value['version'] === 'string';
 }
 
 function invalid(what: string): McpError {

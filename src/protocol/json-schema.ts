@@ -39,10 +39,10 @@ export function toJsonSchema(schema: z.ZodType, io: 'input' | 'output', path: st
     json = z.toJSONSchema(schema, {
       io,
       reused: 'inline',
-      override: ({ jsonSchema }) => trimBounds(jsonSchema as JsonSchema),
+      override: ({ jsonSchema }) => trimBounds(jsonSchema),
     }) as JsonSchema;
   } catch (cause) {
-    throw new TypeError(`${path}: ${(cause as Error).message}; use a type that JSON can carry`, { cause });
+    throw new TypeError(`${path}: ${cause instanceof Error ? cause.message : String(cause)}; use a type that JSON can carry`, { cause });
   }
   const { $schema, ...rest } = json;
   const declared = z.globalRegistry.get(schema)?.['$schema'];
@@ -76,7 +76,7 @@ export async function parseWith<T>(schema: z.ZodType<T>, value: unknown, what: s
   throw new ToolError(`${what}: ${issues.join('; ')}`);
 }
 
-function trimBounds(schema: JsonSchema): void {
-  if (schema['minimum'] === Number.MIN_SAFE_INTEGER) delete schema['minimum'];
-  if (schema['maximum'] === Number.MAX_SAFE_INTEGER) delete schema['maximum'];
+function trimBounds(schema: z.core.JSONSchema.BaseSchema): void {
+  if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
+  if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
 }

@@ -9,13 +9,13 @@ export interface JsonRpcRequest {
   jsonrpc: '2.0';
   id: RequestId;
   method: string;
-  params?: JsonObject;
+  params?: JsonObject | undefined;
 }
 /** A message that wants none. */
 export interface JsonRpcNotification {
   jsonrpc: '2.0';
   method: string;
-  params?: JsonObject;
+  params?: JsonObject | undefined;
 }
 /** An answer to a request of the server. */
 export interface JsonRpcResponse {
@@ -45,14 +45,19 @@ export function parseMessage(value: unknown): Message {
   if (method === undefined) return parseResponse(value);
   if (typeof method !== 'string') throw invalid('`method` must be a string');
   if (params !== undefined && !isObject(params)) throw invalid('`params` must be an object');
-  if (!('id' in value)) return { kind: 'notification', message: value as unknown as JsonRpcNotification };
+  if (!('id' in value)) return { kind: 'notification', message: { jsonrpc: '2.0', method, params } };
   if (!isRequestId(id)) throw invalid('`id` must be a string or an integer');
-  return { kind: 'request', message: value as unknown as JsonRpcRequest };
+  return { kind: 'request', message: { jsonrpc: '2.0', id, method, params } };
 }
 
 /** Whether `value` is a plain JSON object: not `null`, not an array. */
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Whether `value` is an object whose members are all texts. */
+export function isStringRecord(value: unknown): value is Record<string, string> {
+  return isObject(value) && Object.values(value).every(member => typeof member === 'string');
 }
 
 /** Whether `value` can be a request's id. */
@@ -68,7 +73,7 @@ export function isRequestId(value: unknown): value is RequestId {
 export function assertDepth(value: unknown, maxDepth: number): void {
   if (typeof value !== 'object' || value === null) return;
   if (maxDepth === 0) throw invalid('the message is nested too deeply');
-  for (const key in value) assertDepth((value as JsonObject)[key], maxDepth - 1);
+  for (const key in value) assertDepth(Reflect.get(value, key), maxDepth - 1);
 }
 
 /** The text of a successful response. `resultJson` is the result, already JSON. */

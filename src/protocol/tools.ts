@@ -5,6 +5,7 @@ import type { CallToolResult, JsonObject, ToolDefinition } from './definitions.t
 import { describeError } from './handler-errors.ts';
 import { isObject } from './jsonrpc.ts';
 import { isEnabled } from './lists.ts';
+import type { Result } from './project.ts';
 import { finishResult, projectToolResult, SerializedResult } from './project.ts';
 
 /**
@@ -52,6 +53,6 @@ function serialize(call: Call, tool: ToolDefinition, result: CallToolResult): Se
   return new SerializedResult(stringify(call, error));
 }
 
-function stringify(call: Call, result: CallToolResult): string {
-  return JSON.stringify(finishResult(call, 'tools/call', result as unknown as JsonObject));
+function stringify(call: Call, result: Result): string {
+  return JSON.stringify(finishResult(call, 'tools/call', result));
 }

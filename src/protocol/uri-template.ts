@@ -44,15 +44,15 @@ interface Operator {
 }
 
 const reserved = characters('/?#&=,;');
-const operators: Readonly<Record<string, Operator>> = {
-  '': { prefix: '', separator: ',', excluded: reserved, named: false },
-  '+': { prefix: '', separator: ',', excluded: characters(''), named: false },
-  '#': { prefix: '#', separator: ',', excluded: characters(''), named: false },
-  '.': { prefix: '.', separator: '.', excluded: reserved, named: false },
-  '/': { prefix: '/', separator: '/', excluded: reserved, named: false },
-  '?': { prefix: '?', separator: '&', excluded: characters('&#'), named: true },
-  '&': { prefix: '&', separator: '&', excluded: characters('&#'), named: true },
-};
+const operators: ReadonlyMap<string | undefined, Operator> = new Map([
+  ['', { prefix: '', separator: ',', excluded: reserved, named: false }],
+  ['+', { prefix: '', separator: ',', excluded: characters(''), named: false }],
+  ['#', { prefix: '#', separator: ',', excluded: characters(''), named: false }],
+  ['.', { prefix: '.', separator: '.', excluded: reserved, named: false }],
+  ['/', { prefix: '/', separator: '/', excluded: reserved, named: false }],
+  ['?', { prefix: '?', separator: '&', excluded: characters('&#'), named: true }],
+  ['&', { prefix: '&', separator: '&', excluded: characters('&#'), named: true }],
+]);
 
 /**
  * Compiles a URI template of RFC 6570 up to level 3, to match URIs against.
@@ -85,11 +85,12 @@ export function uriTemplate(template: string): UriTemplate {
 
 function compileExpression(template: string, expression: string): Part[] {
   const [, key, list] = /^([+#./?&]?)([\w.,]+)$/.exec(expression) ?? [];
+  const operator = operators.get(key);
   const names = list?.split(',');
-  if (key === undefined || names === undefined || names.includes('')) {
+  if (operator === undefined || names === undefined || names.includes('')) {
     throw new TypeError(`URI template ${JSON.stringify(template)}: {${expression}} is not an expression of RFC 6570 level 3`);
   }
-  const { prefix, separator, excluded, named } = operators[key] as Operator;
+  const { prefix, separator, excluded, named } = operator;
   return names.flatMap((variable, index): Part[] => {
     if (named) return [{ kind: 'member', variable, excluded, text: `${variable}=` }];
     const lead = index === 0 ? prefix : separator;
@@ -105,7 +106,7 @@ function matchParts(parts: readonly Part[], uri: string): Record<string, string>
   const values: Record<string, string> = {};
   let start = 0;
   for (const [index, part] of parts.entries()) {
-    const end = (ends[index] as Ends)[start] as number;
+    const end = ends[index]?.[start] ?? none;
     if (end === none) return undefined;
     if (part.kind === 'value' || (part.kind === 'member' && end > start)) {
       const value = decode(uri.slice(part.kind === 'member' ? start + 1 + part.text.length : start, end));
@@ -170,7 +171,7 @@ function memberEnds({ text, excluded }: Member, uri: string, behind: Ends): Ends
   const values = valueEnds(excluded, uri, behind);
   for (let at = uri.indexOf(text, 1); at !== -1; at = uri.indexOf(text, at + 1)) {
     const value = at + text.length;
-    const end = behind[value] === none ? (values[value] as number) : value;
+    const end = behind[value] === none ? (values[value] ?? none) : value;
     if (end !== none && (uri[at - 1] === '?' || uri[at - 1] === '&')) ends[at - 1] = end;
   }
   return ends;
