@@ -25,9 +25,9 @@ export interface Prompt<S = unknown, Ctx = CallContext> {
   complete?: Readonly<Record<string, Complete<Ctx>>>;
   icons?: Icon[];
   _meta?: JsonObject;
-  /** Whether this caller may see and use it. @default everybody */
+  /** Whether this caller may see and use the prompt. @default everybody */
   enabled?: (ctx: Ctx) => boolean | Promise<boolean>;
-  /** Writes it: a string (one user message), messages, or a ready `{ messages }`. */
+  /** Writes the prompt: a string (one user message), messages, or a complete `{ messages }`. */
   handler: (args: Args<S, Record<string, string>>, ctx: Ctx) => unknown;
 }
 

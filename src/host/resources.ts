@@ -35,9 +35,9 @@ export interface Resource<S = unknown, Ctx = CallContext> {
   argsSchema?: S & z.ZodType;
   /** Completions by variable. */
   complete?: Readonly<Record<string, Complete<Ctx>>>;
-  /** Whether this caller may see and read it. @default everybody */
+  /** Whether this caller may see and read the resource. @default everybody */
   enabled?: (ctx: Ctx) => boolean | Promise<boolean>;
-  /** Reads it: a string, bytes, a row, an array, or a ready `{ contents }`. `null` and `undefined` mean that there is none. */
+  /** Reads the resource: a string, bytes, a row, an array, or a complete `{ contents }`. `null` and `undefined`: there is no such resource. */
   handler: (args: Args<S, Record<string, string>>, ctx: Ctx) => unknown;
 }
 

@@ -10,10 +10,10 @@ import type { Revision } from './revisions.ts';
 export interface InputRequest<T> {
   readonly method: 'elicitation/create' | 'sampling/createMessage' | 'roots/list';
   readonly params: JsonObject;
-  /** What the client must have declared for it, as `requiredCapabilities` says it. */
+  /** The capability that the client must have declared, in the form of `requiredCapabilities`. */
   readonly capability: Readonly<Record<string, Readonly<Record<string, object>>>>;
   readonly key: string | undefined;
-  /** The value for the handler; `undefined` if the client's result is not one. */
+  /** The value for the handler; `undefined` if the client's result does not fit the request. */
   readonly parse: (result: JsonObject) => T | undefined;
 }
 
@@ -67,9 +67,9 @@ export function rootsRequest(key?: string): InputRequest<Root[]> {
 }
 
 /**
- * Holds a request to what the client declared.
+ * Checks that the client has declared the capability that a request needs.
  *
- * @throws {ToolError} Legacy. @throws {McpError} -32021 with `requiredCapabilities` in 2026-07-28.
+ * @throws {ToolError} In legacy revisions. @throws {McpError} -32021 with `requiredCapabilities` in 2026-07-28.
  */
 export function assertCapability({ method, capability }: InputRequest<unknown>, declared: JsonObject, revision: Revision): void {
   if (revision.asks.has(method) && isDeclared(capability, declared)) return;
@@ -109,15 +109,15 @@ function parseAction(result: JsonObject, validate?: (content: unknown) => JsonOb
   return valid && { action, content: valid };
 }
 
-/** A form: its JSON Schema on the wire, and the check of what comes back. */
+/** A form: its JSON Schema on the wire, and the check of the user's answer. */
 export interface Form {
-  /** `requestedSchema` in the revision's words. */
+  /** `requestedSchema` as the revision defines it. */
   readonly schema: JsonSchema;
-  /** The content, with what the schema makes of it; `undefined` if it does not fit. */
+  /** The content as the schema parses it; `undefined` if it does not fit. */
   readonly validate: (content: unknown) => JsonObject | undefined;
 }
 
-/** Keywords of a form's fields; a zod type may bring more (`pattern`), which clients need not know. */
+/** Keywords of a form's fields. A zod type may have more (`pattern`), which clients need not know. */
 const keywords = [
   'type',
   'title',
@@ -175,7 +175,7 @@ function formField(name: string, field: JsonSchema, { elicitationEnums }: Revisi
   return elicitationEnums ? known : simplify(known);
 }
 
-/** A field as 2025-06-18 has it: defaults of booleans only, titles in `enumNames`, no lists. */
+/** A field as 2025-06-18 defines it: defaults of booleans only, titles in `enumNames`, no lists. */
 function simplify({ default: value, oneOf, items, minItems: _, maxItems: __, ...field }: JsonSchema): JsonSchema {
   if (typeof value === 'boolean') field.default = value;
   if (oneOf !== undefined) {

@@ -55,7 +55,7 @@ async function findCompleter(call: Call, ref: JsonObject, argument: string): Pro
   }
 }
 
-/** Values of the arguments filled in so far; 2025-06-18 brought them. */
+/** Values of the arguments filled in so far. Clients send them since 2025-06-18. */
 function parseOthers(call: Call, params: JsonObject | undefined): Record<string, string> {
   const context = params?.['context'];
   if (!call.revisionRow.completionContext || context === undefined) return {};

@@ -8,7 +8,7 @@ import { capabilitiesOf } from './registry.ts';
 import type { Revision } from './revisions.ts';
 import { negotiate, revisionIds } from './revisions.ts';
 
-/** `params` of `initialize`, with the revision that was negotiated. */
+/** `params` of `initialize`, with the negotiated revision. */
 export interface InitializeParams {
   readonly revision: Revision;
   readonly capabilities: JsonObject;
@@ -39,7 +39,7 @@ export function initializeResult(registry: Registry, revision: Revision): JsonOb
   };
 }
 
-/** `server/discover`: what `initialize` says in the other era. */
+/** `server/discover`: the modern counterpart of the result of `initialize`. */
 export function discover(call: Call): JsonObject {
   const { registry } = call.server;
   return {

@@ -21,8 +21,8 @@ export interface JsonSchema {
 }
 
 /**
- * What a handler gets: the output of its schema. `S` has no constraint, since TypeScript gives up inferring it for all members of an option
- * when one has no schema.
+ * The arguments of a handler: the output of its schema, or `Unchecked` without a schema. `S` has no constraint: with one, TypeScript would
+ * infer no member of an option any more as soon as one member has no schema.
  */
 export type Args<S, Unchecked> = S extends z.ZodType ? z.output<S> : Unchecked;
 
@@ -49,10 +49,10 @@ export function toJsonSchema(schema: z.ZodType, io: 'input' | 'output', path: st
   return declared === undefined ? rest : { $schema: declared, ...rest };
 }
 
-/** Schemas that have shown themselves to be asynchronous. */
+/** Schemas with an asynchronous part, as a failed synchronous parse has shown. */
 const asynchronous = new WeakSet<z.ZodType>();
 
-/** Synchronous, which is several times faster, unless the schema has an asynchronous part. */
+/** Parses synchronously, which is several times faster, unless the schema has an asynchronous part. */
 async function safeParse<T>(schema: z.ZodType<T>, value: unknown): Promise<z.ZodSafeParseResult<T>> {
   if (asynchronous.has(schema)) return schema.safeParseAsync(value);
   try {

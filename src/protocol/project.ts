@@ -21,7 +21,7 @@ export type Result = JsonObject | { readonly resultType?: unknown; readonly _met
 /** A result of `tools/call` whose content blocks have the members of a revision only. */
 export type ProjectedToolResult = Omit<CallToolResult, 'content'> & { readonly content: readonly object[] };
 
-/** A result that is JSON already. */
+/** A result as JSON text. */
 export class SerializedResult {
   readonly text: string;
   constructor(text: string) {
@@ -30,19 +30,20 @@ export class SerializedResult {
 }
 
 /**
- * Completes a result with what its revision wants on every one: `resultType`, the server's name, cache hints.
+ * Adds what the revision has in every result: `resultType`, the server's name, cache hints.
  *
  * @see https://modelcontextprotocol.io/specification/2026-07-28/basic#result-metadata
  */
-export function finishResult({ revisionRow, server }: Call, method: string, result: Result): Result {
+export function finishResult(call: Call, method: string, result: Result): Result {
+  const { revisionRow, server } = call;
   if (!revisionRow.resultType) return result;
-  const { resultType = 'complete', _meta } = result;
-  const hints = revisionRow.cacheHints.has(method) && resultType === 'complete' && { ttlMs: 0, cacheScope: 'private' };
-  const withServer = { 'io.modelcontextprotocol/serverInfo': server.registry.info, ...(isObject(_meta) && _meta) };
-  return { resultType: 'complete', ...hints, ...result, _meta: withServer };
+  const { resultType = 'complete', _meta: own } = result;
+  const hints = resultType === 'complete' && revisionRow.cacheHints.has(method) ? { ttlMs: 0, cacheScope: 'private' } : undefined;
+  const _meta = { 'io.modelcontextprotocol/serverInfo': server.registry.info, ...(isObject(own) ? own : undefined) };
+  return { resultType: 'complete', ...hints, ...result, _meta };
 }
 
-/** The members of `value` that `fields` names and that are there, in that order. */
+/** The members of `value` that `fields` names, in the order of `fields`, without those that are `undefined`. */
 export function pickFields(value: object, fields: readonly string[]): JsonObject {
   const picked: JsonObject = {};
   for (const field of fields) {
@@ -58,7 +59,7 @@ export function projectTool(tool: ToolDefinition, revision: Revision): JsonObjec
   if (tool.outputSchema !== undefined && revision.structuredContent === 'object') {
     projected['outputSchema'] = wrapSchema(tool.outputSchema);
   }
-  // 2025-03-26 has no `title` of a tool, yet its annotations do.
+  // In 2025-03-26 a tool has no `title`, but its annotations have one.
   if (tool.title !== undefined && !revision.fields.tool.includes('title') && revision.fields.tool.includes('annotations')) {
     projected['annotations'] = { title: tool.title, ...tool.annotations };
   }
@@ -74,7 +75,7 @@ export function projectPrompt(prompt: PromptDefinition, revision: Revision): Jso
   return projected;
 }
 
-/** A tool result in the revision's words: content types it does not know become text, `structuredContent` fits or goes. */
+/** A tool result as the revision defines it: other content types become text, `structuredContent` is wrapped or left out where it must be. */
 export function projectToolResult(result: CallToolResult, tool: ToolDefinition, revision: Revision): ProjectedToolResult {
   const { structuredContent } = result;
   const content = projectContent(result.content, revision);
@@ -89,7 +90,7 @@ export function projectToolResult(result: CallToolResult, tool: ToolDefinition, 
   return { ...result, content, structuredContent: wrapped ? { result: structuredContent } : structuredContent };
 }
 
-/** A resource, or a template of some, as the lists of the revision show it. */
+/** A resource or resource template as the revision's lists show it. */
 export function projectResource(
   resource: ResourceDefinition | ResourceTemplateDefinition,
   fields: readonly string[],
@@ -100,13 +101,13 @@ export function projectResource(
   return projected;
 }
 
-/** One of the contents of a resource, in the revision's words. */
+/** One item of a resource's `contents` as the revision defines it. */
 export function projectContents(contents: ResourceContents, { contentFields }: Revision): object {
   const fields = contentFields?.['contents'];
   return fields === undefined ? contents : pickFields(contents, fields);
 }
 
-/** A prompt in the revision's words. */
+/** The result of `prompts/get` as the revision defines it. */
 export function projectPromptResult(result: GetPromptResult, revision: Revision): Result {
   if (result.messages.every(message => isKnown(message.content, revision))) return result;
   return { ...result, messages: result.messages.map(message => ({ ...message, content: projectBlock(message.content, revision) })) };
@@ -155,7 +156,7 @@ function wrapSchema(schema: JsonSchema): JsonSchema {
   return { type: 'object', properties: { result: relocate(schema) as JsonSchema }, required: ['result'] };
 }
 
-/** References from the root of a schema follow it to its new place. */
+/** Rewrites references to the root of a schema that moves to `properties.result`. */
 function relocate(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(relocate);
   if (!isObject(schema)) return schema;

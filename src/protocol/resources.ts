@@ -41,9 +41,9 @@ export async function readResource(call: Call, params: JsonObject | undefined): 
 }
 
 /**
- * `resources/subscribe`: from now on this session hears of changes of the URI.
+ * `resources/subscribe`: this session is notified of changes of the URI from now on.
  *
- * @throws {McpError} Not found, for a URI that this endpoint could not read either. -32602 for one that is too long.
+ * @throws {McpError} Not found, for a URI that this caller cannot read. -32602 for a URI that is too long.
  */
 export async function subscribeResource(call: Call, params: JsonObject | undefined): Promise<JsonObject> {
   const uri = parseUri(call, params);
@@ -52,14 +52,14 @@ export async function subscribeResource(call: Call, params: JsonObject | undefin
   return {};
 }
 
-/** `resources/unsubscribe`; harmless where there was no subscription. */
+/** `resources/unsubscribe`. Does nothing if there is no subscription. */
 export async function unsubscribeResource(call: Call, params: JsonObject | undefined): Promise<JsonObject> {
   await call.session?.unsubscribe(parseUri(call, params));
   return {};
 }
 
 /**
- * Whether this caller could read a URI: who may not, must not hear of its changes either.
+ * Whether this caller may read a URI. A caller who may not must not be told of its changes either.
  *
  * @throws {McpError} -32602 for a URI that is too long.
  */

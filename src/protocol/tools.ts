@@ -21,7 +21,7 @@ export async function callTool(call: Call, params: JsonObject | undefined): Prom
   return serialize(call, tool, await run(call, tool, args));
 }
 
-/** A result that says what went wrong. */
+/** A result with `isError: true` and this text. */
 export function toolError(text: string): CallToolResult {
   return { content: [{ type: 'text', text }], isError: true };
 }

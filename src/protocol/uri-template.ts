@@ -4,9 +4,9 @@ export interface UriTemplate {
   /** In order of appearance. */
   readonly variables: readonly string[];
   /**
-   * The variables of a URI that the template could have made, decoded; `undefined` if it could not.
+   * The decoded variables of a URI; `undefined` if the template cannot make the URI.
    *
-   * Where a URI can be read in several ways, earlier variables take as little as they can. The time it takes grows with the URI's length.
+   * If a URI can be read in several ways, earlier variables are as short as possible. The time is linear in the URI's length.
    */
   match(uri: string): Record<string, string> | undefined;
 }
@@ -37,7 +37,7 @@ type Characters = ReadonlySet<number>;
 interface Operator {
   readonly prefix: string;
   readonly separator: string;
-  /** What a value does not contain. */
+  /** Characters that a value cannot contain. */
   readonly excluded: Characters;
   /** `name=value` pairs (`?` and `&`). */
   readonly named: boolean;
@@ -118,11 +118,11 @@ function matchParts(parts: readonly Part[], uri: string): Record<string, string>
   return start === uri.length ? values : undefined;
 }
 
-/** Of one part, by the position where it begins: the position where it ends if the parts behind it match the rest of the URI, else `none`. */
+/** For one part, at each index of the URI: where the part ends if it begins there and the parts behind it match the rest; else `none`. */
 type Ends = number[];
 const none = -1;
 
-/** Goes from the last part to the first, each in one pass over the URI. From the front it would have to try one end after the other. */
+/** Works from the last part to the first, with one pass over the URI for each part. From the front it would have to try every possible end. */
 function findEnds(parts: readonly Part[], uri: string): Ends[] {
   const ends: Ends[] = [];
   let behind = noEnds(uri);
@@ -156,7 +156,7 @@ function literalEnds(text: string, uri: string, behind: Ends): Ends {
 
 function valueEnds(excluded: Characters, uri: string, behind: Ends): Ends {
   const ends = noEnds(uri);
-  // The earliest end of a value that has the characters up to `at`.
+  // The nearest end of a value that begins at `at`.
   let end = none;
   for (let at = uri.length - 1; at >= 0; at -= 1) {
     if (behind[at + 1] !== none) end = at + 1;
