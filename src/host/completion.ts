@@ -1,7 +1,7 @@
 import type { CallContext, Completer, Completion } from '../protocol/definitions.ts';
 
 /**
- * Completes one argument: the values that go on from what was typed, best first. At most 100 are sent.
+ * Completes one argument: the values that continue the typed text, best first. At most 100 are sent.
  *
  * @param others The arguments filled in so far.
  */
@@ -24,7 +24,7 @@ export function compileCompleters(complete: Readonly<Record<string, Complete>>):
   );
 }
 
-/** @throws {TypeError} For a completion of a variable or argument that does not exist: it would never be asked. */
+/** @throws {TypeError} For a completion of a variable or argument that does not exist: it would never be called. */
 export function assertCompletes(path: string, complete: object | undefined, names: readonly string[]): void {
   for (const name of Object.keys(complete ?? {})) {
     if (!names.includes(name)) throw new TypeError(`${path}.complete.${name}: there is no such variable or argument (${names.join(', ')})`);

@@ -7,9 +7,9 @@ export function toJsonText(value: unknown): string {
   return JSON.stringify(value, replace) ?? 'null';
 }
 
-function replace(this: unknown, key: string, value: unknown): unknown {
+function replace(this: Readonly<Record<string, unknown>>, key: string, value: unknown): unknown {
   if (typeof value === 'bigint') return value.toString();
-  // Buffer has a `toJSON` of its own, which has run by now: look at what it was.
-  const original = (this as Record<string, unknown>)[key];
+  // `Buffer.toJSON` has already changed `value`; the object still has the bytes.
+  const original = this[key];
   return original instanceof Uint8Array ? Buffer.from(original.buffer, original.byteOffset, original.byteLength).toString('base64') : value;
 }

@@ -10,6 +10,7 @@ import type {
 } from '../protocol/definitions.ts';
 import type { Args, JsonSchema } from '../protocol/json-schema.ts';
 import { parseWith, toJsonSchema } from '../protocol/json-schema.ts';
+import { isObject } from '../protocol/jsonrpc.ts';
 import type { Complete } from './completion.ts';
 import { assertCompletes, compileCompleters } from './completion.ts';
 import { toJsonText } from './json.ts';
@@ -24,9 +25,9 @@ export interface Prompt<S = unknown, Ctx = CallContext> {
   complete?: Readonly<Record<string, Complete<Ctx>>>;
   icons?: Icon[];
   _meta?: JsonObject;
-  /** Whether this caller may see and use it. @default everybody */
+  /** Whether this caller may see and use the prompt. @default everybody */
   enabled?: (ctx: Ctx) => boolean | Promise<boolean>;
-  /** Writes it: a string (one user message), messages, or a ready `{ messages }`. */
+  /** Writes the prompt: a string (one user message), messages, or a complete `{ messages }`. */
   handler: (args: Args<S, Record<string, string>>, ctx: Ctx) => unknown;
 }
 
@@ -70,8 +71,16 @@ function toArguments({ properties = {}, required = [] }: JsonSchema): PromptArgu
 }
 
 function toPromptResult(value: unknown, description: string): GetPromptResult {
-  if (Array.isArray(value)) return { description, messages: value as PromptMessage[] };
-  if (typeof value === 'object' && value !== null && 'messages' in value) return { description, ...(value as GetPromptResult) };
+  if (isMessages(value)) return { description, messages: value };
+  if (isPromptResult(value)) return { description, ...value };
   const text = typeof value === 'string' ? value : toJsonText(value);
   return { description, messages: [{ role: 'user', content: { type: 'text', text } }] };
+}
+
+function isMessages(value: unknown): value is PromptMessage[] {
+  return Array.isArray(value);
+}
+
+function isPromptResult(value: unknown): value is GetPromptResult {
+  return isObject(value) && 'messages' in value;
 }

@@ -12,6 +12,7 @@ import type {
 } from '../protocol/definitions.ts';
 import type { Args } from '../protocol/json-schema.ts';
 import { parseWith } from '../protocol/json-schema.ts';
+import { isObject } from '../protocol/jsonrpc.ts';
 import { uriTemplate as compileTemplate } from '../protocol/uri-template.ts';
 import type { Complete } from './completion.ts';
 import { assertCompletes, compileCompleters } from './completion.ts';
@@ -34,9 +35,9 @@ export interface Resource<S = unknown, Ctx = CallContext> {
   argsSchema?: S & z.ZodType;
   /** Completions by variable. */
   complete?: Readonly<Record<string, Complete<Ctx>>>;
-  /** Whether this caller may see and read it. @default everybody */
+  /** Whether this caller may see and read the resource. @default everybody */
   enabled?: (ctx: Ctx) => boolean | Promise<boolean>;
-  /** Reads it: a string, bytes, a row, an array, or a ready `{ contents }`. `null` and `undefined` mean that there is none. */
+  /** Reads the resource: a string, bytes, a row, an array, or a complete `{ contents }`. `null` and `undefined`: there is no such resource. */
   handler: (args: Args<S, Record<string, string>>, ctx: Ctx) => unknown;
 }
 
@@ -88,8 +89,12 @@ function reader({ argsSchema, mimeType, handler }: Resource): ResourceTemplateDe
 
 function toContents(value: unknown, uri: string, mimeType: string | undefined): ReadResourceResult | undefined {
   if (value === undefined || value === null) return undefined;
-  if (Array.isArray((value as { contents?: unknown }).contents)) return value as ReadResourceResult;
+  if (isReadResult(value)) return value;
   return { contents: [toContent(value, uri, mimeType)] };
+}
+
+function isReadResult(value: unknown): value is ReadResourceResult {
+  return isObject(value) && Array.isArray(value['contents']);
 }
 
 function toContent(value: unknown, uri: string, mimeType: string | undefined): ResourceContents {

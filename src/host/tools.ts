@@ -1,5 +1,4 @@
 import type { z } from 'zod';
-import type { ToolError } from '../errors.ts';
 import type { CallContext, CallToolResult, Icon, JsonObject, ToolAnnotations, ToolDefinition } from '../protocol/definitions.ts';
 import type { Args } from '../protocol/json-schema.ts';
 import { parseWith, toJsonSchema } from '../protocol/json-schema.ts';
@@ -7,10 +6,10 @@ import { toJsonText } from './json.ts';
 
 /** A tool of the host's own. */
 export interface Tool<S = unknown, Ctx = CallContext> {
-  /** Says to the model what it does and when to use it. */
+  /** Tells the model what the tool does and when to use it. */
   description: string;
   title?: string;
-  /** A zod object; what the handler gets has passed it. @default no arguments */
+  /** A zod object; the handler's `args` have passed it. @default no arguments */
   inputSchema?: S & z.ZodType;
   /** A zod schema that every result must pass; members it does not name are not sent. @default unchecked */
   outputSchema?: z.ZodType;
@@ -21,8 +20,8 @@ export interface Tool<S = unknown, Ctx = CallContext> {
   enabled?: (ctx: Ctx) => boolean | Promise<boolean>;
   /**
    * Does the work. A string becomes text, a row or an array becomes JSON, an object with `content` is sent as it is.
-   * What it throws becomes a result with `isError`: the message of a 4xx error (`ctx.throw(404, 'No such booking')`), words for a missing,
-   * doubled or related row (Prisma's P2025, P2002, P2003), else a reference.
+   * What it throws becomes a result with `isError`: the message of a 4xx error (`ctx.throw(404, 'No such booking')`), a fixed text for a
+   * missing, duplicate or related row (Prisma's P2025, P2002, P2003), else a reference.
    */
   handler: (args: Args<S, JsonObject>, ctx: Ctx) => unknown;
 }
@@ -59,7 +58,7 @@ function compileTool(name: string, tool: Tool): ToolDefinition {
   };
 }
 
-/** What a handler returned, as a result. */
+/** Turns what a handler returned into a result. */
 async function toToolResult(value: unknown, output: z.ZodType | undefined): Promise<CallToolResult> {
   if (isToolResult(value)) {
     if (output === undefined || value.isError) return value;
@@ -80,8 +79,8 @@ async function parseOutput(output: z.ZodType, value: unknown): Promise<unknown> 
   try {
     return await parseWith(output, value, 'The result does not match outputSchema');
   } catch (cause) {
-    // The host's mistake: the model has nothing to correct.
-    throw new Error((cause as ToolError).message, { cause });
+    // A plain error has no `expose`, so the model gets a reference: it cannot correct the host's mistake.
+    throw new Error(cause instanceof Error ? cause.message : String(cause), { cause });
   }
 }
 

@@ -23,8 +23,8 @@ export class InputRequired extends CallEnded {
 }
 
 /**
- * Feeds a handler that runs again the answers it has had, in its own order. At the first question without one the call ends with
- * `input_required`; the handler's promise never settles, so nothing of it runs beyond that question.
+ * Replays the recorded answers to a handler that runs again. At the first question without an answer the call ends with `input_required`.
+ * The promise of that question never settles, so the handler does not run past it.
  *
  * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/mrtr
  */
@@ -35,7 +35,7 @@ export class AnswerReplay implements Asker {
   readonly #asked: Record<string, { method: string; params: JsonObject }> = {};
   readonly #counts = new Map<string, number>();
 
-  /** @param method The request's own; what is no tool, prompt or resource cannot ask. */
+  /** @param method The method of the request. Only those in the revision's `inputRequired` may ask. */
   constructor(method: string, answers: InputResponses) {
     this.#method = method;
     this.#answers = answers;
@@ -53,7 +53,7 @@ export class AnswerReplay implements Asker {
       this.#used[key] = answer;
       return Promise.resolve(value);
     }
-    // Questions that a handler asks side by side travel together.
+    // Questions that a handler asks at the same time go into one result.
     if (Object.keys(this.#asked).length === 0) setImmediate(() => call.abort(new InputRequired(this.#asked, this.#used)));
     this.#asked[key] = { method: request.method, params: request.params };
     return new Promise(() => undefined);

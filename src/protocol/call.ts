@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { InputRequest } from './client-requests.ts';
+import type { Elicited, InputRequest } from './client-requests.ts';
 import { assertCapability, elicitRequest, rootsRequest, sampleRequest } from './client-requests.ts';
 import type {
   CallContext,
@@ -21,22 +21,22 @@ import { notificationText } from './jsonrpc.ts';
 import type { Registry } from './registry.ts';
 import type { Revision } from './revisions.ts';
 
-/** Where the messages go that a call causes before its response. The transport has one per request. */
+/** Takes the messages that a call sends before its response. The transport has one per request. */
 export interface MessageSink {
-  /** Sends one JSON-RPC message, already JSON; `false` if it has no way to the client. */
+  /** Sends one JSON-RPC message, given as JSON text. @returns `false` if there is no way to the client. */
   send(message: string): boolean;
-  /** Whether nothing was sent, so that the request can still be refused as a whole. @default false */
+  /** Whether nothing was sent yet, so that an HTTP status can still refuse the request. @default false */
   readonly isSilent?: boolean;
-  /** Ends the connection but not the stream; the client comes back after `retryMs`. Absent where it cannot. */
+  /** Closes the connection but not the stream; the client reconnects after `retryMs`. Absent if the client cannot reconnect. */
   disconnect?(retryMs: number): void;
 }
 
-/** How a call asks its client for something: with a request of its own, or by ending with `input_required`. */
+/** Asks the client on behalf of a call: by a request of the server, or by ending the call with `input_required`. */
 export interface Asker {
   ask<T>(request: InputRequest<T>, call: Call): Promise<T>;
 }
 
-/** What the protocol may change of the session a call came in. */
+/** What the protocol may change in the session of a call. */
 export interface SessionPort {
   readonly id: string;
   setLogLevel(level: LogLevel): Promise<void>;
@@ -44,7 +44,7 @@ export interface SessionPort {
   unsubscribe(uri: string): Promise<void>;
 }
 
-/** What a call may cost. */
+/** Limits of a call. */
 export interface CallLimits {
   /** Milliseconds a handler may run. */
   readonly handlerMs: number;
@@ -56,13 +56,13 @@ export interface CallLimits {
   readonly maxUriCharacters: number;
 }
 
-/** All that calls of one endpoint share. */
+/** What all calls of one endpoint share. */
 export interface Server {
   readonly registry: Registry;
   readonly limits: CallLimits;
 }
 
-/** What a call is made of. */
+/** What the transport gives a call. */
 export interface CallInit {
   readonly server: Server;
   readonly revision: Revision;
@@ -71,13 +71,13 @@ export interface CallInit {
   readonly session: SessionPort | undefined;
   readonly principal: string | undefined;
   readonly client: McpContext['client'];
-  /** Below it nothing is logged; `undefined` logs nothing at all. */
+  /** Log messages below this level are not sent; `undefined` sends none at all. */
   readonly logLevel: LogLevel | undefined;
   readonly sink: MessageSink;
   readonly asker: Asker;
-  /** Makes the handler's context: the host's, with `mcp`. */
+  /** Builds the handler's context: the host's Koa context with `mcp`. */
   readonly createContext: (mcp: McpContext) => CallContext;
-  /** Takes an error that the client is not shown; answers with a reference to quote. */
+  /** Reports an error whose text the client must not see. @returns A reference that the client may quote. */
   readonly report: (error: unknown, ctx: CallContext) => string;
 }
 
@@ -156,7 +156,7 @@ export class Call implements McpContext {
   elicit<S extends z.ZodType>(form: ElicitForm<S>): Promise<ElicitResult<z.output<S>>>;
   elicit(form: ElicitForm<JsonSchema>): Promise<ElicitResult>;
   elicit(page: ElicitUrl): Promise<{ action: 'accept' | 'decline' | 'cancel' }>;
-  async elicit(asked: ElicitForm<z.ZodType | JsonSchema> | ElicitUrl): Promise<ElicitResult> {
+  async elicit(asked: ElicitForm<z.ZodType | JsonSchema> | ElicitUrl): Promise<Elicited> {
     return this.#ask(elicitRequest(asked, this.revisionRow));
   }
 
@@ -172,7 +172,7 @@ export class Call implements McpContext {
     if (!this.#finished && this.revisionRow.priming) this.#init.sink.disconnect?.(retryMs);
   }
 
-  /** Milliseconds spent waiting for the client; a handler's time stands still meanwhile. */
+  /** Milliseconds spent waiting for the client. They do not count as time of the handler. */
   get waitedMs(): number {
     return this.#waited + (this.#waiting === 0 ? 0 : Date.now() - this.#waitingSince);
   }
@@ -182,12 +182,12 @@ export class Call implements McpContext {
     if (!this.#finished) this.#init.sink.send(notificationText(method, params));
   }
 
-  /** Reports an error that the client is not shown. */
+  /** Reports an error whose text the client must not see. @returns A reference that the client may quote. */
   report(error: unknown): string {
     return this.#init.report(error, this.ctx);
   }
 
-  /** Gives up on the call: the handler's signal aborts, and whoever waits for the handler gets `reason`: `Cancelled`, or an error to answer with. */
+  /** Gives up the call: aborts the handler's signal and rejects `race()`. @param reason `Cancelled`, or the error for the client. */
   abort(reason: Error): void {
     if (this.#finished || this.aborted) return;
     this.#abort ??= new AbortController();
@@ -195,12 +195,12 @@ export class Call implements McpContext {
     this.#reject?.(reason);
   }
 
-  /** Waits for a handler, yet not beyond `abort()`. */
+  /** Waits for a handler, but not longer than until `abort()`. */
   race<T>(handler: T | PromiseLike<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#reject = reject;
-      if (this.aborted) reject(this.signal.reason as Error);
       Promise.resolve(handler).then(resolve, reject);
+      this.#abort?.signal.throwIfAborted();
     });
   }
 
@@ -216,7 +216,7 @@ export class Call implements McpContext {
     }
   }
 
-  /** No message of this call may follow its response. */
+  /** Drops all later messages of this call: none may follow its response. */
   finish(): void {
     this.#finished = true;
   }

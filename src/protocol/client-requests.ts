@@ -10,15 +10,18 @@ import type { Revision } from './revisions.ts';
 export interface InputRequest<T> {
   readonly method: 'elicitation/create' | 'sampling/createMessage' | 'roots/list';
   readonly params: JsonObject;
-  /** What the client must have declared for it, as `requiredCapabilities` says it. */
-  readonly capability: JsonObject;
+  /** The capability that the client must have declared, in the form of `requiredCapabilities`. */
+  readonly capability: Readonly<Record<string, Readonly<Record<string, object>>>>;
   readonly key: string | undefined;
-  /** The value for the handler; `undefined` if the client's result is not one. */
+  /** The value for the handler; `undefined` if the client's result does not fit the request. */
   readonly parse: (result: JsonObject) => T | undefined;
 }
 
+/** What the user did. A page has no `content`. */
+export type Elicited = ElicitResult | { readonly action: 'accept' };
+
 /** The request that shows a form or asks to open a page. */
-export function elicitRequest(asked: ElicitForm<z.ZodType | JsonSchema> | ElicitUrl, revision: Revision): InputRequest<ElicitResult> {
+export function elicitRequest(asked: ElicitForm<z.ZodType | JsonSchema> | ElicitUrl, revision: Revision): InputRequest<Elicited> {
   if ('mode' in asked) {
     const { message, url } = asked;
     if (!revision.elicitationMode) throw new ToolError('This needs a client of 2025-11-25 or newer: older ones cannot open pages');
@@ -48,8 +51,7 @@ export function sampleRequest({ key, ...params }: SampleParams): InputRequest<Sa
     params: params,
     capability: { sampling: params.tools === undefined && params.toolChoice === undefined ? {} : { tools: {} } },
     key,
-    parse: result =>
-      typeof result['role'] === 'string' && typeof result['content'] === 'object' ? (result as unknown as SampleResult) : undefined,
+    parse: result => (isSampleResult(result) ? result : undefined),
   };
 }
 
@@ -60,54 +62,62 @@ export function rootsRequest(key?: string): InputRequest<Root[]> {
     params: {},
     capability: { roots: {} },
     key,
-    parse: ({ roots }) =>
-      Array.isArray(roots) && roots.every(root => isObject(root) && typeof root['uri'] === 'string') ? (roots as Root[]) : undefined,
+    parse: ({ roots }) => (Array.isArray(roots) && roots.every(isRoot) ? roots : undefined),
   };
 }
 
 /**
- * Holds a request to what the client declared.
+ * Checks that the client has declared the capability that a request needs.
  *
- * @throws {ToolError} Legacy. @throws {McpError} -32021 with `requiredCapabilities` in 2026-07-28.
+ * @throws {ToolError} In legacy revisions. @throws {McpError} -32021 with `requiredCapabilities` in 2026-07-28.
  */
 export function assertCapability({ method, capability }: InputRequest<unknown>, declared: JsonObject, revision: Revision): void {
   if (revision.asks.has(method) && isDeclared(capability, declared)) return;
-  const [[name, flags] = ['']] = Object.entries(capability);
-  const wanted = [name, ...Object.keys(flags as JsonObject)].join('.');
+  const wanted = Object.entries(capability)
+    .flatMap(([name, flags]) => [name, ...Object.keys(flags)])
+    .join('.');
   if (revision.era === 'legacy') throw new ToolError(`This needs a client with the capability ${wanted}, which this client does not have`);
   throw new McpError('MissingRequiredClientCapability', `Missing required client capability: ${wanted}`, {
     data: { requiredCapabilities: capability },
   });
 }
 
-function isDeclared(capability: JsonObject, declared: JsonObject): boolean {
+function isDeclared(capability: InputRequest<unknown>['capability'], declared: JsonObject): boolean {
   return Object.entries(capability).every(([name, flags]) => {
     const has = declared[name];
     if (!isObject(has)) return false;
     // An empty `elicitation` means forms only (2025-11-25, Elicitation, Capabilities).
     const own = name === 'elicitation' && Object.keys(has).length === 0 ? { form: {} } : has;
-    return Object.keys(flags as JsonObject).every(flag => flag in own);
+    return Object.keys(flags).every(flag => flag in own);
   });
 }
 
-function parseAction(result: JsonObject, validate?: (content: unknown) => JsonObject | undefined): ElicitResult | undefined {
+function isSampleResult(result: JsonObject): result is SampleResult {
+  return typeof result['role'] === 'string' && typeof result['content'] === 'object';
+}
+
+function isRoot(value: unknown): value is Root {
+  return isObject(value) && typeof value['uri'] === 'string';
+}
+
+function parseAction(result: JsonObject, validate?: (content: unknown) => JsonObject | undefined): Elicited | undefined {
   const { action, content } = result;
   if (action === 'decline' || action === 'cancel') return { action };
   if (action !== 'accept') return undefined;
-  if (validate === undefined) return { action } as ElicitResult;
+  if (validate === undefined) return { action };
   const valid = validate(content ?? {});
   return valid && { action, content: valid };
 }
 
-/** A form: its JSON Schema on the wire, and the check of what comes back. */
+/** A form: its JSON Schema on the wire, and the check of the user's answer. */
 export interface Form {
-  /** `requestedSchema` in the revision's words. */
+  /** `requestedSchema` as the revision defines it. */
   readonly schema: JsonSchema;
-  /** The content, with what the schema makes of it; `undefined` if it does not fit. */
+  /** The content as the schema parses it; `undefined` if it does not fit. */
   readonly validate: (content: unknown) => JsonObject | undefined;
 }
 
-/** Keywords of a form's fields; a zod type may bring more (`pattern`), which clients need not know. */
+/** Keywords of a form's fields. A zod type may have more (`pattern`), which clients need not know. */
 const keywords = [
   'type',
   'title',
@@ -135,9 +145,8 @@ const primitives = new Set<unknown>(['string', 'number', 'integer', 'boolean']);
  * @see https://modelcontextprotocol.io/specification/2025-11-25/client/elicitation#requested-schema
  */
 export function formSchema(requested: z.ZodType | JsonSchema, revision: Revision): Form {
-  const isZod = requested instanceof z.ZodType || '_zod' in requested;
-  const json = isZod ? toJsonSchema(requested as z.ZodType, 'input', 'requestedSchema') : requested;
-  const type = isZod ? (requested as z.ZodType) : z.fromJSONSchema(requested as Parameters<typeof z.fromJSONSchema>[0]);
+  const json = isZod(requested) ? toJsonSchema(requested, 'input', 'requestedSchema') : requested;
+  const type = isZod(requested) ? requested : z.fromJSONSchema(requested as Parameters<typeof z.fromJSONSchema>[0]);
   if (json.type !== 'object') throw new TypeError('requestedSchema: the root must be an object');
   const properties = Object.fromEntries(
     Object.entries(json.properties ?? {}).map(([name, field]) => [name, formField(name, field, revision)]),
@@ -151,18 +160,22 @@ export function formSchema(requested: z.ZodType | JsonSchema, revision: Revision
   };
 }
 
+/** Recognises a zod type of a second loaded copy of zod too. */
+function isZod(requested: z.ZodType | JsonSchema): requested is z.ZodType {
+  return requested instanceof z.ZodType || '_zod' in requested;
+}
+
 function formField(name: string, field: JsonSchema, { elicitationEnums }: Revision): JsonSchema {
   const isList = field.type === 'array' && typeof field.items === 'object' && (field.items.enum ?? field.items.anyOf) !== undefined;
   if (!primitives.has(field.type) && !isList) {
     throw new TypeError(`requestedSchema.${name}: a form has strings, numbers, booleans, enums and lists of enum values only`);
   }
-  const known = Object.fromEntries(
-    keywords.filter(keyword => field[keyword] !== undefined).map(keyword => [keyword, field[keyword]]),
-  ) as JsonSchema;
+  const known: JsonSchema = {};
+  for (const keyword of keywords) if (field[keyword] !== undefined) known[keyword] = field[keyword];
   return elicitationEnums ? known : simplify(known);
 }
 
-/** A field as 2025-06-18 has it: defaults of booleans only, titles in `enumNames`, no lists. */
+/** A field as 2025-06-18 defines it: defaults of booleans only, titles in `enumNames`, no lists. */
 function simplify({ default: value, oneOf, items, minItems: _, maxItems: __, ...field }: JsonSchema): JsonSchema {
   if (typeof value === 'boolean') field.default = value;
   if (oneOf !== undefined) {

@@ -1,9 +1,8 @@
 import { McpError } from '../errors.ts';
 import type { Call } from './call.ts';
-import { CallEnded } from './call.ts';
-import type { Completer, Completion, JsonObject } from './definitions.ts';
-import { toMcpError } from './handler-errors.ts';
-import { isObject } from './jsonrpc.ts';
+import type { Completer, JsonObject } from './definitions.ts';
+import { waitForHandler } from './handler-errors.ts';
+import { isObject, isStringRecord } from './jsonrpc.ts';
 import { isEnabled } from './lists.ts';
 import { findPrompt } from './prompts.ts';
 
@@ -25,19 +24,12 @@ export async function complete(call: Call, params: JsonObject | undefined): Prom
   }
   const completer = await findCompleter(call, ref, argument['name']);
   if (completer === undefined) return { completion: { values: [], hasMore: false } };
-  const { values, total, hasMore } = await run(call, completer(argument['value'], call.ctx, parseOthers(call, params)));
+  const typed = argument['value'];
+  const others = parseOthers(call, params);
+  const { values, total, hasMore } = await waitForHandler(call, () => completer(typed, call.ctx, others));
   const completion: JsonObject = { values: values.slice(0, maxValues), hasMore: hasMore ?? values.length > maxValues };
   if (total !== undefined) completion['total'] = total;
   return { completion };
-}
-
-async function run(call: Call, completing: Promise<Completion>): Promise<Completion> {
-  try {
-    return await call.race(completing);
-  } catch (error) {
-    if (McpError.isError(error) || error instanceof CallEnded) throw error;
-    throw toMcpError(error, unexposed => call.report(unexposed));
-  }
 }
 
 async function findCompleter(call: Call, ref: JsonObject, argument: string): Promise<Completer | undefined> {
@@ -63,15 +55,15 @@ async function findCompleter(call: Call, ref: JsonObject, argument: string): Pro
   }
 }
 
-/** Values of the arguments filled in so far; 2025-06-18 brought them. */
+/** Values of the arguments filled in so far. Clients send them since 2025-06-18. */
 function parseOthers(call: Call, params: JsonObject | undefined): Record<string, string> {
   const context = params?.['context'];
   if (!call.revisionRow.completionContext || context === undefined) return {};
   const others = isObject(context) ? (context['arguments'] ?? {}) : undefined;
-  if (!isObject(others) || !Object.values(others).every(value => typeof value === 'string')) {
+  if (!isStringRecord(others)) {
     throw new McpError('InvalidParams', 'Invalid params: `context.arguments` must be an object of strings');
   }
-  return others as Record<string, string>;
+  return others;
 }
 
 function own(completers: Readonly<Record<string, Completer>> | undefined, name: string): Completer | undefined {

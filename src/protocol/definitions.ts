@@ -1,10 +1,10 @@
 import type { z } from 'zod';
 import type { JsonSchema } from './json-schema.ts';
 
-/** Anything `JSON.parse` gives for `{…}`. */
+/** Any JSON object. */
 export type JsonObject = Record<string, unknown>;
 
-/** What a client or server says of itself. */
+/** The name and version that a client or server gives of itself. */
 export interface Implementation {
   name: string;
   version: string;
@@ -29,7 +29,7 @@ export interface Annotations {
   lastModified?: string;
 }
 
-/** Hints about what a tool does; a client may not trust them. */
+/** Hints about what a tool does; a client must not rely on them. */
 export interface ToolAnnotations {
   title?: string;
   readOnlyHint?: boolean;
@@ -127,7 +127,7 @@ export interface ElicitForm<S> {
   message: string;
   /** A flat object of primitives: a zod object or a JSON Schema. Never ask for secrets with a form. */
   requestedSchema: S;
-  /** Names the question across a replay, where a handler asks several of one kind. @default by order */
+  /** Identifies the question when the handler runs again, if it asks several of one kind. @default the question's number */
   key?: string;
 }
 
@@ -140,7 +140,7 @@ export interface ElicitUrl {
   key?: string;
 }
 
-/** What the user did: `content` has passed the schema. */
+/** What the user did. `content` has passed the schema. */
 export type ElicitResult<T = JsonObject> = { action: 'accept'; content: T } | { action: 'decline' } | { action: 'cancel' };
 
 /** One message for the client's model. */
@@ -187,54 +187,54 @@ export function isLogLevel(value: unknown): value is LogLevel {
   return logLevels.some(level => level === value);
 }
 
-/** `ctx.mcp`: the MCP side of the call a handler serves. */
+/** `ctx.mcp`: the MCP side of the call that a handler serves. */
 export interface McpContext {
   /** Aborts when the client cancels, its session ends, or the handler's time is up. */
   readonly signal: AbortSignal;
-  /** The revision this call is served in, e.g. `"2025-11-25"`. */
+  /** The revision of this call, e.g. `"2025-11-25"`. */
   readonly revision: string;
-  /** The session of the legacy revisions; `undefined` where the revision has none. */
+  /** The id of the session; `undefined` in revisions without sessions. */
   readonly sessionId: string | undefined;
   /** What the client says of itself; never a proof of identity. */
   readonly client: { readonly info: Implementation | undefined; readonly capabilities: JsonObject };
-  /** Who the host says is calling: the session's principal; `undefined` for a guest. */
+  /** The caller, as the host's option `principal` names it; `undefined` for a guest. */
   readonly principal: string | undefined;
   /**
    * Reports progress, if the client asked for it; otherwise does nothing.
    *
-   * @param progress Must grow with each report; one that does not is dropped.
+   * @param progress Must grow with each report; a report that does not is dropped.
    */
   progress(progress: number, total?: number, message?: string): void;
   /**
-   * Ends the connection of this call's stream, not the call: the client comes back for the rest, so that nobody holds a connection for long.
-   * Only clients of 2025-11-25 can; for others it does nothing.
+   * Closes the connection of this call's stream, not the call. The client reconnects for the rest, so a long call need not hold a connection.
+   * Does nothing unless the client speaks 2025-11-25.
    *
-   * @param options.retryMs How long the client is to wait. @default 1000
+   * @param options.retryMs Milliseconds that the client waits before it reconnects. @default 1000
    * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#sending-messages-to-the-server
    */
   closeStream(options?: { retryMs?: number }): void;
-  /** Sends a log message to the client, if its level admits it. `data` is any JSON. */
+  /** Sends a log message to the client, if the client's log level includes it. `data` is any JSON. */
   log(level: LogLevel, data: unknown, logger?: string): void;
   /**
    * Asks the user. Declining and cancelling are values, not errors.
    *
-   * Where the revision has no requests from the server (2026-07-28) the handler runs again from its start once the answer is there: what it
-   * does before asking must bear repetition.
+   * In 2026-07-28 the server sends no requests: the handler runs again from its start when the answer has arrived. What it does before it asks
+   * must be safe to repeat.
    *
-   * @throws The error of its revision if the client cannot: nothing is sent then.
+   * @throws If the client does not have the capability; nothing is sent then.
    */
   elicit<S extends z.ZodType>(form: ElicitForm<S>): Promise<ElicitResult<z.output<S>>>;
   elicit(form: ElicitForm<JsonSchema>): Promise<ElicitResult>;
   elicit(page: ElicitUrl): Promise<{ action: 'accept' | 'decline' | 'cancel' }>;
-  /** Asks the client's model. @throws as `elicit`; also if its user refuses. */
+  /** Asks the client's model. @throws as `elicit`, and if the user refuses. */
   sample(params: SampleParams): Promise<SampleResult>;
-  /** Asks which folders the client works in. Advice, not access control. `key` as for `ElicitForm`. @throws as `elicit` */
+  /** Asks which folders the client works in. They are advice, not access control. `key` as for `ElicitForm`. @throws as `elicit` */
   roots(options?: { key?: string }): Promise<Root[]>;
 }
 
 /**
- * What every handler, row policy and completion of a call is given: the host's own Koa context, with `ctx.mcp`.
- * The protocol knows only this part of it; `HandlerContext` is the whole.
+ * The context that every handler, row policy and completion of a call gets: the host's Koa context, with `ctx.mcp`.
+ * The protocol knows only this part of it; `HandlerContext` has all members.
  */
 export interface CallContext {
   readonly mcp: McpContext;
@@ -273,11 +273,11 @@ export interface ResourceDefinition extends Definition {
   /** Bytes. */
   readonly size?: number;
   readonly annotations?: Annotations;
-  /** `undefined` means that there is none (for this caller). */
+  /** @returns `undefined` if this caller has no such resource. */
   readonly read: (uri: string, ctx: CallContext) => Promise<ReadResourceResult | undefined>;
 }
 
-/** Completes one argument from what was typed and the arguments filled in so far. */
+/** Completes one argument from the typed text (`value`) and the arguments filled in so far (`others`). */
 export type Completer = (value: string, ctx: CallContext, others: Readonly<Record<string, string>>) => Promise<Completion>;
 
 /** A family of resources named by an RFC 6570 template. */
@@ -286,7 +286,7 @@ export interface ResourceTemplateDefinition extends Definition {
   readonly name: string;
   readonly mimeType?: string;
   readonly annotations?: Annotations;
-  /** `undefined` means that there is no such resource (for this caller). */
+  /** @returns `undefined` if this caller has no such resource. */
   readonly read: (uri: string, variables: Readonly<Record<string, string>>, ctx: CallContext) => Promise<ReadResourceResult | undefined>;
   /** Completions by variable name. */
   readonly complete?: Readonly<Record<string, Completer>>;
@@ -311,7 +311,7 @@ export interface PromptDefinition extends Definition {
   readonly complete?: Readonly<Record<string, Completer>>;
 }
 
-/** All that one endpoint serves. */
+/** Everything that one endpoint serves. */
 export interface Definitions {
   readonly tools: readonly ToolDefinition[];
   readonly resources: readonly ResourceDefinition[];

@@ -6,6 +6,7 @@ import type { JsonObject } from './definitions.ts';
 import { isLogLevel, logLevels } from './definitions.ts';
 import { discover } from './handshake.ts';
 import { listPrompts, listResources, listResourceTemplates, listTools } from './lists.ts';
+import type { Result } from './project.ts';
 import { finishResult, SerializedResult } from './project.ts';
 import { getPrompt } from './prompts.ts';
 import { isOffered } from './registry.ts';
@@ -16,9 +17,9 @@ type Method = (
   call: Call,
   params: JsonObject | undefined,
   method: string,
-) => JsonObject | SerializedResult | Promise<JsonObject | SerializedResult>;
+) => Result | SerializedResult | Promise<Result | SerializedResult>;
 
-/** Request methods of all revisions; which of them a call may use says its revision's row. */
+/** Request methods of all revisions. A call may use those that its revision defines. */
 const methods: ReadonlyMap<string, Method> = new Map<string, Method>([
   ['ping', () => ({})],
   ['server/discover', discover],
@@ -36,9 +37,9 @@ const methods: ReadonlyMap<string, Method> = new Map<string, Method>([
 ]);
 
 /**
- * Serves one request and gives its result as JSON text. (`initialize` opens a session and is the transport's.)
+ * Serves one request and returns its result as JSON text. The transport serves `initialize`, since that opens a session.
  *
- * @throws {McpError} What the client is to be told: -32601 for a method that the revision, or this server, does not have; -32602; -32603.
+ * @throws {McpError} The error for the client: -32601 for a method that the revision or this server does not have; -32602; -32603.
  * @throws {InputRequired} If the client has to answer first (2026-07-28).
  * @throws {StoreUnavailable} If the database does not answer.
  * @throws {Cancelled} If nobody waits for an answer any more.

@@ -10,7 +10,7 @@ import { findRevision, revisionIds } from './revisions.ts';
 const prefix = 'io.modelcontextprotocol/';
 const versionKey = `${prefix}protocolVersion`;
 
-/** What a stateless request says of itself in `params._meta`. */
+/** `params._meta` of a stateless request. */
 export interface Envelope {
   readonly revision: Revision;
   readonly capabilities: JsonObject;
@@ -30,7 +30,7 @@ const namedBy: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * Whether a message belongs to the stateless era: its body says so or, without an envelope, its version header does.
+ * Whether a message is of the modern era: it has an envelope, or its version header names a modern revision.
  *
  * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http#protocol-version-header
  */
@@ -41,7 +41,7 @@ export function isModern(body: unknown, version: string | undefined): boolean {
 }
 
 /**
- * Climbs the ladder of checks that every stateless request has to pass before its method is looked at.
+ * Reads the envelope of a stateless request and compares the mirrored headers with the body.
  *
  * @throws {McpError} In this order: -32602 no or malformed envelope; -32020 `MCP-Protocol-Version` is not the body's; -32022 a version that is
  * not served, with `supported`; -32020 `Mcp-Method` or `Mcp-Name` is missing or not the body's. All with HTTP 400.
@@ -69,7 +69,7 @@ export function parseEnvelope({ method, params }: JsonRpcRequest, headers: Heade
   return { revision, capabilities, clientInfo, logLevel };
 }
 
-/** A header must be there and, decoded, say what the body says. @throws {McpError} -32020 */
+/** Checks that a header is present and, decoded, equals the body's value. @throws {McpError} -32020 */
 export function assertHeader(headers: Headers, name: string, expected: string): void {
   const sent = headers[name.toLowerCase()];
   if (typeof sent !== 'string') throw mismatch(`${name} is missing`);
@@ -103,7 +103,7 @@ function invalid(what: string): McpError {
 }
 
 /**
- * The text of a header value: as it stands, or decoded where it is `=?base64?…?=`.
+ * The text of a header value, decoded if it has the form `=?base64?…?=`.
  *
  * `=?base64?SsO2cmc=?=` → `Jörg`; `undefined` if what is inside is not canonical base64 of UTF-8.
  *
@@ -114,7 +114,7 @@ export function decodeHeader(value: string): string | undefined {
   const encoded = sentinel.exec(trimmed)?.[1];
   if (encoded === undefined) return trimmed;
   const bytes = Buffer.from(encoded, 'base64');
-  // `Buffer` skips what it does not know; encoding again shows it.
+  // `Buffer` skips characters that are not base64; encoding again reveals them.
   if (bytes.toString('base64') !== encoded) return undefined;
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -129,18 +129,17 @@ const sentinel = /^=\?base64\?(.*)\?=$/su;
 export interface ParamHeader {
   /** `Mcp-Param-Region` */
   readonly header: string;
-  /** Where the argument is. */
+  /** The names that lead to the argument. */
   readonly path: readonly string[];
   readonly type: 'string' | 'integer' | 'boolean';
 }
 
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/u;
-const types = new Set<unknown>(['string', 'integer', 'boolean']);
 
 /**
  * The arguments of a tool that are mirrored to headers: those whose schema has `x-mcp-header`.
  *
- * @throws {TypeError} For an annotation that clients would drop the tool for: not an RFC 9110 token, there twice, on a property that is not a
+ * @throws {TypeError} For an annotation that makes clients drop the tool: not an RFC 9110 token, used twice, on a property that is not a
  * string, integer or boolean, or not reached through `properties` alone.
  * @see https://modelcontextprotocol.io/specification/2026-07-28/server/tools#x-mcp-header
  */
@@ -157,7 +156,7 @@ export function paramHeaders(tool: string, schema: JsonSchema): ParamHeader[] {
   return found;
 }
 
-/** Holds the headers to the arguments. An argument that is absent or `null` asks for none. @throws {McpError} -32020 */
+/** Compares the mirrored headers with the arguments. An argument that is absent or `null` needs no header. @throws {McpError} -32020 */
 export function assertParamHeaders(mirrored: readonly ParamHeader[], args: unknown, headers: Headers): void {
   for (const { header, path, type } of mirrored) {
     const value = path.reduce<unknown>(
@@ -166,7 +165,7 @@ export function assertParamHeaders(mirrored: readonly ParamHeader[], args: unkno
     );
     if (value === undefined || value === null) continue;
     if (type === 'integer' && typeof value === 'number') assertInteger(headers, header, value);
-    // What is no primitive cannot match, and fails the tool's own schema.
+    // An object or array matches no header. The tool's own schema refuses it too.
     else assertHeader(headers, header, typeof value === 'object' ? JSON.stringify(value) : `${value as string | number | boolean}`);
   }
 }
@@ -174,7 +173,7 @@ export function assertParamHeaders(mirrored: readonly ParamHeader[], args: unkno
 function assertInteger(headers: Headers, header: string, expected: number): void {
   const sent = headers[header.toLowerCase()];
   const value = typeof sent === 'string' ? decodeHeader(sent) : undefined;
-  // `42.0` is 42; what JSON would not take for a number is none.
+  // `42.0` equals 42. Text that is not a JSON number is refused.
   if (value === undefined || !/^-?\d+(?:\.\d+)?(?:[Ee][+-]?\d+)?$/u.test(value) || Number(value) !== expected)
     throw mismatch(`${header} is missing or does not match the body`);
 }
@@ -186,13 +185,18 @@ function collect(tool: string, schema: JsonSchema, path: readonly string[]): Par
     if (header === undefined) return below;
     if (typeof header !== 'string' || !token.test(header))
       throw new TypeError(`tool ${tool}: x-mcp-header ${JSON.stringify(header)} is not an RFC 9110 token`);
-    if (!types.has(property.type))
+    const { type } = property;
+    if (!isMirrored(type))
       throw new TypeError(`tool ${tool}: x-mcp-header ${header} stands on a property that is not a string, integer or boolean`);
-    return [{ header: `Mcp-Param-${header}`, path: [...path, name], type: property.type as ParamHeader['type'] }, ...below];
+    return [{ header: `Mcp-Param-${header}`, path: [...path, name], type }, ...below];
   });
 }
 
-/** Annotations anywhere in a schema. Names of properties are not keywords. */
+function isMirrored(type: unknown): type is ParamHeader['type'] {
+  return type === 'string' || type === 'integer' || type === 'boolean';
+}
+
+/** Counts the annotations anywhere in a schema. A property that is named `x-mcp-header` is none. */
 function count(schema: unknown): number {
   if (Array.isArray(schema)) return schema.reduce((sum: number, each) => sum + count(each), 0);
   if (!isObject(schema)) return 0;

@@ -8,7 +8,7 @@ import { capabilitiesOf } from './registry.ts';
 import type { Revision } from './revisions.ts';
 import { negotiate, revisionIds } from './revisions.ts';
 
-/** `params` of `initialize`, with the revision that was negotiated. */
+/** `params` of `initialize`, with the negotiated revision. */
 export interface InitializeParams {
   readonly revision: Revision;
   readonly capabilities: JsonObject;
@@ -25,10 +25,8 @@ export function parseInitialize(params: JsonObject | undefined): InitializeParam
   const { protocolVersion, capabilities, clientInfo } = params ?? {};
   if (typeof protocolVersion !== 'string') throw invalid('`protocolVersion` must be a string');
   if (!isObject(capabilities)) throw invalid('`capabilities` must be an object');
-  if (!isObject(clientInfo) || typeof clientInfo['name'] !== 'string' || typeof clientInfo['version'] !== 'string') {
-    throw invalid('`clientInfo` must have a `name` and a `version`, both strings');
-  }
-  return { revision: negotiate(protocolVersion), capabilities, clientInfo: clientInfo as Implementation };
+  if (!isImplementation(clientInfo)) throw invalid('`clientInfo` must have a `name` and a `version`, both strings');
+  return { revision: negotiate(protocolVersion), capabilities, clientInfo };
 }
 
 /** The result of `initialize`. */
@@ -41,7 +39,7 @@ export function initializeResult(registry: Registry, revision: Revision): JsonOb
   };
 }
 
-/** `server/discover`: what `initialize` says in the other era. */
+/** `server/discover`: the modern counterpart of the result of `initialize`. */
 export function discover(call: Call): JsonObject {
   const { registry } = call.server;
   return {
@@ -49,6 +47,10 @@ export function discover(call: Call): JsonObject {
     capabilities: capabilitiesOf(registry, call.revisionRow),
     ...(registry.instructions !== undefined && { instructions: registry.instructions }),
   };
+}
+
+function isImplementation(value: unknown): value is Implementation {
+  return isObject(value) && typeof value['name'] === 'string' && typeof value['version'] === 'string';
 }
 
 function invalid(what: string): McpError {

@@ -21,8 +21,8 @@ export interface JsonSchema {
 }
 
 /**
- * What a handler gets: the output of its schema. `S` has no constraint, since TypeScript gives up inferring it for all members of an option
- * when one has no schema.
+ * The arguments of a handler: the output of its schema, or `Unchecked` without a schema. `S` has no constraint: with one, TypeScript would
+ * infer no member of an option any more as soon as one member has no schema.
  */
 export type Args<S, Unchecked> = S extends z.ZodType ? z.output<S> : Unchecked;
 
@@ -39,20 +39,20 @@ export function toJsonSchema(schema: z.ZodType, io: 'input' | 'output', path: st
     json = z.toJSONSchema(schema, {
       io,
       reused: 'inline',
-      override: ({ jsonSchema }) => trimBounds(jsonSchema as JsonSchema),
+      override: ({ jsonSchema }) => trimBounds(jsonSchema),
     }) as JsonSchema;
   } catch (cause) {
-    throw new TypeError(`${path}: ${(cause as Error).message}; use a type that JSON can carry`, { cause });
+    throw new TypeError(`${path}: ${cause instanceof Error ? cause.message : String(cause)}; use a type that JSON can carry`, { cause });
   }
   const { $schema, ...rest } = json;
   const declared = z.globalRegistry.get(schema)?.['$schema'];
   return declared === undefined ? rest : { $schema: declared, ...rest };
 }
 
-/** Schemas that have shown themselves to be asynchronous. */
+/** Schemas with an asynchronous part, as a failed synchronous parse has shown. */
 const asynchronous = new WeakSet<z.ZodType>();
 
-/** Synchronous, which is several times faster, unless the schema has an asynchronous part. */
+/** Parses synchronously, which is several times faster, unless the schema has an asynchronous part. */
 async function safeParse<T>(schema: z.ZodType<T>, value: unknown): Promise<z.ZodSafeParseResult<T>> {
   if (asynchronous.has(schema)) return schema.safeParseAsync(value);
   try {
@@ -76,7 +76,7 @@ export async function parseWith<T>(schema: z.ZodType<T>, value: unknown, what: s
   throw new ToolError(`${what}: ${issues.join('; ')}`);
 }
 
-function trimBounds(schema: JsonSchema): void {
-  if (schema['minimum'] === Number.MIN_SAFE_INTEGER) delete schema['minimum'];
-  if (schema['maximum'] === Number.MAX_SAFE_INTEGER) delete schema['maximum'];
+function trimBounds(schema: z.core.JSONSchema.BaseSchema): void {
+  if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
+  if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
 }

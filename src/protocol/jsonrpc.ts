@@ -4,20 +4,20 @@ import type { JsonObject } from './definitions.ts';
 /** A string or an integer, echoed with its type. */
 export type RequestId = string | number;
 
-/** A message that wants an answer. */
+/** A message that expects a response. */
 export interface JsonRpcRequest {
   jsonrpc: '2.0';
   id: RequestId;
   method: string;
-  params?: JsonObject;
+  params?: JsonObject | undefined;
 }
-/** A message that wants none. */
+/** A message that expects no response. */
 export interface JsonRpcNotification {
   jsonrpc: '2.0';
   method: string;
-  params?: JsonObject;
+  params?: JsonObject | undefined;
 }
-/** An answer to a request of the server. */
+/** The client's response to a request of the server. */
 export interface JsonRpcResponse {
   jsonrpc: '2.0';
   id?: RequestId;
@@ -31,7 +31,7 @@ export type Message =
   | { readonly kind: 'response'; readonly message: JsonRpcResponse };
 
 /**
- * Sorts one JSON value into the three kinds of JSON-RPC message.
+ * Reads a JSON value as a JSON-RPC request, notification or response.
  *
  * `{"jsonrpc":"2.0","id":1,"method":"ping"}` → `{ kind: 'request', message }`
  *
@@ -45,14 +45,19 @@ export function parseMessage(value: unknown): Message {
   if (method === undefined) return parseResponse(value);
   if (typeof method !== 'string') throw invalid('`method` must be a string');
   if (params !== undefined && !isObject(params)) throw invalid('`params` must be an object');
-  if (!('id' in value)) return { kind: 'notification', message: value as unknown as JsonRpcNotification };
+  if (!('id' in value)) return { kind: 'notification', message: { jsonrpc: '2.0', method, params } };
   if (!isRequestId(id)) throw invalid('`id` must be a string or an integer');
-  return { kind: 'request', message: value as unknown as JsonRpcRequest };
+  return { kind: 'request', message: { jsonrpc: '2.0', id, method, params } };
 }
 
 /** Whether `value` is a plain JSON object: not `null`, not an array. */
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Whether `value` is an object whose members are all texts. */
+export function isStringRecord(value: unknown): value is Record<string, string> {
+  return isObject(value) && Object.values(value).every(member => typeof member === 'string');
 }
 
 /** Whether `value` can be a request's id. */
@@ -61,22 +66,22 @@ export function isRequestId(value: unknown): value is RequestId {
 }
 
 /**
- * Refuses a value nested deeper than `maxDepth` levels; recursion further down may then trust the stack.
+ * Refuses a value nested deeper than `maxDepth` levels, so that later recursion over the value cannot overflow the stack.
  *
  * @throws {McpError} -32600
  */
 export function assertDepth(value: unknown, maxDepth: number): void {
   if (typeof value !== 'object' || value === null) return;
   if (maxDepth === 0) throw invalid('the message is nested too deeply');
-  for (const key in value) assertDepth((value as JsonObject)[key], maxDepth - 1);
+  for (const key in value) assertDepth(Reflect.get(value, key), maxDepth - 1);
 }
 
-/** The text of a successful response. `resultJson` is the result, already JSON. */
+/** The text of a successful response. `resultJson` is the result as JSON text. */
 export function resultText(id: RequestId, resultJson: string): string {
   return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${resultJson}}`;
 }
 
-/** The text of an error response; without an id where none could be read. */
+/** The text of an error response, without an id if none could be read. */
 export function errorText(id: RequestId | undefined, error: McpError): string {
   const { code, message, data } = error;
   return JSON.stringify({ jsonrpc: '2.0', ...(id !== undefined && { id }), error: { code, message, ...(data !== undefined && { data }) } });

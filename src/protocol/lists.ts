@@ -17,7 +17,7 @@ interface Listed {
 }
 
 interface List<T extends Listed> {
-  /** The result's member. */
+  /** Name of the result's member. */
   readonly key: string;
   readonly items: (registry: Registry) => Iterable<T>;
   readonly project: (item: T, revision: Revision) => JsonObject;
@@ -36,12 +36,12 @@ const resourceTemplates: List<ResourceTemplateDefinition> = {
   project: (template, revision) => projectResource(template, revision.fields.resourceTemplate, revision),
 };
 
-/** Pages that do not depend on the caller, as the bytes that were sent the first time. No cursor begins inside a page, so no item is kept twice. */
+/** Serialised pages of lists that are the same for every caller. A cursor begins a whole page, so each revision's items are kept once. */
 const pages = new WeakMap<Registry, Map<string, SerializedResult>>();
 
 type ListMethod = (call: Call, params: JsonObject | undefined, method: string) => Promise<SerializedResult>;
 
-/** `tools/list` and its like. @throws {McpError} -32602 for a cursor that the list did not give. */
+/** `tools/list`: one page of the tools that this caller may use. @throws {McpError} -32602 for a cursor that the list did not give. */
 export const listTools: ListMethod = (call, params, method) => list(tools, call, params, method);
 /** `prompts/list`: one page of the prompts that this caller may use. */
 export const listPrompts: ListMethod = (call, params, method) => list(prompts, call, params, method);
@@ -50,7 +50,7 @@ export const listResources: ListMethod = (call, params, method) => list(resource
 /** `resources/templates/list`: one page of the templates that this caller may read. */
 export const listResourceTemplates: ListMethod = (call, params, method) => list(resourceTemplates, call, params, method);
 
-/** A list without `enabled` conditions is the same for everybody and is serialised once. */
+/** A list without `enabled` conditions is the same for every caller, and is serialised once. */
 async function list<T extends Listed>(
   list: List<T>,
   call: Call,
@@ -59,7 +59,7 @@ async function list<T extends Listed>(
 ): Promise<SerializedResult> {
   const { registry } = call.server;
   const cache = cacheOf(registry);
-  // As JSON: `"undefined"` and `["x"]` are no cursors, and must not read like one.
+  // JSON tells no cursor from the text "undefined", and ["x"] from "x".
   const cacheKey = `${method} ${call.revision} ${JSON.stringify(params?.['cursor'])}`;
   const cached = cache.get(cacheKey);
   if (cached !== undefined) return cached;
@@ -108,7 +108,7 @@ export interface Page<T> {
 }
 
 /**
- * One page of a list. A cursor holds the position of a page and the list's name, nothing about the caller, so it is good on every process.
+ * One page of a list. A cursor holds the position of a page and the list's name, nothing about the caller, so every process accepts it.
  *
  * @throws {McpError} -32602 for a cursor that this list did not give.
  * @see https://modelcontextprotocol.io/specification/2025-11-25/server/utilities/pagination

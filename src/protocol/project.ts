@@ -12,9 +12,16 @@ import type {
   ToolDefinition,
 } from './definitions.ts';
 import type { JsonSchema } from './json-schema.ts';
+import { isObject } from './jsonrpc.ts';
 import type { Revision } from './revisions.ts';
 
-/** A result that is JSON already. */
+/** Any result, with the members that `finishResult` looks at. */
+export type Result = JsonObject | { readonly resultType?: unknown; readonly _meta?: unknown };
+
+/** A result of `tools/call` whose content blocks have the members of a revision only. */
+export type ProjectedToolResult = Omit<CallToolResult, 'content'> & { readonly content: readonly object[] };
+
+/** A result as JSON text. */
 export class SerializedResult {
   readonly text: string;
   constructor(text: string) {
@@ -23,26 +30,24 @@ export class SerializedResult {
 }
 
 /**
- * Completes a result with what its revision wants on every one: `resultType`, the server's name, cache hints.
+ * Adds what the revision has in every result: `resultType`, the server's name, cache hints.
  *
  * @see https://modelcontextprotocol.io/specification/2026-07-28/basic#result-metadata
  */
-export function finishResult(call: Call, method: string, result: JsonObject): JsonObject {
+export function finishResult(call: Call, method: string, result: Result): Result {
   const { revisionRow, server } = call;
   if (!revisionRow.resultType) return result;
-  const hints =
-    revisionRow.cacheHints.has(method) && (result['resultType'] ?? 'complete') === 'complete'
-      ? { ttlMs: 0, cacheScope: 'private' }
-      : undefined;
-  const _meta = { 'io.modelcontextprotocol/serverInfo': server.registry.info, ...(result['_meta'] as JsonObject | undefined) };
+  const { resultType = 'complete', _meta: own } = result;
+  const hints = resultType === 'complete' && revisionRow.cacheHints.has(method) ? { ttlMs: 0, cacheScope: 'private' } : undefined;
+  const _meta = { 'io.modelcontextprotocol/serverInfo': server.registry.info, ...(isObject(own) ? own : undefined) };
   return { resultType: 'complete', ...hints, ...result, _meta };
 }
 
-/** The members of `value` that `fields` names and that are there, in that order. */
+/** The members of `value` that `fields` names, in the order of `fields`, without those that are `undefined`. */
 export function pickFields(value: object, fields: readonly string[]): JsonObject {
   const picked: JsonObject = {};
   for (const field of fields) {
-    const member = (value as JsonObject)[field];
+    const member: unknown = Reflect.get(value, field);
     if (member !== undefined) picked[field] = member;
   }
   return picked;
@@ -51,10 +56,10 @@ export function pickFields(value: object, fields: readonly string[]): JsonObject
 /** A tool as `tools/list` of the revision shows it. */
 export function projectTool(tool: ToolDefinition, revision: Revision): JsonObject {
   const projected = pickFields(tool, revision.fields.tool);
-  if (projected['outputSchema'] !== undefined && revision.structuredContent === 'object') {
-    projected['outputSchema'] = wrapSchema(projected['outputSchema'] as JsonSchema);
+  if (tool.outputSchema !== undefined && revision.structuredContent === 'object') {
+    projected['outputSchema'] = wrapSchema(tool.outputSchema);
   }
-  // 2025-03-26 has no `title` of a tool, yet its annotations do.
+  // In 2025-03-26 a tool has no `title`, but its annotations have one.
   if (tool.title !== undefined && !revision.fields.tool.includes('title') && revision.fields.tool.includes('annotations')) {
     projected['annotations'] = { title: tool.title, ...tool.annotations };
   }
@@ -70,8 +75,8 @@ export function projectPrompt(prompt: PromptDefinition, revision: Revision): Jso
   return projected;
 }
 
-/** A tool result in the revision's words: content types it does not know become text, `structuredContent` fits or goes. */
-export function projectToolResult(result: CallToolResult, tool: ToolDefinition, revision: Revision): CallToolResult {
+/** A tool result as the revision defines it: other content types become text, `structuredContent` is wrapped or left out where it must be. */
+export function projectToolResult(result: CallToolResult, tool: ToolDefinition, revision: Revision): ProjectedToolResult {
   const { structuredContent } = result;
   const content = projectContent(result.content, revision);
   if (structuredContent === undefined) return content === result.content ? result : { ...result, content };
@@ -80,12 +85,12 @@ export function projectToolResult(result: CallToolResult, tool: ToolDefinition, 
     const { structuredContent: _, ...rest } = result;
     return { ...rest, content };
   }
-  const wrapped = needsWrapping(tool.outputSchema) || !isPlainObject(structuredContent);
+  const wrapped = needsWrapping(tool.outputSchema) || !isObject(structuredContent);
   if (!wrapped && content === result.content) return result;
   return { ...result, content, structuredContent: wrapped ? { result: structuredContent } : structuredContent };
 }
 
-/** A resource, or a template of some, as the lists of the revision show it. */
+/** A resource or resource template as the revision's lists show it. */
 export function projectResource(
   resource: ResourceDefinition | ResourceTemplateDefinition,
   fields: readonly string[],
@@ -96,19 +101,19 @@ export function projectResource(
   return projected;
 }
 
-/** One of the contents of a resource, in the revision's words. */
-export function projectContents(contents: ResourceContents, { contentFields }: Revision): ResourceContents {
+/** One item of a resource's `contents` as the revision defines it. */
+export function projectContents(contents: ResourceContents, { contentFields }: Revision): object {
   const fields = contentFields?.['contents'];
-  return fields === undefined ? contents : (pickFields(contents, fields) as unknown as ResourceContents);
+  return fields === undefined ? contents : pickFields(contents, fields);
 }
 
-/** A prompt in the revision's words. */
-export function projectPromptResult(result: GetPromptResult, revision: Revision): GetPromptResult {
+/** The result of `prompts/get` as the revision defines it. */
+export function projectPromptResult(result: GetPromptResult, revision: Revision): Result {
   if (result.messages.every(message => isKnown(message.content, revision))) return result;
   return { ...result, messages: result.messages.map(message => ({ ...message, content: projectBlock(message.content, revision) })) };
 }
 
-function projectContent(content: ContentBlock[], revision: Revision): ContentBlock[] {
+function projectContent(content: ContentBlock[], revision: Revision): readonly object[] {
   return content.every(block => isKnown(block, revision)) ? content : content.map(block => projectBlock(block, revision));
 }
 
@@ -116,7 +121,7 @@ function isKnown({ type }: ContentBlock, { contentTypes, contentFields }: Revisi
   return contentFields === undefined && contentTypes.has(type);
 }
 
-function projectBlock(block: ContentBlock, revision: Revision): ContentBlock {
+function projectBlock(block: ContentBlock, revision: Revision): object {
   if (revision.contentTypes.has(block.type)) return projectMembers(block, revision);
   switch (block.type) {
     case 'resource_link':
@@ -128,13 +133,13 @@ function projectBlock(block: ContentBlock, revision: Revision): ContentBlock {
   }
 }
 
-function projectMembers(block: ContentBlock, revision: Revision): ContentBlock {
+function projectMembers(block: ContentBlock, revision: Revision): object {
   const fields = revision.contentFields?.[block.type];
   if (fields === undefined) return block;
   const projected = pickFields(block, fields);
   if (block.type === 'resource') projected['resource'] = projectContents(block.resource, revision);
   if (block.annotations !== undefined) projected['annotations'] = projectAnnotations(block.annotations, revision);
-  return projected as unknown as ContentBlock;
+  return projected;
 }
 
 function projectAnnotations(annotations: Annotations, { contentFields }: Revision): Annotations {
@@ -151,19 +156,15 @@ function wrapSchema(schema: JsonSchema): JsonSchema {
   return { type: 'object', properties: { result: relocate(schema) as JsonSchema }, required: ['result'] };
 }
 
-/** References from the root of a schema follow it to its new place. */
+/** Rewrites references to the root of a schema that moves to `properties.result`. */
 function relocate(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(relocate);
-  if (!isPlainObject(schema)) return schema;
+  if (!isObject(schema)) return schema;
   return Object.fromEntries(
-    Object.entries(schema as JsonObject).map(([keyword, value]) =>
+    Object.entries(schema).map(([keyword, value]) =>
       keyword === '$ref' && typeof value === 'string' && /^#(?:\/|$)/u.test(value)
         ? [keyword, `#/properties/result${value.slice(1)}`]
         : [keyword, relocate(value)],
     ),
   );
-}
-
-function isPlainObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

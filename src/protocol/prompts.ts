@@ -1,10 +1,10 @@
 import { McpError } from '../errors.ts';
 import type { Call } from './call.ts';
-import { CallEnded } from './call.ts';
-import type { GetPromptResult, JsonObject, PromptDefinition } from './definitions.ts';
-import { toMcpError } from './handler-errors.ts';
-import { isObject } from './jsonrpc.ts';
+import type { JsonObject, PromptDefinition } from './definitions.ts';
+import { waitForHandler } from './handler-errors.ts';
+import { isObject, isStringRecord } from './jsonrpc.ts';
 import { isEnabled } from './lists.ts';
+import type { Result } from './project.ts';
 import { projectPromptResult } from './project.ts';
 
 /**
@@ -13,17 +13,10 @@ import { projectPromptResult } from './project.ts';
  * @throws {McpError} -32602 for an unknown prompt, a missing required argument or one that is no string, naming it.
  * @see https://modelcontextprotocol.io/specification/2025-11-25/server/prompts#error-handling
  */
-export async function getPrompt(call: Call, params: JsonObject | undefined): Promise<JsonObject> {
+export async function getPrompt(call: Call, params: JsonObject | undefined): Promise<Result> {
   const prompt = await findPrompt(call, params?.['name']);
   const args = parseArguments(prompt, params?.['arguments'] ?? {});
-  let result: GetPromptResult;
-  try {
-    result = await call.race(prompt.get(args, call.ctx));
-  } catch (error) {
-    if (McpError.isError(error) || error instanceof CallEnded) throw error;
-    throw toMcpError(error, unexposed => call.report(unexposed));
-  }
-  return projectPromptResult(result, call.revisionRow) as unknown as JsonObject;
+  return projectPromptResult(await waitForHandler(call, () => prompt.get(args, call.ctx)), call.revisionRow);
 }
 
 /** The prompt of that name. @throws {McpError} -32602 */
@@ -36,11 +29,12 @@ export async function findPrompt(call: Call, name: unknown): Promise<PromptDefin
 
 function parseArguments(prompt: PromptDefinition, args: unknown): Record<string, string> {
   if (!isObject(args)) throw new McpError('InvalidParams', 'Invalid params: `arguments` must be an object');
-  for (const [name, value] of Object.entries(args)) {
-    if (typeof value !== 'string') throw new McpError('InvalidParams', `Invalid params: \`arguments.${name}\` must be a string`);
+  if (!isStringRecord(args)) {
+    const wrong = Object.keys(args).find(name => typeof args[name] !== 'string');
+    throw new McpError('InvalidParams', `Invalid params: \`arguments.${wrong}\` must be a string`);
   }
   for (const { name, required } of prompt.arguments ?? []) {
     if (required && !Object.hasOwn(args, name)) throw new McpError('InvalidParams', `Invalid params: \`arguments.${name}\` is required`);
   }
-  return args as Record<string, string>;
+  return args;
 }

@@ -13,7 +13,7 @@ import type { Revision } from './revisions.ts';
 import type { UriTemplate } from './uri-template.ts';
 import { uriTemplate } from './uri-template.ts';
 
-/** What the server says of itself. */
+/** The server's name and instructions for its clients. */
 export interface ServerInfo {
   readonly info: Implementation;
   readonly instructions?: string | undefined;
@@ -25,14 +25,14 @@ export interface Registry extends ServerInfo {
   readonly resources: ReadonlyMap<string, ResourceDefinition>;
   readonly resourceTemplates: readonly (ResourceTemplateDefinition & { readonly matcher: UriTemplate })[];
   readonly prompts: ReadonlyMap<string, PromptDefinition>;
-  /** Arguments that a header repeats, by tool; only tools that have some. */
+  /** Arguments that headers repeat, by tool. Other tools have no entry. */
   readonly paramHeaders: ReadonlyMap<string, readonly ParamHeader[]>;
 }
 
 /**
  * Indexes the definitions of an endpoint.
  *
- * @throws {TypeError} For a name or URI that is empty, malformed or there twice.
+ * @throws {TypeError} For a name or URI that is empty, malformed or defined twice.
  */
 export function registry(server: ServerInfo, definitions: Definitions): Registry {
   return {
@@ -50,7 +50,7 @@ export function registry(server: ServerInfo, definitions: Definitions): Registry
 }
 
 /**
- * The capabilities of the server in a revision: what it serves, in the words that the revision has.
+ * The capabilities that the server declares in a revision: those that it serves and the revision defines.
  *
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/lifecycle#capability-negotiation
  */
@@ -62,7 +62,7 @@ export function capabilitiesOf(registry: Registry, revision: Revision): JsonObje
   return capabilities;
 }
 
-/** Whether a method is part of what the server offers; a method of a capability that is not advertised does not exist. */
+/** Whether the server offers a method. It offers no method of a capability that it does not declare. */
 export function isOffered(registry: Registry, method: string): boolean {
   const capability = capabilityOf.get(method);
   return capability === undefined || (capabilityTable.get(capability)?.isOffered(registry) ?? false);

@@ -2,8 +2,9 @@ import { McpError } from '../errors.ts';
 import type { Call } from './call.ts';
 import { CallEnded } from './call.ts';
 import type { JsonObject, ReadResourceResult } from './definitions.ts';
-import { describeError } from './handler-errors.ts';
+import { describeError, membersOf } from './handler-errors.ts';
 import { isEnabled } from './lists.ts';
+import type { Result } from './project.ts';
 import { projectContents } from './project.ts';
 
 /**
@@ -12,15 +13,15 @@ import { projectContents } from './project.ts';
  * @throws {McpError} Not found, with `data.uri`: -32002 up to 2025-11-25, -32602 since 2026-07-28. -32602 for a URI that is too long.
  * @see https://modelcontextprotocol.io/specification/2025-11-25/server/resources#error-handling
  */
-export async function readResource(call: Call, params: JsonObject | undefined): Promise<JsonObject> {
+export async function readResource(call: Call, params: JsonObject | undefined): Promise<Result> {
   const uri = parseUri(call, params);
   let result: ReadResourceResult | undefined;
   try {
     result = await call.race(read(call, uri));
   } catch (error) {
     if (McpError.isError(error) || error instanceof CallEnded) throw error;
-    const { status, code } = (typeof error === 'object' && error !== null ? error : {}) as { status?: unknown; code?: unknown };
-    // `ctx.throw(404)`, or Prisma's word for a row that is not there.
+    const { status, code } = membersOf(error);
+    // `ctx.throw(404)`, or Prisma's code for a missing row.
     if (status === 404 || code === 'P2025') throw notFound(call, uri);
     throw new McpError(
       'InternalError',
@@ -40,9 +41,9 @@ export async function readResource(call: Call, params: JsonObject | undefined): 
 }
 
 /**
- * `resources/subscribe`: from now on this session hears of changes of the URI.
+ * `resources/subscribe`: this session is notified of changes of the URI from now on.
  *
- * @throws {McpError} Not found, for a URI that this endpoint could not read either. -32602 for one that is too long.
+ * @throws {McpError} Not found, for a URI that this caller cannot read. -32602 for a URI that is too long.
  */
 export async function subscribeResource(call: Call, params: JsonObject | undefined): Promise<JsonObject> {
   const uri = parseUri(call, params);
@@ -51,14 +52,14 @@ export async function subscribeResource(call: Call, params: JsonObject | undefin
   return {};
 }
 
-/** `resources/unsubscribe`; harmless where there was no subscription. */
+/** `resources/unsubscribe`. Does nothing if there is no subscription. */
 export async function unsubscribeResource(call: Call, params: JsonObject | undefined): Promise<JsonObject> {
   await call.session?.unsubscribe(parseUri(call, params));
   return {};
 }
 
 /**
- * Whether this caller could read a URI: who may not, must not hear of its changes either.
+ * Whether this caller may read a URI. A caller who may not must not be told of its changes either.
  *
  * @throws {McpError} -32602 for a URI that is too long.
  */

@@ -1,18 +1,18 @@
 import type { ErrorName } from '../errors.ts';
 
 /**
- * How revisions differ, as data: code asks a row, never compares ids.
+ * One revision of the protocol, as data. Code reads these members and never compares ids.
  *
  * @see https://modelcontextprotocol.io/specification/2026-07-28/changelog
  */
 export interface Revision {
-  /** As on the wire, e.g. `"2025-11-25"`. Ids are ISO dates, so string order is age. */
+  /** As on the wire, e.g. `"2025-11-25"`. Ids are ISO dates, so their alphabetical order is their order in time. */
   readonly id: string;
   /** `legacy`: `initialize` and sessions. `modern`: every request stands alone. */
   readonly era: 'legacy' | 'modern';
-  /** Request methods it defines for the server. */
+  /** Request methods that a client may send. */
   readonly methods: ReadonlySet<string>;
-  /** Server capabilities it defines. */
+  /** Server capabilities that it defines. */
   readonly capabilities: ReadonlySet<string>;
   /** Whether a POST may carry an array of messages. */
   readonly batches: boolean;
@@ -22,9 +22,9 @@ export interface Revision {
   >;
   /** Content block types it defines; others are sent as text. */
   readonly contentTypes: ReadonlySet<string>;
-  /** Members of content blocks, by type, of `resource`s within them and of `annotations`; `undefined` where none of today's is newer. */
+  /** Members of content blocks by type, of embedded resources (`contents`) and of `annotations`. `undefined`: all that are known today. */
   readonly contentFields: Readonly<Record<string, readonly string[]>> | undefined;
-  /** What `structuredContent` may be; `object` wraps anything else as `{ result }`. */
+  /** What `structuredContent` may be. `object`: any other value is sent as `{ result: value }`. */
   readonly structuredContent: 'absent' | 'object' | 'any';
   /** Whether progress notifications carry `message`. */
   readonly progressMessage: boolean;
@@ -32,13 +32,13 @@ export interface Revision {
   readonly completionContext: boolean;
   /** The error of a resource that does not exist. */
   readonly resourceNotFound: ErrorName;
-  /** Requests that the server may make of the client, in one way or the other. */
+  /** What the server may ask the client for, by requests of its own (legacy) or by `inputRequests` (modern). */
   readonly asks: ReadonlySet<string>;
-  /** Whether `elicitation/create` names its `mode`, and may be of mode `url`. */
+  /** Whether `elicitation/create` has a `mode`, which may be `url`. */
   readonly elicitationMode: boolean;
-  /** Whether forms have titled enums, lists and defaults of any type. */
+  /** Whether a form may have titled enums, lists, and defaults of any type. */
   readonly elicitationEnums: boolean;
-  /** Whether a URL elicitation has an id, to be told when it is complete. */
+  /** Whether a URL elicitation has an `elicitationId`. */
   readonly elicitationId: boolean;
   /** Whether results carry `resultType` and the server's name in `_meta`. */
   readonly resultType: boolean;
@@ -206,7 +206,7 @@ export const newestLegacy: Revision = r2025_11_25;
 /** The revision of the HTTP+SSE transport. */
 export const oldest: Revision = r2024_11_05;
 
-/** What a legacy request without session and version header is taken for (2025-06-18, Transports, Protocol Version Header). */
+/** The revision of a legacy request that has neither a session nor a version header (2025-06-18, Transports, Protocol Version Header). */
 export const assumedRevision: Revision = r2025_03_26;
 
 /** The row of a revision id; `undefined` if there is none. */
@@ -223,7 +223,7 @@ export function revisionIds(era: Revision['era']): string[] {
 }
 
 /**
- * The revision an `initialize` is answered with: the one asked for if it has the handshake, else the newest that does.
+ * The revision that answers an `initialize`: the requested one if it is a legacy revision, else the newest legacy one.
  *
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/lifecycle#version-negotiation
  */

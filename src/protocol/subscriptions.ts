@@ -8,7 +8,7 @@ import { isOffered } from './registry.ts';
 /** A list that may change. */
 export type ListName = 'tools' | 'resources' | 'prompts';
 
-/** What a stateless client wants to hear of, and may: `params.notifications` of `subscriptions/listen`. */
+/** The notifications that a stateless client subscribes to: `params.notifications` of `subscriptions/listen`. */
 export interface SubscriptionFilter {
   toolsListChanged?: boolean;
   promptsListChanged?: boolean;
@@ -24,7 +24,7 @@ const flags: Readonly<Record<ListName, 'toolsListChanged' | 'promptsListChanged'
 const maxUris = 100;
 
 /**
- * Reads the filter of `subscriptions/listen` and keeps what this server has. Which URIs the caller may read is asked of the resources.
+ * Reads the filter of `subscriptions/listen` and drops what this server does not offer. It does not check which URIs the caller may read.
  *
  * @throws {McpError} -32602, naming the member.
  * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/subscriptions
@@ -50,12 +50,12 @@ export function parseFilter(registry: Registry, params: JsonObject | undefined):
   return filter;
 }
 
-/** Whether a filter wants to hear that a list changed. */
+/** Whether a filter includes changes of a list. */
 export function wantsList(filter: SubscriptionFilter, list: ListName): boolean {
   return filter[flags[list]] === true;
 }
 
-/** A notification on the stream of a subscription, which it names. */
+/** A notification of a subscription, with the subscription's id in `_meta`. */
 export function subscribedText(subscriptionId: RequestId, method: string, params: JsonObject = {}): string {
   return notificationText(method, { ...params, _meta: { 'io.modelcontextprotocol/subscriptionId': subscriptionId } });
 }

@@ -5,6 +5,7 @@ import type { CallToolResult, JsonObject, ToolDefinition } from './definitions.t
 import { describeError } from './handler-errors.ts';
 import { isObject } from './jsonrpc.ts';
 import { isEnabled } from './lists.ts';
+import type { Result } from './project.ts';
 import { finishResult, projectToolResult, SerializedResult } from './project.ts';
 
 /**
@@ -20,7 +21,7 @@ export async function callTool(call: Call, params: JsonObject | undefined): Prom
   return serialize(call, tool, await run(call, tool, args));
 }
 
-/** A result that says what went wrong. */
+/** A result with `isError: true` and this text. */
 export function toolError(text: string): CallToolResult {
   return { content: [{ type: 'text', text }], isError: true };
 }
@@ -52,6 +53,6 @@ function serialize(call: Call, tool: ToolDefinition, result: CallToolResult): Se
   return new SerializedResult(stringify(call, error));
 }
 
-function stringify(call: Call, result: CallToolResult): string {
-  return JSON.stringify(finishResult(call, 'tools/call', result as unknown as JsonObject));
+function stringify(call: Call, result: Result): string {
+  return JSON.stringify(finishResult(call, 'tools/call', result));
 }

@@ -4,9 +4,9 @@ export interface UriTemplate {
   /** In order of appearance. */
   readonly variables: readonly string[];
   /**
-   * The variables of a URI that the template could have made, decoded; `undefined` if it could not.
+   * The decoded variables of a URI; `undefined` if the template cannot make the URI.
    *
-   * Where a URI can be read in several ways, earlier variables take as little as they can. The time it takes grows with the URI's length.
+   * If a URI can be read in several ways, earlier variables are as short as possible. The time is linear in the URI's length.
    */
   match(uri: string): Record<string, string> | undefined;
 }
@@ -37,22 +37,22 @@ type Characters = ReadonlySet<number>;
 interface Operator {
   readonly prefix: string;
   readonly separator: string;
-  /** What a value does not contain. */
+  /** Characters that a value cannot contain. */
   readonly excluded: Characters;
   /** `name=value` pairs (`?` and `&`). */
   readonly named: boolean;
 }
 
 const reserved = characters('/?#&=,;');
-const operators: Readonly<Record<string, Operator>> = {
-  '': { prefix: '', separator: ',', excluded: reserved, named: false },
-  '+': { prefix: '', separator: ',', excluded: characters(''), named: false },
-  '#': { prefix: '#', separator: ',', excluded: characters(''), named: false },
-  '.': { prefix: '.', separator: '.', excluded: reserved, named: false },
-  '/': { prefix: '/', separator: '/', excluded: reserved, named: false },
-  '?': { prefix: '?', separator: '&', excluded: characters('&#'), named: true },
-  '&': { prefix: '&', separator: '&', excluded: characters('&#'), named: true },
-};
+const operators: ReadonlyMap<string | undefined, Operator> = new Map([
+  ['', { prefix: '', separator: ',', excluded: reserved, named: false }],
+  ['+', { prefix: '', separator: ',', excluded: characters(''), named: false }],
+  ['#', { prefix: '#', separator: ',', excluded: characters(''), named: false }],
+  ['.', { prefix: '.', separator: '.', excluded: reserved, named: false }],
+  ['/', { prefix: '/', separator: '/', excluded: reserved, named: false }],
+  ['?', { prefix: '?', separator: '&', excluded: characters('&#'), named: true }],
+  ['&', { prefix: '&', separator: '&', excluded: characters('&#'), named: true }],
+]);
 
 /**
  * Compiles a URI template of RFC 6570 up to level 3, to match URIs against.
@@ -85,11 +85,12 @@ export function uriTemplate(template: string): UriTemplate {
 
 function compileExpression(template: string, expression: string): Part[] {
   const [, key, list] = /^([+#./?&]?)([\w.,]+)$/.exec(expression) ?? [];
+  const operator = operators.get(key);
   const names = list?.split(',');
-  if (key === undefined || names === undefined || names.includes('')) {
+  if (operator === undefined || names === undefined || names.includes('')) {
     throw new TypeError(`URI template ${JSON.stringify(template)}: {${expression}} is not an expression of RFC 6570 level 3`);
   }
-  const { prefix, separator, excluded, named } = operators[key] as Operator;
+  const { prefix, separator, excluded, named } = operator;
   return names.flatMap((variable, index): Part[] => {
     if (named) return [{ kind: 'member', variable, excluded, text: `${variable}=` }];
     const lead = index === 0 ? prefix : separator;
@@ -105,7 +106,7 @@ function matchParts(parts: readonly Part[], uri: string): Record<string, string>
   const values: Record<string, string> = {};
   let start = 0;
   for (const [index, part] of parts.entries()) {
-    const end = (ends[index] as Ends)[start] as number;
+    const end = ends[index]?.[start] ?? none;
     if (end === none) return undefined;
     if (part.kind === 'value' || (part.kind === 'member' && end > start)) {
       const value = decode(uri.slice(part.kind === 'member' ? start + 1 + part.text.length : start, end));
@@ -117,11 +118,11 @@ function matchParts(parts: readonly Part[], uri: string): Record<string, string>
   return start === uri.length ? values : undefined;
 }
 
-/** Of one part, by the position where it begins: the position where it ends if the parts behind it match the rest of the URI, else `none`. */
+/** For one part, at each index of the URI: where the part ends if it begins there and the parts behind it match the rest; else `none`. */
 type Ends = number[];
 const none = -1;
 
-/** Goes from the last part to the first, each in one pass over the URI. From the front it would have to try one end after the other. */
+/** Works from the last part to the first, with one pass over the URI for each part. From the front it would have to try every possible end. */
 function findEnds(parts: readonly Part[], uri: string): Ends[] {
   const ends: Ends[] = [];
   let behind = noEnds(uri);
@@ -155,7 +156,7 @@ function literalEnds(text: string, uri: string, behind: Ends): Ends {
 
 function valueEnds(excluded: Characters, uri: string, behind: Ends): Ends {
   const ends = noEnds(uri);
-  // The earliest end of a value that has the characters up to `at`.
+  // The nearest end of a value that begins at `at`.
   let end = none;
   for (let at = uri.length - 1; at >= 0; at -= 1) {
     if (behind[at + 1] !== none) end = at + 1;
@@ -170,7 +171,7 @@ function memberEnds({ text, excluded }: Member, uri: string, behind: Ends): Ends
   const values = valueEnds(excluded, uri, behind);
   for (let at = uri.indexOf(text, 1); at !== -1; at = uri.indexOf(text, at + 1)) {
     const value = at + text.length;
-    const end = behind[value] === none ? (values[value] as number) : value;
+    const end = behind[value] === none ? (values[value] ?? none) : value;
     if (end !== none && (uri[at - 1] === '?' || uri[at - 1] === '&')) ends[at - 1] = end;
   }
   return ends;
