@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -42,6 +43,16 @@ describe("README's commands", () => {
     const named = texts.flatMap(text => [...text.matchAll(/npm (?:run )?(test|(?<=run )\w+)/g)].map(([, script = '']) => script));
     expect(named.length).toBeGreaterThan(5);
     for (const script of named) expect(Object.keys(scripts)).toContain(script);
+  });
+
+  it('name only files that there are, in the map of CONTRIBUTING.md', async () => {
+    const map = (await readFile(`${root}CONTRIBUTING.md`, 'utf8')).split('## Where to look')[1]?.split('## Code')[0] ?? '';
+    const rows = map.split('\n').filter(line => line.startsWith('| ') && !line.startsWith('| task'));
+    expect(rows).toHaveLength(10);
+    for (const row of rows) {
+      const files = [...row.matchAll(/`((?:src|test|docs)\/[\w./-]+)`/g)].map(([, file = '']) => file);
+      expect(files.map(file => [file, existsSync(root + file)])).toEqual(files.map(file => [file, true]));
+    }
   });
 
   it('`npm ci` finds every package of every platform in the lock file: without one of them npm 11 refuses it', async () => {
