@@ -107,7 +107,6 @@ function parseTake(exposure: Exposure, value: unknown): number {
 export function parseUniqueWhere(exposure: Exposure, value: unknown): Args {
   const where = parseObject(value, 'where');
   const names = Object.keys(where);
-  const [name] = names;
   for (const unknown of names) {
     if (exposure.uniques.some(key => key.name === unknown)) continue;
     refuse(
@@ -115,18 +114,19 @@ export function parseUniqueWhere(exposure: Exposure, value: unknown): Args {
       `${exposure.node.name} has no unique key ${quote(unknown)} (${list(exposure.uniques.map(key => key.name))})`,
     );
   }
-  if (name === undefined || names.length > 1) {
+  const key = exposure.uniques.find(known => known.name === names[0]);
+  if (key === undefined || names.length > 1) {
     const keys = exposure.uniques.map(key => key.name);
     return refuse('where', keys.length === 1 ? `name the row by ${list(keys)}` : `name the row by exactly one of ${list(keys)}`);
   }
-  const key = exposure.uniques.find(known => known.name === name) as UniqueKey;
+  const { name } = key;
   if (!key.compound) return { [name]: parseColumn(exposure, name, where[name], `where.${name}`) };
   const part = parseObject(where[name], `where.${name}`);
   for (const unknown of Object.keys(part)) {
     if (!key.fields.includes(unknown)) refuse(join(`where.${name}`, unknown), `not a part of the key (${list(key.fields)})`);
   }
-  const values = key.fields.map(field => [field, parseColumn(exposure, field, own(part, field), `where.${name}.${field}`)]);
-  return { [name]: Object.fromEntries(values) as Args };
+  const values = key.fields.map(field => [field, parseColumn(exposure, field, own(part, field), `where.${name}.${field}`)] as const);
+  return { [name]: Object.fromEntries(values) };
 }
 
 /** The opaque cursor that names a row by a unique key: base64url of the JSON of its values. */
@@ -150,8 +150,8 @@ export function parseCursor(exposure: Exposure, key: UniqueKey, value: unknown):
   if (!Array.isArray(values) || values.length !== key.fields.length) {
     return refuse('cursor', 'not a nextCursor of this tool; leave it out to start from the first row');
   }
-  const parts = key.fields.map((name, index) => [name, parseColumn(exposure, name, values[index], 'cursor')]);
-  return Object.fromEntries(parts) as Args;
+  const parts = key.fields.map((name, index) => [name, parseColumn(exposure, name, values[index], 'cursor')] as const);
+  return Object.fromEntries(parts);
 }
 
 /** The unique `where` made of URI variables; `undefined` if one cannot be a value of its column. */

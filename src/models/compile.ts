@@ -6,7 +6,8 @@ import type {
   ToolDefinition,
 } from '../protocol/definitions.ts';
 import { dataParser } from './data.ts';
-import type { Delegates, PrismaClientLike, TransactingClient } from './delegates.ts';
+import type { Delegates, PrismaClientLike } from './delegates.ts';
+import { baseClient } from './delegates.ts';
 import { resolveExposures } from './exposure.ts';
 import type { ModelNode } from './graph.ts';
 import { modelGraph } from './graph.ts';
@@ -49,7 +50,7 @@ export function compileModels(options: CompileOptions): CompiledModels {
   const graph = modelGraph(options.datamodel);
   const exposures = resolveExposures(options.models, graph);
   const limits = { ...whereDefaults, ...options.limits };
-  const client = options.prisma as Delegates & TransactingClient;
+  const client = baseClient(options.prisma);
   for (const { node } of exposures) assertDelegate(client, node);
   const scope = clientScope(client, graph);
   const compiled: CompiledModels = { tools: [], resources: [], resourceTemplates: [], prompts: [], hidden: [], scope };

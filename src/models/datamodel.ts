@@ -174,7 +174,7 @@ function closing(text: string, open: number): number | undefined {
   let depth = 0;
   let quote = '';
   for (let at = open; at < text.length; at++) {
-    const char = text[at] as string;
+    const char = text.charAt(at);
     if (quote !== '') {
       if (char === '\\') at++;
       else if (char === quote) quote = '';

@@ -1,13 +1,13 @@
+import type { CallContext } from '../protocol/definitions.ts';
 import { resolveColumns } from './columns.ts';
 import { assertForced, writableColumns } from './data.ts';
 import type { Operation } from './declaration.ts';
 import { operationNames } from './declaration.ts';
-import type { Args } from './delegates.ts';
 import type { Exposure, ModelGraph, ModelNode, PerCall, Relation } from './graph.ts';
 import { rowKey } from './graph.ts';
 import { assertKeys, assertTake, defaultTake, resolveOrder, resolveWhere } from './host-args.ts';
 import { resolveSelection } from './include.ts';
-import { isPlainObject, list } from './messages.ts';
+import { isObject, isPlainObject, list } from './messages.ts';
 import { assertOrderInSight } from './policy.ts';
 
 /** One entry of `models`, as it reaches the compiler; its typed form is made from the client's type. */
@@ -139,12 +139,16 @@ function resolveOperations(declared: unknown, path: string): Set<Operation> {
 }
 
 function resolvePolicy(declared: unknown, node: ModelNode, path: string): PerCall | undefined {
-  if (declared === undefined || typeof declared === 'function') return declared as PerCall | undefined;
+  if (declared === undefined || isCallback(declared)) return declared;
   return resolveWhere(declared, node, path);
 }
 
+function isCallback(value: unknown): value is (ctx: CallContext, operation: string) => unknown {
+  return typeof value === 'function';
+}
+
 function resolveForced(declared: unknown, node: ModelNode, graph: ModelGraph, path: string): PerCall | undefined {
-  if (declared === undefined || typeof declared === 'function') return declared as PerCall | undefined;
+  if (declared === undefined || isCallback(declared)) return declared;
   assertForced(declared, node, graph, path);
   return declared;
 }
@@ -171,10 +175,11 @@ function resolveFilterable(exposure: Exposure): Map<string, Relation> {
 /** Whether rows come with all their related rows, and these with their key. */
 function isShown({ selection }: Exposure, relation: Relation): boolean {
   const included = selection.relations.find(each => each.relation === relation);
-  const { where } = (Object.hasOwn(selection.select, relation.name) ? selection.select[relation.name] : {}) as Args;
+  const args = Object.hasOwn(selection.select, relation.name) ? selection.select[relation.name] : undefined;
+  const isCut = isObject(args) && args['where'] !== undefined;
   const names = included?.selection.columns.map(column => column.name) ?? [];
   const key = relation.to.length > 0 ? relation.to : rowKey(relation.target).fields;
-  return included !== undefined && where === undefined && key.every(name => names.includes(name));
+  return included !== undefined && !isCut && key.every(name => names.includes(name));
 }
 
 /** What an operation needs of the visible columns. */

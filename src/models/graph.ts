@@ -123,21 +123,24 @@ export interface ModelGraph {
 export function modelGraph(datamodel: Datamodel): ModelGraph {
   const byKey = new Map<string, ModelNode>();
   const byName = new Map<string, ModelNode>();
+  const links = new Map<ModelNode, Map<string, Relation>>();
   for (const model of Object.values(datamodel.models)) {
     const fields = new Map(model.fields.map(field => [field.name, field]));
+    const relations = new Map<string, Relation>();
     const node: ModelNode = {
       key: model.key,
       name: model.name,
       model,
       fields,
-      relations: new Map(),
+      relations,
       uniques: uniqueKeys(model, fields),
       exposure: undefined,
     };
     byKey.set(model.key, node);
     byName.set(model.name, node);
+    links.set(node, relations);
   }
-  for (const node of byName.values()) linkRelations(node, byName);
+  for (const [node, relations] of links) linkRelations(node, relations, byName);
   return { byKey, byName, enums: datamodel.enums, provider: datamodel.provider };
 }
 
@@ -172,8 +175,9 @@ export function rowKey(node: ModelNode): UniqueKey {
  * A condition that no row meets. Not `OR: []`: Prisma drops that inside an AND, and every row matches.
  */
 export function noRow(node: ModelNode): Record<string, unknown> {
-  const [field] = rowKey(node).fields;
-  return { [field as string]: { in: [] } };
+  const { name, fields } = rowKey(node);
+  const [field = name] = fields;
+  return { [field]: { in: [] } };
 }
 
 /** Whether there is a policy on this model at all, whatever it says. */
@@ -192,8 +196,7 @@ function uniqueKeys(model: DatamodelModel, fields: ReadonlyMap<string, Datamodel
   return keys;
 }
 
-function linkRelations(node: ModelNode, byName: ReadonlyMap<string, ModelNode>): void {
-  const relations = node.relations as Map<string, Relation>;
+function linkRelations(node: ModelNode, relations: Map<string, Relation>, byName: ReadonlyMap<string, ModelNode>): void {
   for (const field of node.fields.values()) {
     if (field.kind !== 'object') continue;
     const target = byName.get(field.type);

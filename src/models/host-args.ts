@@ -2,7 +2,7 @@ import { columnNames } from './columns.ts';
 import type { Args } from './delegates.ts';
 import type { ModelNode, OrderStep, UniqueKey } from './graph.ts';
 import { isEmpty, isPlainObject, list, nameOf } from './messages.ts';
-import { isAlways, simplifyWhere } from './simplify-where.ts';
+import { isAlways, isCombinator, simplifyWhere } from './simplify-where.ts';
 
 /** Rows a list gives where the declaration does not say. */
 export const defaultTake = 25;
@@ -76,7 +76,7 @@ function checkWhere(value: unknown, node: ModelNode, path: string): Args {
     const at = `${path}.${name}`;
     const relation = node.relations.get(name);
     if (part === undefined) assertDefined(part, at);
-    else if (name === 'AND' || name === 'OR' || name === 'NOT') where[name] = checkParts(name, part, node, at);
+    else if (isCombinator(name)) where[name] = checkParts(name, part, node, at);
     else if (relation !== undefined) where[name] = checkRelation(part, relation.target, relation.toMany, at);
     else if (node.fields.has(name) || node.uniques.some(key => key.compound && key.name === name)) {
       assertDefined(part, at);

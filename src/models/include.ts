@@ -3,7 +3,7 @@ import type { Args, Row } from './delegates.ts';
 import type { Column, Columns, IncludedRelation, ModelGraph, ModelNode, Relation, Selection } from './graph.ts';
 import { hasPolicy, rowKey, selectOf } from './graph.ts';
 import { assertKeys, assertTake, defaultTake, resolveOrder, resolveWhere } from './host-args.ts';
-import { isPlainObject, list } from './messages.ts';
+import { isObject, isPlainObject, list } from './messages.ts';
 import { assertOrderInSight } from './policy.ts';
 
 /** The property that names the relations of a row whose list was cut at its cap. No Prisma field can have this name. */
@@ -148,11 +148,15 @@ function compileWriter(selection: Selection): RowToJson {
       const value = row[name];
       out[name] = toJson === undefined || value === null || value === undefined ? (value ?? null) : toJson(value);
     }
+    let truncated: string[] | undefined;
     for (const { name, take, write } of relations) {
-      const value = row[name] as Row | Row[] | null;
-      if (!Array.isArray(value)) out[name] = value === null ? null : write(value);
+      const value = row[name];
+      if (!Array.isArray(value)) out[name] = isObject(value) ? write(value) : null;
       else {
-        if (value.length > take) out[truncatedKey] = [...((out[truncatedKey] as string[] | undefined) ?? []), name];
+        if (value.length > take) {
+          truncated = [...(truncated ?? []), name];
+          out[truncatedKey] = truncated;
+        }
         out[name] = value.slice(0, take).map(write);
       }
     }

@@ -59,7 +59,7 @@ function text(type: ScalarType, [max]: readonly number[]): ScalarType {
     ...type,
     input: { ...type.input, description: `at most ${max} characters` },
     fits: (value, path) => {
-      if ([...(value as string)].length > max) refuse(path, `longer than ${max} characters`);
+      if ([...String(value)].length > max) refuse(path, `longer than ${max} characters`);
     },
   };
 }
@@ -74,7 +74,7 @@ function bits(exact: boolean): Narrowing {
       cased: true,
       parse: matching(type, /^[01]+$/, 'not made of 0s and 1s'),
       fits: (value, path) => {
-        const { length: given } = value as string;
+        const { length: given } = String(value);
         if (exact ? given !== length : given > length) refuse(path, `expected ${size}, got ${given}`);
       },
     };
@@ -116,6 +116,6 @@ function decimal(type: ScalarType, [precision, scale = 0]: readonly number[]): S
 function matching(type: ScalarType, pattern: RegExp, fact: string): ScalarType['parse'] {
   return (value, path) => {
     const parsed = type.parse(value, path);
-    return pattern.test(parsed as string) ? parsed : refuse(path, fact);
+    return pattern.test(String(parsed)) ? parsed : refuse(path, fact);
   };
 }

@@ -5,7 +5,10 @@ import { isPlainObject, list, withArticle } from './messages.ts';
 /** Runs a piece of work against Prisma, once more if the database gave way to a concurrent transaction (P2034). */
 export async function attempt<T>(exposure: Exposure, operation: string, work: () => Promise<T>): Promise<T> {
   try {
-    return await work().catch((error: unknown) => (codeOf(error) === 'P2034' ? work() : Promise.reject(error as Error)));
+    return await work().catch((error: unknown) => {
+      if (codeOf(error) === 'P2034') return work();
+      throw error;
+    });
   } catch (error) {
     throw toToolError(error, exposure, operation);
   }

@@ -2,7 +2,7 @@ import type { CallContext } from '../protocol/definitions.ts';
 import type { ParsedFindMany } from './arguments.ts';
 import { cursorKey, encodeCursor } from './arguments.ts';
 import type { Args, Delegate, Delegates, Row } from './delegates.ts';
-import { call } from './delegates.ts';
+import { call, delegateOf } from './delegates.ts';
 import type { Exposure, Selection, UniqueKey } from './graph.ts';
 import { columnsWhere, rowKey, selectOf, uniqueWhere } from './graph.ts';
 import { rowToJson } from './include.ts';
@@ -41,16 +41,16 @@ interface ScopedRead {
 /** Compiles the reads of one exposure. */
 export function reader(exposure: Exposure, client: Delegates): Reader {
   const { node } = exposure;
-  const delegate = client[node.key] as Delegate;
+  const delegate = delegateOf(client, node);
   const key = cursorKey(exposure);
   return {
     findUnique: async (where, selection, ctx) => {
       const { filter, selection: scoped } = await scopeRead(exposure, 'findUnique', { where: {}, relational: false }, selection, ctx);
       const args = {
         where: filter === undefined ? where : { ...where, AND: [filter] },
-        select: scoped?.args['select'] ?? selection.select,
+        select: scoped?.args.select ?? selection.select,
       };
-      const row = (await attempt(exposure, 'findUnique', () => call(delegate, 'findUnique', args))) as Row | null;
+      const row = await attempt(exposure, 'findUnique', () => call(delegate, 'findUnique', args));
       if (row === null) return undefined;
       if (scoped !== undefined) await attachJoins(client, [row], scoped);
       return rowToJson(selection)(row);
@@ -59,7 +59,7 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
       const { selection, take, cursor } = query;
       const scoped = await scopeRead(exposure, 'findMany', query, selection, ctx);
       if (cursor !== undefined) await assertCursor(exposure, delegate, key, cursor, scoped.filter);
-      const select = (scoped.selection?.args['select'] ?? selection.select) as Args;
+      const select = scoped.selection?.args.select ?? selection.select;
       const args: Args = {
         select: key === undefined ? select : withKey(select, key),
         orderBy: query.orderBy,
@@ -67,7 +67,7 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
         ...whereOf(scoped),
         ...(cursor !== undefined && key !== undefined && { cursor: uniqueWhere(key, cursor), skip: 1 }),
       };
-      const found = (await attempt(exposure, 'findMany', () => call(delegate, 'findMany', args))) as Row[];
+      const found = await attempt(exposure, 'findMany', () => call(delegate, 'findMany', args));
       const more = found.length > take;
       if (more) found.pop();
       if (scoped.selection !== undefined) await attachJoins(client, found, scoped.selection);
@@ -80,12 +80,12 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
     },
     count: async (parsed, ctx) => {
       const scoped = await scopeRead(exposure, 'count', parsed, undefined, ctx);
-      return (await attempt(exposure, 'count', () => call(delegate, 'count', whereOf(scoped)))) as number;
+      return await attempt(exposure, 'count', () => call(delegate, 'count', whereOf(scoped)));
     },
     values: async (column, where, take, ctx) => {
       const scoped = await scopeRead(exposure, 'findMany', { where, relational: false }, undefined, ctx);
       const args = { ...whereOf(scoped), select: { [column]: true }, distinct: [column], orderBy: { [column]: 'asc' }, take };
-      const rows = (await attempt(exposure, 'findMany', () => call(delegate, 'findMany', args))) as Row[];
+      const rows = await attempt(exposure, 'findMany', () => call(delegate, 'findMany', args));
       return rows.map(row => row[column]);
     },
   };

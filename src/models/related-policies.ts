@@ -4,7 +4,7 @@ import { noRow } from './graph.ts';
 import { isEmpty, isObject, refuse } from './messages.ts';
 import type { Policies, RowFilter } from './policy.ts';
 import { both } from './policy.ts';
-import { simplifyWhere } from './simplify-where.ts';
+import { isCombinator, partsOf, relationFilterOf, simplifyWhere } from './simplify-where.ts';
 import { asksJsonType, twoValued } from './two-valued.ts';
 
 /**
@@ -33,7 +33,7 @@ export function scopeUniqueWhere(node: ModelNode, where: Args, policies: Policie
   const key: Args = {};
   const conditions: Args = {};
   for (const [name, value] of Object.entries(where)) {
-    const condition = node.relations.has(name) || name === 'AND' || name === 'OR' || name === 'NOT';
+    const condition = node.relations.has(name) || isCombinator(name);
     (condition ? conditions : key)[name] = value;
   }
   return isEmpty(conditions) ? key : { ...key, AND: [scopeWhere(node, conditions, policies)] };
@@ -45,9 +45,9 @@ function scopeConditions(node: ModelNode, where: Args, place: Place): Args {
   for (const [name, value] of Object.entries(where)) {
     const relation = node.relations.get(name);
     if (relation !== undefined) conditions.push(...scopeRelation(relation, value, place));
-    else if (name === 'AND') conditions.push(...(value as Args[]).map(part => scopeConditions(node, part, place)));
-    else if (name === 'OR') scoped[name] = (value as Args[]).map(part => scopeConditions(node, part, place));
-    else if (name === 'NOT') scoped[name] = (value as Args[]).map(part => scopeConditions(node, part, below(place)));
+    else if (name === 'AND') conditions.push(...partsOf(value).map(part => scopeConditions(node, part, place)));
+    else if (name === 'OR') scoped[name] = partsOf(value).map(part => scopeConditions(node, part, place));
+    else if (name === 'NOT') scoped[name] = partsOf(value).map(part => scopeConditions(node, part, below(place)));
     else scoped[name] = value;
   }
   if (conditions.length > 0) scoped['AND'] = conditions;
@@ -76,8 +76,8 @@ function scopeRelation(relation: Relation, filter: unknown, place: Place): Args[
 
 function scopeToMany(relation: Relation, filter: unknown, place: Place): Args[] {
   const policy = policyAt(relation, place);
-  return Object.entries(filter as Args).map(([operator, part]) => {
-    const where = scopeConditions(relation.target, part as Args, operator === 'every' ? below(place) : place);
+  return Object.entries(filter as Record<string, Args>).map(([operator, part]) => {
+    const where = scopeConditions(relation.target, part, operator === 'every' ? below(place) : place);
     if (operator !== 'every' || policy === undefined) return { [operator]: both(where, policy) ?? {} };
     return { none: { AND: [policy, { NOT: where }] } };
   });
@@ -85,7 +85,7 @@ function scopeToMany(relation: Relation, filter: unknown, place: Place): Args[] 
 
 function scopeToOne(relation: Relation, filter: unknown, place: Place): Args[] {
   if (filter === null) return [absent(relation, place)];
-  const parts = filter as Args;
+  const parts = relationFilterOf(filter);
   const conditions: Args[] = [];
   if (parts['is'] === null) conditions.push(absent(relation, place));
   else if (parts['is'] !== undefined) conditions.push({ is: scopeRelated(relation, parts['is'], place) });
@@ -94,8 +94,8 @@ function scopeToOne(relation: Relation, filter: unknown, place: Place): Args[] {
   return conditions;
 }
 
-function scopeRelated(relation: Relation, where: unknown, place: Place): Args {
-  return both(scopeConditions(relation.target, where as Args, place), policyAt(relation, place)) ?? {};
+function scopeRelated(relation: Relation, where: Args, place: Place): Args {
+  return both(scopeConditions(relation.target, where, place), policyAt(relation, place)) ?? {};
 }
 
 /** There is no related row that the caller may see. */

@@ -186,7 +186,7 @@ const isoDateTime = /^(\d{4})-(\d{2})-(\d{2})T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?
 
 function parseDateTime(value: unknown, path: string): Date {
   const match = typeof value === 'string' ? isoDateTime.exec(value) : null;
-  const date = match === null ? undefined : new Date(value as string);
+  const date = match === null ? undefined : new Date(match[0]);
   if (match === null || date === undefined || !isCalendarDay(match) || !isStorableYear(date.getUTCFullYear())) {
     return refuse(path, 'not an ISO 8601 date-time with its zone, such as 2026-01-31T09:00:00Z');
   }

@@ -12,11 +12,11 @@ const textOperators: ReadonlySet<string> = new Set(['contains', 'startsWith', 'e
 
 /** `{ where?, select?, orderBy?, take?, cursor? }` */
 export function findManyInput(exposure: Exposure): JsonSchema {
-  const orders = sortableColumns(exposure).map(name => [name, { type: 'string', enum: ['asc', 'desc'] }]);
+  const orders = sortableColumns(exposure).map((name): [string, JsonSchema] => [name, { type: 'string', enum: ['asc', 'desc'] }]);
   return closed({
     where: whereSchema(exposure),
     select: selectSchema(exposure),
-    orderBy: { type: 'array', items: closed(Object.fromEntries(orders) as Properties), description: 'One column per item.' },
+    orderBy: { type: 'array', items: closed(Object.fromEntries(orders)), description: 'One column per item.' },
     take: { type: 'integer', minimum: 1, maximum: exposure.take, description: `Rows at most, default ${exposure.take}.` },
     ...(cursorKey(exposure) && {
       cursor: { type: 'string', description: 'nextCursor of the page before, with the same where and orderBy.' },
@@ -80,8 +80,8 @@ export function rowOutput(selection: Selection, whole: boolean): JsonSchema {
     else properties[relation.name] = { type: 'array', items: row, description: `At most ${take}.` };
   }
   if (selection.counts.length > 0) {
-    const counts = selection.counts.map(name => [name, { type: 'integer' }]);
-    properties['_count'] = closed(Object.fromEntries(counts) as Properties, [...selection.counts]);
+    const counts = selection.counts.map((name): [string, JsonSchema] => [name, { type: 'integer' }]);
+    properties['_count'] = closed(Object.fromEntries(counts), [...selection.counts]);
   }
   const required = whole ? Object.keys(properties) : [];
   if (selection.relations.some(({ take }) => take !== undefined)) {
@@ -123,7 +123,7 @@ function filterSchema({ type, field, nullable, list: isList }: Column): JsonSche
     'object',
     ...(nullable && field.type !== 'Json' ? ['null'] : []),
   ];
-  const words = [field.documentation, type.input.enum === undefined ? type.input.description : list(type.input.enum as string[])];
+  const words = [field.documentation, type.input.enum === undefined ? type.input.description : list(type.input.enum.map(String))];
   const description = words.filter(word => word !== undefined).join(' · ');
   const schema: JsonSchema = own === undefined && !isList ? {} : { type: types.length === 1 ? 'object' : types };
   return description === '' ? schema : { ...schema, description };
@@ -148,7 +148,10 @@ function uniqueSchema(exposure: Exposure): JsonSchema {
 }
 
 function keySchema(key: UniqueKey, columns: ReadonlyMap<string, Column>): JsonSchema {
-  const parts = key.fields.map(name => [name, describe(columns.get(name) as Column)] as const);
+  const parts = key.fields.flatMap(name => {
+    const column = columns.get(name);
+    return column === undefined ? [] : [[name, describe(column)] as const];
+  });
   const [first] = parts;
   return key.compound || first === undefined ? closed(Object.fromEntries(parts), [...key.fields]) : first[1];
 }

@@ -1,12 +1,14 @@
 import type { CallContext } from '../protocol/definitions.ts';
 import type { Datamodel } from './datamodel.ts';
-import type { Args, Delegate, Delegates, PrismaClientLike, Row, TransactingClient } from './delegates.ts';
+import type { Args, BaseClient, Delegate, Delegates, PrismaClientLike } from './delegates.ts';
+import { baseClient, delegateOf } from './delegates.ts';
 import type { ExposureLike } from './exposure.ts';
 import { resolveExposures } from './exposure.ts';
 import type { ModelGraph, ModelNode } from './graph.ts';
 import { hasPolicy, modelGraph } from './graph.ts';
+import { isObject } from './messages.ts';
 import { Policies } from './policy.ts';
-import type { Execution, RunQuery } from './scoped-operations.ts';
+import type { Execution, RunQuery, ScopedOperation } from './scoped-operations.ts';
 import { isScopable, queryRunner } from './scoped-operations.ts';
 
 /** The client and what of it is exposed. */
@@ -16,8 +18,6 @@ export interface ModelOptions {
   /** By the client's own property names. */
   readonly models: Readonly<Record<string, ExposureLike>>;
 }
-
-type BaseClient = Delegates & TransactingClient;
 
 /**
  * The host's client, held to the row policies of one caller: `ctx.prisma`.
@@ -33,13 +33,13 @@ type BaseClient = Delegates & TransactingClient;
 export function scopedClient({ prisma, datamodel, models }: ModelOptions): (ctx: CallContext) => PrismaClientLike {
   const graph = modelGraph(datamodel);
   resolveExposures(models, graph);
-  return clientScope(prisma, graph);
+  return clientScope(baseClient(prisma), graph);
 }
 
 /** The same for a graph whose exposures are resolved. A client without any policy to keep is handed out as it is. */
-export function clientScope(prisma: PrismaClientLike, graph: ModelGraph): (ctx: CallContext) => PrismaClientLike {
-  if (![...graph.byKey.values()].some(hasPolicy)) return () => prisma;
-  return ctx => scopeClient(prisma as BaseClient, graph, queryRunner(new Policies(ctx)));
+export function clientScope(client: BaseClient, graph: ModelGraph): (ctx: CallContext) => PrismaClientLike {
+  if (![...graph.byKey.values()].some(hasPolicy)) return () => client;
+  return ctx => scopeClient(client, graph, queryRunner(new Policies(ctx)));
 }
 
 const passed: ReadonlySet<string> = new Set(['$connect', '$disconnect', '$on']);
@@ -47,25 +47,18 @@ const passed: ReadonlySet<string> = new Set(['$connect', '$disconnect', '$on']);
 function scopeClient(client: BaseClient, graph: ModelGraph, run: RunQuery): PrismaClientLike {
   const execution: Execution = {
     client,
-    transact: work => client.$transaction(tx => work(tx as Delegates)),
+    transact: work => client.$transaction(work),
   };
   return scopeProxy(client, graph, run, execution, (work, options) => {
-    if (typeof work === 'function') {
-      return client.$transaction(
-        tx => (work as (scoped: unknown) => Promise<unknown>)(scopeTransaction(tx as Delegates, graph, run)),
-        ...options,
-      );
-    }
-    return client.$transaction(tx => runAll(work, inTransaction(tx as Delegates)), ...options);
+    if (isWork(work)) return client.$transaction(tx => work(scopeTransaction(tx, graph, run)), ...options);
+    return client.$transaction(tx => runAll(work, inTransaction(tx)), ...options);
   });
 }
 
 function scopeTransaction(tx: Delegates, graph: ModelGraph, run: RunQuery): PrismaClientLike {
   const execution = inTransaction(tx);
   // A transaction within a transaction is part of it.
-  const scoped = scopeProxy(tx, graph, run, execution, async work =>
-    typeof work === 'function' ? (work as (scoped: unknown) => Promise<unknown>)(scoped) : runAll(work, execution),
-  );
+  const scoped = scopeProxy(tx, graph, run, execution, async work => (isWork(work) ? work(scoped) : runAll(work, execution)));
   return scoped;
 }
 
@@ -83,9 +76,14 @@ async function runAll(queries: unknown, execution: Execution): Promise<unknown[]
   return results;
 }
 
-type Transact = (work: unknown, options: []) => Promise<unknown>;
+/** Whether `$transaction` was given a function, rather than a list of queries. */
+function isWork(value: unknown): value is (tx: PrismaClientLike) => Promise<unknown> {
+  return typeof value === 'function';
+}
 
-function scopeProxy(client: object, graph: ModelGraph, run: RunQuery, execution: Execution, transact: Transact): PrismaClientLike {
+type Transact = (work: unknown, options: unknown[]) => Promise<unknown>;
+
+function scopeProxy(client: Delegates, graph: ModelGraph, run: RunQuery, execution: Execution, transact: Transact): PrismaClientLike {
   const delegates = new Map<string, object>();
   return new Proxy(client, {
     get(target, property) {
@@ -94,12 +92,12 @@ function scopeProxy(client: object, graph: ModelGraph, run: RunQuery, execution:
       if (node !== undefined) {
         let delegate = delegates.get(property);
         if (delegate === undefined) {
-          delegate = scopeDelegate(Reflect.get(target, property) as Delegate, node, run, execution);
+          delegate = scopeDelegate(delegateOf(target, node), node, run, execution);
           delegates.set(property, delegate);
         }
         return delegate;
       }
-      if (property === '$transaction') return (work: unknown, ...options: []) => transact(work, options);
+      if (property === '$transaction') return (work: unknown, ...options: unknown[]) => transact(work, options);
       const value: unknown = Reflect.get(target, property);
       if (passed.has(property) && typeof value === 'function') return value.bind(target) as unknown;
       if (property.startsWith('$') && typeof value === 'function') {
@@ -179,7 +177,12 @@ export class ScopedQuery implements Promise<unknown> {
 }
 
 /** The delegate method `operation` of the scoped client. */
-export function scopedMethod(execution: Execution, node: ModelNode, operation: string, run: RunQuery): (args?: Args) => ScopedQuery {
+export function scopedMethod(
+  execution: Execution,
+  node: ModelNode,
+  operation: ScopedOperation,
+  run: RunQuery,
+): (args?: Args) => ScopedQuery {
   return (args = {}) => {
     const query = new ScopedQuery(execution, within => run(within, node, operation, args));
     for (const relation of node.relations.values()) {
@@ -188,8 +191,8 @@ export function scopedMethod(execution: Execution, node: ModelNode, operation: s
         value: (related?: Args) =>
           new ScopedQuery(execution, async within => {
             const { include: _, omit: __, ...rest } = args;
-            const row = (await run(within, node, operation, { ...rest, select: { [relation.name]: related ?? true } })) as Row | null;
-            return row === null ? null : row[relation.name];
+            const row = await run(within, node, operation, { ...rest, select: { [relation.name]: related ?? true } });
+            return isObject(row) ? row[relation.name] : null;
           }),
       });
     }

@@ -1,4 +1,5 @@
-import type { Args, Delegate, Delegates } from './delegates.ts';
+import type { Args, Delegates } from './delegates.ts';
+import { call, delegateOf } from './delegates.ts';
 import type { ModelNode, Relation } from './graph.ts';
 import { hasPolicy, selectOf } from './graph.ts';
 import { isObject, isPlainObject, list, refuse } from './messages.ts';
@@ -145,8 +146,7 @@ export async function assertReferences(
     if (seen.has(id)) continue;
     seen.add(id);
     const named = Object.fromEntries(to.map((column, index) => [column, values[index]]));
-    const delegate = tx[target.key] as Delegate;
-    const found = await (delegate['findFirst'] as Delegate[string]).call(delegate, { where: both(named, filter), select: selectOf(to) });
+    const found = await call(delegateOf(tx, target), 'findFirst', { where: both(named, filter), select: selectOf(to) });
     if (found === null) refuse(`data.${list(from.filter(isNamed))}`, 'the related row does not exist');
   }
 }

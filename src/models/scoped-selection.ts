@@ -1,4 +1,5 @@
 import type { Args, Delegates, Row } from './delegates.ts';
+import { call, delegateOf, rowsOf } from './delegates.ts';
 import type { ModelNode, Relation } from './graph.ts';
 import { columnsWhere, rowKey, selectOf } from './graph.ts';
 import { isObject } from './messages.ts';
@@ -6,9 +7,15 @@ import type { Policies } from './policy.ts';
 import { assertOrderInSight, both } from './policy.ts';
 import { relatedFilter, relatedWhere } from './related-policies.ts';
 
+interface SelectionArgs {
+  select?: Args;
+  include?: Args;
+  omit?: unknown;
+}
+
 /** `select`, `include` and `omit` with the row policies in them, and what is left to do with the rows. */
 export interface ScopedSelection {
-  readonly args: Args;
+  readonly args: SelectionArgs;
   /** To-one relations that Prisma cannot filter: fetched by a query of their own, within the policy. */
   readonly joins: readonly Join[];
   /** Relations whose own selection has joins. */
@@ -30,10 +37,10 @@ interface Join {
 
 /** Puts row policies into the relations and relation counts that a query returns. */
 export function scopeSelection(node: ModelNode, args: Args, policies: Policies): ScopedSelection {
-  const scoped: Args = {};
+  const scoped: SelectionArgs = {};
   const joins: Join[] = [];
   const nested: [string, ScopedSelection][] = [];
-  if (args['omit'] !== undefined) scoped['omit'] = args['omit'];
+  if (args['omit'] !== undefined) scoped.omit = args['omit'];
   for (const form of ['select', 'include'] as const) {
     const wanted = args[form];
     if (!isObject(wanted)) continue;
@@ -65,7 +72,7 @@ export async function attachJoins(client: Delegates, rows: readonly Row[], selec
   // Only now: two relations may share a foreign key column.
   for (const { stripParent } of selection.joins) for (const row of rows) for (const name of stripParent) delete row[name];
   for (const [name, part] of selection.nested) {
-    const related = rows.flatMap<Row>(row => (row[name] ?? []) as Row | Row[]);
+    const related = rows.flatMap(row => rowsOf(row[name]));
     await attachJoins(client, related, part);
   }
 }
@@ -94,7 +101,7 @@ function toJoin(relation: Relation, part: Args, select: Args | undefined, entrie
   const stripTarget = requireColumns(selection.args, part, fields);
   return {
     relation,
-    parentKey: byForeignKey ? row => keyOf(row, relation.from) : row => keyOf(row[relation.name] as Row | null, fields),
+    parentKey: byForeignKey ? row => keyOf(row, relation.from) : row => keyOf(row[relation.name], fields),
     fields,
     selection,
     filter: relatedWhere(relation, part['where'], policies) ?? {},
@@ -104,14 +111,14 @@ function toJoin(relation: Relation, part: Args, select: Args | undefined, entrie
 }
 
 /** Makes a selection return these columns; the names of those it would not have returned. */
-function requireColumns(args: Args, original: Args, fields: readonly string[]): string[] {
+function requireColumns(args: SelectionArgs, original: Args, fields: readonly string[]): string[] {
   const { select, omit } = original;
   if (isObject(select)) {
-    args['select'] = { ...(args['select'] as Args), ...selectOf(fields) };
+    args.select = { ...args.select, ...selectOf(fields) };
     return fields.filter(name => select[name] !== true);
   }
   // Also against an `omit` that the host gave its client as a whole.
-  args['omit'] = { ...(isObject(omit) ? omit : {}), ...Object.fromEntries(fields.map(name => [name, false])) };
+  args.omit = { ...(isObject(omit) ? omit : {}), ...Object.fromEntries(fields.map(name => [name, false])) };
   return isObject(omit) ? fields.filter(name => omit[name] === true) : [];
 }
 
@@ -132,18 +139,18 @@ async function attachJoin(client: Delegates, rows: readonly Row[], join: Join): 
   }
 }
 
-async function findRelated(client: Delegates, join: Join, keys: readonly (readonly unknown[])[]): Promise<Row[]> {
+function findRelated(client: Delegates, join: Join, keys: readonly (readonly unknown[])[]): Promise<Row[]> {
   const [field] = join.fields;
   const named: Args =
     join.fields.length === 1 && field !== undefined
       ? { [field]: { in: keys.map(([value]) => value) } }
       : { OR: keys.map(key => columnsWhere(join.fields, Object.fromEntries(join.fields.map((name, index) => [name, key[index]])))) };
   const args = { ...join.selection.args, where: both(named, join.filter) };
-  return (await client[join.relation.target.key]?.['findMany']?.(args)) as Row[];
+  return call(delegateOf(client, join.relation.target), 'findMany', args);
 }
 
-function keyOf(row: Row | null | undefined, fields: readonly string[]): readonly unknown[] | undefined {
-  if (row === null || row === undefined) return undefined;
+function keyOf(row: unknown, fields: readonly string[]): readonly unknown[] | undefined {
+  if (!isObject(row)) return undefined;
   const key = fields.map(name => row[name]);
   return key.some(value => value === null || value === undefined) ? undefined : key;
 }

@@ -22,12 +22,27 @@ export function isAlways(node: ModelNode, where: Args): boolean {
   return simplify(node, where) === true;
 }
 
+/** Whether a name in a `where` combines conditions, rather than naming a field. */
+export function isCombinator(name: string): boolean {
+  return name === 'AND' || name === 'OR' || name === 'NOT';
+}
+
+/** The conditions that AND, OR or NOT combine. */
+export function partsOf(value: unknown): readonly Args[] {
+  return (Array.isArray(value) ? value : [value]) as Args[];
+}
+
+/** A relation filter: the condition of each of its operators. */
+export function relationFilterOf(value: unknown): Readonly<Record<string, Args | null>> {
+  return value as Record<string, Args | null>;
+}
+
 function simplify(node: ModelNode, where: Args): Args | boolean {
   const simple: Args = {};
   for (const [name, value] of Object.entries(where)) {
     if (value === undefined) continue;
     const relation = node.relations.get(name);
-    const combined = name === 'AND' || name === 'OR' || name === 'NOT';
+    const combined = isCombinator(name);
     if (relation === undefined && !combined) {
       // A column: its value may itself be true or false.
       simple[name] = value;
@@ -41,7 +56,7 @@ function simplify(node: ModelNode, where: Args): Args | boolean {
 }
 
 function simplifyCombined(node: ModelNode, name: string, value: unknown): Args[] | boolean {
-  const parts = ((Array.isArray(value) ? value : [value]) as Args[]).map(part => simplify(node, part));
+  const parts = partsOf(value).map(part => simplify(node, part));
   const rest = parts.filter(part => typeof part !== 'boolean');
   // A true part decides an OR and a NOT, a false one an AND; the others fall away.
   if (parts.includes(name !== 'AND')) return name === 'OR';
@@ -50,14 +65,14 @@ function simplifyCombined(node: ModelNode, name: string, value: unknown): Args[]
 
 function simplifyRelation(relation: Relation, value: unknown): Args | boolean | null {
   if (value === null) return null;
-  const filter = value as Args;
+  const filter = relationFilterOf(value);
   if (!relation.toMany && !Object.hasOwn(filter, 'is') && !Object.hasOwn(filter, 'isNot'))
     return simplifyRelation(relation, { is: filter });
   const simple: Args = {};
   let empty = false;
   for (const [operator, part] of Object.entries(filter)) {
     if (part === undefined) continue;
-    const inner = part === null ? part : simplify(relation.target, part as Args);
+    const inner = part === null ? part : simplify(relation.target, part);
     if (typeof inner !== 'boolean') simple[operator] = inner;
     else if (operator === 'some' || operator === 'is') {
       if (!inner) return false;

@@ -3,6 +3,7 @@ import type { Args } from './delegates.ts';
 import type { ModelNode, Relation } from './graph.ts';
 import { noRow } from './graph.ts';
 import { isPlainObject } from './messages.ts';
+import { isCombinator, partsOf, relationFilterOf } from './simplify-where.ts';
 
 const rewritten = new WeakMap<Args, Args>();
 
@@ -32,9 +33,9 @@ export function twoValued(node: ModelNode, where: Args): Args {
 export function asksJsonType(node: ModelNode, where: Args): boolean {
   return Object.entries(where).some(([name, value]) => {
     const relation = node.relations.get(name);
-    if (isCombined(name)) return (value as Args[]).some(part => asksJsonType(node, part));
+    if (isCombinator(name)) return partsOf(value).some(part => asksJsonType(node, part));
     if (relation !== undefined) {
-      return Object.values((value ?? {}) as Args).some(part => part !== null && asksJsonType(relation.target, part as Args));
+      return Object.values(relationFilterOf(value ?? {})).some(part => part !== null && asksJsonType(relation.target, part));
     }
     return node.fields.get(name)?.type === 'Json' && isPlainObject(value) && Object.keys(value).some(key => !untypedJson.has(key));
   });
@@ -54,10 +55,10 @@ interface Leaf {
 function mayBeNull(node: ModelNode, where: Args): boolean {
   return Object.entries(where).some(([name, value]) => {
     const relation = node.relations.get(name);
-    if (isCombined(name)) return (value as Args[]).some(part => mayBeNull(node, part));
+    if (isCombinator(name)) return partsOf(value).some(part => mayBeNull(node, part));
     if (relation === undefined) return leavesOf(node, name, value).some(({ known }) => known.length > 0);
     // A filter of a list is an EXISTS, which is never NULL.
-    return !relation.toMany && Object.values((value ?? {}) as Args).some(part => part !== null && mayBeNull(relation.target, part as Args));
+    return !relation.toMany && Object.values(relationFilterOf(value ?? {})).some(part => part !== null && mayBeNull(relation.target, part));
   });
 }
 
@@ -65,9 +66,9 @@ function isTrue(node: ModelNode, where: Args): Args {
   return all(
     Object.entries(where).flatMap(([name, value]) => {
       const relation = node.relations.get(name);
-      if (name === 'AND') return (value as Args[]).map(part => isTrue(node, part));
-      if (name === 'OR') return [{ OR: (value as Args[]).map(part => isTrue(node, part)) }];
-      if (name === 'NOT') return (value as Args[]).map(part => isFalse(node, part));
+      if (name === 'AND') return partsOf(value).map(part => isTrue(node, part));
+      if (name === 'OR') return [{ OR: partsOf(value).map(part => isTrue(node, part)) }];
+      if (name === 'NOT') return partsOf(value).map(part => isFalse(node, part));
       if (relation !== undefined) return relationOperators(value).map(([operator, part]) => isTrueOf(relation, operator, part));
       return leavesOf(node, name, value).flatMap(({ condition, known }) => [condition, ...known]);
     }),
@@ -78,9 +79,9 @@ function isTrue(node: ModelNode, where: Args): Args {
 function isFalse(node: ModelNode, where: Args): Args {
   const parts = Object.entries(where).flatMap(([name, value]) => {
     const relation = node.relations.get(name);
-    if (name === 'AND') return (value as Args[]).map(part => isFalse(node, part));
-    if (name === 'OR') return [all((value as Args[]).map(part => isFalse(node, part)))];
-    if (name === 'NOT') return (value as Args[]).map(part => isTrue(node, part));
+    if (name === 'AND') return partsOf(value).map(part => isFalse(node, part));
+    if (name === 'OR') return [all(partsOf(value).map(part => isFalse(node, part)))];
+    if (name === 'NOT') return partsOf(value).map(part => isTrue(node, part));
     if (relation !== undefined) return relationOperators(value).map(([operator, part]) => isFalseOf(relation, operator, part));
     return leavesOf(node, name, value).map(({ condition, known }) => all([{ NOT: [condition] }, ...known]));
   });
@@ -89,22 +90,22 @@ function isFalse(node: ModelNode, where: Args): Args {
   return parts.length === 1 ? only : { OR: parts };
 }
 
-function isTrueOf({ name, target, toMany }: Relation, operator: string | undefined, part: unknown): Args {
+function isTrueOf({ name, target, toMany }: Relation, operator: string | undefined, part: Args | null): Args {
   if (operator === undefined) return { [name]: null };
   if (toMany || part === null) return { [name]: { [operator]: part } };
-  if (operator === 'is') return { [name]: { is: isTrue(target, part as Args) } };
+  if (operator === 'is') return { [name]: { is: isTrue(target, part) } };
   // There is no related row, or one for which it is false.
-  return { OR: [{ [name]: { isNot: {} } }, { [name]: { is: isFalse(target, part as Args) } }] };
+  return { OR: [{ [name]: { isNot: {} } }, { [name]: { is: isFalse(target, part) } }] };
 }
 
-function isFalseOf(relation: Relation, operator: string | undefined, part: unknown): Args {
+function isFalseOf(relation: Relation, operator: string | undefined, part: Args | null): Args {
   if (!relation.toMany && operator !== undefined && part !== null) return isTrueOf(relation, operator === 'is' ? 'isNot' : 'is', part);
   return { NOT: [isTrueOf(relation, operator, part)] };
 }
 
 /** The operators of a relation filter; a single one without a name for `null`. */
-function relationOperators(value: unknown): [operator: string | undefined, part: unknown][] {
-  return value === null ? [[undefined, null]] : Object.entries(value as Args);
+function relationOperators(value: unknown): [operator: string | undefined, part: Args | null][] {
+  return value === null ? [[undefined, null]] : Object.entries(relationFilterOf(value));
 }
 
 function leavesOf(node: ModelNode, name: string, filter: unknown): Leaf[] {
@@ -166,12 +167,10 @@ function all(parts: Args[]): Args {
   return parts.length === 1 ? only : { AND: parts };
 }
 
-function isCombined(name: string): boolean {
-  return name === 'AND' || name === 'OR' || name === 'NOT';
-}
-
 /** The nulls of a Json column, in Prisma's words: SQL NULL, the JSON value `null`, and either (in filters only). */
-export type JsonNullName = 'DbNull' | 'JsonNull' | 'AnyNull';
+export type JsonNullName = (typeof jsonNulls)[number];
+
+const jsonNulls = ['DbNull', 'JsonNull', 'AnyNull'] as const;
 
 /**
  * `Prisma.DbNull` or `Prisma.JsonNull`, without the generated client that has them.
@@ -189,5 +188,5 @@ export function nameOfJsonNull(value: unknown): JsonNullName | undefined {
   // `Prisma.DbNull`, or `new Prisma.NullTypes.DbNull()` in older clients.
   const text = (value as { toString: () => string }).toString();
   const [, name] = /^(?:new )?Prisma\.(?:NullTypes\.)?(DbNull|JsonNull|AnyNull)(?:\(\))?$/.exec(text) ?? [];
-  return name as JsonNullName | undefined;
+  return jsonNulls.find(known => known === name);
 }

@@ -1,7 +1,7 @@
 import type { Args } from './delegates.ts';
 import type { Column, Exposure, Relation } from './graph.ts';
 import { isObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
-import { simplifyWhere } from './simplify-where.ts';
+import { isCombinator, simplifyWhere } from './simplify-where.ts';
 
 /** Bounds on what one caller may ask for in one `where`. */
 export interface WhereLimits {
@@ -60,7 +60,7 @@ function parseConditions(exposure: Exposure, value: unknown, state: State, path:
     countCondition(state, path);
     const column = exposure.columns.get(name);
     if (column !== undefined) where[name] = parseFilter(exposure, column, part, state, at, depth);
-    else if (name === 'AND' || name === 'OR' || name === 'NOT') where[name] = parseCombined(exposure, name, part, state, at, depth);
+    else if (isCombinator(name)) where[name] = parseCombined(exposure, name, part, state, at, depth);
     else {
       const relation = exposure.filterable.get(name);
       if (relation?.target.exposure === undefined) return unknownName(exposure, name, at);
@@ -141,7 +141,7 @@ function parseFilter(
 
 /** Part of a text, which Prisma hands to LIKE: SQLite refuses long ones, PostgreSQL one that ends with its escape character. */
 function parsePattern(column: Column, value: unknown, path: string): unknown {
-  const part = column.type.parse(value, path) as string;
+  const part = String(column.type.parse(value, path));
   if (part.length > maxPatternChars) refuse(path, `longer than ${maxPatternChars} characters`);
   const [backslashes = ''] = /\\*$/.exec(part) ?? [];
   return backslashes.length % 2 === 0 ? part : refuse(path, 'must not end with a single backslash');

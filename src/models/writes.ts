@@ -1,7 +1,7 @@
 import type { CallContext } from '../protocol/definitions.ts';
 import type { DataParser } from './data.ts';
-import type { Args, Delegate, Delegates, Row, TransactingClient } from './delegates.ts';
-import { call } from './delegates.ts';
+import type { Args, BaseClient, Delegates, Row } from './delegates.ts';
+import { call, delegateOf } from './delegates.ts';
 import type { Exposure, Selection } from './graph.ts';
 import { columnsWhere, rowKey, selectOf } from './graph.ts';
 import { rowToJson } from './include.ts';
@@ -23,9 +23,15 @@ export interface Writer {
 /** What `writer` needs. */
 export interface WriterOptions {
   readonly exposure: Exposure;
-  readonly client: Delegates & TransactingClient;
+  readonly client: BaseClient;
   readonly create: DataParser;
   readonly update: DataParser;
+}
+
+/** The args of one create or update. */
+interface WriteArgs {
+  readonly where?: Args;
+  readonly data: Args;
 }
 
 /** What the policies ask of one write. */
@@ -38,30 +44,28 @@ interface WriteScope {
 /** Compiles the writes of one exposure. A write runs in a transaction where a policy has something to check, and only there. */
 export function writer({ exposure, client, create, update }: WriterOptions): Writer {
   const { node, selection } = exposure;
-  const delegate = client[node.key] as Delegate;
+  const delegate = delegateOf(client, node);
   const key = rowKey(node);
   const columns: Selection = { ...selection, relations: [], counts: [], select: selectOf(selection.columns.map(({ name }) => name)) };
   const write = rowToJson(selection);
 
-  const run = async (operation: 'create' | 'update', args: Args, set: ReadonlySet<string>, ctx: CallContext): Promise<Row> => {
+  const run = async (operation: 'create' | 'update', args: WriteArgs, set: ReadonlySet<string>, ctx: CallContext): Promise<Row> => {
     const scope = await scopeWrite(exposure, operation, set, ctx);
     const { filter } = scope;
     return attempt(exposure, operation, async () => {
-      if (filter === undefined && scope.references.length === 0 && !hasWideInteger(args['data'] as Args)) {
-        const row = (await call(delegate, operation, { ...args, ...scope.selection.args })) as Row;
+      if (filter === undefined && scope.references.length === 0 && !hasWideInteger(args.data)) {
+        const row = await call(delegate, operation, { ...args, ...scope.selection.args });
         await attachJoins(client, [row], scope.selection);
         return write(row);
       }
-      return client.$transaction(async transaction => {
-        const tx = transaction as Delegates;
-        const own = tx[node.key] as Delegate;
-        const scoped =
-          operation === 'update' && filter !== undefined ? { ...args, where: { ...(args['where'] as Args), AND: [filter] } } : args;
+      return client.$transaction(async tx => {
+        const own = delegateOf(tx, node);
+        const scoped = operation === 'update' && filter !== undefined ? { ...args, where: { ...args.where, AND: [filter] } } : args;
         const references = await valuesOf(tx, scope.references, scoped, exposure);
         await assertReferences(tx, references, name => exposure.columns.has(name));
-        const written = (await call(own, operation, { ...scoped, select: selectOf(key.fields) })) as Row;
+        const written = await call(own, operation, { ...scoped, select: selectOf(key.fields) });
         const where = both(columnsWhere(key.fields, written), filter);
-        const row = (await call(own, 'findFirst', { where, ...scope.selection.args })) as Row | null;
+        const row = await call(own, 'findFirst', { where, ...scope.selection.args });
         if (row === null) throw outsidePolicy(node, operation);
         await attachJoins(tx, [row], scope.selection);
         return write(row);
@@ -82,7 +86,7 @@ export function writer({ exposure, client, create, update }: WriterOptions): Wri
       const policies = new Policies(ctx);
       const filter = await policies.settled(() => policies.filter(node, 'delete'));
       const args = { where: filter === undefined ? where : { ...where, AND: [filter] }, select: columns.select };
-      return rowToJson(columns)((await attempt(exposure, 'delete', () => call(delegate, 'delete', args))) as Row);
+      return rowToJson(columns)(await attempt(exposure, 'delete', () => call(delegate, 'delete', args)));
     },
   };
 }
@@ -107,17 +111,17 @@ function scopeWrite(exposure: Exposure, operation: string, set: ReadonlySet<stri
 async function valuesOf(
   tx: Delegates,
   references: readonly Reference[],
-  { where, data }: Args,
+  { where, data }: WriteArgs,
   exposure: Exposure,
 ): Promise<SetReference[]> {
   const found: SetReference[] = [];
   for (const reference of references) {
     const { from } = reference.relation;
-    let row = data as Args;
+    let row = data;
     if (where !== undefined && !from.every(name => Object.hasOwn(row, name))) {
-      const stored = await call(tx[exposure.node.key] as Delegate, 'findUnique', { where, select: selectOf(from) });
+      const stored = await call(delegateOf(tx, exposure.node), 'findUnique', { where, select: selectOf(from) });
       if (stored === null) throw notFound(exposure);
-      row = { ...(stored as Row), ...row };
+      row = { ...stored, ...row };
     }
     const values = from.map(name => row[name]);
     if (!values.some(value => value === null || value === undefined)) found.push({ ...reference, values });
