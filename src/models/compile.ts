@@ -27,7 +27,7 @@ export interface CompileOptions extends ModelOptions {
   readonly limits?: Partial<WhereLimits>;
 }
 
-/** The models of one endpoint as the protocol serves them. */
+/** The definitions that one endpoint serves for its models. */
 export interface CompiledModels {
   readonly tools: ToolDefinition[];
   readonly resources: ResourceDefinition[];
@@ -42,9 +42,9 @@ export interface CompiledModels {
 const whereDefaults: WhereLimits = { maxDepth: 6, maxConditions: 100, maxValues: 200 };
 
 /**
- * Compiles the declared exposures into tools, resources and resource templates. All schemas are built here, none per call.
+ * Compiles the declared exposures into tools, resources and resource templates. All schemas are built here, and none during a call.
  *
- * @throws {TypeError} at the first mistake in the declaration, as option path, fact and remedy.
+ * @throws {TypeError} with every mistake in the declaration, one a line: option path, fact and remedy.
  */
 export function compileModels(options: CompileOptions): CompiledModels {
   const graph = modelGraph(options.datamodel);

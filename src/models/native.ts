@@ -1,7 +1,7 @@
 import { refuse } from './messages.ts';
 import type { ScalarType } from './scalars.ts';
 
-/** What a native type such as `@db.VarChar(4)` changes about the scalar type of its column; `args` are those in parentheses. */
+/** Narrows the scalar type of a column to a native type such as `@db.VarChar(4)`. `args` are the numbers in parentheses. */
 type Narrowing = (type: ScalarType, args: readonly number[]) => ScalarType;
 
 const comparisons: readonly string[] = ['lt', 'lte', 'gt', 'gte'];
@@ -29,9 +29,9 @@ const narrowings: ReadonlyMap<string, Narrowing> = new Map<string, Narrowing>([
 ]);
 
 /**
- * The scalar type of a column, narrowed to what its native type takes.
+ * The scalar type of a column, narrowed to the values that its native type takes.
  *
- * @param native As in the schema after `@db.`, e.g. `VarChar(4)`; a type that is not known here, or none, changes nothing.
+ * @param native As in the schema after `@db.`, e.g. `VarChar(4)`. An unknown type, or none, changes nothing.
  */
 export function narrow(type: ScalarType, native: string | undefined): ScalarType {
   const [, name = '', args = ''] = /^(\w+)(?:\((.*)\))?$/.exec(native ?? '') ?? [];
@@ -64,7 +64,7 @@ function text(type: ScalarType, [max]: readonly number[]): ScalarType {
   };
 }
 
-/** @param exact Whether a value has all bits of the type, rather than at most so many. */
+/** @param exact Whether a value has exactly the number of bits of the type, rather than at most that number. */
 function bits(exact: boolean): Narrowing {
   return (type, [length = exact ? 1 : Number.POSITIVE_INFINITY]) => {
     const size = exact ? `${length} bits` : `at most ${length} bits`;
@@ -98,7 +98,7 @@ function within(type: ScalarType, max: number): ScalarType['parse'] {
   };
 }
 
-/** Digits before the point are refused, those after it rounded by the database. */
+/** Refuses too many digits before the point. The database rounds digits after it. */
 function decimal(type: ScalarType, [precision, scale = 0]: readonly number[]): ScalarType {
   if (precision === undefined) return type;
   const digits = precision - scale;

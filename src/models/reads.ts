@@ -15,19 +15,19 @@ import type { ScopedSelection } from './scoped-selection.ts';
 import { attachJoins, scopeSelection } from './scoped-selection.ts';
 import type { ParsedWhere } from './where.ts';
 
-/** A page of rows as it goes out. */
+/** A page of rows, as JSON. */
 export interface Page {
   readonly rows: Row[];
   readonly nextCursor?: string;
   readonly truncated?: boolean;
 }
 
-/** The reading half of an exposure: every query within the row policies of the call. Rows come out as JSON. */
+/** The reads of one exposure. Every query has the row policies of the call. Rows are returned as JSON. */
 export interface Reader {
   readonly findUnique: (where: Args, selection: Selection, ctx: CallContext) => Promise<Row | undefined>;
   readonly findMany: (query: ParsedFindMany, ctx: CallContext) => Promise<Page>;
   readonly count: (parsed: ParsedWhere, ctx: CallContext) => Promise<number>;
-  /** Different visible values of one column, in order. */
+  /** The distinct visible values of one column, in order. */
   readonly values: (column: string, where: Args, take: number, ctx: CallContext) => Promise<unknown[]>;
 }
 
@@ -91,7 +91,7 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
   };
 }
 
-/** The row policies a query needs, each asked at most once; nothing is made where there are none. */
+/** Adds the row policies to a read. Each policy function is called at most once. Synchronous where there are no policies. */
 function scopeRead(
   exposure: Exposure,
   operation: string,
@@ -115,7 +115,7 @@ function whereOf({ where, filter }: ScopedRead): { where?: Args } {
   return whole === undefined || isEmpty(whole) ? {} : { where: whole };
 }
 
-/** A cursor names a row, so it is held to the policy like any other. */
+/** Refuses the cursor of a row that is gone or that the policy hides. */
 async function assertCursor(
   exposure: Exposure,
   delegate: Delegate,

@@ -69,7 +69,7 @@ export function countOutput(): JsonSchema {
 /**
  * One row of a selection.
  *
- * @param whole Whether every column is there, as no caller can narrow it.
+ * @param whole Whether every column is present, because callers cannot narrow the selection.
  */
 export function rowOutput(selection: Selection, whole: boolean): JsonSchema {
   const properties: Properties = {};
@@ -96,8 +96,8 @@ function columnOutput({ type, list: isList, nullable, field }: Column): JsonSche
 }
 
 /**
- * The filter a caller may give, kept small: what each column takes is in its type and in one description of the operators, because
- * spelling the operators out per column makes a list of tools that clients refuse for its size.
+ * The schema of a caller's `where`, kept small. Each column has its type, and one description names the operators. Operators spelled out for
+ * each column would make a list of tools that clients refuse for its size.
  */
 function whereSchema(exposure: Exposure): JsonSchema {
   const properties: Properties = {};
@@ -129,7 +129,7 @@ function filterSchema({ type, field, nullable, list: isList }: Column): JsonSche
   return description === '' ? schema : { ...schema, description };
 }
 
-/** The operators that some column at hand has: `equals, not, in, … contains (text)`. */
+/** The operators of all visible columns: `equals, not, in, … contains (text)`. */
 function describeOperators(exposure: Exposure): string {
   const operators = new Set([...exposure.columns.values()].flatMap(column => operatorsOf(column, exposure.insensitive)));
   const named = [...operators].map(name =>
@@ -172,7 +172,7 @@ function selectSchema(exposure: Exposure): JsonSchema {
   return { ...closed(properties), description: 'Return only these; default all.' };
 }
 
-/** A column as a value to give. */
+/** The schema of a value that a caller gives for a column. */
 function describe({ type, field, list: isList }: Column): JsonSchema {
   const schema: JsonSchema = isList ? { type: 'array', items: type.input } : { ...type.input };
   const words = [field.documentation, schema.description].filter(word => word !== undefined);

@@ -16,11 +16,11 @@ import { attachJoins, scopeSelection } from './scoped-selection.ts';
 /** Where a scoped query runs: on the client, or inside a transaction that is already open. */
 export interface Execution {
   readonly client: Delegates;
-  /** Runs work in the open transaction, or in one of its own. */
+  /** Runs work in the open transaction, or in a new one. */
   readonly transact: <T>(work: (tx: Delegates) => Promise<T>) => Promise<T>;
 }
 
-/** What runs a query of the scoped client. */
+/** Runs a query of the scoped client. */
 export type RunQuery = (execution: Execution, node: ModelNode, operation: ScopedOperation, args: Args) => Promise<unknown>;
 
 /** One query with the row policies in it. */
@@ -75,7 +75,7 @@ const operations: Readonly<Record<ScopedOperation, Run>> = {
   deleteMany: runPlain,
 };
 
-/** A policy is asked for one of the operations that an exposure has; these are the others of Prisma, in those words. */
+/** Policy functions know only the operations of an exposure. This maps the other operations of Prisma to them. */
 const policyOperations: ReadonlyMap<string, readonly Operation[]> = new Map<string, readonly Operation[]>([
   ...['findFirst', 'findFirstOrThrow', 'aggregate', 'groupBy'].map(name => [name, ['findMany']] as const),
   ['findUniqueOrThrow', ['findUnique']],
@@ -84,7 +84,7 @@ const policyOperations: ReadonlyMap<string, readonly Operation[]> = new Map<stri
   ['updateMany', ['update']],
   ['updateManyAndReturn', ['update']],
   ['deleteMany', ['delete']],
-  // Which of the two it was is not known afterwards, so what it leaves must please both.
+  // Afterwards nobody knows which of the two it was, so the row must meet both policies.
   ['upsert', ['update', 'create']],
 ]);
 
@@ -96,7 +96,7 @@ export function isScopable(operation: string): operation is ScopedOperation {
   return Object.hasOwn(operations, operation);
 }
 
-/** The runner of queries under the policies of one call. */
+/** Runs queries under the policies of one call. */
 export function queryRunner(policies: Policies): RunQuery {
   return async (execution, node, operation, args) => {
     const scoped = await policies.settled(() => scopeArgs(node, operation, args, policies));
@@ -144,7 +144,7 @@ function runPlain({ client }: Execution, node: ModelNode, operation: string, { a
   return call(delegateOf(client, node), operation, args);
 }
 
-/** Writes one row, after what it refers to was found in sight, and in the same transaction reads it back under the policy. */
+/** Writes one row in a transaction: checks its references, writes, and reads the row back under the policy. */
 async function runWrite(execution: Execution, node: ModelNode, operation: string, scoped: ScopedArgs): Promise<unknown> {
   const { args, filter, selection, references } = scoped;
   if (filter === undefined && references.length === 0) return runRows(execution, node, operation, scoped);
@@ -193,7 +193,7 @@ async function runUpdateMany(execution: Execution, node: ModelNode, operation: s
   });
 }
 
-/** Writes rows of a model without a policy, which may refer to rows of one that has. */
+/** Writes rows of a model without a policy. They may refer to rows of a model that has one. */
 function runUnfiltered(execution: Execution, node: ModelNode, operation: string, scoped: ScopedArgs): Promise<unknown> {
   const run = operation.endsWith('AndReturn') ? runRows : runPlain;
   if (scoped.references.length === 0) return run(execution, node, operation, scoped);
@@ -203,7 +203,7 @@ function runUnfiltered(execution: Execution, node: ModelNode, operation: string,
   });
 }
 
-/** Every row written must be in sight; gives the count, or the rows where the operation returns them. */
+/** Checks that the policy shows every written row. Gives the count, or the rows where the operation returns them. */
 async function finishMany(
   tx: Delegates,
   node: ModelNode,

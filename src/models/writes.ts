@@ -13,7 +13,7 @@ import { assertReferences, referencesOf } from './scoped-data.ts';
 import type { ScopedSelection } from './scoped-selection.ts';
 import { attachJoins, scopeSelection } from './scoped-selection.ts';
 
-/** The writing half of an exposure. Rows come out as JSON, as they are after the write (before it, for `delete`). */
+/** The writes of one exposure. Each gives the row as JSON, as it is after the write (before it, for `delete`). */
 export interface Writer {
   readonly create: (data: unknown, ctx: CallContext) => Promise<Row>;
   readonly update: (where: Args, data: unknown, ctx: CallContext) => Promise<Row>;
@@ -34,20 +34,20 @@ interface WriteArgs {
   readonly data: Args;
 }
 
-/** What the policies ask of one write. */
+/** The row policies that apply to one write. */
 interface WriteScope {
   readonly filter: RowFilter;
   readonly references: readonly Reference[];
   readonly selection: ScopedSelection;
 }
 
-/** Compiles the writes of one exposure. A write runs in a transaction where a policy has something to check, and only there. */
+/** Compiles the writes of one exposure. A write runs in a transaction only if its result must be checked. */
 export function writer({ exposure, client, create, update }: WriterOptions): Writer {
   const { node, selection } = exposure;
   const delegate = delegateOf(client, node);
   const key = rowKey(node);
   const columns: Selection = { ...selection, relations: [], counts: [], select: selectOf(selection.columns.map(({ name }) => name)) };
-  const write = rowToJson(selection);
+  const toJson = rowToJson(selection);
 
   const run = async (operation: 'create' | 'update', args: WriteArgs, set: ReadonlySet<string>, ctx: CallContext): Promise<Row> => {
     const scope = await scopeWrite(exposure, operation, set, ctx);
@@ -56,7 +56,7 @@ export function writer({ exposure, client, create, update }: WriterOptions): Wri
       if (filter === undefined && scope.references.length === 0 && !hasWideInteger(args.data)) {
         const row = await call(delegate, operation, { ...args, ...scope.selection.args });
         await attachJoins(client, [row], scope.selection);
-        return write(row);
+        return toJson(row);
       }
       return client.$transaction(async tx => {
         const own = delegateOf(tx, node);
@@ -68,7 +68,7 @@ export function writer({ exposure, client, create, update }: WriterOptions): Wri
         const row = await call(own, 'findFirst', { where, ...scope.selection.args });
         if (row === null) throw outsidePolicy(node, operation);
         await attachJoins(tx, [row], scope.selection);
-        return write(row);
+        return toJson(row);
       });
     });
   };
@@ -91,7 +91,7 @@ export function writer({ exposure, client, create, update }: WriterOptions): Wri
   };
 }
 
-/** Whether some driver may store a value that it then cannot read: one such row would fail every list it is in, so it is read back in time. */
+/** Whether some driver may store a value that it cannot read. Such a row would fail every list, so the transaction reads it back. */
 function hasWideInteger(data: Args): boolean {
   const isWide = (value: unknown): boolean => typeof value === 'bigint' && !Number.isSafeInteger(Number(value));
   return Object.values(data).some(value => (Array.isArray(value) ? value.some(isWide) : isWide(value)));
@@ -107,7 +107,7 @@ function scopeWrite(exposure: Exposure, operation: string, set: ReadonlySet<stri
   }));
 }
 
-/** The foreign keys with their values; a part of a compound key is completed by what the row holds already. */
+/** The foreign keys with their values. Missing columns of a compound key are read from the stored row. */
 async function valuesOf(
   tx: Delegates,
   references: readonly Reference[],
