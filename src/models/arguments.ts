@@ -15,14 +15,14 @@ export interface ParsedFindMany extends ParsedWhere {
   readonly cursor: Args | undefined;
 }
 
-/** Refuses an argument the tool does not have. */
+/** Refuses arguments that the tool does not have. */
 export function assertArguments(args: Args, known: readonly string[]): void {
   for (const name of Object.keys(args)) {
     if (!known.includes(name)) refuse(join('', name), `unknown argument (${list(known)})`);
   }
 }
 
-/** Reads the arguments of `findMany`. */
+/** Parses the arguments of `findMany`. */
 export function parseFindMany(exposure: Exposure, args: Args, limits: WhereLimits): ParsedFindMany {
   assertArguments(args, ['where', 'select', 'orderBy', 'take', 'cursor']);
   const { where, relational } = args['where'] === undefined ? noWhere : parseWhere(exposure, args['where'], limits);
@@ -39,12 +39,12 @@ export function parseFindMany(exposure: Exposure, args: Args, limits: WhereLimit
   };
 }
 
-/** The unique key that cursors are made of; none if every unique key has a hidden column. */
+/** The unique key that cursors are made of. `undefined` if every unique key has a hidden column. */
 export function cursorKey(exposure: Exposure): UniqueKey | undefined {
   return exposure.uniques[0];
 }
 
-/** A caller's narrower `select`: columns and included relations by name. */
+/** Parses a caller's `select`: columns and included relations by name. It can only narrow the full selection. */
 export function parseSelect(exposure: Exposure, value: unknown): Selection {
   const full = exposure.selection;
   if (value === undefined) return full;
@@ -69,7 +69,7 @@ export function parseSelect(exposure: Exposure, value: unknown): Selection {
 
 const noWhere: ParsedWhere = { where: {}, relational: false };
 
-/** `{ a: "asc" }` or `[{ a: "asc" }, { b: "desc" }]` on visible columns, completed so that pages are stable. */
+/** `{ a: "asc" }` or `[{ a: "asc" }, { b: "desc" }]` on visible columns, completed with the row's key so that pages are stable. */
 function parseOrderBy(exposure: Exposure, value: unknown): OrderStep[] {
   const sortable = sortableColumns(exposure);
   const steps: OrderStep[] = [];
@@ -86,7 +86,7 @@ function parseOrderBy(exposure: Exposure, value: unknown): OrderStep[] {
   return completeOrder(steps, rowKey(exposure.node));
 }
 
-/** Columns that rows can be ordered by: all but lists and those whose type has no order. */
+/** Columns that rows can be ordered by: all but lists and columns whose type has no order. */
 export function sortableColumns(exposure: Exposure): string[] {
   return [...exposure.columns.values()].filter(({ list, type }) => !list && type.sortable !== false).map(column => column.name);
 }
@@ -100,14 +100,13 @@ function parseTake(exposure: Exposure, value: unknown): number {
 }
 
 /**
- * A caller's unique `where`: exactly one of the visible unique keys, as Prisma writes it.
+ * Parses a caller's unique `where`: exactly one of the visible unique keys, in Prisma's form.
  *
  * `{ id: 1 }`, `{ clientId_roomId: { clientId: 1, roomId: "a" } }`
  */
 export function parseUniqueWhere(exposure: Exposure, value: unknown): Args {
   const where = parseObject(value, 'where');
   const names = Object.keys(where);
-  const [name] = names;
   for (const unknown of names) {
     if (exposure.uniques.some(key => key.name === unknown)) continue;
     refuse(
@@ -115,18 +114,19 @@ export function parseUniqueWhere(exposure: Exposure, value: unknown): Args {
       `${exposure.node.name} has no unique key ${quote(unknown)} (${list(exposure.uniques.map(key => key.name))})`,
     );
   }
-  if (name === undefined || names.length > 1) {
+  const key = exposure.uniques.find(known => known.name === names[0]);
+  if (key === undefined || names.length > 1) {
     const keys = exposure.uniques.map(key => key.name);
     return refuse('where', keys.length === 1 ? `name the row by ${list(keys)}` : `name the row by exactly one of ${list(keys)}`);
   }
-  const key = exposure.uniques.find(known => known.name === name) as UniqueKey;
+  const { name } = key;
   if (!key.compound) return { [name]: parseColumn(exposure, name, where[name], `where.${name}`) };
   const part = parseObject(where[name], `where.${name}`);
   for (const unknown of Object.keys(part)) {
     if (!key.fields.includes(unknown)) refuse(join(`where.${name}`, unknown), `not a part of the key (${list(key.fields)})`);
   }
-  const values = key.fields.map(field => [field, parseColumn(exposure, field, own(part, field), `where.${name}.${field}`)]);
-  return { [name]: Object.fromEntries(values) as Args };
+  const values = key.fields.map(field => [field, parseColumn(exposure, field, own(part, field), `where.${name}.${field}`)] as const);
+  return { [name]: Object.fromEntries(values) };
 }
 
 /** The opaque cursor that names a row by a unique key: base64url of the JSON of its values. */
@@ -138,7 +138,7 @@ export function encodeCursor(exposure: Exposure, key: UniqueKey, row: Args): str
   return Buffer.from(JSON.stringify(values)).toString('base64url');
 }
 
-/** The key values of the row a cursor names; whether that row is there and in sight is for the database to say. */
+/** Decodes a cursor into the key values of its row. The query checks that the row exists and that the caller may see it. */
 export function parseCursor(exposure: Exposure, key: UniqueKey, value: unknown): Args {
   if (typeof value !== 'string') return refuse('cursor', 'expected the nextCursor of an earlier result');
   let values: unknown;
@@ -150,8 +150,8 @@ export function parseCursor(exposure: Exposure, key: UniqueKey, value: unknown):
   if (!Array.isArray(values) || values.length !== key.fields.length) {
     return refuse('cursor', 'not a nextCursor of this tool; leave it out to start from the first row');
   }
-  const parts = key.fields.map((name, index) => [name, parseColumn(exposure, name, values[index], 'cursor')]);
-  return Object.fromEntries(parts) as Args;
+  const parts = key.fields.map((name, index) => [name, parseColumn(exposure, name, values[index], 'cursor')] as const);
+  return Object.fromEntries(parts);
 }
 
 /** The unique `where` made of URI variables; `undefined` if one cannot be a value of its column. */

@@ -5,7 +5,7 @@ import { narrow } from './native.ts';
 import { enumType, scalarType } from './scalars.ts';
 
 /**
- * The visible columns of one exposure, and those hidden only because they look like secrets.
+ * The visible columns of one exposure, and the columns that are hidden only because they look like secrets.
  *
  * @param declared `select` and `omit` as declared, at most one of them present.
  * @throws {TypeError} at an unknown column, a relation, or a value that is not a boolean.
@@ -56,7 +56,7 @@ export function columnNames(node: ModelNode): string {
   return list([...node.fields.values()].filter(field => field.kind !== 'object').map(field => field.name));
 }
 
-/** `{ id: true, email: false }` of columns of `node`. */
+/** Parses `{ id: true, email: false }`, where every name is a column of `node`. */
 export function parseFlags(value: unknown, node: ModelNode, path: string): Map<string, boolean> {
   if (!isPlainObject(value)) throw new TypeError(`${path}: expected an object such as { id: true }`);
   const flags = new Map<string, boolean>();
@@ -76,20 +76,21 @@ const secretWords: ReadonlySet<string> = new Set(
 );
 const secretParts =
   /passw(or)?d|passphrase|passcode|passkey|secret|token|credential|(api|private|access|signing|encryption|session|auth|master)keys?|(recovery|backup|reset|verification|auth)codes?/;
-/** Last words of what describes a secret rather than being one: `tokenType`. */
+/** A name that ends with one of these describes a secret and is none itself: `tokenType`. */
 const describingWords: ReadonlySet<string> = new Set(['type', 'kind', 'status', 'algorithm']);
-/** Columns that hold what the name of their model says: `ApiKey.key`. */
+/** A column with one of these names holds a secret if its model is named after one: `ApiKey.key`. */
 const contentWords: ReadonlySet<string> = new Set(['key', 'keys', 'code', 'codes', 'value', 'values', 'data', 'raw']);
-/** What is secret as a number too. */
+/** Names that are secret even where the column is a number. */
 const secretNumbers = /^(otp|totp|pins?|cvv|cvc)$/;
 const secretNumberParts = /(passcode|(recovery|backup|reset|verification|auth)codes?)$/;
 
 /**
- * Whether a column's name, type and model say that it is nobody's business: `passwordHash`, `reset_token`, `ApiKey.key`.
+ * Whether a column looks like a secret, by its name, its type and its model: `passwordHash`, `reset_token`, `ApiKey.key`.
  *
- * A secret is a text, Bytes or Json, or a number where it is a code to type in (`pin`). A foreign key is as secret as the column that it points to.
+ * Secrets are String, Bytes or Json columns. Int and BigInt columns are secret only if they hold a code that people type (`pin`).
+ * A foreign key is secret if the column that it points to is.
  */
-export function isSecretColumn(node: ModelNode, field: DatamodelField): boolean {
+function isSecretColumn(node: ModelNode, field: DatamodelField): boolean {
   if (field.isReadOnly) return isSecretReference(node, field, new Set());
   if (field.kind !== 'scalar') return false;
   const words = wordsOf(field.name);
@@ -107,7 +108,7 @@ export function isSecretColumn(node: ModelNode, field: DatamodelField): boolean 
   }
 }
 
-/** Whether a name alone says so, for a column that holds text. */
+/** Whether the name of a text column looks like a secret. */
 export function isSecretName(name: string): boolean {
   const words = wordsOf(name);
   if (describingWords.has(words.at(-1) ?? '')) return false;

@@ -6,7 +6,8 @@ import type {
   ToolDefinition,
 } from '../protocol/definitions.ts';
 import { dataParser } from './data.ts';
-import type { Delegates, PrismaClientLike, TransactingClient } from './delegates.ts';
+import type { Delegates, PrismaClientLike } from './delegates.ts';
+import { baseClient } from './delegates.ts';
 import { resolveExposures } from './exposure.ts';
 import type { ModelNode } from './graph.ts';
 import { modelGraph } from './graph.ts';
@@ -26,7 +27,7 @@ export interface CompileOptions extends ModelOptions {
   readonly limits?: Partial<WhereLimits>;
 }
 
-/** The models of one endpoint as the protocol serves them. */
+/** The definitions that one endpoint serves for its models. */
 export interface CompiledModels {
   readonly tools: ToolDefinition[];
   readonly resources: ResourceDefinition[];
@@ -41,15 +42,15 @@ export interface CompiledModels {
 const whereDefaults: WhereLimits = { maxDepth: 6, maxConditions: 100, maxValues: 200 };
 
 /**
- * Compiles the declared exposures into tools, resources and resource templates. All schemas are built here, none per call.
+ * Compiles the declared exposures into tools, resources and resource templates. All schemas are built here, and none during a call.
  *
- * @throws {TypeError} at the first mistake in the declaration, as option path, fact and remedy.
+ * @throws {TypeError} with every mistake in the declaration, one a line: option path, fact and remedy.
  */
 export function compileModels(options: CompileOptions): CompiledModels {
   const graph = modelGraph(options.datamodel);
   const exposures = resolveExposures(options.models, graph);
   const limits = { ...whereDefaults, ...options.limits };
-  const client = options.prisma as Delegates & TransactingClient;
+  const client = baseClient(options.prisma);
   for (const { node } of exposures) assertDelegate(client, node);
   const scope = clientScope(client, graph);
   const compiled: CompiledModels = { tools: [], resources: [], resourceTemplates: [], prompts: [], hidden: [], scope };

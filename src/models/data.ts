@@ -8,13 +8,13 @@ import { isPlainObject, join, list, nameOf, parseObject, quote, refuse } from '.
 export interface DataParser {
   readonly operation: 'create' | 'update';
   readonly columns: Columns;
-  /** Columns a create must be given by the caller; unknown, hence empty, where a function forces values. */
+  /** Columns that the caller must give on create. Empty where a function forces values, because its columns are unknown. */
   readonly required: readonly string[];
-  /** The final data, and the names the caller set. */
+  /** Gives the final data, and the names of the columns that the caller set. */
   readonly parse: (value: unknown, ctx: CallContext) => Promise<{ data: Args; set: ReadonlySet<string> }>;
 }
 
-/** Compiles the parser of `data` for one operation. */
+/** The parser of `data` for one operation. */
 export function dataParser(exposure: Exposure, operation: 'create' | 'update', graph: ModelGraph): DataParser {
   const columns = writableColumns(exposure, operation);
   const { forced, node } = exposure;
@@ -76,7 +76,7 @@ function parseValue({ type }: Column, value: unknown, path: string): unknown {
   return parsed;
 }
 
-/** The columns a caller may set on create or update. */
+/** The columns that a caller may set on create or update. */
 export function writableColumns(exposure: Exposure, operation: 'create' | 'update'): Columns {
   const forced = typeof exposure.forced === 'object' ? exposure.forced : {};
   return new Map(
@@ -87,7 +87,7 @@ export function writableColumns(exposure: Exposure, operation: 'create' | 'updat
   );
 }
 
-/** @throws {TypeError} unless it is a value for each of some columns of the model; `undefined` would let the caller's value stand. */
+/** @throws {TypeError} unless `value` maps columns of the model to values. `undefined` is none: the caller's value would stay. */
 export function assertForced(value: unknown, node: ModelNode, graph: ModelGraph, path: string): asserts value is Args {
   if (!isPlainObject(value)) throw new TypeError(`${path}: expected an object of column values`);
   for (const [name, forced] of Object.entries(value)) {

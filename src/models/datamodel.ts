@@ -5,7 +5,7 @@ import type { DMMF } from '@prisma/generator-helper';
  * Prisma 7's client no longer holds required, unique, default, enum values or `///` comments at run time.
  */
 export interface Datamodel {
-  /** The datasource's provider, e.g. `postgresql`; it decides which filters there are. Absent in datamodels written by hand. */
+  /** The datasource's provider, e.g. `postgresql`. It decides which filters exist. Absent in datamodels written by hand. */
   readonly provider?: string;
   /** By model name as in the schema, e.g. `Booking`. */
   readonly models: Readonly<Record<string, DatamodelModel>>;
@@ -62,7 +62,7 @@ export interface DatamodelEnum {
   readonly documentation?: string;
 }
 
-/** Keeps of Prisma's DMMF what a `Datamodel` holds: 40 models are about 60 kB instead of several megabytes. */
+/** Reduces Prisma's DMMF to a `Datamodel`: 40 models take about 60 kB instead of several megabytes. */
 export function toDatamodel(dmmf: DMMF.Document, provider?: string): Datamodel {
   const { models, enums } = dmmf.datamodel;
   return {
@@ -127,11 +127,11 @@ function toEnum(entry: DMMF.DatamodelEnum): DatamodelEnum {
 }
 
 /**
- * A `///` comment without what other generators read in it, `undefined` if nothing is left.
+ * A `///` comment without the annotations of other generators. `undefined` if nothing is left.
  *
  * `The guest's name. @zod.string.min(1, { message: "(" })` → `The guest's name.`
  *
- * Taken out are `@name(…)` and `@name.more`, with calls chained to them, and lines of nothing but `@name` or `[Name]`. `@deprecated Use x` stays.
+ * Removes `@name(…)` and `@name.more` with the calls chained to them, and lines that hold only `@name` or `[Name]`. `@deprecated Use x` stays.
  */
 export function plainDocumentation(comment: string | undefined): string | undefined {
   const lines = withoutCalls(comment ?? '')
@@ -142,7 +142,7 @@ export function plainDocumentation(comment: string | undefined): string | undefi
   return text === '' ? undefined : text;
 }
 
-/** Without `@a.b(…).c(…)`, as far as its parentheses are closed. */
+/** Removes `@a.b(…).c(…)`. A call whose parenthesis is never closed stays. */
 function withoutCalls(comment: string): string {
   let text = '';
   let rest = comment;
@@ -155,7 +155,7 @@ function withoutCalls(comment: string): string {
   }
 }
 
-/** Where `.b(…).c(…)` ends; `undefined` if nothing of the kind begins here. */
+/** The end of `.b(…).c(…)`. `undefined` if no such chain begins at `start`. */
 function endOfCall(text: string, start: number): number | undefined {
   let at = start;
   for (;;) {
@@ -169,12 +169,12 @@ function endOfCall(text: string, start: number): number | undefined {
   }
 }
 
-/** The parenthesis that closes the one at `open`, quoted ones aside. */
+/** The index of the parenthesis that closes the one at `open`. Parentheses inside quotes don't count. */
 function closing(text: string, open: number): number | undefined {
   let depth = 0;
   let quote = '';
   for (let at = open; at < text.length; at++) {
-    const char = text[at] as string;
+    const char = text.charAt(at);
     if (quote !== '') {
       if (char === '\\') at++;
       else if (char === quote) quote = '';

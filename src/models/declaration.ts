@@ -1,8 +1,8 @@
 /**
  * The type of the option `models`, read off the type of the host's `PrismaClient`.
  *
- * A delegate carries its model's types under a phantom symbol (`delegate[symbol].types`), which `Prisma.Args` reads as well. So nothing
- * has to be generated, and an unknown model, column, operation or enum value is a compile error at the property itself.
+ * A delegate carries its model's types under a phantom symbol (`delegate[symbol].types`), which `Prisma.Args` reads too. So no types are
+ * generated, and an unknown model, column, operation or enum value is a compile error at the property itself.
  */
 import type { CallContext } from '../protocol/definitions.ts';
 
@@ -17,7 +17,7 @@ export type Models<C, Ctx = CallContext> = { readonly [M in ModelKey<C>]?: Decla
 /** The client's properties that are models: `'client' | 'booking'`. */
 export type ModelKey<C> = { [K in keyof C]: C[K] extends Delegate ? K : never }[keyof C] & string;
 
-/** One exposed model: a Prisma query with the caller's part left blank. */
+/** One entry of `models`: how one model is exposed. */
 export type DeclaredExposure<C, M extends ModelKey<C>, Ctx = CallContext> = Visible<Scalars<C, M>> & {
   /** The delegate methods that exist for the caller. @default ['findUnique', 'findMany', 'count'] */
   readonly operations?: readonly Operation[];
@@ -31,7 +31,7 @@ export type DeclaredExposure<C, M extends ModelKey<C>, Ctx = CallContext> = Visi
   readonly take?: number;
   /** Values forced on every create and update, merged last. @default none */
   readonly data?: Data<C, M> | ((ctx: Ctx, operation: Operation) => Data<C, M> | Promise<Data<C, M>>);
-  /** What the model is told of this one. @default its `///` comment */
+  /** The description that the language model reads. @default its `///` comment */
   readonly description?: string;
 };
 
@@ -52,10 +52,10 @@ type Related<A, P> = Visible<RelatedPayload<P>['scalars']> & {
   readonly include?: A extends { include?: infer I } ? Include<I, RelatedPayload<P>['objects']> : never;
 };
 
-/** Columns of a create, foreign keys included; no relations, since writes through an exposure are never nested. */
+/** Columns of a create, foreign keys included. Relations are missing: writes through an exposure are never nested. */
 type Data<C, M extends ModelKey<C>> = { readonly [F in keyof Scalars<C, M>]?: ValueOf<CreateData<C, M>, F> };
 
-/** Distributes over Prisma's union of checked and unchecked input, of which only one has the foreign keys. */
+/** Distributes over Prisma's union of checked and unchecked input. Only the unchecked one has the foreign keys. */
 type ValueOf<D, F> = D extends unknown ? (F extends keyof D ? Exclude<D[F], undefined> : never) : never;
 
 interface Payload {

@@ -1,16 +1,16 @@
+import type { CallContext } from '../protocol/definitions.ts';
 import { resolveColumns } from './columns.ts';
 import { assertForced, writableColumns } from './data.ts';
 import type { Operation } from './declaration.ts';
 import { operationNames } from './declaration.ts';
-import type { Args } from './delegates.ts';
 import type { Exposure, ModelGraph, ModelNode, PerCall, Relation } from './graph.ts';
 import { rowKey } from './graph.ts';
 import { assertKeys, assertTake, defaultTake, resolveOrder, resolveWhere } from './host-args.ts';
 import { resolveSelection } from './include.ts';
-import { isPlainObject, list } from './messages.ts';
+import { isObject, isPlainObject, list } from './messages.ts';
 import { assertOrderInSight } from './policy.ts';
 
-/** One entry of `models`, as it reaches the compiler; its typed form is made from the client's type. */
+/** One entry of `models` before it is checked. `DeclaredExposure` is its typed form. */
 export interface ExposureLike {
   readonly operations?: readonly string[];
   readonly where?: unknown;
@@ -27,7 +27,7 @@ const defaultOperations: readonly Operation[] = ['findUnique', 'findMany', 'coun
 const optionNames = ['operations', 'where', 'select', 'omit', 'include', 'orderBy', 'take', 'data', 'description'];
 const insensitiveProviders: ReadonlySet<string | undefined> = new Set(['postgresql', 'postgres', 'cockroachdb', 'mongodb']);
 
-/** Models that `npx koa-mcp init` adds: sessions with their ids, and what clients were told. */
+/** The models that `npx koa-mcp init` adds. They hold session ids and the messages of clients. */
 const ownModels: ReadonlySet<string> = new Set(['McpSession', 'McpSubscription', 'McpEvent', 'McpNode', 'McpContinuation']);
 
 /**
@@ -48,7 +48,7 @@ export function resolveExposures(models: Readonly<Record<string, ExposureLike>>,
     else exposures.push(exposure);
     node.exposure = exposure;
   }
-  // Without one of them, others would be told that it is not exposed.
+  // The checks below would report a broken model as one that is not exposed.
   if (!isWhole) assertNone();
   for (const exposure of exposures) {
     const { node, columns, selection } = exposure;
@@ -69,7 +69,7 @@ function nodeOf(key: string, graph: ModelGraph): ModelNode {
   return node;
 }
 
-/** `undefined` where nothing can be said of the model without what is wrong with it. */
+/** `undefined` if the entry is so wrong that its columns are unknown; `gather` keeps the errors. */
 function resolveExposure(declared: ExposureLike, node: ModelNode, graph: ModelGraph, gather: Complaints['gather']): Exposure | undefined {
   const path = `models.${node.key}`;
   gather(() => assertKeys(declared, optionNames, path));
@@ -86,7 +86,7 @@ function resolveExposure(declared: ExposureLike, node: ModelNode, graph: ModelGr
   if (resolved === undefined) return undefined;
   const { columns, secret } = resolved;
   const uniques = node.uniques.filter(unique => unique.fields.every(name => columns.has(name)));
-  // Nobody decided to hide the key, so the start does not fail for it.
+  // The host did not hide the key itself, so the start does not fail.
   if (uniques.length === 0 && node.uniques.some(unique => unique.fields.every(name => columns.has(name) || secret.includes(name)))) {
     operations.delete('findUnique');
   }
@@ -108,7 +108,7 @@ function resolveExposure(declared: ExposureLike, node: ModelNode, graph: ModelGr
   };
 }
 
-/** An option that narrows must not get lost in an expression that went wrong. */
+/** Throws at an option that narrows access and is `undefined`: an expression in the host's code went wrong. */
 function assertKept(declared: ExposureLike, option: 'where' | 'select' | 'omit' | 'data', path: string): void {
   if (Object.hasOwn(declared, option) && declared[option] === undefined) {
     throw new TypeError(`${path}.${option}: is undefined; leave the key out`);
@@ -139,20 +139,24 @@ function resolveOperations(declared: unknown, path: string): Set<Operation> {
 }
 
 function resolvePolicy(declared: unknown, node: ModelNode, path: string): PerCall | undefined {
-  if (declared === undefined || typeof declared === 'function') return declared as PerCall | undefined;
+  if (declared === undefined || isCallback(declared)) return declared;
   return resolveWhere(declared, node, path);
 }
 
 function resolveForced(declared: unknown, node: ModelNode, graph: ModelGraph, path: string): PerCall | undefined {
-  if (declared === undefined || typeof declared === 'function') return declared as PerCall | undefined;
+  if (declared === undefined || isCallback(declared)) return declared;
   assertForced(declared, node, graph, path);
   return declared;
 }
 
+function isCallback(value: unknown): value is (ctx: CallContext, operation: string) => unknown {
+  return typeof value === 'function';
+}
+
 /**
- * Relations to models that are exposed for reading, if the rows say anyway whom they are related to: in their foreign key, which a filter by the
- * related id would otherwise tell, or by coming with the related row and its key. Two lists have no foreign key: rows of either side must come with
- * those of the other.
+ * Relations that callers may filter by. Their model is exposed for reading, and the rows already show which row they are related to: by a visible
+ * foreign key, or by including the related row with its key. Where rows do not show it, a filter by the related id would reveal it. A relation
+ * between two lists has no foreign key, so one side must include the other.
  */
 function resolveFilterable(exposure: Exposure): Map<string, Relation> {
   const { node, columns } = exposure;
@@ -168,16 +172,17 @@ function resolveFilterable(exposure: Exposure): Map<string, Relation> {
   );
 }
 
-/** Whether rows come with all their related rows, and these with their key. */
+/** Whether rows include all rows of this relation with their key. */
 function isShown({ selection }: Exposure, relation: Relation): boolean {
   const included = selection.relations.find(each => each.relation === relation);
-  const { where } = (Object.hasOwn(selection.select, relation.name) ? selection.select[relation.name] : {}) as Args;
+  const args = Object.hasOwn(selection.select, relation.name) ? selection.select[relation.name] : undefined;
+  const isFiltered = isObject(args) && args['where'] !== undefined;
   const names = included?.selection.columns.map(column => column.name) ?? [];
   const key = relation.to.length > 0 ? relation.to : rowKey(relation.target).fields;
-  return included !== undefined && where === undefined && key.every(name => names.includes(name));
+  return included !== undefined && !isFiltered && key.every(name => names.includes(name));
 }
 
-/** What an operation needs of the visible columns. */
+/** @throws {TypeError} if an operation needs a column that is hidden. */
 function assertWritable(exposure: Exposure, path: string): void {
   const { node, operations, columns, forced, uniques } = exposure;
   for (const operation of ['findUnique', 'update', 'delete'] as const) {
@@ -200,16 +205,16 @@ function assertWritable(exposure: Exposure, path: string): void {
   }
 }
 
-/** Gathers what is wrong with a declaration, so that one start tells all of it. */
-export interface Complaints {
+/** Collects the errors of a declaration, so that one start reports all of them. */
+interface Complaints {
   /** The result of `check`; `undefined` if it threw a `TypeError`, which is kept. */
   readonly gather: <T>(check: () => T) => T | undefined;
-  /** @throws {TypeError} all that was gathered, one complaint a line. */
+  /** @throws {TypeError} with all errors that were kept, one a line. */
   readonly assertNone: () => void;
 }
 
 /** An empty list of complaints. */
-export function complaints(): Complaints {
+function complaints(): Complaints {
   const errors: TypeError[] = [];
   return {
     gather: check => {

@@ -30,7 +30,7 @@ export interface Relation {
   /** Foreign key columns on this side; empty on the other side. */
   readonly from: readonly string[];
   readonly to: readonly string[];
-  /** Foreign key columns on the other side; empty on this relation's own side and between two lists. */
+  /** Foreign key columns on the other side; empty if this side has them, and between two lists. */
   readonly back: readonly string[];
   /** The name of the relation on the other side. */
   readonly opposite: string | undefined;
@@ -44,7 +44,7 @@ export interface UniqueKey {
   readonly compound: boolean;
 }
 
-/** A column callers may see. */
+/** A column that has a JSON form. */
 export interface Column {
   readonly name: string;
   readonly type: ScalarType;
@@ -56,12 +56,12 @@ export interface Column {
 /** Columns by name, in the order of the schema. */
 export type Columns = ReadonlyMap<string, Column>;
 
-/** A declaration resolved against the datamodel: nothing in it is left to check. */
+/** An entry of `models`, checked and resolved against the datamodel. */
 export interface Exposure {
   readonly node: ModelNode;
   readonly description: string | undefined;
   readonly operations: ReadonlySet<Operation>;
-  /** Whether any operation reads rows, so that relation filters may lead here. */
+  /** Whether any operation reads rows. If none does, callers cannot filter by relations to this model. */
   readonly readable: boolean;
   /** The visible columns. */
   readonly columns: Columns;
@@ -71,42 +71,42 @@ export interface Exposure {
   /** Values forced on create and update. */
   readonly forced: PerCall | undefined;
   readonly orderBy: readonly OrderStep[];
-  /** Default and cap, in rows. */
+  /** Rows of one answer, by default and at most. */
   readonly take: number;
   /** Unique keys of visible columns only, the primary key first. */
   readonly uniques: readonly UniqueKey[];
-  /** What a full row holds, relations included. Set once all exposures are known. */
+  /** The columns and relations of a full row. Set once all exposures are known. */
   selection: Selection;
   /** Relations that callers may filter by. Set once all exposures are known. */
   filterable: ReadonlyMap<string, Relation>;
-  /** Whether the database compares text without regard to case on demand. */
+  /** Whether filters of text have `mode: 'insensitive'`. */
   readonly insensitive: boolean;
 }
 
-/** A value of the declaration that may depend on the call. */
+/** A value of the declaration, or a function that gives it for one call. */
 export type PerCall = Args | ((ctx: CallContext, operation: string) => unknown);
 
 /** One step of an `orderBy`, as Prisma takes it. */
 export type OrderStep = Readonly<Record<string, unknown>>;
 
-/** The columns and relations of a row that goes out, with the Prisma `select` that fetches them. */
+/** The columns and relations of a row in a result, with the Prisma `select` that fetches them. */
 export interface Selection {
   readonly columns: readonly Column[];
   readonly relations: readonly IncludedRelation[];
   /** Counted relations, under `_count`. */
   readonly counts: readonly string[];
   readonly select: Args;
-  /** Whether a row policy may apply anywhere below, so that the `select` is completed per call. */
+  /** Whether a row policy may apply to a relation in `select`. Then each call adds its policies to it. */
   readonly filtered: boolean;
 }
 
-/** A relation that rows come with. */
+/** A relation that rows include. */
 export interface IncludedRelation {
   readonly relation: Relation;
   readonly selection: Selection;
-  /** Cap of a list, in rows. */
+  /** Rows of a list at most; `undefined` for a relation to one row. */
   readonly take: number | undefined;
-  /** Whether a to-one relation may come out as null: it is optional, or its row may be out of sight. */
+  /** Whether a relation to one row may be null: it is optional, or a policy may hide the row. */
   readonly nullable: boolean;
 }
 
@@ -123,21 +123,24 @@ export interface ModelGraph {
 export function modelGraph(datamodel: Datamodel): ModelGraph {
   const byKey = new Map<string, ModelNode>();
   const byName = new Map<string, ModelNode>();
+  const links = new Map<ModelNode, Map<string, Relation>>();
   for (const model of Object.values(datamodel.models)) {
     const fields = new Map(model.fields.map(field => [field.name, field]));
+    const relations = new Map<string, Relation>();
     const node: ModelNode = {
       key: model.key,
       name: model.name,
       model,
       fields,
-      relations: new Map(),
+      relations,
       uniques: uniqueKeys(model, fields),
       exposure: undefined,
     };
     byKey.set(model.key, node);
     byName.set(model.name, node);
+    links.set(node, relations);
   }
-  for (const node of byName.values()) linkRelations(node, byName);
+  for (const [node, relations] of links) linkRelations(node, relations, byName);
   return { byKey, byName, enums: datamodel.enums, provider: datamodel.provider };
 }
 
@@ -147,7 +150,7 @@ export function uniqueWhere(key: UniqueKey, row: Readonly<Record<string, unknown
   return key.compound ? { [key.name]: values } : values;
 }
 
-/** The same columns as a plain `where`, which also goes where Prisma takes no unique one. */
+/** The plain `where` of these columns, for operations that take no unique `where`. */
 export function columnsWhere(fields: readonly string[], row: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const where: Record<string, unknown> = {};
   for (const field of fields) where[field] = row[field];
@@ -161,7 +164,7 @@ export function selectOf(names: Iterable<string>): Record<string, true> {
   return select;
 }
 
-/** The key by which this package itself tells rows apart: the primary key, else the first unique. */
+/** The key by which this package tells rows apart: the primary key, or else the first unique key. */
 export function rowKey(node: ModelNode): UniqueKey {
   const key = node.uniques[0];
   if (key === undefined) throw new TypeError(`datamodel: ${node.name} has no unique key without nullable columns`);
@@ -169,14 +172,15 @@ export function rowKey(node: ModelNode): UniqueKey {
 }
 
 /**
- * A condition that no row meets. Not `OR: []`: Prisma drops that inside an AND, and every row matches.
+ * A condition that no row meets. `OR: []` would not do: Prisma drops it inside an AND, and then every row matches.
  */
 export function noRow(node: ModelNode): Record<string, unknown> {
-  const [field] = rowKey(node).fields;
-  return { [field as string]: { in: [] } };
+  const { name, fields } = rowKey(node);
+  const [field = name] = fields;
+  return { [field]: { in: [] } };
 }
 
-/** Whether there is a policy on this model at all, whatever it says. */
+/** Whether this model has a row policy. */
 export function hasPolicy(node: ModelNode): boolean {
   return node.exposure?.policy !== undefined;
 }
@@ -192,8 +196,7 @@ function uniqueKeys(model: DatamodelModel, fields: ReadonlyMap<string, Datamodel
   return keys;
 }
 
-function linkRelations(node: ModelNode, byName: ReadonlyMap<string, ModelNode>): void {
-  const relations = node.relations as Map<string, Relation>;
+function linkRelations(node: ModelNode, relations: Map<string, Relation>, byName: ReadonlyMap<string, ModelNode>): void {
   for (const field of node.fields.values()) {
     if (field.kind !== 'object') continue;
     const target = byName.get(field.type);
@@ -214,7 +217,7 @@ function linkRelations(node: ModelNode, byName: ReadonlyMap<string, ModelNode>):
   }
 }
 
-/** The field on the other side of a relation; one of the same model where that relates to itself. */
+/** The field on the other side of a relation. It is in the same model where a model relates to itself. */
 function oppositeOf(field: DatamodelField, node: ModelNode, target: ModelNode): DatamodelField | undefined {
   return target.model.fields.find(
     other => other.relationName === field.relationName && other.type === node.name && !(node === target && other.name === field.name),

@@ -2,15 +2,15 @@ import { columnNames } from './columns.ts';
 import type { Args } from './delegates.ts';
 import type { ModelNode, OrderStep, UniqueKey } from './graph.ts';
 import { isEmpty, isPlainObject, list, nameOf } from './messages.ts';
-import { isAlways, simplifyWhere } from './simplify-where.ts';
+import { isAlways, isCombinator, simplifyWhere } from './simplify-where.ts';
 
-/** Rows a list gives where the declaration does not say. */
+/** Rows of a list whose declaration has no `take`. */
 export const defaultTake = 25;
 
 const toManyOperators: ReadonlySet<string> = new Set(['some', 'every', 'none']);
 const toOneOperators: ReadonlySet<string> = new Set(['is', 'isNot']);
 
-/** Throws at an option key that does not exist: a typo must never widen access. */
+/** Throws at unknown option keys: a typo must never widen access. */
 export function assertKeys(value: unknown, known: readonly string[], path: string): asserts value is Record<string, unknown> {
   if (!isPlainObject(value)) throw new TypeError(`${path}: expected an object`);
   const unknown = Object.keys(value).filter(key => !known.includes(key));
@@ -18,9 +18,9 @@ export function assertKeys(value: unknown, known: readonly string[], path: strin
 }
 
 /**
- * Checks a `where` that the host wrote, through AND/OR/NOT and relation filters, and makes it safe to AND with others.
+ * Checks a `where` that the host wrote, including AND, OR, NOT and relation filters, and makes it safe to combine with others.
  *
- * @throws {TypeError} at a column the model does not have, and at what Prisma reads as no condition: `undefined`, `{}` for a column or in an OR.
+ * @throws {TypeError} at an unknown column, and at values that Prisma reads as no condition: `undefined`, and `{}` for a column or in an OR.
  */
 export function resolveWhere(value: unknown, node: ModelNode, path: string): Args {
   return simplifyWhere(node, checkWhere(value, node, path));
@@ -42,7 +42,7 @@ export function assertDefined(value: unknown, path: string): void {
   }
 }
 
-/** The host's `orderBy` as steps, completed with the unique key so that pages are stable. */
+/** Checks the host's `orderBy` and splits it into steps, completed with the unique key so that pages are stable. */
 export function resolveOrder(value: unknown, node: ModelNode, key: UniqueKey, path: string): OrderStep[] {
   const steps: OrderStep[] = [];
   for (const item of value === undefined ? [] : Array.isArray(value) ? value : [value]) {
@@ -62,7 +62,7 @@ export function completeOrder(steps: readonly OrderStep[], key: UniqueKey): Orde
   return [...steps, ...key.fields.filter(name => !steps.some(step => Object.hasOwn(step, name))).map(name => ({ [name]: 'asc' }))];
 }
 
-/** @throws {TypeError} unless it is a whole number of rows, 1 or more. */
+/** @throws {TypeError} unless `value` is a whole number of rows, 1 or more. */
 export function assertTake(value: unknown, path: string): asserts value is number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1) {
     throw new TypeError(`${path}: expected a whole number of rows, 1 or more, got ${String(value)}`);
@@ -76,7 +76,7 @@ function checkWhere(value: unknown, node: ModelNode, path: string): Args {
     const at = `${path}.${name}`;
     const relation = node.relations.get(name);
     if (part === undefined) assertDefined(part, at);
-    else if (name === 'AND' || name === 'OR' || name === 'NOT') where[name] = checkParts(name, part, node, at);
+    else if (isCombinator(name)) where[name] = checkParts(name, part, node, at);
     else if (relation !== undefined) where[name] = checkRelation(part, relation.target, relation.toMany, at);
     else if (node.fields.has(name) || node.uniques.some(key => key.compound && key.name === name)) {
       assertDefined(part, at);
@@ -108,7 +108,7 @@ function checkRelation(value: unknown, target: ModelNode, toMany: boolean, path:
   return filter;
 }
 
-/** Throws where a filter names no operator, such as `{ mode: 'insensitive' }`: every row meets it. */
+/** Throws at a filter without an operator, such as `{ mode: 'insensitive' }`: every row meets it. */
 function assertOperators(filter: unknown, path: string): void {
   if (!isPlainObject(filter)) return;
   assertCondition(isEmpty(filter), path);

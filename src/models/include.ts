@@ -3,10 +3,10 @@ import type { Args, Row } from './delegates.ts';
 import type { Column, Columns, IncludedRelation, ModelGraph, ModelNode, Relation, Selection } from './graph.ts';
 import { hasPolicy, rowKey, selectOf } from './graph.ts';
 import { assertKeys, assertTake, defaultTake, resolveOrder, resolveWhere } from './host-args.ts';
-import { isPlainObject, list } from './messages.ts';
+import { isObject, isPlainObject, list } from './messages.ts';
 import { assertOrderInSight } from './policy.ts';
 
-/** The property that names the relations of a row whose list was cut at its cap. No Prisma field can have this name. */
+/** The property of a row that names the relations whose list was cut. No Prisma field can have this name. */
 export const truncatedKey = '_truncated';
 
 const toManyOptions = ['select', 'omit', 'include', 'where', 'orderBy', 'take'];
@@ -114,32 +114,32 @@ function resolveCounts(node: ModelNode, value: unknown, path: string): Args {
   return counts;
 }
 
-/** A related policy, or a filter of the host through which one may be reached. */
+/** Whether a policy may apply to this relation: that of the related model, or one behind the relation filters of the host's `where`. */
 function isFiltered(relation: Relation | undefined, args: unknown): boolean {
   return relation !== undefined && (hasPolicy(relation.target) || (isPlainObject(args) && args['where'] !== undefined));
 }
 
-/** Turns a row from Prisma into JSON; only what the selection names gets out. */
+/** Converts a row from Prisma to JSON. Columns that the selection does not name are left out. */
 export type RowToJson = (row: Row) => Row;
 
-const writers = new WeakMap<Selection, RowToJson>();
+const conversions = new WeakMap<Selection, RowToJson>();
 
-/** The writer of a selection, compiled once. */
+/** The conversion of rows of this selection, compiled once. */
 export function rowToJson(selection: Selection): RowToJson {
-  let writer = writers.get(selection);
-  if (writer === undefined) {
-    writer = compileWriter(selection);
-    writers.set(selection, writer);
+  let toJson = conversions.get(selection);
+  if (toJson === undefined) {
+    toJson = compileRow(selection);
+    conversions.set(selection, toJson);
   }
-  return writer;
+  return toJson;
 }
 
-function compileWriter(selection: Selection): RowToJson {
+function compileRow(selection: Selection): RowToJson {
   const columns = selection.columns.map(compileColumn);
   const relations = selection.relations.map(({ relation, selection: part, take }) => ({
     name: relation.name,
     take: take ?? 0,
-    write: rowToJson(part),
+    toJson: rowToJson(part),
   }));
   const { counts } = selection;
   return row => {
@@ -148,12 +148,16 @@ function compileWriter(selection: Selection): RowToJson {
       const value = row[name];
       out[name] = toJson === undefined || value === null || value === undefined ? (value ?? null) : toJson(value);
     }
-    for (const { name, take, write } of relations) {
-      const value = row[name] as Row | Row[] | null;
-      if (!Array.isArray(value)) out[name] = value === null ? null : write(value);
+    let truncated: string[] | undefined;
+    for (const { name, take, toJson } of relations) {
+      const value = row[name];
+      if (!Array.isArray(value)) out[name] = isObject(value) ? toJson(value) : null;
       else {
-        if (value.length > take) out[truncatedKey] = [...((out[truncatedKey] as string[] | undefined) ?? []), name];
-        out[name] = value.slice(0, take).map(write);
+        if (value.length > take) {
+          truncated = [...(truncated ?? []), name];
+          out[truncatedKey] = truncated;
+        }
+        out[name] = value.slice(0, take).map(toJson);
       }
     }
     if (counts.length > 0) {

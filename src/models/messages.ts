@@ -7,18 +7,18 @@ export function refuse(path: string, fact: string): never {
   throw new ToolError(`${path}: ${fact}`);
 }
 
-/** A name from the wire as it may stand in a message: quoted, cut, without control characters. */
+/** A name from the wire for a message: quoted, cut, with control characters escaped. */
 export function quote(name: string): string {
   return JSON.stringify(name.length > maxEchoChars ? `${name.slice(0, maxEchoChars)}…` : name);
 }
 
-/** `path.name`, with the name cut where it would flood the message. */
+/** `path.name`, with a long name cut. */
 export function join(path: string, name: string): string {
   const shown = name.length > maxEchoChars ? `${name.slice(0, maxEchoChars)}…` : name;
   return path === '' ? shown : `${path}.${shown}`;
 }
 
-/** A JSON object as `JSON.parse` makes it: no array, no class. */
+/** Whether it is an object and no array. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -29,19 +29,19 @@ export function isEmpty(value: Record<string, unknown>): boolean {
   return true;
 }
 
-/** `{…}` as written in source or made by `Object.create(null)`; no array, `Date`, `Decimal` or other class. */
+/** Whether it is an object literal or made by `Object.create(null)`; no array, `Date`, `Decimal` or other class. */
 export function isPlainObject(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || prototype === Object.prototype || Object.getPrototypeOf(prototype) === null;
 }
 
-/** Narrows to an object or refuses. */
+/** Refuses any value but an object. */
 export function parseObject(value: unknown, path: string): Record<string, unknown> {
   return isObject(value) ? value : refuse(path, `expected an object, got ${nameOf(value)}`);
 }
 
-/** What a JSON value is, for a message: `a string`, `null`, `an array`. */
+/** The kind of a JSON value, for a message: `a string`, `null`, `an array`. */
 export function nameOf(value: unknown): string {
   if (value === null) return 'null';
   if (value === undefined) return 'nothing';
@@ -56,7 +56,7 @@ export function list(names: Iterable<string>): string {
 
 /** `an Employee`, `a User` */
 export function withArticle(name: string): string {
-  // Written with a vowel, spoken with a consonant: Euro, Once, Unit, User, UsageRecord.
+  // These begin with a vowel but are spoken with a consonant: Euro, Once, Unit, User, UsageRecord.
   const isVowel = /^[aeiou]/i.test(name) && !/^(eu|one|once|uni(?!n)|us[aeu]|uti|ura|ubi)/i.test(name);
   return `${isVowel ? 'an' : 'a'} ${name}`;
 }

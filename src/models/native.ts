@@ -1,7 +1,7 @@
 import { refuse } from './messages.ts';
 import type { ScalarType } from './scalars.ts';
 
-/** What a native type such as `@db.VarChar(4)` changes about the scalar type of its column; `args` are those in parentheses. */
+/** Narrows the scalar type of a column to a native type such as `@db.VarChar(4)`. `args` are the numbers in parentheses. */
 type Narrowing = (type: ScalarType, args: readonly number[]) => ScalarType;
 
 const comparisons: readonly string[] = ['lt', 'lte', 'gt', 'gte'];
@@ -29,9 +29,9 @@ const narrowings: ReadonlyMap<string, Narrowing> = new Map<string, Narrowing>([
 ]);
 
 /**
- * The scalar type of a column, narrowed to what its native type takes.
+ * The scalar type of a column, narrowed to the values that its native type takes.
  *
- * @param native As in the schema after `@db.`, e.g. `VarChar(4)`; a type that is not known here, or none, changes nothing.
+ * @param native As in the schema after `@db.`, e.g. `VarChar(4)`. An unknown type, or none, changes nothing.
  */
 export function narrow(type: ScalarType, native: string | undefined): ScalarType {
   const [, name = '', args = ''] = /^(\w+)(?:\((.*)\))?$/.exec(native ?? '') ?? [];
@@ -59,12 +59,12 @@ function text(type: ScalarType, [max]: readonly number[]): ScalarType {
     ...type,
     input: { ...type.input, description: `at most ${max} characters` },
     fits: (value, path) => {
-      if ([...(value as string)].length > max) refuse(path, `longer than ${max} characters`);
+      if ([...String(value)].length > max) refuse(path, `longer than ${max} characters`);
     },
   };
 }
 
-/** @param exact Whether a value has all bits of the type, rather than at most so many. */
+/** @param exact Whether a value has exactly the number of bits of the type, rather than at most that number. */
 function bits(exact: boolean): Narrowing {
   return (type, [length = exact ? 1 : Number.POSITIVE_INFINITY]) => {
     const size = exact ? `${length} bits` : `at most ${length} bits`;
@@ -74,7 +74,7 @@ function bits(exact: boolean): Narrowing {
       cased: true,
       parse: matching(type, /^[01]+$/, 'not made of 0s and 1s'),
       fits: (value, path) => {
-        const { length: given } = value as string;
+        const { length: given } = String(value);
         if (exact ? given !== length : given > length) refuse(path, `expected ${size}, got ${given}`);
       },
     };
@@ -98,7 +98,7 @@ function within(type: ScalarType, max: number): ScalarType['parse'] {
   };
 }
 
-/** Digits before the point are refused, those after it rounded by the database. */
+/** Refuses too many digits before the point. The database rounds digits after it. */
 function decimal(type: ScalarType, [precision, scale = 0]: readonly number[]): ScalarType {
   if (precision === undefined) return type;
   const digits = precision - scale;
@@ -116,6 +116,6 @@ function decimal(type: ScalarType, [precision, scale = 0]: readonly number[]): S
 function matching(type: ScalarType, pattern: RegExp, fact: string): ScalarType['parse'] {
   return (value, path) => {
     const parsed = type.parse(value, path);
-    return pattern.test(parsed as string) ? parsed : refuse(path, fact);
+    return pattern.test(String(parsed)) ? parsed : refuse(path, fact);
   };
 }

@@ -11,8 +11,8 @@ export type RowFilter = Args | undefined;
 /**
  * The row policies of one call. Each policy function runs at most once per model and operation.
  *
- * Reading is synchronous, so that weaving them into a query is plain recursion: a policy that must be awaited is noted, and
- * `settled` runs the recursion again once it is there.
+ * `filter` is synchronous, so that adding policies to a query is plain recursion. If a policy function returns a promise, `filter` gives a
+ * placeholder, and `settled` runs the recursion again when the promise is resolved.
  */
 export class Policies {
   readonly #ctx: CallContext;
@@ -35,11 +35,11 @@ export class Policies {
       if (!isPromise(value)) return this.#keep(id, node, operation, value);
       this.#pending.set(id, this.#wait(id, node, operation, value));
     }
-    // Not there yet. Should this ever reach the database, it finds nothing.
+    // The placeholder. If it ever reached the database, it would find nothing.
     return noRow(node);
   }
 
-  /** The result of `build` once every policy it reads is known; `build` may run more than once. */
+  /** The result of `build` once every policy that it reads is known. `build` may run more than once. */
   settled<T>(build: () => T): T | Promise<T> {
     const result = build();
     return this.#pending.size === 0 ? result : Promise.all(this.#pending.values()).then(() => this.settled(build));
@@ -51,7 +51,7 @@ export class Policies {
         this.#keep(id, node, operation, result);
       })
       .finally(() => this.#pending.delete(id));
-    // Awaited in `settled`; without this, another policy that fails first would leave this failure unhandled.
+    // `settled` awaits it. If another policy fails first, nobody else handles the rejection of this one.
     waiting.catch(() => undefined);
     return waiting;
   }
@@ -63,23 +63,15 @@ export class Policies {
   }
 }
 
-/** Both conditions; a missing one is no condition. */
+/** Both conditions, of which either may be missing. */
 export function both(first: Args | undefined, second: RowFilter): Args | undefined {
   if (second === undefined) return first;
   return first === undefined || isEmpty(first) ? second : { AND: [first, second] };
 }
 
-function toFilter(value: Args): RowFilter {
-  return isEmpty(value) ? undefined : value;
-}
-
-function isPromise(value: unknown): value is Promise<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
-}
-
 /**
- * Throws at an `orderBy` that goes through a relation to a model with a row policy: the order would tell what hidden rows say, or how many they are,
- * and Prisma has no filter there.
+ * Throws at an `orderBy` through a relation to a model with a row policy. The order would show values of hidden rows, or their number, and Prisma
+ * cannot filter there.
  */
 export function assertOrderInSight(node: ModelNode, orderBy: unknown, path: string): void {
   for (const step of Array.isArray(orderBy) ? (orderBy as unknown[]) : [orderBy]) {
@@ -96,4 +88,12 @@ export function assertOrderInSight(node: ModelNode, orderBy: unknown, path: stri
       if (!toMany) assertOrderInSight(target, order, `${path}.${name}`);
     }
   }
+}
+
+function toFilter(value: Args): RowFilter {
+  return isEmpty(value) ? undefined : value;
+}
+
+function isPromise(value: unknown): value is Promise<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }

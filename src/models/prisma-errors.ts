@@ -2,34 +2,37 @@ import { ToolError } from '../errors.ts';
 import type { Exposure, ModelNode } from './graph.ts';
 import { isPlainObject, list, withArticle } from './messages.ts';
 
-/** Runs a piece of work against Prisma, once more if the database gave way to a concurrent transaction (P2034). */
+/** Runs a query of Prisma. Runs it once more if it lost against a concurrent transaction (P2034). */
 export async function attempt<T>(exposure: Exposure, operation: string, work: () => Promise<T>): Promise<T> {
   try {
-    return await work().catch((error: unknown) => (codeOf(error) === 'P2034' ? work() : Promise.reject(error as Error)));
+    return await work().catch((error: unknown) => {
+      if (codeOf(error) === 'P2034') return work();
+      throw error;
+    });
   } catch (error) {
     throw toToolError(error, exposure, operation);
   }
 }
 
-/** The `code` of a known Prisma error, e.g. `P2025`; told by its shape, for several clients may be loaded. */
+/** The `code` of a known Prisma error, e.g. `P2025`. Recognised by its shape, because several clients may be loaded. */
 export function codeOf(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
   return typeof error.code === 'string' && /^P\d{4}$/.test(error.code) ? error.code : undefined;
 }
 
-/** What a caller is told of a row that does not exist, or that the policy hides: the same. */
+/** The error for a row that does not exist. A row that the policy hides gets the same. */
 export function notFound(exposure: Exposure, cause?: unknown): ToolError {
   return new ToolError(`not found: no ${exposure.node.name} matches where`, { status: 404, cause });
 }
 
-/** What a caller is told whose write would leave a row that the policy hides. */
+/** The error for a write that would leave a row which the policy hides. */
 export function outsidePolicy({ name }: ModelNode, operation: string): ToolError {
   return new ToolError(`not allowed: this ${operation} would leave ${withArticle(name)} that you may not have; nothing was changed`, {
     status: 403,
   });
 }
 
-/** A Prisma error as one that a model can act on; any other error as it is. */
+/** Converts a Prisma error to one that a model can act on. Any other error stays as it is. */
 function toToolError(error: unknown, exposure: Exposure, operation: string): unknown {
   const { name } = exposure.node;
   switch (codeOf(error)) {
@@ -66,18 +69,18 @@ function toToolError(error: unknown, exposure: Exposure, operation: string): unk
     case 'P2039':
       return toDatabaseError(error, exposure);
     default:
-      // What a driver throws that cannot carry a value, for instance an integer that no double holds.
+      // Drivers throw it for a value that they cannot carry, for instance an integer beyond the range of a double.
       return error instanceof RangeError && isWrite(operation)
         ? new ToolError('data: a value is out of the range that this database can return; nothing was changed', { cause: error })
         : error;
   }
 }
 
-/** By the class of the SQLSTATE: a database has more to object to than Prisma has codes, such as exclusion constraints and triggers. */
+/** Decides by the class of the SQLSTATE. Prisma has no codes for some errors, such as those of exclusion constraints and triggers. */
 function toDatabaseError(error: unknown, exposure: Exposure): unknown {
   const { originalCode } = causeOf(error);
   const state = typeof originalCode === 'string' ? originalCode : '';
-  // 42883 and 42804: an operator that the type does not have.
+  // 42883 and 42804: the type does not have the operator.
   if (state.startsWith('22') || state === '42883' || state === '42804') {
     return new ToolError(`a value does not fit the type of its column${whichColumns(error, exposure)}`, { cause: error });
   }
@@ -89,7 +92,7 @@ function toDatabaseError(error: unknown, exposure: Exposure): unknown {
 }
 
 /**
- * The visible columns of the native type that PostgreSQL names, as ` (address takes Inet)`; empty where it names none.
+ * The visible columns of the native type that PostgreSQL's message names, as ` (address takes Inet)`. Empty if it names none.
  *
  * `invalid input syntax for type inet: "x"`, `value too long for type character varying(4)`, `invalid XML content`
  */
@@ -146,7 +149,7 @@ function constraintOf(error: unknown): Record<string, unknown> {
   return isPlainObject(constraint) ? constraint : {};
 }
 
-/** What the driver said. */
+/** The driver's own error. */
 function causeOf(error: unknown): Record<string, unknown> {
   const adapterError = metaOf(error)['driverAdapterError'];
   const cause = typeof adapterError === 'object' && adapterError !== null && 'cause' in adapterError ? adapterError.cause : undefined;

@@ -2,7 +2,7 @@ import type { CallContext } from '../protocol/definitions.ts';
 import type { ParsedFindMany } from './arguments.ts';
 import { cursorKey, encodeCursor } from './arguments.ts';
 import type { Args, Delegate, Delegates, Row } from './delegates.ts';
-import { call } from './delegates.ts';
+import { call, delegateOf } from './delegates.ts';
 import type { Exposure, Selection, UniqueKey } from './graph.ts';
 import { columnsWhere, rowKey, selectOf, uniqueWhere } from './graph.ts';
 import { rowToJson } from './include.ts';
@@ -15,19 +15,19 @@ import type { ScopedSelection } from './scoped-selection.ts';
 import { attachJoins, scopeSelection } from './scoped-selection.ts';
 import type { ParsedWhere } from './where.ts';
 
-/** A page of rows as it goes out. */
+/** A page of rows, as JSON. */
 export interface Page {
   readonly rows: Row[];
   readonly nextCursor?: string;
   readonly truncated?: boolean;
 }
 
-/** The reading half of an exposure: every query within the row policies of the call. Rows come out as JSON. */
+/** The reads of one exposure. Every query has the row policies of the call. Rows are returned as JSON. */
 export interface Reader {
   readonly findUnique: (where: Args, selection: Selection, ctx: CallContext) => Promise<Row | undefined>;
   readonly findMany: (query: ParsedFindMany, ctx: CallContext) => Promise<Page>;
   readonly count: (parsed: ParsedWhere, ctx: CallContext) => Promise<number>;
-  /** Different visible values of one column, in order. */
+  /** The distinct visible values of one column, in order. */
   readonly values: (column: string, where: Args, take: number, ctx: CallContext) => Promise<unknown[]>;
 }
 
@@ -41,16 +41,16 @@ interface ScopedRead {
 /** Compiles the reads of one exposure. */
 export function reader(exposure: Exposure, client: Delegates): Reader {
   const { node } = exposure;
-  const delegate = client[node.key] as Delegate;
+  const delegate = delegateOf(client, node);
   const key = cursorKey(exposure);
   return {
     findUnique: async (where, selection, ctx) => {
       const { filter, selection: scoped } = await scopeRead(exposure, 'findUnique', { where: {}, relational: false }, selection, ctx);
       const args = {
         where: filter === undefined ? where : { ...where, AND: [filter] },
-        select: scoped?.args['select'] ?? selection.select,
+        select: scoped?.args.select ?? selection.select,
       };
-      const row = (await attempt(exposure, 'findUnique', () => call(delegate, 'findUnique', args))) as Row | null;
+      const row = await attempt(exposure, 'findUnique', () => call(delegate, 'findUnique', args));
       if (row === null) return undefined;
       if (scoped !== undefined) await attachJoins(client, [row], scoped);
       return rowToJson(selection)(row);
@@ -59,7 +59,7 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
       const { selection, take, cursor } = query;
       const scoped = await scopeRead(exposure, 'findMany', query, selection, ctx);
       if (cursor !== undefined) await assertCursor(exposure, delegate, key, cursor, scoped.filter);
-      const select = (scoped.selection?.args['select'] ?? selection.select) as Args;
+      const select = scoped.selection?.args.select ?? selection.select;
       const args: Args = {
         select: key === undefined ? select : withKey(select, key),
         orderBy: query.orderBy,
@@ -67,7 +67,7 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
         ...whereOf(scoped),
         ...(cursor !== undefined && key !== undefined && { cursor: uniqueWhere(key, cursor), skip: 1 }),
       };
-      const found = (await attempt(exposure, 'findMany', () => call(delegate, 'findMany', args))) as Row[];
+      const found = await attempt(exposure, 'findMany', () => call(delegate, 'findMany', args));
       const more = found.length > take;
       if (more) found.pop();
       if (scoped.selection !== undefined) await attachJoins(client, found, scoped.selection);
@@ -80,18 +80,18 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
     },
     count: async (parsed, ctx) => {
       const scoped = await scopeRead(exposure, 'count', parsed, undefined, ctx);
-      return (await attempt(exposure, 'count', () => call(delegate, 'count', whereOf(scoped)))) as number;
+      return await attempt(exposure, 'count', () => call(delegate, 'count', whereOf(scoped)));
     },
     values: async (column, where, take, ctx) => {
       const scoped = await scopeRead(exposure, 'findMany', { where, relational: false }, undefined, ctx);
       const args = { ...whereOf(scoped), select: { [column]: true }, distinct: [column], orderBy: { [column]: 'asc' }, take };
-      const rows = (await attempt(exposure, 'findMany', () => call(delegate, 'findMany', args))) as Row[];
+      const rows = await attempt(exposure, 'findMany', () => call(delegate, 'findMany', args));
       return rows.map(row => row[column]);
     },
   };
 }
 
-/** The row policies a query needs, each asked at most once; nothing is made where there are none. */
+/** Adds the row policies to a read. Each policy function is called at most once. Synchronous where there are no policies. */
 function scopeRead(
   exposure: Exposure,
   operation: string,
@@ -115,7 +115,7 @@ function whereOf({ where, filter }: ScopedRead): { where?: Args } {
   return whole === undefined || isEmpty(whole) ? {} : { where: whole };
 }
 
-/** A cursor names a row, so it is held to the policy like any other. */
+/** Refuses the cursor of a row that is gone or that the policy hides. */
 async function assertCursor(
   exposure: Exposure,
   delegate: Delegate,

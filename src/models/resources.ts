@@ -18,7 +18,7 @@ const maxPrefixChars = 200;
 /**
  * The list resource of an exposure with `findMany`: `<name>://<model key>`, a JSON array of the first page.
  *
- * Where the page is cut at its cap, `_meta` of the contents has `truncated: true`.
+ * If there are more rows, `_meta` of the contents has `truncated: true`.
  */
 export function listResource(exposure: Exposure, reader: Reader, name: string): ResourceDefinition {
   const { node, description, selection, orderBy, take } = exposure;
@@ -35,7 +35,7 @@ export function listResource(exposure: Exposure, reader: Reader, name: string): 
   };
 }
 
-/** The template of single rows, of an exposure with `findUnique`: `<name>://<model key>/{id}`, one variable per column of the key. */
+/** The resource template of an exposure with `findUnique`: `<name>://<model key>/{id}`, with one variable for each column of the key. */
 export function rowTemplate(exposure: Exposure, reader: Reader, name: string): ResourceTemplateDefinition | undefined {
   const { node, description, selection } = exposure;
   const key = cursorKey(exposure);
@@ -56,7 +56,7 @@ export function rowTemplate(exposure: Exposure, reader: Reader, name: string): R
     description: [`One ${node.name} by ${key.fields.join(' and ')}.`, description].filter(part => part !== undefined).join(' '),
     mimeType,
     read,
-    // Completion lists keys, so it takes the right to list.
+    // Completion lists keys, so it needs the operation that lists rows.
     ...(exposure.operations.has('findMany') && { complete: keyCompleters(exposure, key, reader) }),
   };
 }
@@ -83,12 +83,12 @@ function keyCompleters(exposure: Exposure, key: UniqueKey, reader: Reader): Reco
 
 function toCompletion({ type }: Column, values: readonly unknown[], prefix: string): Completion {
   const texts = values.slice(0, maxCompletions).map(value => String(type.toJson === undefined ? value : type.toJson(value)));
-  // Databases take % and _ in a prefix for wildcards; not every one tells case.
+  // Databases read % and _ in a prefix as wildcards, and some ignore case.
   const start = prefix.toLowerCase();
   return { values: texts.filter(text => text.toLowerCase().startsWith(start)), hasMore: values.length > maxCompletions };
 }
 
-/** The values of a column that begin with `prefix`; `undefined` if none can. */
+/** The `where` of the values that begin with `prefix`. `undefined` if no value can. */
 function prefixWhere({ name, type, field }: Column, prefix: string): Args | undefined {
   if (prefix === '') return {};
   if (prefix.includes('\0') || prefix.length > maxPrefixChars) return undefined;
@@ -115,7 +115,7 @@ function digitsWhere(name: string, prefix: string, limit: bigint, small: boolean
   return ranges.length === 0 ? undefined : { OR: ranges };
 }
 
-/** The other variables of a compound key, as far as they are given. */
+/** The `where` of the other variables of a compound key that are given. */
 function othersWhere(exposure: Exposure, key: UniqueKey, name: string, others: Readonly<Record<string, string>>): Args | undefined {
   const where: Args = {};
   for (const other of key.fields) {

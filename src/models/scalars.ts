@@ -1,7 +1,7 @@
 import type { JsonSchema } from '../protocol/json-schema.ts';
 import { nameOf, refuse } from './messages.ts';
 
-/** How values of one Prisma scalar type travel: in from JSON, out to JSON, and what a filter may ask of them. */
+/** How one Prisma scalar type is read from JSON, written to JSON and filtered. */
 export interface ScalarType {
   readonly input: JsonSchema;
   readonly output: JsonSchema;
@@ -9,25 +9,25 @@ export interface ScalarType {
   readonly operators: readonly string[];
   /** Whether `in` and `notIn` are offered. */
   readonly listable: boolean;
-  /** Whether case always counts in text, as `mode` is refused. @default false */
+  /** Whether text always compares by case, so that `mode` is refused. @default false */
   readonly cased?: boolean;
-  /** Whether values can be compared with each other; if not, `equals` and `not` take null alone. @default true */
+  /** Whether values can be compared. If not, `equals` and `not` take only null. @default true */
   readonly comparable?: boolean;
   /** Whether rows can be ordered by it. @default true */
   readonly sortable?: boolean;
-  /** From JSON to what Prisma takes; refuses with the path otherwise. */
+  /** Converts JSON to Prisma's value, or refuses with the path. */
   readonly parse: (value: unknown, path: string) => unknown;
-  /** Refuses a parsed value that the column cannot hold, though it can be compared with. */
+  /** Refuses a parsed value that a filter may name but the column cannot hold. */
   readonly fits?: (value: unknown, path: string) => void;
-  /** From a URI variable to what `parse` takes, or refuses; absent where the text itself is it. A row has one URI: `1`, not `001`. */
+  /** Converts a URI variable to the JSON that `parse` takes; absent where that is the text itself. A row has one URI: `1`, not `001`. */
   readonly fromText?: (text: string) => unknown;
-  /** From Prisma to JSON; absent where the value is JSON already. */
+  /** Converts Prisma's value to JSON; absent where the value is JSON already. */
   readonly toJson?: (value: unknown) => unknown;
 }
 
 const maxJsonDepth = 64;
 const comparisons = ['lt', 'lte', 'gt', 'gte'] as const;
-/** Databases read a float from 16 digits, which rounds what is closer to the largest double up to infinity. */
+/** Databases read a float from 16 digits. A number closer to the largest double would be rounded up to infinity. */
 const maxFloat = 1.797693134862315e308;
 const int32 = { min: -(2 ** 31), max: 2 ** 31 - 1 };
 const int64 = { min: -(2n ** 63n), max: 2n ** 63n - 1n };
@@ -55,7 +55,7 @@ const int: ScalarType = {
 
 const float: ScalarType = {
   input: { type: 'number' },
-  // NaN and the infinities of a database have no JSON but null.
+  // JSON writes NaN and the infinities as null.
   output: { type: ['number', 'null'] },
   operators: comparisons,
   listable: true,
@@ -158,7 +158,7 @@ const scalarTypes: ReadonlyMap<string, ScalarType> = new Map(
   }),
 );
 
-/** The entry of the table for a Prisma scalar type, `undefined` for a type this package does not know. */
+/** The entry for a Prisma scalar type. `undefined` for a type that this package does not know. */
 export function scalarType(type: string): ScalarType | undefined {
   return scalarTypes.get(type);
 }
@@ -177,7 +177,7 @@ export function enumType(values: readonly string[]): ScalarType {
 
 function parseString(value: unknown, path: string): string {
   if (typeof value !== 'string') return refuse(path, `expected a string, got ${nameOf(value)}`);
-  // PostgreSQL has no U+0000 in text, and half of a surrogate pair has no UTF-8.
+  // PostgreSQL cannot store U+0000 in text. Half of a surrogate pair cannot be encoded in UTF-8.
   if (value.includes('\0')) return refuse(path, 'contains U+0000');
   return /\p{Surrogate}/u.test(value) ? refuse(path, 'contains half of a surrogate pair') : value;
 }
@@ -186,7 +186,7 @@ const isoDateTime = /^(\d{4})-(\d{2})-(\d{2})T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?
 
 function parseDateTime(value: unknown, path: string): Date {
   const match = typeof value === 'string' ? isoDateTime.exec(value) : null;
-  const date = match === null ? undefined : new Date(value as string);
+  const date = match === null ? undefined : new Date(match[0]);
   if (match === null || date === undefined || !isCalendarDay(match) || !isStorableYear(date.getUTCFullYear())) {
     return refuse(path, 'not an ISO 8601 date-time with its zone, such as 2026-01-31T09:00:00Z');
   }
@@ -199,7 +199,7 @@ function isCalendarDay([, year, month, day]: RegExpExecArray): boolean {
   return Number(year) >= 1 && Number(month) >= 1 && Number(month) <= 12 && Number(day) >= 1 && Number(day) <= last.getUTCDate();
 }
 
-/** Databases disagree on years before 1 and after 9999, into which an offset may carry; `NaN` is none either. */
+/** Databases disagree on years before 1 and after 9999. An offset may move a date there. `NaN` is refused too. */
 function isStorableYear(year: number): boolean {
   return year >= 1 && year <= 9999;
 }
@@ -218,11 +218,11 @@ function toIso(date: Date): string | undefined {
   return Number.isNaN(date.getTime()) ? undefined : date.toISOString();
 }
 
-/** PostgreSQL's jsonb has no U+0000 either. */
+/** Refuses JSON that PostgreSQL's jsonb cannot store, such as U+0000. */
 function assertStorable(value: unknown, path: string, depth: number): void {
   if (depth > maxJsonDepth) refuse(path, `nested deeper than ${maxJsonDepth} levels`);
   if (typeof value === 'string') parseString(value, path);
-  // As JSON.parse reads 1e400.
+  // JSON.parse reads 1e400 as Infinity.
   else if (typeof value === 'number' && !Number.isFinite(value)) refuse(path, 'contains a number out of range');
   else if (Array.isArray(value)) for (const item of value) assertStorable(item, path, depth + 1);
   else if (typeof value === 'object' && value !== null) {

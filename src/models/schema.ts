@@ -12,11 +12,11 @@ const textOperators: ReadonlySet<string> = new Set(['contains', 'startsWith', 'e
 
 /** `{ where?, select?, orderBy?, take?, cursor? }` */
 export function findManyInput(exposure: Exposure): JsonSchema {
-  const orders = sortableColumns(exposure).map(name => [name, { type: 'string', enum: ['asc', 'desc'] }]);
+  const orders = sortableColumns(exposure).map((name): [string, JsonSchema] => [name, { type: 'string', enum: ['asc', 'desc'] }]);
   return closed({
     where: whereSchema(exposure),
     select: selectSchema(exposure),
-    orderBy: { type: 'array', items: closed(Object.fromEntries(orders) as Properties), description: 'One column per item.' },
+    orderBy: { type: 'array', items: closed(Object.fromEntries(orders)), description: 'One column per item.' },
     take: { type: 'integer', minimum: 1, maximum: exposure.take, description: `Rows at most, default ${exposure.take}.` },
     ...(cursorKey(exposure) && {
       cursor: { type: 'string', description: 'nextCursor of the page before, with the same where and orderBy.' },
@@ -69,7 +69,7 @@ export function countOutput(): JsonSchema {
 /**
  * One row of a selection.
  *
- * @param whole Whether every column is there, as no caller can narrow it.
+ * @param whole Whether every column is present, because callers cannot narrow the selection.
  */
 export function rowOutput(selection: Selection, whole: boolean): JsonSchema {
   const properties: Properties = {};
@@ -80,8 +80,8 @@ export function rowOutput(selection: Selection, whole: boolean): JsonSchema {
     else properties[relation.name] = { type: 'array', items: row, description: `At most ${take}.` };
   }
   if (selection.counts.length > 0) {
-    const counts = selection.counts.map(name => [name, { type: 'integer' }]);
-    properties['_count'] = closed(Object.fromEntries(counts) as Properties, [...selection.counts]);
+    const counts = selection.counts.map((name): [string, JsonSchema] => [name, { type: 'integer' }]);
+    properties['_count'] = closed(Object.fromEntries(counts), [...selection.counts]);
   }
   const required = whole ? Object.keys(properties) : [];
   if (selection.relations.some(({ take }) => take !== undefined)) {
@@ -96,8 +96,8 @@ function columnOutput({ type, list: isList, nullable, field }: Column): JsonSche
 }
 
 /**
- * The filter a caller may give, kept small: what each column takes is in its type and in one description of the operators, because
- * spelling the operators out per column makes a list of tools that clients refuse for its size.
+ * The schema of a caller's `where`, kept small. Each column has its type, and one description names the operators. Operators spelled out for
+ * each column would make a list of tools that clients refuse for its size.
  */
 function whereSchema(exposure: Exposure): JsonSchema {
   const properties: Properties = {};
@@ -123,13 +123,13 @@ function filterSchema({ type, field, nullable, list: isList }: Column): JsonSche
     'object',
     ...(nullable && field.type !== 'Json' ? ['null'] : []),
   ];
-  const words = [field.documentation, type.input.enum === undefined ? type.input.description : list(type.input.enum as string[])];
+  const words = [field.documentation, type.input.enum === undefined ? type.input.description : list(type.input.enum.map(String))];
   const description = words.filter(word => word !== undefined).join(' · ');
   const schema: JsonSchema = own === undefined && !isList ? {} : { type: types.length === 1 ? 'object' : types };
   return description === '' ? schema : { ...schema, description };
 }
 
-/** The operators that some column at hand has: `equals, not, in, … contains (text)`. */
+/** The operators of all visible columns: `equals, not, in, … contains (text)`. */
 function describeOperators(exposure: Exposure): string {
   const operators = new Set([...exposure.columns.values()].flatMap(column => operatorsOf(column, exposure.insensitive)));
   const named = [...operators].map(name =>
@@ -148,7 +148,10 @@ function uniqueSchema(exposure: Exposure): JsonSchema {
 }
 
 function keySchema(key: UniqueKey, columns: ReadonlyMap<string, Column>): JsonSchema {
-  const parts = key.fields.map(name => [name, describe(columns.get(name) as Column)] as const);
+  const parts = key.fields.flatMap(name => {
+    const column = columns.get(name);
+    return column === undefined ? [] : [[name, describe(column)] as const];
+  });
   const [first] = parts;
   return key.compound || first === undefined ? closed(Object.fromEntries(parts), [...key.fields]) : first[1];
 }
@@ -169,7 +172,7 @@ function selectSchema(exposure: Exposure): JsonSchema {
   return { ...closed(properties), description: 'Return only these; default all.' };
 }
 
-/** A column as a value to give. */
+/** The schema of a value that a caller gives for a column. */
 function describe({ type, field, list: isList }: Column): JsonSchema {
   const schema: JsonSchema = isList ? { type: 'array', items: type.input } : { ...type.input };
   const words = [field.documentation, schema.description].filter(word => word !== undefined);

@@ -1,45 +1,45 @@
 import type { CallContext } from '../protocol/definitions.ts';
 import type { Datamodel } from './datamodel.ts';
-import type { Args, Delegate, Delegates, PrismaClientLike, Row, TransactingClient } from './delegates.ts';
+import type { Args, BaseClient, Delegate, Delegates, PrismaClientLike } from './delegates.ts';
+import { baseClient, delegateOf } from './delegates.ts';
 import type { ExposureLike } from './exposure.ts';
 import { resolveExposures } from './exposure.ts';
 import type { ModelGraph, ModelNode } from './graph.ts';
 import { hasPolicy, modelGraph } from './graph.ts';
+import { isObject } from './messages.ts';
 import { Policies } from './policy.ts';
-import type { Execution, RunQuery } from './scoped-operations.ts';
+import type { Execution, RunQuery, ScopedOperation } from './scoped-operations.ts';
 import { isScopable, queryRunner } from './scoped-operations.ts';
 
-/** The client and what of it is exposed. */
+/** The client and its exposed models. */
 export interface ModelOptions {
   readonly prisma: PrismaClientLike;
   readonly datamodel: Datamodel;
-  /** By the client's own property names. */
+  /** By the client's property names. */
   readonly models: Readonly<Record<string, ExposureLike>>;
 }
 
-type BaseClient = Delegates & TransactingClient;
-
 /**
- * The host's client, held to the row policies of one caller: `ctx.prisma`.
+ * `ctx.prisma`: the host's client, held to the row policies of one caller.
  *
- * Every query of an exposed model gets its policy, and so do the relations, relation counts and relation filters inside queries of any model. What a
- * write leaves behind must satisfy the policy, or it is rolled back. What cannot be scoped is refused: raw SQL, `$extends`, methods that a client
- * extension added to a delegate, nested writes into a model with a policy. Columns are not its business, for it serves the host's own code.
+ * Every query of an exposed model gets its policy, and so do the relations, relation counts and relation filters inside queries of any model. A write
+ * that leaves a row outside the policy is rolled back. Calls that cannot be scoped are refused: raw SQL, `$extends`, methods that a client extension
+ * added to a delegate, nested writes into a model with a policy. All columns are visible, because the client serves the host's own code.
  *
- * Built on proxies rather than on `$extends`, whose query hook can neither open a transaction nor ask a second question inside one.
+ * It is made of proxies. The query hook of `$extends` can neither open a transaction nor run a second query inside one.
  *
- * @throws {TypeError} at the first mistake in the declaration.
+ * @throws {TypeError} with every mistake in the declaration, one a line.
  */
 export function scopedClient({ prisma, datamodel, models }: ModelOptions): (ctx: CallContext) => PrismaClientLike {
   const graph = modelGraph(datamodel);
   resolveExposures(models, graph);
-  return clientScope(prisma, graph);
+  return clientScope(baseClient(prisma), graph);
 }
 
-/** The same for a graph whose exposures are resolved. A client without any policy to keep is handed out as it is. */
-export function clientScope(prisma: PrismaClientLike, graph: ModelGraph): (ctx: CallContext) => PrismaClientLike {
-  if (![...graph.byKey.values()].some(hasPolicy)) return () => prisma;
-  return ctx => scopeClient(prisma as BaseClient, graph, queryRunner(new Policies(ctx)));
+/** The same for a graph whose exposures are resolved. If no model has a policy, it is the client itself. */
+export function clientScope(client: BaseClient, graph: ModelGraph): (ctx: CallContext) => PrismaClientLike {
+  if (![...graph.byKey.values()].some(hasPolicy)) return () => client;
+  return ctx => scopeClient(client, graph, queryRunner(new Policies(ctx)));
 }
 
 const passed: ReadonlySet<string> = new Set(['$connect', '$disconnect', '$on']);
@@ -47,25 +47,18 @@ const passed: ReadonlySet<string> = new Set(['$connect', '$disconnect', '$on']);
 function scopeClient(client: BaseClient, graph: ModelGraph, run: RunQuery): PrismaClientLike {
   const execution: Execution = {
     client,
-    transact: work => client.$transaction(tx => work(tx as Delegates)),
+    transact: work => client.$transaction(work),
   };
   return scopeProxy(client, graph, run, execution, (work, options) => {
-    if (typeof work === 'function') {
-      return client.$transaction(
-        tx => (work as (scoped: unknown) => Promise<unknown>)(scopeTransaction(tx as Delegates, graph, run)),
-        ...options,
-      );
-    }
-    return client.$transaction(tx => runAll(work, inTransaction(tx as Delegates)), ...options);
+    if (isWork(work)) return client.$transaction(tx => work(scopeTransaction(tx, graph, run)), ...options);
+    return client.$transaction(tx => runAll(work, inTransaction(tx)), ...options);
   });
 }
 
 function scopeTransaction(tx: Delegates, graph: ModelGraph, run: RunQuery): PrismaClientLike {
   const execution = inTransaction(tx);
-  // A transaction within a transaction is part of it.
-  const scoped = scopeProxy(tx, graph, run, execution, async work =>
-    typeof work === 'function' ? (work as (scoped: unknown) => Promise<unknown>)(scoped) : runAll(work, execution),
-  );
+  // A nested transaction is part of the outer one.
+  const scoped = scopeProxy(tx, graph, run, execution, async work => (isWork(work) ? work(scoped) : runAll(work, execution)));
   return scoped;
 }
 
@@ -83,9 +76,14 @@ async function runAll(queries: unknown, execution: Execution): Promise<unknown[]
   return results;
 }
 
-type Transact = (work: unknown, options: []) => Promise<unknown>;
+/** Whether the argument of `$transaction` is a function, rather than a list of queries. */
+function isWork(value: unknown): value is (tx: PrismaClientLike) => Promise<unknown> {
+  return typeof value === 'function';
+}
 
-function scopeProxy(client: object, graph: ModelGraph, run: RunQuery, execution: Execution, transact: Transact): PrismaClientLike {
+type Transact = (work: unknown, options: unknown[]) => Promise<unknown>;
+
+function scopeProxy(client: Delegates, graph: ModelGraph, run: RunQuery, execution: Execution, transact: Transact): PrismaClientLike {
   const delegates = new Map<string, object>();
   return new Proxy(client, {
     get(target, property) {
@@ -94,12 +92,12 @@ function scopeProxy(client: object, graph: ModelGraph, run: RunQuery, execution:
       if (node !== undefined) {
         let delegate = delegates.get(property);
         if (delegate === undefined) {
-          delegate = scopeDelegate(Reflect.get(target, property) as Delegate, node, run, execution);
+          delegate = scopeDelegate(delegateOf(target, node), node, run, execution);
           delegates.set(property, delegate);
         }
         return delegate;
       }
-      if (property === '$transaction') return (work: unknown, ...options: []) => transact(work, options);
+      if (property === '$transaction') return (work: unknown, ...options: unknown[]) => transact(work, options);
       const value: unknown = Reflect.get(target, property);
       if (passed.has(property) && typeof value === 'function') return value.bind(target) as unknown;
       if (property.startsWith('$') && typeof value === 'function') {
@@ -109,7 +107,7 @@ function scopeProxy(client: object, graph: ModelGraph, run: RunQuery, execution:
           );
         };
       }
-      // What a client extension added is called on the scoped client, for it is called as its method.
+      // A method of a client extension runs with the scoped client as its `this`.
       return property.startsWith('$') ? undefined : value;
     },
   });
@@ -141,10 +139,10 @@ function refusedMethod({ key }: ModelNode, property: string): () => never {
 }
 
 /**
- * A query of the scoped client. Like a Prisma promise, it runs when it is awaited, or inside the `$transaction([…])` it is given to, and
- * the relations of the row are methods of it.
+ * A query of the scoped client. Like a Prisma promise, it runs when it is awaited or when `$transaction([…])` runs it, and it has the
+ * relations of the row as methods.
  */
-export class ScopedQuery implements Promise<unknown> {
+class ScopedQuery implements Promise<unknown> {
   readonly [Symbol.toStringTag] = 'PrismaPromise';
   readonly #start: (execution: Execution) => Promise<unknown>;
   readonly #execution: Execution;
@@ -155,12 +153,12 @@ export class ScopedQuery implements Promise<unknown> {
     this.#start = start;
   }
 
-  /** Runs in a transaction opened by somebody else. */
+  /** Runs the query elsewhere, e.g. in an open transaction. */
   runIn(execution: Execution): Promise<unknown> {
     return this.#start(execution);
   }
 
-  // biome-ignore lint/suspicious/noThenProperty: a query is awaited like a promise, and starts no sooner.
+  // biome-ignore lint/suspicious/noThenProperty: a query is awaited like a promise, and starts when it is.
   then<A = unknown, B = never>(
     onFulfilled?: ((value: unknown) => A | PromiseLike<A>) | null,
     onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
@@ -179,7 +177,7 @@ export class ScopedQuery implements Promise<unknown> {
 }
 
 /** The delegate method `operation` of the scoped client. */
-export function scopedMethod(execution: Execution, node: ModelNode, operation: string, run: RunQuery): (args?: Args) => ScopedQuery {
+function scopedMethod(execution: Execution, node: ModelNode, operation: ScopedOperation, run: RunQuery): (args?: Args) => ScopedQuery {
   return (args = {}) => {
     const query = new ScopedQuery(execution, within => run(within, node, operation, args));
     for (const relation of node.relations.values()) {
@@ -188,8 +186,8 @@ export function scopedMethod(execution: Execution, node: ModelNode, operation: s
         value: (related?: Args) =>
           new ScopedQuery(execution, async within => {
             const { include: _, omit: __, ...rest } = args;
-            const row = (await run(within, node, operation, { ...rest, select: { [relation.name]: related ?? true } })) as Row | null;
-            return row === null ? null : row[relation.name];
+            const row = await run(within, node, operation, { ...rest, select: { [relation.name]: related ?? true } });
+            return isObject(row) ? row[relation.name] : null;
           }),
       });
     }

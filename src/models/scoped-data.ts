@@ -1,4 +1,5 @@
-import type { Args, Delegate, Delegates } from './delegates.ts';
+import type { Args, Delegates } from './delegates.ts';
+import { call, delegateOf } from './delegates.ts';
 import type { ModelNode, Relation } from './graph.ts';
 import { hasPolicy, selectOf } from './graph.ts';
 import { isObject, isPlainObject, list, refuse } from './messages.ts';
@@ -6,24 +7,24 @@ import type { Policies } from './policy.ts';
 import { both } from './policy.ts';
 import { relatedFilter, relatedWhere } from './related-policies.ts';
 
-/** What `scopeData` needs besides the data. */
+/** What `scopeData` needs besides the model and the data. */
 export interface DataScope {
   readonly policies: Policies;
   /** Where the data is from, e.g. `ctx.prisma.booking: data`. */
   readonly path: string;
-  /** Whether the data makes a row, rather than changes one. */
+  /** Whether the data creates a row, rather than changes one. */
   readonly whole: boolean;
-  /** Receives the foreign keys to models with a policy, which are to be checked before the write. */
+  /** `scopeData` adds the foreign keys to models with a policy. They are checked before the write. */
   readonly references: SetReference[];
 }
 
 /**
- * The host's own `data` with row policies where a nested write lets them in, for the scoped client.
+ * Puts row policies into the `data` of a write of the scoped client.
  *
- * - `connect` of the row that this row's foreign key names: only to a row in sight.
- * - the foreign key itself: the same, by a query before the write.
- * - `disconnect: true` of it: changes this row alone.
- * - any other nested write into a model with a policy: refused, for the policy cannot reach the rows it leaves behind.
+ * - `connect` that sets the foreign key of this row: gets the policy, so that it finds only visible rows.
+ * - the foreign key itself: a query before the write checks that the row is visible.
+ * - `disconnect: true` of that foreign key: allowed, because it changes only this row.
+ * - any other nested write into a model with a policy: refused, because the policy cannot check the rows that it leaves.
  *
  * @throws {TypeError} at a nested write that cannot be scoped.
  */
@@ -65,7 +66,7 @@ function scopeConnect(relation: Relation, where: Args, policies: Policies): Args
   return filter === undefined ? where : { ...where, AND: [filter] };
 }
 
-/** The data inside a nested write of a model without a policy, which may lead on to one that has. */
+/** Scopes the data inside a nested write of a model without a policy. Its own nested writes may reach a model that has one. */
 function scopePayload({ target }: Relation, operation: string, value: unknown, scope: DataScope): unknown {
   if (!isObject(value)) return value;
   const created = (payload: unknown): unknown => scopeData(target, payload, { ...scope, whole: true });
@@ -87,19 +88,19 @@ function scopePayload({ target }: Relation, operation: string, value: unknown, s
   }
 }
 
-/** A foreign key in `data`, and the rows it may point to. */
+/** A foreign key that a write sets, and the rows that it may point to. */
 export interface Reference {
   readonly relation: Relation;
   /** The policy of the related model. */
   readonly filter: Args;
 }
 
-/** The same with the values that it is set to. */
+/** A reference with the values that the write sets. */
 export interface SetReference extends Reference {
   readonly values: readonly unknown[];
 }
 
-/** The foreign keys to models with a policy of which `isSet` names a column. */
+/** The foreign keys to models with a policy, if the write sets one of their columns. */
 export function referencesOf(node: ModelNode, isSet: (column: string) => boolean, policies: Policies): Reference[] {
   return [...node.relations.values()].flatMap(relation => {
     if (!hasPolicy(relation.target) || !relation.from.some(isSet)) return [];
@@ -109,12 +110,12 @@ export function referencesOf(node: ModelNode, isSet: (column: string) => boolean
 }
 
 /**
- * The same with their values, out of `data` in Prisma's words.
+ * The same with their values, read from Prisma's `data`.
  *
- * @param whole Whether `data` makes a row, so that a column it leaves out is null.
- * @throws {TypeError} where the value is not in `data`: a sum, or a part of a compound key.
+ * @param whole Whether `data` creates a row, so that a missing column is null.
+ * @throws {TypeError} if `data` does not have the value: it has an operation such as `increment`, or only a part of a compound key.
  */
-export function setReferencesOf(
+function setReferencesOf(
   node: ModelNode,
   data: Args,
   policies: Policies,
@@ -132,7 +133,7 @@ export function setReferencesOf(
   });
 }
 
-/** Refuses a reference to a row that does not exist, or that the policy hides: with the same words. */
+/** Refuses a reference to a row that does not exist or that the policy hides. The message is the same. */
 export async function assertReferences(
   tx: Delegates,
   references: readonly SetReference[],
@@ -145,8 +146,7 @@ export async function assertReferences(
     if (seen.has(id)) continue;
     seen.add(id);
     const named = Object.fromEntries(to.map((column, index) => [column, values[index]]));
-    const delegate = tx[target.key] as Delegate;
-    const found = await (delegate['findFirst'] as Delegate[string]).call(delegate, { where: both(named, filter), select: selectOf(to) });
+    const found = await call(delegateOf(tx, target), 'findFirst', { where: both(named, filter), select: selectOf(to) });
     if (found === null) refuse(`data.${list(from.filter(isNamed))}`, 'the related row does not exist');
   }
 }

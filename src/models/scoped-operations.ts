@@ -1,5 +1,6 @@
 import type { Operation } from './declaration.ts';
-import type { Args, Delegate, Delegates, Row } from './delegates.ts';
+import type { Args, Delegates, Row } from './delegates.ts';
+import { call, delegateOf, rowsOf } from './delegates.ts';
 import type { ModelNode } from './graph.ts';
 import { columnsWhere, rowKey, selectOf } from './graph.ts';
 import { isObject } from './messages.ts';
@@ -15,12 +16,12 @@ import { attachJoins, scopeSelection } from './scoped-selection.ts';
 /** Where a scoped query runs: on the client, or inside a transaction that is already open. */
 export interface Execution {
   readonly client: Delegates;
-  /** Runs work in the open transaction, or in one of its own. */
+  /** Runs work in the open transaction, or in a new one. */
   readonly transact: <T>(work: (tx: Delegates) => Promise<T>) => Promise<T>;
 }
 
-/** What runs a query of the scoped client. */
-export type RunQuery = (execution: Execution, node: ModelNode, operation: string, args: Args) => Promise<unknown>;
+/** Runs a query of the scoped client. */
+export type RunQuery = (execution: Execution, node: ModelNode, operation: ScopedOperation, args: Args) => Promise<unknown>;
 
 /** One query with the row policies in it. */
 interface ScopedArgs {
@@ -33,16 +34,48 @@ interface ScopedArgs {
 
 type Run = (execution: Execution, node: ModelNode, operation: string, scoped: ScopedArgs) => Promise<unknown>;
 
-/** By Prisma operation. What is not here is refused by the scoped client. */
-const operations: ReadonlyMap<string, Run> = new Map<string, Run>([
-  ...['findUnique', 'findUniqueOrThrow', 'findFirst', 'findFirstOrThrow', 'findMany', 'delete'].map(name => [name, runRows] as const),
-  ...['count', 'aggregate', 'groupBy', 'deleteMany'].map(name => [name, runPlain] as const),
-  ...['create', 'update', 'upsert'].map(name => [name, runWrite] as const),
-  ...['createMany', 'createManyAndReturn'].map(name => [name, runCreateMany] as const),
-  ...['updateMany', 'updateManyAndReturn'].map(name => [name, runUpdateMany] as const),
-]);
+/** A delegate method of Prisma that the scoped client has. */
+export type ScopedOperation =
+  | 'findUnique'
+  | 'findUniqueOrThrow'
+  | 'findFirst'
+  | 'findFirstOrThrow'
+  | 'findMany'
+  | 'count'
+  | 'aggregate'
+  | 'groupBy'
+  | 'create'
+  | 'createMany'
+  | 'createManyAndReturn'
+  | 'update'
+  | 'updateMany'
+  | 'updateManyAndReturn'
+  | 'upsert'
+  | 'delete'
+  | 'deleteMany';
 
-/** A policy is asked for one of the operations that an exposure has; these are the others of Prisma, in those words. */
+/** By Prisma operation. The scoped client refuses every other method. */
+const operations: Readonly<Record<ScopedOperation, Run>> = {
+  findUnique: runRows,
+  findUniqueOrThrow: runRows,
+  findFirst: runRows,
+  findFirstOrThrow: runRows,
+  findMany: runRows,
+  count: runPlain,
+  aggregate: runPlain,
+  groupBy: runPlain,
+  create: runWrite,
+  createMany: runCreateMany,
+  createManyAndReturn: runCreateMany,
+  update: runWrite,
+  updateMany: runUpdateMany,
+  updateManyAndReturn: runUpdateMany,
+  upsert: runWrite,
+  delete: runRows,
+  deleteMany: runPlain,
+};
+
+/** Policy functions know only the operations of an exposure. This maps the other operations of Prisma to them. */
 const policyOperations: ReadonlyMap<string, readonly Operation[]> = new Map<string, readonly Operation[]>([
   ...['findFirst', 'findFirstOrThrow', 'aggregate', 'groupBy'].map(name => [name, ['findMany']] as const),
   ['findUniqueOrThrow', ['findUnique']],
@@ -51,7 +84,7 @@ const policyOperations: ReadonlyMap<string, readonly Operation[]> = new Map<stri
   ['updateMany', ['update']],
   ['updateManyAndReturn', ['update']],
   ['deleteMany', ['delete']],
-  // Which of the two it was is not known afterwards, so what it leaves must please both.
+  // Afterwards nobody knows which of the two it was, so the row must meet both policies.
   ['upsert', ['update', 'create']],
 ]);
 
@@ -59,21 +92,21 @@ const uniqueOperations: ReadonlySet<string> = new Set(['findUnique', 'findUnique
 const aggregations: ReadonlySet<string> = new Set(['count', 'aggregate', 'groupBy']);
 
 /** Whether the scoped client knows how to scope this delegate method. */
-export function isScopable(operation: string): boolean {
-  return operations.has(operation);
+export function isScopable(operation: string): operation is ScopedOperation {
+  return Object.hasOwn(operations, operation);
 }
 
-/** The runner of queries under the policies of one call. */
+/** Runs queries under the policies of one call. */
 export function queryRunner(policies: Policies): RunQuery {
   return async (execution, node, operation, args) => {
     const scoped = await policies.settled(() => scopeArgs(node, operation, args, policies));
-    return (operations.get(operation) as Run)(execution, node, operation, scoped);
+    return operations[operation](execution, node, operation, scoped);
   };
 }
 
 function scopeArgs(node: ModelNode, operation: string, args: Args, policies: Policies): ScopedArgs {
-  const [first, second] = policyOperations.get(operation) ?? [operation];
-  const own = policies.filter(node, first as string);
+  const [first = operation, second] = policyOperations.get(operation) ?? [];
+  const own = policies.filter(node, first);
   const filter = second === undefined ? own : both(own, policies.filter(node, second));
   const scoped: Args = { ...args };
   const unique = uniqueOperations.has(operation);
@@ -102,16 +135,16 @@ function scopeArgs(node: ModelNode, operation: string, args: Args, policies: Pol
 const noSelection: ScopedSelection = { args: {}, joins: [], nested: [] };
 
 async function runRows({ client }: Execution, node: ModelNode, operation: string, { args, selection }: ScopedArgs): Promise<unknown> {
-  const result = await method(client, node, operation)(args);
-  await attachJoins(client, toRows(result), selection);
+  const result = await call(delegateOf(client, node), operation, args);
+  await attachJoins(client, rowsOf(result), selection);
   return result;
 }
 
 function runPlain({ client }: Execution, node: ModelNode, operation: string, { args }: ScopedArgs): Promise<unknown> {
-  return method(client, node, operation)(args);
+  return call(delegateOf(client, node), operation, args);
 }
 
-/** Writes one row, after what it refers to was found in sight, and in the same transaction reads it back under the policy. */
+/** Writes one row in a transaction: checks its references, writes, and reads the row back under the policy. */
 async function runWrite(execution: Execution, node: ModelNode, operation: string, scoped: ScopedArgs): Promise<unknown> {
   const { args, filter, selection, references } = scoped;
   if (filter === undefined && references.length === 0) return runRows(execution, node, operation, scoped);
@@ -120,10 +153,10 @@ async function runWrite(execution: Execution, node: ModelNode, operation: string
   return execution.transact(async tx => {
     await assertReferences(tx, references, () => true);
     if (filter === undefined) return runRows({ ...execution, client: tx }, node, operation, scoped);
-    const written = (await method(tx, node, operation)({ ...write, select: selectOf(key) })) as Row;
-    const row = await method(tx, node, 'findFirst')({ where: both(columnsWhere(key, written), filter), ...selection.args });
+    const written = (await call(delegateOf(tx, node), operation, { ...write, select: selectOf(key) })) as Row;
+    const row = await call(delegateOf(tx, node), 'findFirst', { where: both(columnsWhere(key, written), filter), ...selection.args });
     if (row === null) throw outsidePolicy(node, operation);
-    await attachJoins(tx, [row as Row], selection);
+    await attachJoins(tx, [row], selection);
     return row;
   });
 }
@@ -141,7 +174,7 @@ async function runCreateMany(execution: Execution, node: ModelNode, operation: s
   return execution.transact(async tx => {
     await assertReferences(tx, references, () => true);
     const create = { data, ...(skipDuplicates !== undefined && { skipDuplicates }), select: selectOf(key) };
-    const written = (await method(tx, node, 'createManyAndReturn')(create)) as Row[];
+    const written = await call(delegateOf(tx, node), 'createManyAndReturn', create);
     return finishMany(tx, node, operation, written, filter, selection);
   });
 }
@@ -154,13 +187,13 @@ async function runUpdateMany(execution: Execution, node: ModelNode, operation: s
     await assertReferences(tx, references, () => true);
     const { where, limit, data } = args;
     const take = limit === undefined ? {} : { take: limit };
-    const found = (await method(tx, node, 'findMany')({ where, ...take, select: selectOf(key) })) as Row[];
-    if (found.length > 0) await method(tx, node, 'updateMany')({ where: both(rowsWhere(node, found), filter), data });
+    const found = await call(delegateOf(tx, node), 'findMany', { where, ...take, select: selectOf(key) });
+    if (found.length > 0) await call(delegateOf(tx, node), 'updateMany', { where: both(rowsWhere(node, found), filter), data });
     return finishMany(tx, node, operation, found, filter, selection);
   });
 }
 
-/** Writes rows of a model without a policy, which may refer to rows of one that has. */
+/** Writes rows of a model without a policy. They may refer to rows of a model that has one. */
 function runUnfiltered(execution: Execution, node: ModelNode, operation: string, scoped: ScopedArgs): Promise<unknown> {
   const run = operation.endsWith('AndReturn') ? runRows : runPlain;
   if (scoped.references.length === 0) return run(execution, node, operation, scoped);
@@ -170,7 +203,7 @@ function runUnfiltered(execution: Execution, node: ModelNode, operation: string,
   });
 }
 
-/** Every row written must be in sight; gives the count, or the rows where the operation returns them. */
+/** Checks that the policy shows every written row. Gives the count, or the rows where the operation returns them. */
 async function finishMany(
   tx: Delegates,
   node: ModelNode,
@@ -180,12 +213,12 @@ async function finishMany(
   selection: ScopedSelection,
 ): Promise<unknown> {
   if (written.length > 0) {
-    const left = await method(tx, node, 'count')({ where: both(rowsWhere(node, written), filter) });
+    const left = await call(delegateOf(tx, node), 'count', { where: both(rowsWhere(node, written), filter) });
     if (left !== written.length) throw outsidePolicy(node, operation);
   }
   if (!operation.endsWith('AndReturn')) return { count: written.length };
   const rows =
-    written.length === 0 ? [] : ((await method(tx, node, 'findMany')({ where: rowsWhere(node, written), ...selection.args })) as Row[]);
+    written.length === 0 ? [] : await call(delegateOf(tx, node), 'findMany', { where: rowsWhere(node, written), ...selection.args });
   await attachJoins(tx, rows, selection);
   return rows;
 }
@@ -195,14 +228,4 @@ function rowsWhere(node: ModelNode, rows: readonly Row[]): Args {
   const [field] = fields;
   if (fields.length === 1 && field !== undefined) return { [field]: { in: rows.map(row => row[field]) } };
   return { OR: rows.map(row => columnsWhere(fields, row)) };
-}
-
-function method(client: Delegates, node: ModelNode, operation: string): Delegate[string] {
-  const delegate = client[node.key] as Delegate;
-  return args => (delegate[operation] as Delegate[string]).call(delegate, args);
-}
-
-function toRows(result: unknown): Row[] {
-  if (Array.isArray(result)) return result as Row[];
-  return result === null ? [] : [result as Row];
 }

@@ -1,4 +1,5 @@
 import type { Args, Delegates, Row } from './delegates.ts';
+import { call, delegateOf, rowsOf } from './delegates.ts';
 import type { ModelNode, Relation } from './graph.ts';
 import { columnsWhere, rowKey, selectOf } from './graph.ts';
 import { isObject } from './messages.ts';
@@ -6,34 +7,41 @@ import type { Policies } from './policy.ts';
 import { assertOrderInSight, both } from './policy.ts';
 import { relatedFilter, relatedWhere } from './related-policies.ts';
 
-/** `select`, `include` and `omit` with the row policies in them, and what is left to do with the rows. */
+/** The args that decide what a query returns. */
+interface SelectionArgs {
+  select?: Args;
+  include?: Args;
+  omit?: unknown;
+}
+
+/** The selection of a query with row policies, and the queries that must follow. */
 export interface ScopedSelection {
-  readonly args: Args;
-  /** To-one relations that Prisma cannot filter: fetched by a query of their own, within the policy. */
+  readonly args: SelectionArgs;
+  /** Relations to one row that Prisma cannot filter. A second query fetches the rows under the policy. */
   readonly joins: readonly Join[];
-  /** Relations whose own selection has joins. */
+  /** Included relations whose selection has joins. */
   readonly nested: readonly (readonly [name: string, selection: ScopedSelection])[];
 }
 
 interface Join {
   readonly relation: Relation;
-  /** Reads the key of the related row off the parent. */
+  /** Reads the key of the related row from the parent row. */
   readonly parentKey: (row: Row) => readonly unknown[] | undefined;
   readonly fields: readonly string[];
   readonly selection: ScopedSelection;
   /** The related policy, with the `where` that Prisma has for an optional relation. */
   readonly filter: Args;
-  /** Columns that only the join asked for, on the parent and on the related row. */
+  /** Columns that the query fetches only for the join, of the parent and of the related row. They are removed afterwards. */
   readonly stripParent: readonly string[];
   readonly stripTarget: readonly string[];
 }
 
-/** Puts row policies into the relations and relation counts that a query returns. */
+/** Adds row policies to the relations and relation counts that a query returns. */
 export function scopeSelection(node: ModelNode, args: Args, policies: Policies): ScopedSelection {
-  const scoped: Args = {};
+  const scoped: SelectionArgs = {};
   const joins: Join[] = [];
   const nested: [string, ScopedSelection][] = [];
-  if (args['omit'] !== undefined) scoped['omit'] = args['omit'];
+  if (args['omit'] !== undefined) scoped.omit = args['omit'];
   for (const form of ['select', 'include'] as const) {
     const wanted = args[form];
     if (!isObject(wanted)) continue;
@@ -58,14 +66,14 @@ export function scopeSelection(node: ModelNode, args: Args, policies: Policies):
   return { args: scoped, joins, nested };
 }
 
-/** Fetches what `scopeSelection` left to do and puts it into the rows, in place. */
+/** Fetches the joins of a selection and puts them into the rows, in place. */
 export async function attachJoins(client: Delegates, rows: readonly Row[], selection: ScopedSelection): Promise<void> {
   if (rows.length === 0) return;
   for (const join of selection.joins) await attachJoin(client, rows, join);
-  // Only now: two relations may share a foreign key column.
+  // After all joins, because two relations may share a foreign key column.
   for (const { stripParent } of selection.joins) for (const row of rows) for (const name of stripParent) delete row[name];
   for (const [name, part] of selection.nested) {
-    const related = rows.flatMap<Row>(row => (row[name] ?? []) as Row | Row[]);
+    const related = rows.flatMap(row => rowsOf(row[name]));
     await attachJoins(client, related, part);
   }
 }
@@ -94,7 +102,7 @@ function toJoin(relation: Relation, part: Args, select: Args | undefined, entrie
   const stripTarget = requireColumns(selection.args, part, fields);
   return {
     relation,
-    parentKey: byForeignKey ? row => keyOf(row, relation.from) : row => keyOf(row[relation.name] as Row | null, fields),
+    parentKey: byForeignKey ? row => keyOf(row, relation.from) : row => keyOf(row[relation.name], fields),
     fields,
     selection,
     filter: relatedWhere(relation, part['where'], policies) ?? {},
@@ -103,15 +111,15 @@ function toJoin(relation: Relation, part: Args, select: Args | undefined, entrie
   };
 }
 
-/** Makes a selection return these columns; the names of those it would not have returned. */
-function requireColumns(args: Args, original: Args, fields: readonly string[]): string[] {
+/** Adds these columns to a selection. Gives the names of those that it did not return before. */
+function requireColumns(args: SelectionArgs, original: Args, fields: readonly string[]): string[] {
   const { select, omit } = original;
   if (isObject(select)) {
-    args['select'] = { ...(args['select'] as Args), ...selectOf(fields) };
+    args.select = { ...args.select, ...selectOf(fields) };
     return fields.filter(name => select[name] !== true);
   }
-  // Also against an `omit` that the host gave its client as a whole.
-  args['omit'] = { ...(isObject(omit) ? omit : {}), ...Object.fromEntries(fields.map(name => [name, false])) };
+  // `false` also overrides a global `omit` of the host's client.
+  args.omit = { ...(isObject(omit) ? omit : {}), ...Object.fromEntries(fields.map(name => [name, false])) };
   return isObject(omit) ? fields.filter(name => omit[name] === true) : [];
 }
 
@@ -132,23 +140,23 @@ async function attachJoin(client: Delegates, rows: readonly Row[], join: Join): 
   }
 }
 
-async function findRelated(client: Delegates, join: Join, keys: readonly (readonly unknown[])[]): Promise<Row[]> {
+function findRelated(client: Delegates, join: Join, keys: readonly (readonly unknown[])[]): Promise<Row[]> {
   const [field] = join.fields;
   const named: Args =
     join.fields.length === 1 && field !== undefined
       ? { [field]: { in: keys.map(([value]) => value) } }
       : { OR: keys.map(key => columnsWhere(join.fields, Object.fromEntries(join.fields.map((name, index) => [name, key[index]])))) };
   const args = { ...join.selection.args, where: both(named, join.filter) };
-  return (await client[join.relation.target.key]?.['findMany']?.(args)) as Row[];
+  return call(delegateOf(client, join.relation.target), 'findMany', args);
 }
 
-function keyOf(row: Row | null | undefined, fields: readonly string[]): readonly unknown[] | undefined {
-  if (row === null || row === undefined) return undefined;
+function keyOf(row: unknown, fields: readonly string[]): readonly unknown[] | undefined {
+  if (!isObject(row)) return undefined;
   const key = fields.map(name => row[name]);
   return key.some(value => value === null || value === undefined) ? undefined : key;
 }
 
-/** A key as a map key; dates, decimals and bytes by value. */
+/** A key as a string. Dates, decimals and bytes are compared by value. */
 function idOf(key: readonly unknown[]): string {
   return key
     .map(value => (value instanceof Uint8Array ? Buffer.from(value).toString('base64') : String((value as Date)?.valueOf())))

@@ -22,10 +22,10 @@ import type { WhereLimits } from './where.ts';
 import { parseWhere } from './where.ts';
 import type { Writer } from './writes.ts';
 
-/** Characters of a tool's description; vendors refuse or cut longer ones. */
+/** Characters of a tool's description at most. Some clients refuse or cut longer ones. */
 export const maxDescriptionChars = 1024;
 
-/** Everything the tools of one exposure are made of. */
+/** The parts that the tools of one exposure use. */
 export interface ToolParts {
   readonly exposure: Exposure;
   readonly reader: Reader;
@@ -151,7 +151,7 @@ function describeRow({ columns, selection }: Exposure): string {
   return `Columns: ${list(columns.keys())}${included}.`;
 }
 
-/** Names only what the caller may see: an order by a hidden column is not said. */
+/** The order of rows in words, without hidden columns. */
 function describeOrder({ orderBy, columns, node }: Exposure): string {
   const steps = orderBy.flatMap(step =>
     Object.entries(step).map(([name, order]) => {

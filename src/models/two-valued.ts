@@ -3,6 +3,7 @@ import type { Args } from './delegates.ts';
 import type { ModelNode, Relation } from './graph.ts';
 import { noRow } from './graph.ts';
 import { isPlainObject } from './messages.ts';
+import { isCombinator, partsOf, relationFilterOf } from './simplify-where.ts';
 
 const rewritten = new WeakMap<Args, Args>();
 
@@ -11,8 +12,8 @@ const rewritten = new WeakMap<Args, Args>();
  *
  * `{ score: 1 }` with a nullable `score` → `{ AND: [{ score: 1 }, { score: { not: null } }] }`
  *
- * A row policy must be put into a filter this way: SQL's `NOT (NULL AND x)` is true for a false `x` and NULL for a true one, so a filter around a row
- * whose policy is NULL would answer by the columns of that row.
+ * A row policy inside a filter must have this form. SQL's `NOT (NULL AND x)` is true for a false `x` and NULL for a true one. So a filter around a
+ * hidden row whose policy is NULL would show the result of `x` on that row.
  */
 export function twoValued(node: ModelNode, where: Args): Args {
   let result = rewritten.get(where);
@@ -26,15 +27,15 @@ export function twoValued(node: ModelNode, where: Args): Args {
 /**
  * Whether a simplified `where` asks for the type of a value inside Json (`string_contains`, `gt`, `array_contains`, …).
  *
- * Prisma writes such a condition as `match AND type`, and as `match OR NOT type` below an odd number of NOT and isNot, where it is therefore
- * true for rows that it is false for elsewhere.
+ * Prisma writes such a condition as `match AND type`, but as `match OR NOT type` below an odd number of NOT and isNot. There it is true for
+ * rows for which it is false elsewhere.
  */
 export function asksJsonType(node: ModelNode, where: Args): boolean {
   return Object.entries(where).some(([name, value]) => {
     const relation = node.relations.get(name);
-    if (isCombined(name)) return (value as Args[]).some(part => asksJsonType(node, part));
+    if (isCombinator(name)) return partsOf(value).some(part => asksJsonType(node, part));
     if (relation !== undefined) {
-      return Object.values((value ?? {}) as Args).some(part => part !== null && asksJsonType(relation.target, part as Args));
+      return Object.values(relationFilterOf(value ?? {})).some(part => part !== null && asksJsonType(relation.target, part));
     }
     return node.fields.get(name)?.type === 'Json' && isPlainObject(value) && Object.keys(value).some(key => !untypedJson.has(key));
   });
@@ -47,17 +48,17 @@ const nullTests: ReadonlySet<string> = new Set(['equals', 'not', 'in', 'notIn'])
 /** A condition on one column by one operator. */
 interface Leaf {
   readonly condition: Args;
-  /** What must hold for the condition to be true or false, rather than NULL. */
+  /** The conditions under which it is true or false, rather than NULL. */
   readonly known: readonly Args[];
 }
 
 function mayBeNull(node: ModelNode, where: Args): boolean {
   return Object.entries(where).some(([name, value]) => {
     const relation = node.relations.get(name);
-    if (isCombined(name)) return (value as Args[]).some(part => mayBeNull(node, part));
+    if (isCombinator(name)) return partsOf(value).some(part => mayBeNull(node, part));
     if (relation === undefined) return leavesOf(node, name, value).some(({ known }) => known.length > 0);
-    // A filter of a list is an EXISTS, which is never NULL.
-    return !relation.toMany && Object.values((value ?? {}) as Args).some(part => part !== null && mayBeNull(relation.target, part as Args));
+    // A filter of a list becomes EXISTS in SQL, which is never NULL.
+    return !relation.toMany && Object.values(relationFilterOf(value ?? {})).some(part => part !== null && mayBeNull(relation.target, part));
   });
 }
 
@@ -65,22 +66,22 @@ function isTrue(node: ModelNode, where: Args): Args {
   return all(
     Object.entries(where).flatMap(([name, value]) => {
       const relation = node.relations.get(name);
-      if (name === 'AND') return (value as Args[]).map(part => isTrue(node, part));
-      if (name === 'OR') return [{ OR: (value as Args[]).map(part => isTrue(node, part)) }];
-      if (name === 'NOT') return (value as Args[]).map(part => isFalse(node, part));
+      if (name === 'AND') return partsOf(value).map(part => isTrue(node, part));
+      if (name === 'OR') return [{ OR: partsOf(value).map(part => isTrue(node, part)) }];
+      if (name === 'NOT') return partsOf(value).map(part => isFalse(node, part));
       if (relation !== undefined) return relationOperators(value).map(([operator, part]) => isTrueOf(relation, operator, part));
       return leavesOf(node, name, value).flatMap(({ condition, known }) => [condition, ...known]);
     }),
   );
 }
 
-/** False, as against NULL. */
+/** The condition that `where` is false, and not NULL. */
 function isFalse(node: ModelNode, where: Args): Args {
   const parts = Object.entries(where).flatMap(([name, value]) => {
     const relation = node.relations.get(name);
-    if (name === 'AND') return (value as Args[]).map(part => isFalse(node, part));
-    if (name === 'OR') return [all((value as Args[]).map(part => isFalse(node, part)))];
-    if (name === 'NOT') return (value as Args[]).map(part => isTrue(node, part));
+    if (name === 'AND') return partsOf(value).map(part => isFalse(node, part));
+    if (name === 'OR') return [all(partsOf(value).map(part => isFalse(node, part)))];
+    if (name === 'NOT') return partsOf(value).map(part => isTrue(node, part));
     if (relation !== undefined) return relationOperators(value).map(([operator, part]) => isFalseOf(relation, operator, part));
     return leavesOf(node, name, value).map(({ condition, known }) => all([{ NOT: [condition] }, ...known]));
   });
@@ -89,27 +90,27 @@ function isFalse(node: ModelNode, where: Args): Args {
   return parts.length === 1 ? only : { OR: parts };
 }
 
-function isTrueOf({ name, target, toMany }: Relation, operator: string | undefined, part: unknown): Args {
+function isTrueOf({ name, target, toMany }: Relation, operator: string | undefined, part: Args | null): Args {
   if (operator === undefined) return { [name]: null };
   if (toMany || part === null) return { [name]: { [operator]: part } };
-  if (operator === 'is') return { [name]: { is: isTrue(target, part as Args) } };
-  // There is no related row, or one for which it is false.
-  return { OR: [{ [name]: { isNot: {} } }, { [name]: { is: isFalse(target, part as Args) } }] };
+  if (operator === 'is') return { [name]: { is: isTrue(target, part) } };
+  // There is no related row, or the condition is false for it.
+  return { OR: [{ [name]: { isNot: {} } }, { [name]: { is: isFalse(target, part) } }] };
 }
 
-function isFalseOf(relation: Relation, operator: string | undefined, part: unknown): Args {
+function isFalseOf(relation: Relation, operator: string | undefined, part: Args | null): Args {
   if (!relation.toMany && operator !== undefined && part !== null) return isTrueOf(relation, operator === 'is' ? 'isNot' : 'is', part);
   return { NOT: [isTrueOf(relation, operator, part)] };
 }
 
-/** The operators of a relation filter; a single one without a name for `null`. */
-function relationOperators(value: unknown): [operator: string | undefined, part: unknown][] {
-  return value === null ? [[undefined, null]] : Object.entries(value as Args);
+/** The operators of a relation filter. `null` counts as one operator without a name. */
+function relationOperators(value: unknown): [operator: string | undefined, part: Args | null][] {
+  return value === null ? [[undefined, null]] : Object.entries(relationFilterOf(value));
 }
 
 function leavesOf(node: ModelNode, name: string, filter: unknown): Leaf[] {
   const field = node.fields.get(name);
-  // A compound key: its columns are required.
+  // A compound key, whose columns are all required.
   if (field === undefined) return [{ condition: { [name]: filter }, known: [] }];
   if (!isPlainObject(filter)) return [toLeaf(node, field, 'equals', filter, { [name]: filter })];
   const [around, operators] = splitModifiers(filter);
@@ -124,7 +125,7 @@ function leavesOf(node: ModelNode, name: string, filter: unknown): Leaf[] {
   return leaves.length > 0 ? leaves : [{ condition: { [name]: filter }, known: [] }];
 }
 
-/** `mode` and `path`, which belong to every operator beside them, and those operators. */
+/** Splits a filter into `mode` and `path`, which apply to all its operators, and those operators. */
 function splitModifiers(filter: Args): [modifiers: Args, operators: [string, unknown][]] {
   const entries = Object.entries(filter);
   return [Object.fromEntries(entries.filter(([key]) => modifiers.has(key))), entries.filter(([key]) => !modifiers.has(key))];
@@ -139,7 +140,7 @@ function toLeaf(node: ModelNode, field: DatamodelField, operator: string, operan
   return { condition, known };
 }
 
-/** Whether a condition is true or false of NULL too: it asks for NULL, or is the same for every value. */
+/** Whether a condition is true or false for NULL too: it compares with NULL, or has the same result for every value. */
 function isDefinite(field: DatamodelField, operator: string, operand: unknown): boolean {
   if (!nullTests.has(operator)) return false;
   if (Array.isArray(operand)) return operand.length === 0 && (operator === 'in' || operator === 'notIn');
@@ -166,28 +167,26 @@ function all(parts: Args[]): Args {
   return parts.length === 1 ? only : { AND: parts };
 }
 
-function isCombined(name: string): boolean {
-  return name === 'AND' || name === 'OR' || name === 'NOT';
-}
-
 /** The nulls of a Json column, in Prisma's words: SQL NULL, the JSON value `null`, and either (in filters only). */
-export type JsonNullName = 'DbNull' | 'JsonNull' | 'AnyNull';
+type JsonNullName = (typeof jsonNulls)[number];
+
+const jsonNulls = ['DbNull', 'JsonNull', 'AnyNull'] as const;
 
 /**
  * `Prisma.DbNull` or `Prisma.JsonNull`, without the generated client that has them.
  *
- * Prisma calls `toJSON` of what it does not know, and `{ $type: 'Enum', value: 'DbNull' }` is what it makes of `Prisma.DbNull`.
- * The method is the object's own because Prisma's extensions copy arguments property by property.
+ * Prisma calls `toJSON` of objects that it does not know, and converts `Prisma.DbNull` to `{ $type: 'Enum', value: 'DbNull' }`.
+ * `toJSON` is an own property because Prisma's extensions copy arguments property by property.
  */
-export function jsonNull(name: JsonNullName): object {
+function jsonNull(name: JsonNullName): object {
   return { toJSON: () => ({ $type: 'Enum', value: name }) };
 }
 
-/** Which null a host's `Prisma.DbNull`, `Prisma.JsonNull` or `Prisma.AnyNull` is; `undefined` for any other value. */
-export function nameOfJsonNull(value: unknown): JsonNullName | undefined {
+/** The name of `Prisma.DbNull`, `Prisma.JsonNull` or `Prisma.AnyNull`. `undefined` for any other value. */
+function nameOfJsonNull(value: unknown): JsonNullName | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value) || isPlainObject(value)) return undefined;
   // `Prisma.DbNull`, or `new Prisma.NullTypes.DbNull()` in older clients.
   const text = (value as { toString: () => string }).toString();
   const [, name] = /^(?:new )?Prisma\.(?:NullTypes\.)?(DbNull|JsonNull|AnyNull)(?:\(\))?$/.exec(text) ?? [];
-  return name as JsonNullName | undefined;
+  return jsonNulls.find(known => known === name);
 }

@@ -1,13 +1,13 @@
 import type { Args } from './delegates.ts';
 import type { Column, Exposure, Relation } from './graph.ts';
 import { isObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
-import { simplifyWhere } from './simplify-where.ts';
+import { isCombinator, simplifyWhere } from './simplify-where.ts';
 
-/** Bounds on what one caller may ask for in one `where`. */
+/** Limits of one `where` of a caller. */
 export interface WhereLimits {
   /** Nested levels of AND, OR, NOT and relation filters. @default 6 */
   readonly maxDepth: number;
-  /** Conditions and groups of them, altogether. @default 100 */
+  /** Conditions and groups of conditions in total. @default 100 */
   readonly maxConditions: number;
   /** Values of one `in` or `notIn`. @default 200 */
   readonly maxValues: number;
@@ -16,7 +16,7 @@ export interface WhereLimits {
 /** A caller's `where`, checked and converted. */
 export interface ParsedWhere {
   readonly where: Args;
-  /** Whether a relation is named in it, so that related policies must be added. */
+  /** Whether it filters by a relation, so that related policies must be added. */
   readonly relational: boolean;
 }
 
@@ -33,9 +33,9 @@ const maxPatternChars = 1000;
 const listOperators: readonly string[] = ['equals', 'has', 'hasEvery', 'hasSome', 'isEmpty'];
 
 /**
- * Turns the `where` of a caller into Prisma's, or refuses: this is gatekeeper, validator and value converter in one, and the only way in.
+ * Checks the `where` of a caller and converts it to Prisma's, or refuses it. Every `where` of a caller passes here.
  *
- * A column that is hidden and one that does not exist get the same answer.
+ * A hidden column gets the same message as a column that does not exist.
  */
 export function parseWhere(exposure: Exposure, value: unknown, limits: WhereLimits, path = 'where'): ParsedWhere {
   const state: State = { limits, conditions: 0, relational: false };
@@ -60,7 +60,7 @@ function parseConditions(exposure: Exposure, value: unknown, state: State, path:
     countCondition(state, path);
     const column = exposure.columns.get(name);
     if (column !== undefined) where[name] = parseFilter(exposure, column, part, state, at, depth);
-    else if (name === 'AND' || name === 'OR' || name === 'NOT') where[name] = parseCombined(exposure, name, part, state, at, depth);
+    else if (isCombinator(name)) where[name] = parseCombined(exposure, name, part, state, at, depth);
     else {
       const relation = exposure.filterable.get(name);
       if (relation?.target.exposure === undefined) return unknownName(exposure, name, at);
@@ -118,7 +118,7 @@ function parseFilter(
   if (column.list) return parseListFilter(column, value, state, path);
   if (!isObject(value))
     return column.field.type === 'Json' ? { equals: column.type.parse(value, path) } : parseNullable(column, value, path);
-  // Prisma takes the mode of a `not` from what is around it.
+  // Prisma takes the mode of a `not` from the filter around it.
   const operators = operatorsOf(column, exposure.insensitive && !isNegated);
   const filter: Args = {};
   if (Object.keys(value).length === 0) refuse(path, `expected a value or one of ${list(operators)}`);
@@ -139,15 +139,15 @@ function parseFilter(
   return filter;
 }
 
-/** Part of a text, which Prisma hands to LIKE: SQLite refuses long ones, PostgreSQL one that ends with its escape character. */
+/** A part of a text, which Prisma passes to LIKE. SQLite refuses long patterns, PostgreSQL a pattern that ends with its escape character. */
 function parsePattern(column: Column, value: unknown, path: string): unknown {
-  const part = column.type.parse(value, path) as string;
+  const part = String(column.type.parse(value, path));
   if (part.length > maxPatternChars) refuse(path, `longer than ${maxPatternChars} characters`);
   const [backslashes = ''] = /\\*$/.exec(part) ?? [];
   return backslashes.length % 2 === 0 ? part : refuse(path, 'must not end with a single backslash');
 }
 
-/** A value of the column, or null where the column may be null; a required column never is, and Prisma refuses to be asked. */
+/** A value of the column, or null if the column is nullable. Prisma refuses to compare a required column with null. */
 function parseNullable(column: Column, value: unknown, path: string): unknown {
   if (value !== null && column.type.comparable === false) {
     return refuse(path, `${column.name} cannot be compared with a value, only with null (${list(column.type.operators)})`);

@@ -1,7 +1,7 @@
 import type { CallContext } from '../protocol/definitions.ts';
 import type { DataParser } from './data.ts';
-import type { Args, Delegate, Delegates, Row, TransactingClient } from './delegates.ts';
-import { call } from './delegates.ts';
+import type { Args, BaseClient, Delegates, Row } from './delegates.ts';
+import { call, delegateOf } from './delegates.ts';
 import type { Exposure, Selection } from './graph.ts';
 import { columnsWhere, rowKey, selectOf } from './graph.ts';
 import { rowToJson } from './include.ts';
@@ -13,7 +13,7 @@ import { assertReferences, referencesOf } from './scoped-data.ts';
 import type { ScopedSelection } from './scoped-selection.ts';
 import { attachJoins, scopeSelection } from './scoped-selection.ts';
 
-/** The writing half of an exposure. Rows come out as JSON, as they are after the write (before it, for `delete`). */
+/** The writes of one exposure. Each gives the row as JSON, as it is after the write (before it, for `delete`). */
 export interface Writer {
   readonly create: (data: unknown, ctx: CallContext) => Promise<Row>;
   readonly update: (where: Args, data: unknown, ctx: CallContext) => Promise<Row>;
@@ -23,48 +23,52 @@ export interface Writer {
 /** What `writer` needs. */
 export interface WriterOptions {
   readonly exposure: Exposure;
-  readonly client: Delegates & TransactingClient;
+  readonly client: BaseClient;
   readonly create: DataParser;
   readonly update: DataParser;
 }
 
-/** What the policies ask of one write. */
+/** The args of one create or update. */
+interface WriteArgs {
+  readonly where?: Args;
+  readonly data: Args;
+}
+
+/** The row policies that apply to one write. */
 interface WriteScope {
   readonly filter: RowFilter;
   readonly references: readonly Reference[];
   readonly selection: ScopedSelection;
 }
 
-/** Compiles the writes of one exposure. A write runs in a transaction where a policy has something to check, and only there. */
+/** Compiles the writes of one exposure. A write runs in a transaction only if its result must be checked. */
 export function writer({ exposure, client, create, update }: WriterOptions): Writer {
   const { node, selection } = exposure;
-  const delegate = client[node.key] as Delegate;
+  const delegate = delegateOf(client, node);
   const key = rowKey(node);
   const columns: Selection = { ...selection, relations: [], counts: [], select: selectOf(selection.columns.map(({ name }) => name)) };
-  const write = rowToJson(selection);
+  const toJson = rowToJson(selection);
 
-  const run = async (operation: 'create' | 'update', args: Args, set: ReadonlySet<string>, ctx: CallContext): Promise<Row> => {
+  const run = async (operation: 'create' | 'update', args: WriteArgs, set: ReadonlySet<string>, ctx: CallContext): Promise<Row> => {
     const scope = await scopeWrite(exposure, operation, set, ctx);
     const { filter } = scope;
     return attempt(exposure, operation, async () => {
-      if (filter === undefined && scope.references.length === 0 && !hasWideInteger(args['data'] as Args)) {
-        const row = (await call(delegate, operation, { ...args, ...scope.selection.args })) as Row;
+      if (filter === undefined && scope.references.length === 0 && !hasWideInteger(args.data)) {
+        const row = await call(delegate, operation, { ...args, ...scope.selection.args });
         await attachJoins(client, [row], scope.selection);
-        return write(row);
+        return toJson(row);
       }
-      return client.$transaction(async transaction => {
-        const tx = transaction as Delegates;
-        const own = tx[node.key] as Delegate;
-        const scoped =
-          operation === 'update' && filter !== undefined ? { ...args, where: { ...(args['where'] as Args), AND: [filter] } } : args;
+      return client.$transaction(async tx => {
+        const own = delegateOf(tx, node);
+        const scoped = operation === 'update' && filter !== undefined ? { ...args, where: { ...args.where, AND: [filter] } } : args;
         const references = await valuesOf(tx, scope.references, scoped, exposure);
         await assertReferences(tx, references, name => exposure.columns.has(name));
-        const written = (await call(own, operation, { ...scoped, select: selectOf(key.fields) })) as Row;
+        const written = await call(own, operation, { ...scoped, select: selectOf(key.fields) });
         const where = both(columnsWhere(key.fields, written), filter);
-        const row = (await call(own, 'findFirst', { where, ...scope.selection.args })) as Row | null;
+        const row = await call(own, 'findFirst', { where, ...scope.selection.args });
         if (row === null) throw outsidePolicy(node, operation);
         await attachJoins(tx, [row], scope.selection);
-        return write(row);
+        return toJson(row);
       });
     });
   };
@@ -82,12 +86,12 @@ export function writer({ exposure, client, create, update }: WriterOptions): Wri
       const policies = new Policies(ctx);
       const filter = await policies.settled(() => policies.filter(node, 'delete'));
       const args = { where: filter === undefined ? where : { ...where, AND: [filter] }, select: columns.select };
-      return rowToJson(columns)((await attempt(exposure, 'delete', () => call(delegate, 'delete', args))) as Row);
+      return rowToJson(columns)(await attempt(exposure, 'delete', () => call(delegate, 'delete', args)));
     },
   };
 }
 
-/** Whether some driver may store a value that it then cannot read: one such row would fail every list it is in, so it is read back in time. */
+/** Whether some driver may store a value that it cannot read. Such a row would fail every list, so the transaction reads it back. */
 function hasWideInteger(data: Args): boolean {
   const isWide = (value: unknown): boolean => typeof value === 'bigint' && !Number.isSafeInteger(Number(value));
   return Object.values(data).some(value => (Array.isArray(value) ? value.some(isWide) : isWide(value)));
@@ -103,21 +107,21 @@ function scopeWrite(exposure: Exposure, operation: string, set: ReadonlySet<stri
   }));
 }
 
-/** The foreign keys with their values; a part of a compound key is completed by what the row holds already. */
+/** The foreign keys with their values. Missing columns of a compound key are read from the stored row. */
 async function valuesOf(
   tx: Delegates,
   references: readonly Reference[],
-  { where, data }: Args,
+  { where, data }: WriteArgs,
   exposure: Exposure,
 ): Promise<SetReference[]> {
   const found: SetReference[] = [];
   for (const reference of references) {
     const { from } = reference.relation;
-    let row = data as Args;
+    let row = data;
     if (where !== undefined && !from.every(name => Object.hasOwn(row, name))) {
-      const stored = await call(tx[exposure.node.key] as Delegate, 'findUnique', { where, select: selectOf(from) });
+      const stored = await call(delegateOf(tx, exposure.node), 'findUnique', { where, select: selectOf(from) });
       if (stored === null) throw notFound(exposure);
-      row = { ...(stored as Row), ...row };
+      row = { ...stored, ...row };
     }
     const values = from.map(name => row[name]);
     if (!values.some(value => value === null || value === undefined)) found.push({ ...reference, values });
