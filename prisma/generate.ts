@@ -64,7 +64,6 @@ async function fingerprint(target: Target): Promise<string> {
     'src/cli/bin.ts',
     'src/cli/generator.ts',
     'src/models/datamodel.ts',
-    'src/models/documentation.ts',
     'node_modules/prisma/package.json',
   ];
   const hash = createHash('sha256').update(toSchema(target));
