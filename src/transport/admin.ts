@@ -1,7 +1,7 @@
 import type Koa from 'koa';
 import { McpError } from '../errors.ts';
 import type { SessionQuery } from '../session/session-list.ts';
-import type { Environment } from './environment.ts';
+import type { Sessions } from '../session/sessions.ts';
 import { respondJson } from './http.ts';
 
 /** What may be missing for a process to serve. */
@@ -110,7 +110,7 @@ export type Operators = (ctx: Koa.Context) => boolean | Promise<boolean>;
  *
  * @throws {McpError} 400 an impossible query; 403 not an operator.
  */
-export async function getSessions({ sessions }: Environment, ctx: Koa.Context, operators: Operators): Promise<void> {
+export async function getSessions({ sessions }: { readonly sessions: Sessions }, ctx: Koa.Context, operators: Operators): Promise<void> {
   await assertOperator(ctx, operators);
   try {
     const page = await sessions.list(queryOf(ctx));
@@ -127,7 +127,11 @@ export async function getSessions({ sessions }: Environment, ctx: Koa.Context, o
  *
  * @throws {McpError} 403 not an operator; 404 no such session.
  */
-export async function endListedSession({ sessions }: Environment, ctx: Koa.Context, operators: Operators): Promise<void> {
+export async function endListedSession(
+  { sessions }: { readonly sessions: Sessions },
+  ctx: Koa.Context,
+  operators: Operators,
+): Promise<void> {
   await assertOperator(ctx, operators);
   const { id = '' } = (ctx as Koa.Context & { params: { id?: string } }).params;
   if (!(await sessions.end(id, 'operator'))) throw new McpError('InvalidRequest', 'There is no session of this id', { status: 404 });
