@@ -22,7 +22,7 @@ export type DeclaredExposure<C, M extends ModelKey<C>, Ctx = CallContext> = Visi
   /** The delegate methods that exist for the caller. @default ['findUnique', 'findMany', 'count'] */
   readonly operations?: readonly Operation[];
   /** Row policy: ANDed into every read, update and delete, and true of every row a write leaves behind. @default every row */
-  readonly where?: Where<C, M> | ((ctx: Ctx, operation: Operation) => Where<C, M> | Promise<Where<C, M>>);
+  readonly where?: GivenOrMade<C, Where<C, M>, Ctx>;
   /** Relations that rows are returned with. @default none */
   readonly include?: Include<Args<C, M>['include'], Objects<C, M>>;
   /** Order when the caller gives none; completed with the id. @default by id */
@@ -30,10 +30,19 @@ export type DeclaredExposure<C, M extends ModelKey<C>, Ctx = CallContext> = Visi
   /** Rows of one answer, by default and at most. @default 25 */
   readonly take?: number;
   /** Values forced on every create and update, merged last. @default none */
-  readonly data?: Data<C, M> | ((ctx: Ctx, operation: Operation) => Data<C, M> | Promise<Data<C, M>>);
+  readonly data?: GivenOrMade<C, Data<C, M>, Ctx>;
   /** The description that the language model reads. @default its `///` comment */
   readonly description?: string;
 };
+
+/**
+ * A value, or what makes it for a caller and an operation.
+ *
+ * Always true, the condition on `C` puts off the evaluation until TypeScript has inferred the client's type. Evaluated before, the literals in
+ * what the function returns would widen: `'PENDING'` to `string`, which no enum column takes. TypeScript does not wait with a function that has no
+ * parameter: give the value itself, or write `'PENDING' as const`.
+ */
+type GivenOrMade<C, T, Ctx> = C extends unknown ? T | ((ctx: Ctx, operation: Operation) => T | Promise<T>) : never;
 
 /** The columns that are returned, filtered, sorted and written: those selected, or all but those omitted. */
 type Visible<S> = { readonly select?: Columns<S>; readonly omit?: never } | { readonly select?: never; readonly omit?: Columns<S> };

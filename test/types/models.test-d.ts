@@ -50,6 +50,20 @@ describe('the type of the option models', () => {
     });
   });
 
+  it('keeps the literals that functions return, which enum columns need', () => {
+    expose(prisma, { booking: { where: ctx => ({ clientId: ctx.state.user.clientId, status: 'PENDING' }) } });
+    expose(prisma, { booking: { where: () => ({ status: 'PENDING' }), data: () => ({ status: 'PENDING' }) } });
+    expose(prisma, { booking: { where: async ctx => ({ status: ctx.state.user.clientId === 1 ? 'PENDING' : 'CONFIRMED' }) } });
+    expose(prisma, {
+      booking: {
+        where: (_, operation) => {
+          if (operation === 'delete') return { status: 'CANCELLED' };
+          return {};
+        },
+      },
+    });
+  });
+
   it('takes an extended client', () => {
     const extended = {} as ReturnType<typeof extend>;
     expose(extended, { booking: { where: { status: 'PENDING' }, omit: { internalNote: true }, include: { room: true } } });
