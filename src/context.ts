@@ -2,25 +2,27 @@ import type Koa from 'koa';
 import type { CallContext, McpContext } from './protocol/definitions.ts';
 
 /**
- * What a handler, row policy or completion gets: the host's own Koa context of the HTTP request, with `mcp` and `prisma`.
+ * The context that a handler, row policy or completion gets: the host's own Koa context of the HTTP request, with `mcp` and `prisma`.
  *
- * A response is what the handler returns; `ctx.body`, `ctx.status` and the like are the transport's.
+ * A handler answers by its return value. The transport sets `ctx.body`, `ctx.status` and the like.
  */
 export type HandlerContext<C = unknown> = Koa.ParameterizedContext & {
   readonly mcp: McpContext;
-  /** The host's client, scoped to this caller: the row policies of `models` hold in it. `undefined` without `prisma`. */
+  /** The host's Prisma client, scoped to this caller by the row policies of `models`. `undefined` if `mcp()` got no `prisma`. */
   readonly prisma: C;
 };
 
 /**
- * Makes what makes a handler's context: the Koa context itself with `mcp` and `prisma` on it. Further calls of a batch, and hosts
- * with a `ctx.prisma` of their own, get an object that inherits from it, so that they do not meet. (Not every call: an object that becomes a
- * prototype loses its fast layout, which halves the calls a second.)
+ * Makes the function that builds a handler's context: the Koa context itself, with `mcp` and `prisma` added to it.
  *
- * @param scope Gives the caller's scoped client, when a handler first asks for it.
+ * If these names are taken (by an earlier call of the same batch, or by the host's own `ctx.prisma`), the function returns an object that
+ * inherits from the Koa context. It does so only then: an object that becomes a prototype loses its fast layout, which halves the calls per
+ * second.
+ *
+ * @param scope Returns the caller's scoped client. Called when a handler first reads `prisma`.
  */
 export function handlerContexts(scope: ((ctx: CallContext) => unknown) | undefined): (ctx: Koa.Context, mcp: McpContext) => CallContext {
-  // One getter for all contexts: with a getter each they would all differ in layout, which costs more than the rest of a call.
+  // All contexts share one getter. With a getter each they would all differ in layout, which costs more than the rest of a call.
   const prisma: PropertyDescriptor & ThisType<Scoped> = {
     get() {
       this[client] ??= scope?.(this);
@@ -39,7 +41,7 @@ export function handlerContexts(scope: ((ctx: CallContext) => unknown) | undefin
   };
 }
 
-/** Where a context keeps its scoped client. */
+/** The property that holds a context's scoped client. */
 const client = Symbol('prisma');
 
 interface Scoped {

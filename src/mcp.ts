@@ -23,40 +23,44 @@ import { endpoint } from './transport/endpoint.ts';
 import type { Environment } from './transport/environment.ts';
 import { openService } from './transport/service.ts';
 
-/** What `mcp()` returns: Koa middleware, with what the host may do from outside a request. */
+/** The result of `mcp()`: Koa middleware, with methods that the host may call outside a request. */
 export interface McpMiddleware extends Koa.Middleware {
   /**
-   * Tells the clients, whichever process holds their streams, that a list reads differently now, e.g. because an `enabled` condition changed.
-   * Kept for sessions without a stream that were used within `limits.replayMs`. Resolves once it cannot be lost.
+   * Tells all clients, in every process, that a list has changed, e.g. because an `enabled` condition changed. Sessions without a stream
+   * get the notification later if they were used within `limits.replayMs`. Resolves once the notification cannot be lost.
    */
   listChanged(list: ListName): Promise<void>;
-  /** Tells the clients that subscribed to it, likewise, that a resource has changed. */
+  /** Tells the clients that subscribed to a resource, in every process, that it has changed. Kept and resolved like `listChanged`. */
   resourceUpdated(uri: string): Promise<void>;
-  /** The sessions in the database, whichever process serves them. */
+  /** The sessions in the database, in whichever process they are served. */
   readonly sessions: McpSessions;
   /**
-   * Prepares the end of this process without an error for anybody: `<path>/health` says 503, so that the load balancer looks elsewhere, everything
-   * is still served, and streams are ended one after the other, so that their clients come back through other processes. `close()` is next.
+   * Prepares the shutdown of this process without an error for any client. `<path>/health` answers 503, so that the load balancer chooses
+   * other processes. Requests are still served. Streams are ended one after the other, so that clients reconnect through other processes.
+   * Call `close()` afterwards.
    *
    * Resolves when no call runs any more and no HTTP+SSE stream is open, or at the deadline.
    *
-   * @param options.deadlineMs @default 10000
+   * @param options.deadlineMs Milliseconds for all of it. @default 10000
    */
   drain(options?: { deadlineMs?: number }): Promise<void>;
   /**
-   * Ends the service: running calls may finish, streams end, timers stop, what is buffered is written.
+   * Ends the service: running calls may finish, streams end, timers stop, and buffered data is written.
    *
-   * @param options.deadlineMs Milliseconds for all of it, whatever the database does; what is not done by then is given up. `Infinity` sets no
-   * limit. @default 10000
+   * @param options.deadlineMs Milliseconds for all of it, even if the database does not answer. Unfinished work is then given up.
+   * `Infinity` sets no limit. @default 10000
    */
   close(options?: { deadlineMs?: number }): Promise<void>;
 }
 
-/** What the host may do with sessions. */
+/** The methods with which the host lists and ends sessions. */
 export interface McpSessions {
-  /** One page of them, those used last first. @throws {RangeError} `take` is not 1 to 200, or `after` was not a `next`. */
+  /**
+   * Returns one page of sessions, most recently used first. @throws {RangeError} `take` is not 1 to 200, or `after` is not the `next` of a
+   * page.
+   */
   list(query?: SessionQuery): Promise<SessionPage>;
-  /** Ends a session, wherever it is served; `false` if there is none of that id. */
+  /** Ends a session, in whichever process it is served; `false` if no session has that id. */
   end(id: string): Promise<boolean>;
 }
 
@@ -65,7 +69,7 @@ export interface McpSessions {
  *
  * `app.use(mcp({ name: 'reservations', prisma, datamodel, models: { booking: {} } }))`
  *
- * @throws {TypeError} At start-up, naming the option: unknown keys, models or columns, impossible values, tables that are missing.
+ * @throws {TypeError} At start-up: unknown keys, models or columns, invalid values, or missing tables. The message names the option.
  */
 export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>, P = Record<string, unknown>>(
   options: McpOptions<C, T, R, P>,
@@ -109,22 +113,25 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
     async close({ deadlineMs = 10_000 }: { deadlineMs?: number } = {}) {
       await service.close(Math.min(deadlineMs, maxTimerMs));
       ignoreBus?.();
-      // A bus that the host made may serve others too.
+      // The host may use its own bus for other things too, so it stays open.
       if (resolved.bus === undefined) await bus.close();
     },
   });
 }
 
-/** Warns of a SQLite client that loses writes once several processes, or several requests of one, share its file. */
+/** Warns if a SQLite client would lose writes because several processes, or several requests of one process, share its file. */
 function warnOfSqlite({ prisma, sessions }: ResolvedOptions): void {
   if (prisma === undefined || sessions.store !== undefined) return;
-  // What else goes wrong is told to the requests that need the database.
+  // Any other error is reported by the requests that need the database.
   assertSharableSqlite(prisma as CheckedClient).catch((error: unknown) => {
     if (error instanceof TypeError) process.emitWarning(error.message, 'KoaMcpWarning');
   });
 }
 
-/** Tells the last app seen; before the first request there is none, and what goes wrong at the start becomes a process warning. */
+/**
+ * Reports an error to the app whose first request came last. Before the first request there is no app, and the error becomes a process
+ * warning.
+ */
 function reportTo(apps: ReadonlySet<Koa>): (error: unknown) => void {
   return error => {
     const app = [...apps].at(-1);
@@ -133,7 +140,7 @@ function reportTo(apps: ReadonlySet<Koa>): (error: unknown) => void {
   };
 }
 
-/** Whether anybody is told what happens to sessions. */
+/** Whether the host wants session events. */
 function isHeard({ onSession, log }: ResolvedOptions): boolean {
   return onSession !== undefined || log !== undefined;
 }
@@ -187,7 +194,9 @@ function toPrincipal(name: string | undefined): string | null {
   return name ?? null;
 }
 
-/** The default of `principal`. Fails closed: a signed-in user that has no name of its own must not share the guests' sessions. */
+/**
+ * The default of `principal`. It throws for a signed-in user without a usable name, because such users must not share the guests' sessions.
+ */
 function principalOf(ctx: Koa.Context): string | undefined {
   const user: unknown = ctx.state['user'];
   if (user === undefined || user === null) return undefined;

@@ -50,9 +50,9 @@ const definitionKeys = {
 };
 
 /**
- * Checks the options and fills in the defaults; the result is frozen, the input untouched.
+ * Checks the options and fills in the defaults. The result is frozen; the input is not changed.
  *
- * @throws {TypeError} Naming the option: an unknown key (a typo must never widen access), a missing or impossible value.
+ * @throws {TypeError} An unknown key (a typo must never widen access), or a missing or invalid value. The message names the option.
  */
 export function resolveOptions(options: McpOptions): ResolvedOptions {
   assertKeys('options', options ?? null, optionKeys);
@@ -103,7 +103,7 @@ const hasMembers = (names: readonly string[]) => (value: unknown) =>
 const hasMethods = (names: readonly string[]) => (value: unknown) =>
   typeof value === 'object' && value !== null && names.every(name => isFunction((value as Record<string, unknown>)[name]));
 
-/** What a plain option must be; TypeScript says so too, JavaScript hears it here. */
+/** The checks of plain options. TypeScript users get them from the types; JavaScript users need them at run time. */
 const shapes: readonly (readonly [keyof McpOptions, (value: unknown) => boolean, string])[] = [
   ...(['version', 'title', 'instructions', 'websiteUrl', 'path'] as const).map(key => [key, isText, 'a string'] as const),
   ['datamodel', hasMembers(['models', 'enums']), 'what `generator mcp` wrote (npx koa-mcp init)'],
@@ -164,11 +164,11 @@ function assertPositive(path: string, values: object): void {
   }
 }
 
-/** The longest times that are not `maxTimerMs`. */
+/** Maximum times that differ from `maxTimerMs`. */
 const longestMs: ReadonlyMap<string, number> = new Map([
-  // A hundred years: it is added to dates, and no timer waits for it.
+  // A hundred years. The time is added to dates, and no timer waits for it.
   ['idleMs', 3_155_760_000_000],
-  // A day: timers wait for several looks.
+  // A day. Some timers wait for a multiple of it.
   ['lookMs', 86_400_000],
 ]);
 

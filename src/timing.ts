@@ -1,14 +1,14 @@
-/** The longest time that a timer of Node can wait, in milliseconds: 24.8 days. A longer one becomes 1 ms. */
+/** The longest time that a timer of Node can wait, in milliseconds: 24.8 days. Node turns a longer time into 1 ms. */
 export const maxTimerMs = 2_147_483_647;
 
-/** @throws {TypeError} Naming the option `path`, if no timer can wait for `ms`. */
+/** @throws {TypeError} No timer can wait for `ms`. The message names the option `path`. */
 export function assertTimerMs(path: string, ms: unknown): void {
   if (typeof ms !== 'number' || !(ms >= 1 && ms <= maxTimerMs)) {
     throw new TypeError(`${path}: ${String(ms)} is not a number of milliseconds from 1 to ${maxTimerMs}`);
   }
 }
 
-/** Waits for `work`, but not longer than until `signal` aborts: then it fails with the signal's reason. Leaves nothing on the signal. */
+/** Waits for `work` until `signal` aborts, then fails with the signal's reason. Removes its listener from the signal when it is done. */
 export function untilAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason as Error);
@@ -19,7 +19,10 @@ export function untilAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<
   });
 }
 
-/** Waits for `work`, but not longer than `ms`, and keeps the process alive meanwhile. Whether it was in time; a failure is in time too. */
+/**
+ * Waits for `work` for at most `ms`, and keeps the process alive meanwhile. Returns whether `work` settled in time; a rejection counts as
+ * settled.
+ */
 export async function doneWithin(ms: number, work: Promise<unknown>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<boolean>(resolve => {
@@ -31,14 +34,13 @@ export async function doneWithin(ms: number, work: Promise<unknown>): Promise<bo
   return isDone;
 }
 
-/** A wait that can be cut short. It does not keep the process alive. */
+/** A wait that `end` can finish early. It does not keep the process alive. */
 export interface Pause {
-  /** Resolves when the time is over, or `end` was called. */
+  /** Resolves when the time is over or `end` was called. */
   readonly over: Promise<void>;
   readonly end: () => void;
 }
 
-/** Begins a pause of `ms` milliseconds. */
 export function pause(ms: number): Pause {
   let end = (): void => {};
   const over = new Promise<void>(resolve => {

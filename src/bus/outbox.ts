@@ -2,25 +2,26 @@ import { doneWithin } from '../timing.ts';
 import { backoffMs } from './reconnect.ts';
 import { encodeWakeUps } from './wake-up.ts';
 
-/** More topics than this wait as "all". */
+/** If more topics than this wait, one wake-up for all topics replaces them. */
 const maxWaiting = 10_000;
 
-/** How an outbox sends, and where its failures go. */
+/** The options of `Outbox`. */
 export interface OutboxOptions {
-  /** Names this bus instance in what it sends. */
+  /** Identifies this bus instance as the sender. */
   readonly from: string;
-  /** Length of one text. */
+  /** Most bytes in one text. */
   readonly maxBytes: number;
-  /** Whether sending has a chance now. Call `flush` when it has one again. */
+  /** Whether sending can succeed now. Call `flush` when this becomes true again. */
   readonly canSend: () => boolean;
   readonly send: (texts: string[]) => Promise<unknown>;
   readonly onFailure: (error: unknown) => void;
 }
 
 /**
- * Wake-ups on their way out: those of one step of the program leave together, and one batch is under way at a time.
+ * Outgoing wake-ups. Those of the same synchronous step are sent together. One batch is sent at a time.
  *
- * What could not be sent waits, each topic once. Nobody else knows that this process was cut off, so nobody else could make up for it.
+ * Topics that could not be sent wait, each topic once. Other processes do not know that this process was cut off, so only this process can
+ * send them later.
  */
 export class Outbox {
   readonly #options: OutboxOptions;
@@ -43,7 +44,7 @@ export class Outbox {
     this.#isScheduled = true;
   }
 
-  /** Tries now, and no longer waits for the time of the next attempt. */
+  /** Sends now instead of waiting for the next attempt. */
   flush(): void {
     this.#unschedule();
     if (this.#sending || this.#isEmpty || !this.#options.canSend()) return;
@@ -53,7 +54,7 @@ export class Outbox {
     });
   }
 
-  /** Sends what waits, if that is possible by `deadlineMs`, and then nothing more. */
+  /** Sends the waiting wake-ups if that is possible within `deadlineMs` milliseconds, and nothing after that. */
   async close(deadlineMs: number): Promise<void> {
     await doneWithin(deadlineMs, this.#drain());
     this.#isClosed = true;
@@ -67,7 +68,7 @@ export class Outbox {
   }
 
   async #drain(): Promise<void> {
-    // What is under way may have left without the latest; one more batch takes all of it.
+    // The running batch may lack the latest topics. One more batch sends them.
     await this.#sending;
     this.flush();
     await this.#sending;

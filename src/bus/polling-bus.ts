@@ -5,16 +5,20 @@ import { Topics } from './topics.ts';
 
 /** The options of `pollingBus()`. */
 export interface PollingBusOptions extends BusOptions {
-  /** Milliseconds between looks, and so the latency between processes. Every look is a query in every process. @default 1000 */
+  /**
+   * Milliseconds between two wake-ups, and so the longest delay between processes. Each wake-up causes a query in every process. @default
+   * 1000
+   */
   readonly intervalMs?: number;
 }
 
 /**
- * No wake-ups between processes: every subscribed topic is woken every `intervalMs`, all in the same turn, so that one query can serve all.
+ * Sends nothing between processes. Every `intervalMs` it wakes all subscribed topics of its own process in the same turn, so that one query
+ * can serve all of them.
  *
- * For apps of several processes on a database without wake-ups of its own, and without Redis.
+ * For apps of several processes whose database cannot send wake-ups, and that have no Redis.
  *
- * @throws {TypeError} `intervalMs` is impossible.
+ * @throws {TypeError} `intervalMs` is invalid.
  */
 export function pollingBus(options: PollingBusOptions = {}): Bus {
   const { intervalMs = 1000 } = options;

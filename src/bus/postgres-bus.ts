@@ -10,30 +10,34 @@ import { receiver } from './wake-up.ts';
 /** The options of `postgresBus()`. */
 export interface PostgresBusOptions extends BusOptions {
   /**
-   * Gives a new client of `pg` each time: `() => new pg.Client(connectionString)`, or `() => pool.connect()`, which takes one client
-   * out of the pool for good. It must reach the primary server, and not through a pooler in transaction mode.
+   * Returns a new client of `pg` each time: `() => new pg.Client(connectionString)`, or `() => pool.connect()`, which takes one client out
+   * of the pool for good. The client must reach the primary server, and not through a pooler in transaction mode.
    */
   readonly connect: () => PostgresClient | Promise<PostgresClient>;
-  /** Apps that share a database and not their sessions need different ones; at most 63 bytes. @default 'koa_mcp' */
+  /**
+   * The channel for LISTEN and NOTIFY, at most 63 bytes. Apps that share a database but not their sessions need different channels.
+   * @default 'koa_mcp'
+   */
   readonly channel?: string;
-  /** Milliseconds the server may take to connect, or to answer; then the connection is given up for a new one. @default 10000 */
+  /** Milliseconds the server may take to connect or to answer. After that the connection is replaced by a new one. @default 10000 */
   readonly timeoutMs?: number;
-  /** Milliseconds between signs of life, without which a connection that broke silently would stay unnoticed. @default 30000 */
+  /** Milliseconds between probes. A probe detects a connection that broke silently. @default 30000 */
   readonly probeIntervalMs?: number;
 }
 
-/** PostgreSQL refuses 8,000. */
+/** PostgreSQL refuses payloads of 8,000 bytes or more. */
 const maxPayloadBytes = 7_000;
 const maxChannelBytes = 63;
-/** How long what waits to be sent may hold up `close()`. */
+/** How long unsent wake-ups may delay `close()`, in ms. */
 const lastWordsMs = 1_000;
 
 /**
- * Wake-ups by LISTEN and NOTIFY, over one connection and one channel for all topics. It connects at once, and again whenever it has to.
+ * Wake-ups by LISTEN and NOTIFY, over one connection and one channel for all topics. The bus connects at once, and reconnects after every
+ * loss.
  *
  * `postgresBus({ connect: () => new pg.Client(process.env.DATABASE_URL) })`
  *
- * @throws {TypeError} `connect` is no function, `channel` is empty or too long, or a time is impossible.
+ * @throws {TypeError} `connect` is not a function, `channel` is empty or too long, or a time is invalid.
  */
 export function postgresBus(options: PostgresBusOptions): Bus {
   const { connect, channel = 'koa_mcp', timeoutMs = 10_000, probeIntervalMs = 30_000 } = options;
@@ -59,7 +63,7 @@ export function postgresBus(options: PostgresBusOptions): Bus {
 
   const onPayload = receiver(from, topics);
 
-  /** Connects and listens until the connection is lost; fails with the reason. */
+  /** Connects and listens until the connection is lost, then fails with the reason. */
   const listen = async () => {
     const client = await newClient(connect, timeoutMs, closing.signal);
     connection = new PostgresConnection(client, { channel, timeoutMs, probeIntervalMs, onPayload, probe });
@@ -81,7 +85,7 @@ export function postgresBus(options: PostgresBusOptions): Bus {
     while (!closing.signal.aborted) {
       const startedAt = performance.now();
       await listen().catch((error: unknown) => closing.signal.aborted || outage.report(error));
-      // A server that lets one in only to throw one out again has not recovered.
+      // A connection that was lost soon after it was made counts as one more failure.
       failures = performance.now() - startedAt > lastingMs ? 0 : failures + 1;
       await delay(backoffMs(failures), undefined, { ref: false, signal: closing.signal }).catch(() => {});
     }
@@ -123,7 +127,7 @@ function assertUsable(connect: unknown, channel: string): void {
   }
 }
 
-/** A client of the host's; one that comes too late is closed. */
+/** Gets a client from the host's `connect`. A client that comes too late is closed. */
 async function newClient(connect: PostgresBusOptions['connect'], timeoutMs: number, closing: AbortSignal): Promise<PostgresClient> {
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(new Error(`\`connect\` gave no client within ${timeoutMs} ms`)), timeoutMs).unref();
@@ -138,15 +142,15 @@ async function newClient(connect: PostgresBusOptions['connect'], timeoutMs: numb
   }
 }
 
-/** Milliseconds after which a connection has proved itself. */
+/** A connection that lasted longer than this resets the count of failures. */
 const lastingMs = 1_000;
 
-/** What the bus needs of a client of `pg` 8: a `pg.Client`, or what `connect()` of a `pg.Pool` gives. */
+/** The part of a client of `pg` 8 that the bus uses: a `pg.Client`, or the result of `connect()` of a `pg.Pool`. */
 export interface PostgresClient {
   connect(): Promise<unknown>;
   query(query: string | { name: string; text: string; values: unknown[] }): Promise<unknown>;
   end(): Promise<void>;
-  /** Only a client of a pool has it, and is connected already. */
+  /** Only a client of a pool has this method. Such a client is already connected. */
   release?(destroy?: boolean): void;
   /** Lets the process exit while the socket is open. */
   unref?(): void;
@@ -155,24 +159,24 @@ export interface PostgresClient {
   on(event: 'end', listener: () => void): unknown;
 }
 
-/** What a connection that is kept up needs to know. */
+/** The options of `PostgresConnection`. */
 interface PostgresConnectionOptions {
   readonly channel: string;
-  /** How long the server may take to answer. */
+  /** How long the server may take to answer, in ms. */
   readonly timeoutMs: number;
-  /** How often it is asked for a sign of life. */
+  /** Milliseconds between probes. */
   readonly probeIntervalMs: number;
-  /** A payload that only this process sends, and that means nothing to the others. */
+  /** A payload that only this process sends, and that other processes ignore. */
   readonly probe: string;
   readonly onPayload: (payload: string) => void;
 }
 
-/** How long a server may take to say good-bye. */
+/** How long closing the connection may take, in ms. */
 const farewellMs = 1_000;
 
 const NOTIFY_SQL = 'SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload';
 
-/** One connection that listens and notifies, until `lost` aborts; its reason tells why. */
+/** One connection that listens and notifies until the signal `lost` aborts. The signal's reason says why. */
 class PostgresConnection {
   readonly #client: PostgresClient;
   readonly #options: PostgresConnectionOptions;
@@ -195,27 +199,30 @@ class PostgresConnection {
     return this.#lost.signal;
   }
 
-  /** Connects and listens. Done when a notification has come round, which it does not through a pooler that changes the server connection. */
+  /**
+   * Connects and listens. Resolves once this connection has received its own notification. Behind a pooler in transaction mode the
+   * notification does not arrive.
+   */
   async start(): Promise<void> {
     const { channel, probeIntervalMs } = this.#options;
     if (!this.#client.release) await this.#answer('connecting', this.#client.connect());
     await this.#answer('LISTEN', this.#client.query(`LISTEN "${channel.replaceAll('"', '""')}"`));
     await this.#probe();
     this.#timer = setInterval(() => {
-      // What goes wrong is the reason of `lost`.
+      // A failure of the probe becomes the reason of `lost`.
       if (!this.#echoed) this.#probe().catch(() => {});
     }, probeIntervalMs).unref();
     if (this.lost.aborted) clearInterval(this.#timer);
   }
 
-  /** Notifies of all payloads in one round trip. */
+  /** Sends all payloads in one round trip. */
   async notify(payloads: string[]): Promise<void> {
-    // Prepared once: a third less than parsed each time.
+    // A prepared statement takes a third less time than one that is parsed each time.
     const query = { name: 'koa_mcp_notify', text: NOTIFY_SQL, values: [this.#options.channel, payloads] };
     await this.#answer('a notification', this.#client.query(query));
   }
 
-  /** Closes the connection, by force where the server does not answer. */
+  /** Closes the connection. Gives up waiting if the server does not answer. */
   close(): Promise<void> {
     this.#lose(new Error('the bus was closed'));
     this.#closed ??= endClient(this.#client);
@@ -239,7 +246,10 @@ class PostgresConnection {
     this.#echoed = undefined;
   }
 
-  /** Waits for the server. One that takes too long counts as lost: whatever else is asked of it would wait behind. */
+  /**
+   * Waits for an answer of the server. If it takes too long, the connection counts as lost, because every later query would wait behind
+   * this one.
+   */
   async #answer(what: string, answer: Promise<unknown>): Promise<void> {
     const { timeoutMs } = this.#options;
     const timer = setTimeout(() => this.#lose(new Error(`no answer within ${timeoutMs} ms to ${what}`)), timeoutMs).unref();
@@ -252,15 +262,15 @@ class PostgresConnection {
   }
 }
 
-/** Gives a client back to its pool, which then discards it, or closes it. Never fails. */
+/** Closes a client; a client of a pool goes back to the pool, which discards it. Never fails. */
 async function endClient(client: PostgresClient): Promise<void> {
-  // Without a listener an error on the way out would end the process.
+  // Without a listener an error while closing would end the process.
   client.on('error', () => {});
   try {
     if (client.release) client.release(true);
     else if (await doneWithin(farewellMs, client.end())) return;
     client.unref?.();
   } catch {
-    // It is gone either way.
+    // The client is unusable in either case.
   }
 }

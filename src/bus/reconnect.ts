@@ -1,15 +1,15 @@
-/** Takes a failure; never throws. */
+/** Reports a failure. Never throws. */
 export type Report = (error: unknown) => void;
 
-/** Where the failures of a bus go. */
+/** How a bus reports its failures. */
 export interface Failures {
-  /** Gives a failure to the bus's `onError` option; without one to the listeners; without listeners it becomes a process warning. */
+  /** Gives a failure to the bus's `onError` option, or else to the listeners. Without either it becomes a process warning. */
   readonly report: Report;
-  /** `onError` of a bus. */
+  /** The `onError` method of a bus. */
   readonly listen: (listener: (error: Error) => void) => () => void;
 }
 
-/** @param own What the host passed as `onError`. */
+/** @param own The host's `onError` option. */
 export function failures(own: ((error: Error) => void) | undefined): Failures {
   const listeners = new Set<(error: Error) => void>();
   return {
@@ -35,13 +35,13 @@ function warn(error: Error): void {
   process.emitWarning(error.message, 'KoaMcpWarning');
 }
 
-/** Reports each cause of an outage once, however often an attempt fails. */
+/** Reports each cause of an outage once, even if many attempts fail. */
 export class Outage {
   readonly #what: string;
   readonly #report: Report;
   readonly #causes = new Set<string>();
 
-  /** @param what What does not work, for the person who has to mend it. */
+  /** @param what The fault, in words for the operator who has to fix it. */
   constructor(what: string, report: Report) {
     this.#what = what;
     this.#report = report;
@@ -54,13 +54,16 @@ export class Outage {
     this.#report(new Error(`${this.#what}: ${text}`, { cause }));
   }
 
-  /** The next failure is news again. */
+  /** Reports the next failure again, even one that was reported before. */
   end(): void {
     this.#causes.clear();
   }
 }
 
-/** A refused connection to a name with several addresses is an AggregateError, which has a code and no message. */
+/**
+ * The message of an error, or else its code or name. Node reports a refused connection to a host with several addresses as an
+ * AggregateError with a code and no message.
+ */
 function textOf(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
   const { code } = cause as { code?: unknown };
@@ -70,7 +73,10 @@ function textOf(cause: unknown): string {
 const firstMs = 100;
 const longestMs = 5_000;
 
-/** How long to wait after a failure, in milliseconds: doubling, and scattered so that processes do not come back all at once. */
+/**
+ * How long to wait after a failure, in milliseconds. The time doubles with each failure. It is randomised so that processes do not all
+ * reconnect at once.
+ */
 export function backoffMs(failures: number): number {
   return Math.min(longestMs, firstMs * 2 ** failures) * (0.5 + Math.random() / 2);
 }

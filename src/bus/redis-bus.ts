@@ -8,24 +8,32 @@ import { receiver } from './wake-up.ts';
 
 /** The options of `redisBus()`. */
 export interface RedisBusOptions extends BusOptions {
-  /** A client of node-redis 5 or ioredis 5, which the host connects, may use for anything else, and closes after the bus. */
+  /**
+   * A client of node-redis 5 or ioredis 5. The host connects it, and closes it after the bus. The host may use it for other commands too.
+   */
   readonly publisher: RedisClient;
-  /** One more, for subscribing: `publisher.duplicate()`, connected too. Nobody else may unsubscribe it from the bus's channel. */
+  /**
+   * A second client, for subscribing: `publisher.duplicate()`, also connected by the host. Other code must not unsubscribe it from the
+   * bus's channel.
+   */
   readonly subscriber: RedisClient;
-  /** Apps that share a Redis server, whichever of its databases they use, need different ones. @default 'koa-mcp:' */
+  /**
+   * Prefix of the channel. Apps that share a Redis server need different prefixes, even if they use different databases of it. @default
+   * 'koa-mcp:'
+   */
   readonly prefix?: string;
 }
 
 const maxMessageBytes = 60_000;
-/** How long what waits to be sent, and the farewell, may each hold up `close()`. */
+/** How long unsent wake-ups, and then unsubscribing, may each delay `close()`, in ms. */
 const lastWordsMs = 1_000;
 
 /**
- * Wake-ups by Redis publish/subscribe, over one channel for all topics. How the clients reconnect is theirs to know.
+ * Wake-ups by Redis publish/subscribe, over one channel for all topics. The clients reconnect by themselves.
  *
  * `redisBus({ publisher: client, subscriber: client.duplicate() })`
  *
- * @throws {TypeError} The clients are none, or one and the same.
+ * @throws {TypeError} A client is not one of node-redis or ioredis, or both are the same client.
  */
 export function redisBus(options: RedisBusOptions): Bus {
   const { publisher, subscriber, prefix = 'koa-mcp:' } = options;
@@ -83,7 +91,7 @@ export function redisBus(options: RedisBusOptions): Bus {
     subscriber.off('ready', onReady);
     publisher.off('ready', onSendable);
     await doneWithin(lastWordsMs, heard.unsubscribe());
-    // Until here a client without a listener of the host's would have ended the process.
+    // The listeners stay until here: a client without an error listener would end the process.
     subscriber.off('error', onFailure);
     publisher.off('error', onFailure);
   };
@@ -121,13 +129,13 @@ function assertUsable(publisher: RedisClient, subscriber: RedisClient): void {
 // biome-ignore lint/suspicious/noExplicitAny: as EventEmitter has it, else no client would fit
 type Listener = (...args: any[]) => void;
 
-/** What both kinds of client have. */
+/** The methods that both kinds of client have. */
 interface RedisEvents {
   on(event: string, listener: Listener): unknown;
   off(event: string, listener: Listener): unknown;
 }
 
-/** What the bus needs of a client of node-redis 5 (`redis`, `@redis/client`): `createClient()`. */
+/** The part of a client of node-redis 5 (`redis`, `@redis/client`) that the bus uses: `createClient()`. */
 export interface NodeRedisClient extends RedisEvents {
   readonly isReady: boolean;
   publish(channel: string, message: string): Promise<unknown>;
@@ -135,7 +143,7 @@ export interface NodeRedisClient extends RedisEvents {
   unsubscribe(channel: string, listener: (message: string) => void): Promise<unknown>;
 }
 
-/** What the bus needs of a client of ioredis 5 (`ioredis`): `new Redis()`. */
+/** The part of a client of ioredis 5 (`ioredis`) that the bus uses: `new Redis()`. */
 export interface IoredisClient extends RedisEvents {
   readonly status: string;
   publish(channel: string, message: string): Promise<unknown>;
@@ -146,18 +154,18 @@ export interface IoredisClient extends RedisEvents {
 /** A client of node-redis 5 or ioredis 5 that the host connects and closes. */
 export type RedisClient = NodeRedisClient | IoredisClient;
 
-/** Whether commands reach the server now. */
+/** Whether the client is connected to the server now. */
 function isReady(client: RedisClient): boolean {
   return 'isReady' in client ? client.isReady : client.status === 'ready';
 }
 
-/** One channel as heard by one client. Subscribing twice is asking the server to confirm, not hearing twice. */
+/** The subscription of one channel by one client. A second `subscribe` asks the server to confirm; messages still arrive once. */
 interface Subscription {
   subscribe(): Promise<unknown>;
   unsubscribe(): Promise<unknown>;
 }
 
-/** The subscription of one channel, the same for the clients of node-redis and ioredis. */
+/** The subscription of one channel, with the same interface for node-redis and ioredis. */
 function subscription(client: RedisClient, channel: string, onMessage: (message: string) => void): Subscription {
   if ('isReady' in client) {
     return {

@@ -2,7 +2,7 @@ import type { Report } from './reconnect.ts';
 
 const maxTopicLength = 200;
 
-/** The subscriptions of this process. Wake-ups of one step of the program become one call of each listener. */
+/** The subscriptions of this process. Several wake-ups of a topic in the same synchronous step call each listener once. */
 export class Topics {
   readonly #subscriptions = new Map<string, Set<Subscription>>();
   readonly #due = new Set<string>();
@@ -17,12 +17,14 @@ export class Topics {
     return this.#isOpen;
   }
 
-  /** Whether nobody listens. */
+  /** Whether no topic has a subscription. */
   get isEmpty(): boolean {
     return this.#subscriptions.size === 0;
   }
 
-  /** Wakes a topic here. Whether other processes are to be told: not when the bus is closed or the topic impossible. */
+  /**
+   * Wakes a topic in this process. Returns whether other processes should be told: `false` if the bus is closed or the topic is invalid.
+   */
   publish(topic: string): boolean {
     if (!this.#isOpen) return false;
     const problem = problemOf(topic);
@@ -52,7 +54,7 @@ export class Topics {
     for (const topic of this.#subscriptions.keys()) this.wake(topic);
   }
 
-  /** Nobody is called any more. */
+  /** Removes all subscriptions. No listener is called any more. */
   close(): void {
     this.#isOpen = false;
     this.#subscriptions.clear();
@@ -69,7 +71,7 @@ export class Topics {
     this.#due.clear();
     for (const topic of topics) {
       for (const subscription of [...(this.#subscriptions.get(topic) ?? [])]) {
-        // A listener called before may have taken this one out.
+        // A listener that was called before may have removed this subscription.
         if (this.#subscriptions.get(topic)?.has(subscription)) this.#call(subscription.listener);
       }
     }
@@ -85,7 +87,7 @@ export class Topics {
   }
 }
 
-/** One object per call of `subscribe`: a function that is subscribed twice is called twice. */
+/** One object for each call of `subscribe`, so that a function that is subscribed twice is called twice. */
 interface Subscription {
   readonly listener: () => void;
 }

@@ -1,15 +1,15 @@
-/** What travels between processes: who sent it, and which topics to look at. */
+/** A message between processes: its sender, and the topics that are woken. */
 export interface WakeUp {
   readonly from: string;
   readonly topics: readonly string[] | 'all';
 }
 
 /**
- * Wake-ups as text, in ASCII whatever the topics are, so that a character is a byte in any encoding.
+ * Encodes wake-ups as ASCII texts, so that one character is one byte in any encoding.
  *
  * `('n1', ['a', 'ü'], 7000)` → `['{"from":"n1","topics":["a","\\u00fc"]}']`
  *
- * @param maxBytes Length of one text; must hold one topic, 1,300 bytes at worst.
+ * @param maxBytes Most bytes in one text. It must hold one topic, which takes up to 1,300 bytes.
  */
 export function encodeWakeUps(from: string, topics: Iterable<string> | 'all', maxBytes: number): string[] {
   const head = `{"from":${toAscii(from)},"topics":`;
@@ -28,18 +28,18 @@ export function encodeWakeUps(from: string, topics: Iterable<string> | 'all', ma
   return texts;
 }
 
-/** Takes texts of other processes and wakes what they name. What anybody else says on the same channel is left alone. */
+/** Makes a function that takes texts from other processes and wakes their topics. It ignores texts that are no wake-ups. */
 export function receiver(own: string, topics: { wake(topic: string): void; wakeAll(): void }): (text: string) => void {
   return text => {
     const wakeUp = decodeWakeUp(text);
-    // Our own have woken the topics here when they were published.
+    // This process has already woken its own topics when it published them.
     if (!wakeUp || wakeUp.from === own) return;
     if (wakeUp.topics === 'all') topics.wakeAll();
     else for (const topic of wakeUp.topics) topics.wake(topic);
   };
 }
 
-/** The wake-up in a text; `undefined` if it is none. */
+/** The wake-up in a text; `undefined` if the text is not a wake-up. */
 export function decodeWakeUp(text: string): WakeUp | undefined {
   let value: unknown;
   try {

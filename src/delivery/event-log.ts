@@ -3,65 +3,70 @@ import { StoreUnavailable } from '../errors.ts';
 import type { EventStore, NewEvent } from '../store/store.ts';
 import { doneWithin, pause } from '../timing.ts';
 
-/** What the log needs. */
+/** The options of `EventLog`. */
 export interface EventLogOptions {
   readonly store: EventStore;
   readonly bus: Bus;
-  /** The run of this process, which makes its keys unique. */
+  /** The id of this process's run. It makes the keys of this process unique. */
   readonly node: string;
   /** Milliseconds between tries while the database is away. */
   readonly lookMs: number;
   /** Milliseconds that an event is kept. */
   readonly replayMs: number;
-  /** Told once per outage. */
+  /** Called once per outage. */
   readonly onError: (error: unknown) => void;
 }
 
 /** One event to be appended. */
 export interface Posting {
   readonly stream: string;
-  /** The session it concerns; `null` for none. */
+  /** The session that the event concerns; `null` for none. */
   readonly sessionId: string | null;
   readonly data: string;
-  /** The log takes one event of each key, so that processes that say the same thing say it once. @default a random key */
+  /**
+   * The log holds at most one event of each key. Processes that report the same fact use the same key.
+   *
+   * @default the id of this process's run and a counter
+   */
   readonly key?: string | undefined;
-  /** Nobody is woken for it: it is read with the next event, or look. */
+  /** Whether to publish no wake-up. Readers then find the event at their next read. */
   readonly isQuiet?: boolean;
 }
 
-/** How long the poster waits. */
+/** How long `post` waits. */
 export interface PostOptions {
   /**
-   * Milliseconds after which `post` fails because the database does not answer. An event that was not sent to the database by then is dropped;
-   * one that was sent may still be appended. @default until the event expires
+   * Milliseconds after which `post` fails because the database does not answer. An event that was not yet sent to the database is then
+   * dropped. An event that was already sent may still be appended. @default until the event expires
    */
   readonly withinMs?: number;
 }
 
-/** The one topic of wake-ups: that the log has grown. */
+/** The bus topic of every wake-up. A wake-up says that the log has grown. */
 export const LOG_TOPIC = 'log';
 
-/** Rows and characters of one write. */
+/** Most rows and characters in one write. */
 const batchRows = 100;
 const batchLength = 1_000_000;
-/** Characters that may wait for the database; who posts more is told that it is away. */
+/** Most characters that may wait for the database. Beyond it, `post` rejects with `StoreUnavailable`. */
 const maxWaitingLength = 64 * 1024 * 1024;
 
 interface Waiting {
   readonly event: NewEvent;
   readonly isQuiet: boolean;
   readonly expiresAtMs: number;
-  /** Whether the database was asked to append it: the outcome may be unknown. */
+  /** Whether a write of this event was begun. If so, the event may already be a row. */
   isBegun: boolean;
   isSettled: boolean;
   readonly settle: (error?: Error) => void;
 }
 
 /**
- * Appends events to the log: one write at a time, with all that waited meanwhile, in the order of the calls.
+ * Appends events to the log in the order of the calls. One write runs at a time and takes the events that arrived during the write before
+ * it.
  *
- * A write whose outcome is unknown is repeated under the same keys until it succeeds or its events expire, so no event is lost by a fault of the
- * database, and none appears twice.
+ * A write whose outcome is unknown is repeated with the same keys until it succeeds or its events expire. So a database fault neither loses
+ * nor duplicates an event.
  */
 export class EventLog {
   readonly #options: EventLogOptions;
@@ -80,7 +85,8 @@ export class EventLog {
   /**
    * Resolves once the event is a row.
    *
-   * @throws {StoreUnavailable} The database did not take it in time, or too much waits for it. @throws {Error} The database refuses it.
+   * @throws {StoreUnavailable} The database did not take the event in time, or too many characters are waiting.
+   * @throws {Error} The database refuses the event.
    */
   post({ stream, sessionId, data, key, isQuiet = false }: Posting, { withinMs }: PostOptions = {}): Promise<void> {
     if (this.#isClosed) return Promise.reject(new StoreUnavailable('This process is closing'));
@@ -89,7 +95,7 @@ export class EventLog {
     }
     const { node, replayMs } = this.#options;
     this.#count += 1;
-    // Expiry is a date for other processes; how long this one tries is measured by its own steady clock.
+    // `expiresAt` is a date for other processes. This process measures how long it keeps trying by its own monotonic clock.
     const event = {
       key: key ?? `${node}.${this.#count.toString(36)}`,
       stream,
@@ -120,7 +126,7 @@ export class EventLog {
     });
   }
 
-  /** Takes no more events, and waits at most `deadlineMs` for those that wait. */
+  /** Accepts no more events. Waits at most `deadlineMs` for the events that are still queued. */
   async close(deadlineMs: number): Promise<void> {
     this.#isClosed = true;
     if (this.#writing === undefined) return;
@@ -154,11 +160,11 @@ export class EventLog {
         else await this.#appendOneByOne(batch);
       }
     }
-    // No `await` stands between this line and the loop's last condition, so an event posted later starts a new loop.
+    // There is no `await` between this line and the loop's last check, so an event that is posted later starts a new loop.
     this.#writing = undefined;
   }
 
-  /** Events stay in the queue until they are rows, so that a batch that failed is the head of the next. */
+  /** The next events to write. They stay in the queue until they are rows, so a batch that failed is tried first again. */
   #nextBatch(): Waiting[] {
     let length = 0;
     let end = 0;
@@ -180,7 +186,10 @@ export class EventLog {
     if (batch.some(({ isQuiet }) => !isQuiet)) this.#options.bus.publish(LOG_TOPIC);
   }
 
-  /** One event that no database takes must not keep out the others. Where the database goes away, the rest is tried again in its order. */
+  /**
+   * Writes the events of a refused batch one by one, so that one bad event does not block the others. Stops if the database becomes
+   * unavailable; the rest is tried again in order.
+   */
   async #appendOneByOne(batch: readonly Waiting[]): Promise<void> {
     for (const waiting of batch) {
       try {

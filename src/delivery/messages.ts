@@ -2,64 +2,69 @@ import type { JsonRpcResponse, RequestId } from '../protocol/jsonrpc.ts';
 import { isObject, isRequestId, parseMessage } from '../protocol/jsonrpc.ts';
 import type { ListName } from '../protocol/subscriptions.ts';
 
-/** What every process is told, on the stream `'*'`. */
+/** A message to every process, on the stream `'*'`. */
 export type Broadcast =
-  /** A list reads differently. */
+  /** A list has changed. */
   | { readonly list: ListName }
-  /** A resource reads differently. */
+  /** A resource has changed. */
   | { readonly uri: string }
   /** A session has ended. */
   | { readonly ended: string }
   /** The row of a session has changed. */
   | { readonly changed: string }
-  /** The process of this run will end its HTTP+SSE streams: nobody accepts requests for them any more. */
+  /** The process with this run id is about to end its HTTP+SSE streams. Other processes stop accepting requests for those streams. */
   | { readonly leaving: string };
 
-/** What the calls of a session are told, whichever process runs them. */
+/** A message to the running calls of a session, in any process. */
 export type CallMail =
-  /** The client's answer to a question of a handler. */
+  /** The client's answer to a handler's question. */
   | { readonly answer: JsonRpcResponse }
-  /** The client gives up a request. */
+  /** The client cancels a request. */
   | { readonly cancel: RequestId; readonly reason?: string | undefined };
 
-/** The client of the call's stream `resume` has come back: the connection `by` carries the stream from here on, and its events become rows. */
+/**
+ * The client of the call's stream `resume` has come back. The connection `by` carries the stream now. The events of the stream become rows.
+ */
 export interface Resumption {
   readonly resume: string;
   readonly sessionId: string;
   readonly by: string;
 }
 
-/** What one process is asked by another. */
+/** A message from one process to another. */
 export type NodeMail =
   | Resumption
-  /** Raise your counter now. */
+  /** Asks the process to raise its counter now. */
   | { readonly beat: true };
 
-/** What the connection that carries a session's stream is told. */
+/** A message to the connection that carries a session's stream. */
 export type StreamMail =
-  /** A connection carries the stream from here on; of several the one whose event has the greatest id. */
+  /** A connection has taken the stream. If several did, the one whose event has the greatest id keeps it. */
   | { readonly taken: string }
-  /** The session subscribed to a resource, or no longer does. */
+  /** The session subscribed to a resource, or unsubscribed from it. */
   | { readonly subscribed: string }
   | { readonly unsubscribed: string }
-  /** A process has accepted a request of the HTTP+SSE client, and will answer it. */
+  /** The process `by` has accepted a request of the HTTP+SSE client and will answer it. */
   | { readonly accepted: RequestId; readonly by: string }
-  /** It will not answer it after all: the client was told so. */
+  /** No response to this request will follow: it was not accepted after all, or it was cancelled. */
   | { readonly refused: RequestId }
-  /** A message for the client, already JSON, of the request `of`; whether it is its response. */
+  /**
+   * A message for the client, already JSON, that belongs to the request `of`. `isResponse` tells whether it is the response to that
+   * request.
+   */
   | { readonly message: string; readonly of: RequestId; readonly isResponse: boolean };
 
 /** One event of a call's stream. */
 export interface CallEvent {
-  /** From 1, without gaps. */
+  /** Starts at 1, without gaps. The end that another process writes has a much greater number. */
   readonly seq: number;
-  /** Whether the stream ends with it. */
+  /** Whether this is the last event of the stream. */
   readonly isLast: boolean;
-  /** One JSON-RPC message; empty where the stream ends without one. */
+  /** One JSON-RPC message; empty if the stream ends without one. */
   readonly message: string;
 }
 
-/** A message of a connection is written as it is behind a line that says what it is, since it may be long. */
+/** One line of JSON. A message for the client follows on a second line as it is, because it may be long and need not be encoded again. */
 export function encodeStreamMail(mail: StreamMail): string {
   if (!('message' in mail)) return JSON.stringify(mail);
   const { message, ...head } = mail;
@@ -71,9 +76,9 @@ export function encodeCallEvent({ seq, isLast, message }: CallEvent): string {
   return `${seq}${isLast ? '!' : ''}\n${message}`;
 }
 
-// Readers skip what they cannot read: another version of this package may have written it.
+// Readers skip data that they cannot read: another version of this package may have written it.
 
-/** `undefined` for what this version does not know. */
+/** `undefined` if this version cannot read the data. */
 export function parseBroadcast(data: string): Broadcast | undefined {
   const value = parseObject(data);
   if (value?.['list'] === 'tools' || value?.['list'] === 'resources' || value?.['list'] === 'prompts') return { list: value['list'] };
@@ -84,21 +89,21 @@ export function parseBroadcast(data: string): Broadcast | undefined {
   return undefined;
 }
 
-/** `undefined` for what this version does not know. */
+/** `undefined` if this version cannot read the data. */
 export function parseCallMail(data: string): CallMail | undefined {
   const { answer, cancel, reason } = parseObject(data) ?? {};
   if (answer !== undefined) return parseAnswer(answer);
   return isRequestId(cancel) ? { cancel, reason: typeof reason === 'string' ? reason : undefined } : undefined;
 }
 
-/** `undefined` for what this version does not know. */
+/** `undefined` if this version cannot read the data. */
 export function parseNodeMail(data: string): NodeMail | undefined {
   const { resume, sessionId, by, beat } = parseObject(data) ?? {};
   if (typeof resume === 'string' && typeof sessionId === 'string' && typeof by === 'string') return { resume, sessionId, by };
   return beat === true ? { beat } : undefined;
 }
 
-/** `undefined` for what this version does not know. */
+/** `undefined` if this version cannot read the data. */
 export function parseStreamMail(data: string): StreamMail | undefined {
   const end = data.indexOf('\n');
   const head = parseObject(end === -1 ? data : data.slice(0, end));
@@ -112,7 +117,7 @@ export function parseStreamMail(data: string): StreamMail | undefined {
   return isRequestId(refused) ? { refused } : undefined;
 }
 
-/** `undefined` for what this version does not know. */
+/** `undefined` if this version cannot read the data. */
 export function parseCallEvent(data: string): CallEvent | undefined {
   const [, seq, last, message = ''] = /^(\d{1,9})(!?)\n(.*)$/su.exec(data) ?? [];
   return seq === undefined ? undefined : { seq: Number(seq), isLast: last === '!', message };

@@ -1,46 +1,47 @@
 import type { NodeStore } from '../store/store.ts';
 import { pause } from '../timing.ts';
 
-/** What `Nodes` needs. */
+/** The options of `Nodes`. */
 export interface NodesOptions {
   readonly store: NodeStore;
-  /** The run of this process. */
+  /** The id of this process's run. */
   readonly node: string;
   /** Milliseconds of silence after which a process counts as dead. */
   readonly deadMs: number;
   /** Asks a process to raise its counter now. */
   readonly ask: (node: string) => Promise<void>;
-  /** Told once per outage. */
+  /** Called once per outage. */
   readonly onError: (error: unknown) => void;
 }
 
-/** Whether another process lives; `unknown` until its counter was seen to rise, or was silent for long enough. */
+/** Whether another process is alive. `unknown` until its counter was seen to rise, or was silent for long enough. */
 export type Life = 'alive' | 'dead' | 'unknown';
 
 interface Watched {
   readonly listeners: Set<() => void>;
-  /** Its counter as seen last; `undefined` without a row. */
+  /** The counter at the last look; `undefined` if the process had no row. */
   beat: number | undefined | 'never looked';
-  /** When its counter was seen to rise, by `performance.now()`. */
+  /** When its counter was last seen to rise, by `performance.now()`. */
   aliveAt: number;
-  /** Milliseconds of silence, of which this process was watching all. */
+  /** Milliseconds without a rise of the counter. Only time in which this process was watching counts. */
   silentMs: number;
-  /** Watched until then though nobody waits for it, so that the next question is answered at once. */
+  /** Until this time the process stays watched even without listeners, so that the next call of `life` is answered at once. */
   keptUntil: number;
 }
 
-/** Beats in the time after which a silent process counts as dead. */
+/** Beats that a living process makes within `deadMs`. */
 const beatsUntilDead = 5;
-/** How long a row outlives its last beat, so that sweepers with another clock leave it alone. */
+/** How long a row is kept after its last beat, in ms. Long enough that a sweeper whose clock differs does not remove it too early. */
 const rowKeptMs = 600_000;
-/** How long a process that was asked about stays watched. */
+/** How long a process stays watched after a call of `life`, in ms. */
 const watchedForMs = 60_000;
 
 /**
- * Which processes live: each is a row with a counter, which it raises while it holds a stream or runs a call that others may wait for.
+ * Knows which processes are alive. Each process has a row with a counter. It raises the counter while it holds a stream or runs a call that
+ * other processes may wait for.
  *
- * Another process counts as dead when this one has watched its counter for `deadMs`, by its own steady clock, and never saw it rise. Time in
- * which this process could not look does not count. No two clocks are compared.
+ * Another process counts as dead once this process has watched its counter for `deadMs` and never saw it rise. The time is measured by this
+ * process's own monotonic clock, so no clocks are compared. Time in which this process could not read the counter does not count.
  */
 export class Nodes {
   readonly #options: NodesOptions;
@@ -61,7 +62,7 @@ export class Nodes {
     this.#beatMs = Math.max(1, Math.floor(options.deadMs / beatsUntilDead));
   }
 
-  /** Raises this process's counter until the returned function is called. */
+  /** Raises this process's counter regularly until the returned function is called. */
   hold(): () => void {
     this.#holds += 1;
     if (this.#holds === 1) this.#begin();
@@ -73,7 +74,9 @@ export class Nodes {
     };
   }
 
-  /** Resolves once this process has a row with a counter raised lately: nobody may be told to wait for it before. */
+  /**
+   * Resolves once this process has a row whose counter was raised lately. Before that no other process may be told to wait for this one.
+   */
   async ready(): Promise<void> {
     if (performance.now() - this.#beatAt > this.#beatMs * 2) await this.beat();
   }
@@ -87,7 +90,7 @@ export class Nodes {
     return this.#beating;
   }
 
-  /** Calls back, once, when a process counts as dead, unless the returned function was called before. */
+  /** Calls `onDead` once when the process counts as dead. The returned function cancels this. */
   watch(node: string, onDead: () => void): () => void {
     const watched = this.#watch(node);
     watched.listeners.add(onDead);
@@ -97,9 +100,10 @@ export class Nodes {
   }
 
   /**
-   * Finds out whether a process that has raised its counter before lives; one that was not heard of lately is asked.
+   * Tells whether another process is alive. If its counter was not seen to rise lately, the process is asked to raise it.
    *
-   * @param withinMs How long to wait for its answer; then it is `unknown`, unless it counts as dead by then.
+   * @param withinMs Milliseconds to wait for the counter to rise. After that the result is `unknown`, unless the process counts as dead by
+   * then.
    */
   async life(node: string, withinMs: number): Promise<Life> {
     if (node === this.#options.node) return 'alive';
@@ -111,7 +115,7 @@ export class Nodes {
     if (watched.beat === undefined || this.#isDead(node, watched)) return 'dead';
     await this.#options.ask(node);
     const until = performance.now() + withinMs;
-    // Short looks: the process answers as soon as it reads the question.
+    // The first pauses are short, because the process answers as soon as it reads the question.
     for (let pauseMs = 5; performance.now() < until; pauseMs = Math.min(pauseMs * 2, 250)) {
       await pause(pauseMs).over;
       await this.#look();
@@ -121,7 +125,7 @@ export class Nodes {
     return 'unknown';
   }
 
-  /** Stops, and removes this process's row. */
+  /** Stops beating and watching, and removes this process's row. */
   async close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#timer);
@@ -174,7 +178,7 @@ export class Nodes {
     if (this.#isLooking) return;
     this.#isLooking = true;
     const startedAt = performance.now();
-    // A process that was stopped itself has not been watching.
+    // If this process was itself suspended, it was not watching: at most two beats count as watched.
     const watchedMs = Math.max(0, Math.min(startedAt - this.#lookedAt, this.#beatMs * 2));
     this.#lookedAt = startedAt;
     const nodes = [...this.#watched];
@@ -184,7 +188,7 @@ export class Nodes {
       for (const [node, watched] of nodes) this.#compare(node, watched, beats.get(node), watchedMs);
     } catch (error) {
       for (const [, watched] of nodes) watched.silentMs = 0;
-      // Nobody has watched up to the next look either.
+      // The time until the next look does not count as watched either.
       this.#lookedAt = Number.POSITIVE_INFINITY;
       this.#report(error);
       throw error;
@@ -194,7 +198,8 @@ export class Nodes {
   }
 
   #compare(node: string, watched: Watched, beat: number | undefined, watchedMs: number): void {
-    // A row that is gone was removed by its process, which ended in good order. One that was never there may yet come.
+    // A row that has disappeared was removed by its own process at shutdown, so that process is dead. A row that was never seen may still
+    // be written.
     if (beat === undefined && typeof watched.beat === 'number') watched.silentMs = Number.POSITIVE_INFINITY;
     else if (watched.beat === 'never looked') watched.silentMs = 0;
     else if (beat === watched.beat) watched.silentMs += watchedMs;

@@ -1,37 +1,41 @@
 import { seal } from './stream-ids.ts';
 
 /**
- * How far a reader of the log has come: it has passed every event up to `id`, but for those in `gaps`.
+ * How far a reader of the log has come. The reader has passed every event up to `id`, except those in `gaps`.
  *
- * Ids are given when an event is written and become visible when it is committed, so an event can appear behind a reader that has passed
- * greater ids. The ids that were missing a short while ago are the gaps.
+ * The database assigns an id when an event is written. The event becomes visible only when it is committed. So an event can appear with a
+ * smaller id than events that the reader has already passed. `gaps` are the ids that were missing a short while ago.
  */
 export interface Position {
   readonly id: number;
-  /** Ascending, none greater than `id`. */
+  /** In ascending order, none greater than `id`. */
   readonly gaps: readonly number[];
-  /** When it was sent to a client, in milliseconds since 1970 by the clock of the process that did; it is sent again under that time. */
+  /**
+   * When a process sent this position to a client, in milliseconds since 1970 by that process's clock. Encoding the position again keeps
+   * this time.
+   */
   readonly sentAt?: number;
 }
 
-/** Whether an event is still ahead of a reader at this position. */
+/** Whether a reader at this position has not passed the event yet. */
 export function isAhead({ id, gaps }: Position, eventId: number): boolean {
   return eventId > id || gaps.includes(eventId);
 }
 
-/** The position of a reader that has passed what either of two has passed. */
+/** The position of a reader that has passed every event that `a` or `b` has passed. */
 export function union(a: Position, b: Position): Position {
   const [lower, upper] = a.id < b.id ? [a, b] : [b, a];
   return upper.gaps.length === 0 ? upper : { id: upper.id, gaps: upper.gaps.filter(gap => isAhead(lower, gap)) };
 }
 
-/** Runs of gaps that a position on the wire names; of more, those with the greatest ids. */
+/** Most runs of gaps in an encoded position. If there are more, those with the greatest ids are kept. */
 const maxRuns = 200;
 
 /**
  * A position as an event id on a session's stream: `s.<id>.<seconds since 1970>[.<distance>[-<length>]]….<seal>`, numbers in base 36.
  *
- * A gap is named by its distance below `id`, a run of gaps by that of its greatest and its length. Only this session's clients can give it back.
+ * A gap is written as its distance below `id`. A run of gaps is written as the distance of its greatest id and its length. The seal binds
+ * the event id to this session.
  */
 export function encodePosition(sessionId: string, { id, gaps, sentAt = Date.now() }: Position): string {
   const runs: { top: number; length: number }[] = [];

@@ -1,61 +1,66 @@
 import { createHmac, randomBytes } from 'node:crypto';
 
-/** The stream whose events concern every session. */
+/** The stream of events that every process reads. */
 export const EVERYBODY = '*';
 
-/** The stream of what concerns the connection that carries a session's stream. Nobody who lacks the session's id can name it. */
+/**
+ * The stream of messages for the connection that carries a session's stream. Only somebody who knows the session's id can compute its name.
+ */
 export function sessionStreamOf(sessionId: string): string {
   return `s.${digest(sessionId, 'stream')}`;
 }
 
-/** The stream of what concerns the calls of a session, whichever process runs them. */
+/** The stream of messages for the running calls of a session, in any process. */
 export function callMailOf(sessionId: string): string {
   return `m.${digest(sessionId, 'mail')}`;
 }
 
-/** The stream of what concerns one process. */
+/** The stream of messages for one process. */
 export function nodeMailOf(node: string): string {
   return `n.${node}`;
 }
 
-/** The run of a process: a new name at every start, which tells nothing. */
+/** A new random id for one run of a process. Every start of the process makes another one. */
 export function newNodeId(): string {
   return randomBytes(9).toString('base64url');
 }
 
-/** The stream of one call, taken apart. */
+/** The parsed name of a call's stream. */
 export interface CallStreamId {
   /** `c.<random>.<run of the process>.<request id>.<seal>` */
   readonly stream: string;
   /** The process that runs the call. */
   readonly node: string;
-  /** The request that the stream answers; `undefined` for a batch, or where the id was too long. */
+  /** The request that the stream answers; `undefined` for a batch, and for an id that is too long for a stream name. */
   readonly requestId: string | number | undefined;
 }
 
-/** Where a client has come to in the stream of a call: `Last-Event-ID`, taken apart. */
+/** How far a client has read the stream of a call: its parsed `Last-Event-ID`. */
 export interface CallPosition extends CallStreamId {
   readonly seq: number;
-  /** Whether nothing comes after it. */
+  /** Whether this is the last event of the stream. */
   readonly isLast: boolean;
 }
 
-/** Characters of a request id that a stream's name holds. */
+/** Longest encoded request id in a stream name, in characters. */
 const maxRequestLength = 90;
 
-/** A new name for the stream of a call. It says which process to ask, and which request to answer should that process have died. */
+/**
+ * Makes a name for the stream of a call. The name holds the process that runs the call. It also holds the request id, so that another
+ * process can answer the request if that process dies.
+ */
 export function newCallStream(sessionId: string, node: string, requestId: string | number | undefined): string {
   const request = requestId === undefined ? '' : Buffer.from(JSON.stringify(requestId)).toString('base64url');
   const text = `c.${randomBytes(12).toString('base64url')}.${node}.${request.length > maxRequestLength ? '' : request}`;
   return `${text}.${seal(sessionId, text)}`;
 }
 
-/** The id of one event in the stream of a call: `<stream>.<seq>`, and `!` where it is the last. */
+/** The id of one event in the stream of a call: `<stream>.<seq>`, followed by `!` if the event is the last one. */
 export function callEventId(stream: string, seq: number, isLast: boolean): string {
   return `${stream}.${seq}${isLast ? '!' : ''}`;
 }
 
-/** Reads an event id of a call's stream; `undefined` if no call of this session gave it. */
+/** Reads an event id of a call's stream; `undefined` if the id does not belong to a call of this session. */
 export function parseCallEventId(sessionId: string, eventId: string): CallPosition | undefined {
   const pattern = /^(c\.[\w-]{16}\.([\w-]{12})\.([\w-]{0,90}))\.([\w-]{16})\.(\d{1,9})(!?)$/u;
   const [, text, node = '', request = '', sealed = '', seq, last] = pattern.exec(eventId) ?? [];
@@ -64,18 +69,21 @@ export function parseCallEventId(sessionId: string, eventId: string): CallPositi
   return { stream: `${text}.${sealed}`, node, requestId, seq: Number(seq), isLast: last === '!' };
 }
 
-/** A new id for a request to a session's client. Nobody else makes one that `isRequestIdOf` the session. */
+/** Makes an id for a request to a session's client. `isRequestIdOf` recognises the ids that were made for the session. */
 export function newRequestId(sessionId: string): string {
   const random = randomBytes(12).toString('base64url');
   return random + seal(sessionId, random);
 }
 
-/** Whether `newRequestId` gave this id for the session, in whichever process. */
+/** Whether `newRequestId` made this id for the session, in this process or another. */
 export function isRequestIdOf(sessionId: string, id: unknown): id is string {
   return typeof id === 'string' && id.length === 32 && id.slice(16) === seal(sessionId, id.slice(0, 16));
 }
 
-/** Sixteen characters that prove, without a row, that a text was made by somebody who knows the session's id. */
+/**
+ * Sixteen characters of an HMAC of `text`, with the session's id as the key. They prove, without a query, that the maker of the text knew
+ * the session's id.
+ */
 export function seal(sessionId: string, text: string): string {
   return digest(sessionId, text).slice(0, 16);
 }

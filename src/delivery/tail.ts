@@ -3,50 +3,50 @@ import type { EventStore, TailedEvent } from '../store/store.ts';
 import { LOG_TOPIC } from './event-log.ts';
 import type { Position } from './position.ts';
 
-/** What the tail needs. */
+/** The options of `Tail`. */
 export interface TailOptions {
   readonly store: EventStore;
   readonly bus: Bus;
-  /** Milliseconds between looks for events that no wake-up told of. */
+  /** Milliseconds between reads that happen without a wake-up. */
   readonly lookMs: number;
-  /** Milliseconds without a successful read after which this process counts as deaf. */
+  /** Milliseconds without a successful read after which the `onDeaf` listeners are called. */
   readonly deadMs: number;
-  /** Told once per outage. */
+  /** Called once per outage. */
   readonly onError: (error: unknown) => void;
 }
 
-/** Takes one event; `tail.position` has just passed it. */
+/** Takes one event. `tail.position` has just moved past it. */
 export type TailListener = (event: DeliveredEvent) => void;
 
-/** One event, whole. */
+/** One event with all its data. */
 export interface DeliveredEvent {
   readonly id: number;
   readonly data: string;
 }
 
-/** Milliseconds between reads while nobody holds the tail: only its position is of use then. */
+/** Delay of a read after a wake-up while nobody holds the tail, in ms. Nobody waits for events then; the read only moves the position. */
 const unheldMs = 20;
-/** Rows of one read. */
+/** Most rows in one read. */
 const rowsPerRead = 500;
-/** Missing ids that are asked for again; of more, the greatest. */
+/** Most missing ids that are asked for again. If there are more, the greatest are kept. */
 const maxGaps = 1000;
-/** How long a missing id is asked for. No write stays uncommitted for so long. */
+/** How long a missing id is asked for, in ms. A write is expected to be committed within this time. */
 const gapMs = 60_000;
-/** Newest ids that are read at the start: an id that is missing among them may belong to a write that is not committed yet. */
+/** How many of the newest ids are read at the start. An id that is missing among them may belong to a write that is not committed yet. */
 const startIds = 1000;
-/** Ids below those newest ones that may belong to such a write too. */
+/** How many ids below those newest ones are also treated as missing, for the same reason. */
 const startGaps = 100;
 
 /**
- * Reads the log once for all streams of this process, and gives each event to those who listen to its stream.
+ * Reads the log once for all streams of this process, and gives each event to the listeners of its stream.
  *
- * It reads after a wake-up, and while somebody holds it also each `lookMs`, so that a lost wake-up costs time and no event.
+ * It reads after a wake-up. While somebody holds the tail it also reads every `lookMs`, so a lost wake-up delays events but loses none.
  */
 export class Tail {
   readonly #options: TailOptions;
   readonly #listeners = new Map<string, Set<TailListener>>();
   readonly #deafListeners = new Set<() => void>();
-  /** Missing ids, with the time they were first missed by `performance.now()`. In ascending order. */
+  /** Missing ids in ascending order, each with the time it was first missed, by `performance.now()`. */
   readonly #gaps = new Map<number, number>();
   #id = 0;
   #position: Position | undefined;
@@ -72,13 +72,13 @@ export class Tail {
     return this.#position;
   }
 
-  /** Calls `start` and does not wait for it. If it fails, the next caller of `start` tries again and gets the error. */
+  /** Calls `start` and does not wait for it. If it fails, the next call of `start` tries again and reports the error. */
   begin(): void {
     if (!this.#started && this.#starting === undefined && !this.#isClosed) this.start().catch(() => undefined);
   }
 
   /**
-   * Finds the end of the log, once: events that were appended before are not delivered. A stream is opened, and a call begun, after this.
+   * Finds the end of the log once. Events appended before are not delivered. Streams are opened and calls begun only after this.
    *
    * @throws {Error} What the store throws; the next call tries again.
    */
@@ -90,7 +90,7 @@ export class Tail {
     return this.#starting;
   }
 
-  /** Gives `listener` each event of a stream from `position` on, in the order of the log, until the returned function is called. */
+  /** Gives `listener` each event of a stream behind `position`, in the order of the log, until the returned function is called. */
   listen(stream: string, listener: TailListener): () => void {
     const listeners = this.#listeners.get(stream) ?? new Set();
     this.#listeners.set(stream, listeners.add(listener));
@@ -100,12 +100,12 @@ export class Tail {
     };
   }
 
-  /** Calls back when this process has not been able to read for `deadMs` while somebody held the tail. */
+  /** Calls `listener` when this process could not read the log for `deadMs` while somebody held the tail. */
   onDeaf(listener: () => void): void {
     this.#deafListeners.add(listener);
   }
 
-  /** Looks each `lookMs` until the returned function is called. */
+  /** Reads every `lookMs` until the returned function is called. */
   hold(): () => void {
     this.#holds += 1;
     if (this.#holds === 1 && !this.#isClosed) {
@@ -122,7 +122,7 @@ export class Tail {
     };
   }
 
-  /** Reads now, or again once the read under way is done; while nobody holds the tail, a little later. */
+  /** Reads now, or again once the running read is done. While nobody holds the tail, reads a little later. */
   wake(): void {
     if (this.#isClosed) return;
     if (!this.#started) return void this.start().catch((error: unknown) => this.#failed(error));
@@ -133,7 +133,7 @@ export class Tail {
     }, unheldMs).unref();
   }
 
-  /** Reads the log. Resolves once every event that is in it now was delivered, or the database did not answer. */
+  /** Reads the log. Resolves once every event that is in it now was delivered, or once the database did not answer. */
   async catchUp(): Promise<void> {
     if (!this.#started || this.#isClosed) return;
     this.#isDue = true;
@@ -141,7 +141,7 @@ export class Tail {
     await this.#reading;
   }
 
-  /** Reads and listens no more. */
+  /** Stops reading and delivering. */
   close(): void {
     this.#isClosed = true;
     this.#unsubscribe?.();
@@ -180,7 +180,7 @@ export class Tail {
     this.#reading = undefined;
   }
 
-  /** The data of long events to which somebody here listens, also somebody who began while these were read. */
+  /** Reads the data of long events whose streams have listeners here. Repeats for listeners that were added during the read. */
   async #readLong(events: readonly TailedEvent[]): Promise<ReadonlyMap<number, string>> {
     const long = new Map<number, string>();
     const asked = new Set<number>();
@@ -191,7 +191,7 @@ export class Tail {
       for (const { id } of wanted) asked.add(id);
       const streams = [...new Set(wanted.map(({ stream }) => stream))];
       const gaps = wanted.map(({ id }) => id);
-      // One that is not found has expired.
+      // An event that is not found has expired.
       const found = await this.#options.store.findEvents({ streams, after: last.id, upTo: last.id, gaps, limit: gaps.length });
       for (const { id, data } of found) long.set(id, data);
     }
@@ -210,7 +210,7 @@ export class Tail {
     }
   }
 
-  /** Moves behind an id; those between are missing. */
+  /** Moves the position to `id`. The ids in between become gaps. If `id` was a gap, it stops being one. */
   #pass(id: number): void {
     this.#position = undefined;
     if (this.#gaps.delete(id) || id <= this.#id) return;

@@ -1,4 +1,4 @@
-/** The columns of `prisma/mcp.prisma` that are used, by model. */
+/** The columns of `prisma/mcp.prisma` that this package uses, by model. */
 const columns = {
   mcpSession: [
     'id',
@@ -24,9 +24,9 @@ const columns = {
 type DelegateName = keyof typeof columns;
 
 /**
- * The delegates of the package's own models in the host's client.
+ * Returns the delegates of the package's own models in the host's client.
  *
- * @throws {TypeError} Naming every model and column that the client lacks, and the remedy.
+ * @throws {TypeError} The client lacks models or columns. The message names all of them, and the remedy.
  */
 export function assertDelegates(prisma: object): Record<DelegateName, unknown> {
   const delegates = prisma as Record<DelegateName, { readonly fields?: object } | undefined>;
@@ -47,22 +47,25 @@ function missingOf(name: DelegateName, delegate: { readonly fields?: object } | 
   return fields ? columns[name].filter(column => !(column in fields)).map(column => `column ${model}.${column}`) : [];
 }
 
-/** Prisma's code for a unique constraint that a write would break. */
+/** Prisma's code for a violated unique constraint. */
 export const UNIQUE_VIOLATION = 'P2002';
 /** Prisma's code for a reference to a row that does not exist. */
 export const FOREIGN_KEY_VIOLATION = 'P2003';
-/** Prisma's code for a write that lost against another one, deadlocks among them. */
+/** Prisma's code for a write conflict or a deadlock. */
 export const WRITE_CONFLICT = 'P2034';
 
-/** Whether an error has this code of Prisma's; told by its shape, for several clients may be loaded. */
+/** Whether an error has this Prisma code. It is recognised by its shape, because several copies of Prisma's client may be loaded. */
 export function hasCode(error: unknown, code: string): boolean {
   return typeof error === 'object' && error !== null && 'code' in error && error.code === code;
 }
 
-/** Values in one query. Past the bind variables of a database (999 with SQLite) Prisma makes a query a transaction of several. */
+/**
+ * Most values in one query. If a query has more values than the database allows bind variables (999 with SQLite), Prisma splits it into a
+ * transaction of several queries.
+ */
 const maxIds = 500;
 
-/** Cuts a list into lists of at most `size`. */
+/** Splits a list into lists of at most `size` values. */
 export function* batches<T>(values: readonly T[], size: number = maxIds): Generator<readonly T[]> {
   for (let start = 0; start < values.length; start += size) yield values.slice(start, start + size);
 }

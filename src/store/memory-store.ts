@@ -1,9 +1,9 @@
 import type { Continuation, ContinuationStore, EventStore, NewEvent, NodeStore, Session, SessionStore, Store } from './store.ts';
 
 /**
- * Protocol state in this process's memory, lost when it ends: for servers of one process, and for tests.
+ * Stores protocol state in this process's memory. The state is lost when the process ends. For servers of one process, and for tests.
  *
- * Passed as `sessions: { store: memoryStore() }`; the default where no `prisma` is given.
+ * Pass it as `sessions: { store: memoryStore() }`. It is the default if no `prisma` is given.
  */
 export function memoryStore(): Store {
   return { ...memorySessions(), ...memoryEvents(), ...memoryNodes(), ...memoryContinuations() };
@@ -166,7 +166,7 @@ interface MemoryEvent extends NewEvent {
   readonly id: number;
 }
 
-/** Of events in the order of their ids those behind `after`, and before them those with the ids of `gaps`. */
+/** Events behind `after`, preceded by events with the ids in `gaps`. `events` must be in the order of their ids. */
 function select(events: readonly MemoryEvent[], after: number, gaps: readonly number[]): MemoryEvent[] {
   const late = [...new Set(gaps)].filter(id => id <= after).sort((a, b) => a - b);
   return [...late.flatMap(id => withId(events, id) ?? []), ...events.slice(indexBehind(events, after))];

@@ -1,7 +1,7 @@
 import { StoreUnavailable } from '../errors.ts';
 import type { Store } from './store.ts';
 
-/** The same store, with `StoreUnavailable` in place of every error that says that the database is away. */
+/** Wraps a store: an error that means the database is away becomes `StoreUnavailable`. */
 export function withOutages(store: Store): Store {
   return mapVerbs(store, async (verb, call) => {
     try {
@@ -14,9 +14,9 @@ export function withOutages(store: Store): Store {
 }
 
 /**
- * The same store, whose verbs reject with `StoreUnavailable` where it has not answered in time. What it answers later is ignored.
+ * Wraps a store: a verb that takes longer than `storeMs` rejects with `StoreUnavailable`. A later answer of the store is ignored.
  *
- * @param storeMs Milliseconds for each call of a verb.
+ * @param storeMs Most milliseconds for one call of a verb.
  */
 export function bounded(store: Store, storeMs: number): Store {
   return mapVerbs(store, (verb, call) => {
@@ -64,7 +64,7 @@ const verbs: { readonly [verb in keyof Store]: true } = {
 
 type Run = <T>(verb: string, call: () => Promise<T>) => Promise<T>;
 
-/** A store that runs each call of a verb with `run`. */
+/** Wraps a store: each call of a verb goes through `run`. */
 function mapVerbs(store: Store, run: Run): Store {
   const mapped = (Object.keys(verbs) as (keyof Store)[]).map(verb => {
     return [verb, (...args: unknown[]) => run(verb, async () => (store[verb] as Verb)(...args))] as const;
@@ -74,44 +74,44 @@ function mapVerbs(store: Store, run: Run): Store {
 
 type Verb = (...args: unknown[]) => Promise<unknown>;
 
-/** Whether an error, or what caused it, says that the database is away or too busy to answer: trying again later helps. */
+/** Whether an error, or one of its causes, means that the database is away or too busy to answer. Trying again later may then succeed. */
 export function isOutage(error: unknown): boolean {
   return StoreUnavailable.isError(error) || saysOutage(error, maxDepth);
 }
 
-/** Causes within causes that are looked at: Prisma's error has that of its driver adapter two below it. */
+/** How deep causes within causes are examined. Prisma nests the error of its driver adapter two levels deep. */
 const maxDepth = 5;
 
 /**
- * Codes of Prisma, of PostgreSQL (as SQLSTATE), of SQLite, of MySQL, of drivers and of Node's sockets; and how
- * messages begin of errors that have no code, or one that says less.
+ * Patterns of error codes and messages that mean an outage. The codes are those of Prisma, PostgreSQL (SQLSTATE), SQLite, MySQL, drivers
+ * and Node's sockets. The messages are beginnings of errors that have no code or one that is too general.
  *
  * @see https://www.prisma.io/docs/orm/reference/error-reference#error-codes
  * @see https://www.postgresql.org/docs/current/errcodes-appendix.html
  * @see https://www.sqlite.org/rescode.html
  */
 const signs: readonly RegExp[] = [
-  // Not reachable, timed out, no TLS, closed; no connection from the pool, a deadlock, too many connections.
+  // Prisma: not reachable, timed out, no TLS, connection closed, no connection from the pool, deadlock, too many connections.
   /^P(?:1001|1002|1008|1011|1017|2024|2034|2037)$/,
-  // A large write, which Prisma makes a transaction, that got no connection.
+  // Prisma runs a large write as a transaction, and that transaction got no connection.
   /^Transaction API error: Unable to start a transaction/,
-  // Connection lost; out of disk, memory or connections; transactions that stood in each other's way; input and output failed.
+  // PostgreSQL: connection lost; out of disk, memory or connections; conflict between transactions; input or output failed.
   /^(?:08\w{3}|53\w{3}|40001|40P01|58000|58030)$/,
-  // A lock was not to be had; the statement took too long or was cancelled; shutting down, crashed, starting; a standby, which only reads.
+  // PostgreSQL: lock not available; statement timed out or cancelled; shutting down, crashed or starting; a read-only standby.
   /^(?:55P03|57014|57P01|57P02|57P03|57P05|25006)$/,
   /^database ".*" is not currently accepting connections/,
-  // Of `pg`.
+  // Messages of `pg`.
   /^Connection terminated/,
   /^Client (?:has encountered a connection error|was closed) and is not queryable/,
   /^timeout exceeded when trying to connect/,
   /^Query read timeout/,
-  // The socket file of a PostgreSQL that restarts.
+  // The socket file of a PostgreSQL that is restarting does not exist.
   /^connect ENOENT/,
   /^SQLITE_(?:BUSY|LOCKED|FULL|IOERR|NOMEM|PROTOCOL)/,
   /^database (?:table )?is locked/,
-  // Of MySQL: out of disk, memory or connections; locks; shutting down, killed, only reading; took too long; gone.
+  // MySQL: out of disk, memory or connections; locks; shutting down, killed or read-only; timed out; connection lost.
   /^(?:1021|1037|1040|1041|1053|1114|1203|1205|1213|1226|1290|1317|1836|1927|1969|2002|2003|2006|2013|3024|4031)$/,
-  // Of `mariadb`: the connection or its socket closed or timed out; no connection from the pool.
+  // `mariadb`: the connection or its socket closed or timed out; no connection from the pool.
   /^(?:45004|45009|45012|45013|45019|45026|45028|45042|45061)$/,
   /^(?:PROTOCOL_CONNECTION_LOST|ER_(?:CON_COUNT_ERROR|LOCK_WAIT_TIMEOUT|LOCK_DEADLOCK|SERVER_SHUTDOWN|OPTION_PREVENTS_STATEMENT))$/,
   /^ER_(?:SOCKET_\w+|CONNECTION_TIMEOUT|GET_CONNECTION_TIMEOUT|CMD_CONNECTION_CLOSED)$/,
@@ -126,7 +126,7 @@ function saysOutage(error: unknown, depth: number): boolean {
   return [meta, driverAdapterError, cause].some(inner => saysOutage(inner, depth - 1));
 }
 
-/** What errors of Prisma, of its driver adapters and of drivers have. */
+/** The properties that errors of Prisma, its driver adapters and drivers may have. */
 type ErrorParts = Partial<
   Record<
     'code' | 'errorCode' | 'originalCode' | 'sqlState' | 'message' | 'originalMessage' | 'meta' | 'driverAdapterError' | 'cause',

@@ -1,7 +1,7 @@
 import { batches, hasCode, UNIQUE_VIOLATION, WRITE_CONFLICT } from './delegates.ts';
 import type { EventStore, NewEvent, StoredEvent } from './store.ts';
 
-/** The part of the generated `McpEvent` delegate that is used. */
+/** The methods of the generated `McpEvent` delegate that this file uses. */
 export interface EventDelegate {
   create(args: { data: EventData; select: { id: true } }): Promise<unknown>;
   createMany(args: { data: EventData[] }): Promise<unknown>;
@@ -31,16 +31,16 @@ interface EventWhere {
   readonly OR?: EventWhere[];
 }
 
-/** The log as rows of the host's database. A write reads nothing first and is one statement, so writers do not wait for one another. */
+/** The log as rows of the host's database. A write is one statement and reads nothing first, so writers do not wait for each other. */
 export function prismaEvents(mcpEvent: EventDelegate): EventStore {
   const insert = async (events: readonly NewEvent[]): Promise<void> => {
     const [first] = events;
-    // Prisma's own time for `createMany` of one row is half as long again as for `create`.
+    // For one row, `createMany` costs one and a half times the Prisma time of `create`.
     if (events.length === 1 && first) await mcpEvent.create({ data: toData(first), select: { id: true } });
     else await mcpEvent.createMany({ data: events.map(toData) });
   };
 
-  /** Those of `events` whose keys are not there, each key once. */
+  /** The events whose keys are not in the log yet, each key once. */
   const missingOf = async (events: readonly NewEvent[]): Promise<NewEvent[]> => {
     const rows = await mcpEvent.findMany({ where: { key: { in: events.map(({ key }) => key) } }, select: { key: true } });
     const seen = new Set(rows.map(({ key }) => key));
@@ -82,7 +82,7 @@ export function prismaEvents(mcpEvent: EventDelegate): EventStore {
           const rows = await mcpEvent.findMany({ where, orderBy: { id: 'asc' }, take: limit - own.length, select: whole });
           own.push(...rows.map(({ id, stream, data, largeData }) => ({ id: toNumber(id), stream, data: data ?? largeData ?? '' })));
         }
-        // MySQL compares text without regard to case.
+        // MySQL ignores case in comparisons, so events of another stream may match.
         found.push(...own.filter(({ stream }) => names.includes(stream)));
       }
       return streams.length <= maxStreams ? found : found.sort((a, b) => a.id - b.id).slice(0, limit);
@@ -102,15 +102,17 @@ export function prismaEvents(mcpEvent: EventDelegate): EventStore {
 const tailed = { id: true, stream: true, data: true } as const;
 const whole = { ...tailed, largeData: true } as const;
 
-/** Rows in one statement: with their columns less than the bind variables of a database. */
+/** Most rows in one statement. With their columns they stay below the bind variables of every database. */
 const maxRows = 100;
-/** Characters of data in one statement, except where one event has more: far from what MySQL takes at once. */
+/** Most characters of data in one statement, far below what MySQL accepts. A single longer event gets a statement of its own. */
 const maxCharacters = 1_000_000;
-/** Streams in one query, so that they and as many gaps as there may be stay below the bind variables of a database. */
+/** Most streams in one query. Together with the gaps of that query they stay below the bind variables of every database. */
 const maxStreams = 200;
-/** Others may add the same keys, and the sweeper remove them, while they are being added. */
+/** Most tries of an insert. Other processes may add the same keys, and the sweeper may remove them, in between. */
 const maxAttempts = 10;
-/** Characters of data that every reader of the log reads, whether it concerns him or not. */
+/**
+ * Longest data, in characters, that the tail reads for every event. Longer data goes to `largeData`, which only interested readers read.
+ */
 const maxSmall = 4_096;
 
 function* chunks(events: readonly NewEvent[]): Generator<readonly NewEvent[]> {
@@ -128,24 +130,24 @@ function* chunks(events: readonly NewEvent[]): Generator<readonly NewEvent[]> {
   if (chunk.length > 0) yield chunk;
 }
 
-/** Every column of every row, for Prisma makes a statement for each set of columns. */
+/** Sets every column in every row, because Prisma makes one statement for each set of columns. */
 function toData({ key, stream, sessionId, data, expiresAt }: NewEvent): EventData {
   const isSmall = data.length <= maxSmall;
   return { key, stream, sessionId, data: isSmall ? data : null, largeData: isSmall ? null : data, expiresAt };
 }
 
-/** What one query after another looks for: gaps before the position, then the others with all that is behind it. */
+/** The conditions of consecutive queries: batches of gaps first, the last batch together with everything behind `after`. */
 function* positions(after: number, gaps: readonly number[]): Generator<Pick<EventWhere, 'id' | 'OR'>> {
   const late = gaps.filter(id => id <= after).sort((a, b) => a - b);
   const parts = [...batches(late)];
   for (const part of parts.slice(0, -1)) yield { id: { in: part } };
   const last = parts.at(-1);
-  // The bound keeps a database that walks along the ids from starting at the oldest row.
+  // The lower bound stops a database that scans by id from starting at the oldest row.
   if (last?.[0] !== undefined) yield { id: { gte: last[0] }, OR: [{ id: { gt: after } }, { id: { in: last } }] };
   else yield { id: { gt: after } };
 }
 
-/** @throws {TypeError} The id is beyond what a JavaScript number can hold, as CockroachDB's `autoincrement()` makes them. */
+/** @throws {TypeError} The id is too large for a JavaScript number. CockroachDB's `autoincrement()` makes such ids. */
 function toNumber(id: number | bigint): number {
   const number = Number(id);
   if (Number.isSafeInteger(number)) return number;

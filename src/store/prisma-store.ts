@@ -6,11 +6,13 @@ import { prismaEvents } from './prisma-events.ts';
 import type { Continuation, ContinuationStore, EndedSession, NodeStore, Session, SessionStore, Store } from './store.ts';
 
 /**
- * Protocol state as rows of the host's own database, through its own Prisma client: they survive restarts and are shared by processes.
+ * Stores protocol state as rows of the host's own database, through the host's own Prisma client. The state survives restarts, and all
+ * processes share it.
  *
- * Needs the models of `prisma/mcp.prisma` in the host's schema; any provider that Prisma's `updateMany` and `deleteMany` work with. Every
- * verb is one to three queries, each of them one statement and atomic by itself; more only for long lists. No transaction is opened.
- * A verb rejects with `StoreUnavailable` where trying again later helps, and with Prisma's own error where it does not.
+ * The host's schema needs the models of `prisma/mcp.prisma`. Every provider works that supports Prisma's `updateMany` and `deleteMany`.
+ * Every verb takes one to three queries, more only for long lists. Each query is one atomic statement. No transaction is opened.
+ *
+ * A verb rejects with `StoreUnavailable` if trying again later may help, and with Prisma's own error if not.
  *
  * @param prisma The host's `PrismaClient`, extended or not.
  * @throws {TypeError} The client lacks the models, or columns of them.
@@ -29,7 +31,7 @@ export function prismaStore(prisma: object): Store {
 type SubscriptionVerb = 'subscribe' | 'unsubscribe' | 'subscriptions';
 
 function prismaSessions(mcpSession: SessionDelegate): Omit<SessionStore, SubscriptionVerb> {
-  // Ends those of `sessions` that still fulfil `condition`; the ones that are gone afterwards, whoever ended them.
+  // Ends those `sessions` that still match `condition`. Returns the sessions that are gone afterwards, even if another process ended them.
   const endWhere = async (sessions: EndedSession[], condition: SessionWhere): Promise<EndedSession[]> => {
     const ids = sessions.map(session => session.id);
     const { count } = await mcpSession.deleteMany({ where: { id: { in: ids }, ...condition } });
@@ -44,7 +46,7 @@ function prismaSessions(mcpSession: SessionDelegate): Omit<SessionStore, Subscri
     },
     async find(id) {
       const row = await mcpSession.findUnique({ where: { id }, select: sessionColumns });
-      // MySQL compares text without regard to case.
+      // MySQL ignores case in comparisons, so a row with another id may match.
       return row?.id === id ? row : undefined;
     },
     async existing(ids) {
@@ -82,7 +84,7 @@ function prismaSessions(mcpSession: SessionDelegate): Omit<SessionStore, Subscri
         });
         const newest = surplus[0];
         if (!newest) break;
-        // One that was seen since it was selected is no longer the longest idle, and stays.
+        // A session that was used since the select is no longer among the longest idle, and stays.
         const gone = await endWhere(surplus, { lastSeenAt: { lte: newest.lastSeenAt } });
         ended.push(...gone);
         if (surplus.length < maxEvicted || gone.length === 0) break;
@@ -98,7 +100,7 @@ function prismaSessions(mcpSession: SessionDelegate): Omit<SessionStore, Subscri
     },
     async list({ principal, now, take, after }) {
       const where = {
-        // Both bounds in one range, for the index.
+        // Both bounds stand in one range, so that the database can use its index.
         expiresAt: { gt: now, ...(after && { lte: after.expiresAt }) },
         ...(principal !== undefined && { principal }),
         ...(after && { OR: [{ expiresAt: { lt: after.expiresAt } }, { id: { lt: after.id } }] }),
@@ -108,7 +110,7 @@ function prismaSessions(mcpSession: SessionDelegate): Omit<SessionStore, Subscri
   };
 }
 
-/** Sessions that are evicted with one query. */
+/** Most sessions that one query evicts. */
 const maxEvicted = 500;
 
 const sessionColumns = {
@@ -140,7 +142,7 @@ type SessionWhere = {
 };
 type Column = keyof Session;
 
-/** The part of the generated `McpSession` delegate that is used; generated types are not known here. */
+/** The methods of the generated `McpSession` delegate that this file uses. The generated types are not available here. */
 interface SessionDelegate {
   create(args: { data: Session; select: { id: true } }): Promise<unknown>;
   findUnique<C extends Column>(args: { where: { id: string }; select: { [column in C]: true } }): Promise<Pick<Session, C> | null>;
@@ -160,7 +162,7 @@ async function idsOf(rows: Promise<{ id: string }[]>): Promise<string[]> {
   return (await rows).map(row => row.id);
 }
 
-/** A row that is there already is one that an earlier try has added. */
+/** Treats an existing row as success: an earlier try has added it. */
 async function once(creation: Promise<unknown>): Promise<void> {
   try {
     await creation;
@@ -220,7 +222,7 @@ function prismaNodes(mcpNode: NodeDelegate): NodeStore {
       const beats = new Map<string, number>();
       for (const batch of batches(ids)) {
         const rows = await mcpNode.findMany({ where: { id: { in: batch } }, select: { id: true, beat: true } });
-        // MySQL compares text without regard to case.
+        // MySQL ignores case in comparisons, so a row with another id may match.
         for (const { id, beat } of rows) if (batch.includes(id)) beats.set(id, beat);
       }
       return beats;
@@ -248,7 +250,7 @@ function prismaContinuations(mcpContinuation: ContinuationDelegate): Continuatio
     },
     async findContinuation(id) {
       const row = await mcpContinuation.findUnique({ where: { id }, select: continuationColumns });
-      // MySQL compares text without regard to case.
+      // MySQL ignores case in comparisons, so a row with another id may match.
       return row?.id === id ? row : undefined;
     },
     async takeContinuation(id, by) {

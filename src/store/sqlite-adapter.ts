@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** What is used of `PrismaLibSql` and `PrismaBetterSqlite3`: Prisma's `SqlDriverAdapterFactory` for SQLite. */
+/** The parts of `PrismaLibSql` and `PrismaBetterSqlite3` that this file uses: Prisma's `SqlDriverAdapterFactory` for SQLite. */
 export interface SqliteAdapterFactory {
   readonly provider: 'sqlite';
   readonly adapterName: string;
@@ -11,9 +11,9 @@ export interface SqliteAdapterFactory {
 /** The options of `sqliteAdapter()`. */
 export interface SqliteAdapterOptions {
   /**
-   * How long a statement is tried again while another process writes, in ms; then it fails with Prisma's P1008.
+   * Milliseconds for which a statement is tried again while another process writes. After that it fails with Prisma's P1008.
    *
-   * @default 10_000: twice what Prisma gives an interactive transaction.
+   * @default 10_000: twice the timeout of Prisma's interactive transactions.
    */
   readonly timeoutMs?: number;
 }
@@ -47,23 +47,26 @@ interface SqliteQuery {
   argTypes: never[];
 }
 
-/** Answered by a client of `sqliteAdapter` with one row, by any other with none: SQLite ignores pragmas that it does not know. */
+/**
+ * A marker query. A client of `sqliteAdapter` answers it with one row. Any other client gives no row, because SQLite ignores unknown
+ * pragmas.
+ */
 const WRAPPED = 'PRAGMA koa_mcp_sqlite_adapter';
 
-/** How long the driver itself waits. All of the process waits with it, for it does so synchronously. */
+/** Milliseconds for which the driver itself waits for a lock. It waits synchronously, so the whole process waits with it. */
 const statementWaitMs = 100;
-/** The same in a transaction, whose statements cannot be tried again one by one. */
+/** The same time in a transaction. It is longer because statements of a transaction cannot be tried again one by one. */
 const transactionWaitMs = 2_000;
 const longestPauseMs = 50;
 
 /**
- * Makes a Prisma driver adapter for SQLite safe where several processes, or several requests of one, use the same file.
+ * Makes a Prisma driver adapter for SQLite safe if several processes, or several requests of one process, use the same file.
  *
  * `new PrismaClient({ adapter: sqliteAdapter(new PrismaLibSql({ url: 'file:./dev.db' })) })`
  *
- * The adapters alone lose acknowledged writes: after one SQLITE_BUSY libsql commits nothing more on that connection, and what runs
- * beside an interactive transaction of better-sqlite3 is rolled back with it. Here the file is in WAL mode, a connection that was
- * busy is replaced, waiting leaves the process free, and nothing runs on a connection while a transaction is open.
+ * The adapters alone lose acknowledged writes. After one SQLITE_BUSY, libsql commits nothing more on that connection. With better-sqlite3,
+ * queries that run during an interactive transaction are rolled back with it. This wrapper puts the file into WAL mode and replaces a
+ * connection that was busy. It waits without blocking the process. It runs no other query on a connection while a transaction is open.
  */
 export function sqliteAdapter<F extends SqliteAdapterFactory>(
   factory: F,
@@ -90,7 +93,7 @@ async function sharedConnection(factory: SqliteAdapterFactory, timeoutMs: number
     current = undefined;
     await discarded?.dispose();
   };
-  // A statement that was refused as busy has done nothing, so it may be tried as often as needed.
+  // A statement that was refused as busy has changed nothing, so it may be repeated.
   const patiently = async <T>(work: (connection: SqliteConnection) => Promise<T>): Promise<T> => {
     const deadline = performance.now() + timeoutMs;
     for (let pauseMs = 1; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
@@ -110,7 +113,7 @@ async function sharedConnection(factory: SqliteAdapterFactory, timeoutMs: number
   };
   const afterTransaction = async (failed: boolean): Promise<void> => {
     if (failed) return discard();
-    // `@libsql/client` opens another connection after each transaction, which knows no pragma of the one before.
+    // `@libsql/client` opens a new connection after each transaction. The pragmas of the earlier connection do not apply to it.
     await connection()
       .then(opened => opened.executeScript(waitFor(statementWaitMs)))
       .catch(discard);
@@ -142,7 +145,7 @@ async function sharedConnection(factory: SqliteAdapterFactory, timeoutMs: number
   };
 }
 
-/** @param end Called once the transaction is over; `failed` where nobody knows what state the connection is in. */
+/** @param end Called once the transaction is over. `failed` means that the state of the connection is unknown. */
 function sharedTransaction(
   factory: SqliteAdapterFactory,
   transaction: SqliteTransaction,
@@ -156,13 +159,13 @@ function sharedTransaction(
       throw error;
     });
   const undo = async (): Promise<void> => {
-    // Fails where SQLite has rolled back by itself.
+    // Fails if SQLite has already rolled back by itself.
     if (!usePhantomQuery) await transaction.executeRaw(statement('ROLLBACK')).catch(() => 0);
     await transaction.rollback();
   };
   return {
     ...named(factory),
-    // Tells Prisma that `commit` and `rollback` send their own statements: so a COMMIT that fails is seen here.
+    // Tells Prisma that `commit` and `rollback` send their own statements. So this code sees a COMMIT that fails.
     options: { usePhantomQuery: true },
     queryRaw: query => noting(transaction.queryRaw(query)),
     executeRaw: query => noting(transaction.executeRaw(query)),
@@ -184,7 +187,7 @@ function sharedTransaction(
   };
 }
 
-/** What `WRAPPED` is answered; `columnTypes` 0 is Prisma's `Int32`. */
+/** The answer to `WRAPPED`. `columnTypes` 0 is Prisma's `Int32`. */
 const oneRow = { columnNames: ['wrapped'], columnTypes: [0], rows: [[1]] };
 
 function named({ provider, adapterName }: SqliteAdapterFactory): Pick<SqliteAdapterFactory, 'provider' | 'adapterName'> {
@@ -199,13 +202,13 @@ function statement(sql: string): SqliteQuery {
   return { sql, args: [], argTypes: [] };
 }
 
-/** SQLITE_BUSY with all its extended codes. Drivers' own errors come through where an adapter forgets to convert them. */
+/** Whether an error is SQLITE_BUSY or one of its extended codes. Some adapters pass on their driver's own error without converting it. */
 function isBusy(error: unknown): boolean {
   const { cause, code, rawCode } = error as { cause?: { kind?: unknown }; code?: unknown; rawCode?: unknown };
   return cause?.kind === 'SocketTimeout' || (typeof code === 'string' && code.startsWith('SQLITE_BUSY')) || (Number(rawCode) & 0xff) === 5;
 }
 
-/** First come, first served: resolves when everybody before has called what they got. */
+/** Gives turns in the order of the calls. Each turn begins when the previous one has called its release function. */
 function turns(): () => Promise<() => void> {
   let last: Promise<void> = Promise.resolve();
   return async () => {
@@ -219,7 +222,7 @@ function turns(): () => Promise<() => void> {
   };
 }
 
-/** What the check asks of a Prisma client, extended or not. */
+/** The methods that the check uses of a Prisma client, extended or not. */
 export interface CheckedClient extends RawQueries {
   readonly $transaction: <T>(work: (transaction: RawQueries) => Promise<T>) => Promise<T>;
 }
@@ -229,20 +232,20 @@ interface RawQueries {
   readonly $executeRawUnsafe: (sql: string) => Promise<unknown>;
 }
 
-/** What Prisma gives an interactive transaction: as long may another process hold the file. */
+/** Prisma's timeout of an interactive transaction, in ms. Another process may hold the file for that long. */
 const neededWaitMs = 5_000;
 
 const remedy =
   "Wrap the adapter: new PrismaClient({ adapter: sqliteAdapter(new PrismaLibSql({ url: 'file:./dev.db' })) }), with sqliteAdapter of 'koa-mcp'.";
 
 /**
- * Resolves where several processes can share the database without losing what was acknowledged: any that is not a file of SQLite,
- * a client of `sqliteAdapter`, and a SQLite client that has been set up, and behaves, like one.
+ * Resolves if several processes can share the database without losing acknowledged writes. This holds for every database that is not a
+ * SQLite file, for a client of `sqliteAdapter`, and for a SQLite client that is configured, and behaves, the same way.
  *
- * It writes nothing to the database.
+ * The check writes nothing to the database.
  *
  * @throws {TypeError} What is wrong with the client, and what to set.
- * @throws What Prisma throws where the database cannot be reached; then nothing is known about it.
+ * @throws Prisma's error if the database cannot be reached. The check then has no result.
  */
 export async function assertSharableSqlite(prisma: CheckedClient): Promise<void> {
   if (typeof prisma.$queryRawUnsafe !== 'function') return;
@@ -275,11 +278,12 @@ export async function assertSharableSqlite(prisma: CheckedClient): Promise<void>
   }
 }
 
-/** The path of the client's database; none for another database, one in memory, and one that only another machine can open. */
+/** The path of the client's SQLite file. `undefined` for another kind of database, a database in memory, and a file on another machine. */
 async function sqliteFile(prisma: CheckedClient): Promise<string | undefined> {
-  // Only SQLite finds a number and a text different; all others read both as numbers. An error would stand in their logs.
+  // Only SQLite treats a number and a text as different; other databases read both as numbers. The query causes no error in any of them, so
+  // their logs stay clean.
   if (Number(await first(prisma, "SELECT CASE WHEN 1 = '1' THEN 0 ELSE 1 END AS sqlite")) !== 1) return undefined;
-  // A database behind a network may refuse pragmas.
+  // A database server may refuse pragmas.
   const databases = (await prisma.$queryRawUnsafe('PRAGMA database_list').catch(() => [])) as { name: string; file: string | null }[];
   const file = databases.find(({ name }) => name === 'main')?.file ?? '';
   return file !== '' && existsSync(file) ? file : undefined;
@@ -290,13 +294,16 @@ async function isLibsql(prisma: CheckedClient): Promise<boolean> {
 }
 
 interface Observed {
-  /** How long a statement of a transaction waits for another process, in ms. */
+  /** Milliseconds for which a statement of a transaction waits for another process. */
   readonly waitMs: number;
-  /** Whether a query of the client itself runs in a transaction that is open at the time. */
+  /** Whether a query of the client runs inside a transaction that is open at that time. */
   readonly isShared: boolean;
 }
 
-/** Opens a transaction, looks, and rolls it back. A temporary table, which only its own connection sees, tells connections apart. */
+/**
+ * Opens a transaction, runs the checks, and rolls it back. A temporary table is visible only to its own connection, so it shows whether two
+ * queries share one.
+ */
 async function observeTransaction(prisma: CheckedClient): Promise<Observed> {
   const done = new Error('rolled back');
   let waitMs = 0;
@@ -310,7 +317,7 @@ async function observeTransaction(prisma: CheckedClient): Promise<Observed> {
         isAnswered = true;
       });
       beside.catch(() => undefined);
-      // It is answered now, or once the transaction is over.
+      // The query is answered either now or after the transaction.
       for (let query = 0; query < 10 && !isAnswered; query += 1) await transaction.$queryRawUnsafe('SELECT 1');
       throw done;
     })
@@ -320,7 +327,7 @@ async function observeTransaction(prisma: CheckedClient): Promise<Observed> {
   return { waitMs, isShared: Number(await beside) > 0 };
 }
 
-/** The first column of the first row; `undefined` where there is none. */
+/** The first column of the first row; `undefined` if there is none. */
 async function first(client: RawQueries, sql: string): Promise<unknown> {
   const rows = (await client.$queryRawUnsafe(sql)) as Record<string, unknown>[];
   return Object.values(rows[0] ?? {})[0];

@@ -1,16 +1,16 @@
 import type { Implementation, JsonObject, LogLevel } from '../protocol/definitions.ts';
 
-/** The transport that a session was opened on, and is bound to. */
+/** The transport that opened a session. The session works with this transport only. */
 export type SessionTransport = 'streamable' | 'sse';
 
-/** One session of a legacy revision: a row. */
+/** One session of a legacy revision, as a row. */
 export interface Session {
-  /** 256 random bits as base64url behind `mcp_`. Unguessable, yet never a credential. */
+  /** `mcp_` and 256 random bits as base64url. Nobody can guess it, but it is never used as a credential. */
   readonly id: string;
   readonly transport: SessionTransport;
   /** The negotiated revision. */
   readonly revision: string;
-  /** Who opened it, and who alone may use it; `null` for a guest. */
+  /** The caller who opened the session. Nobody else may use it. `null` for a guest. */
   readonly principal: string | null;
   readonly clientInfo: Implementation;
   readonly capabilities: JsonObject;
@@ -19,15 +19,18 @@ export interface Session {
   /** Whether `notifications/initialized` has arrived. */
   readonly initialized: boolean;
   /**
-   * The newest connection that carries the session's stream: `<name of the process>/<run of the process>.<random>`; `null` before the first.
-   * It stays when the connection closes.
+   * The newest connection that carried the session's stream: `<name of the process>/<run of the process>.<random>`; `null` before the
+   * first. The value stays when the connection closes.
    */
   readonly connection: string | null;
-  /** How far the session's stream was delivered, as an encoded position in the log; at most a second old. `null`: from now on. */
+  /**
+   * How far the session's stream was delivered: an encoded position in the log. Written when the session opens, and when a GET connection
+   * opens and closes. `null`: the stream starts at the current end of the log.
+   */
   readonly position: string | null;
   readonly createdAt: Date;
   readonly lastSeenAt: Date;
-  /** From here on it does not exist. */
+  /** From this time on the session counts as gone. */
   readonly expiresAt: Date;
 }
 
@@ -36,68 +39,74 @@ export type SessionPatch = Partial<
   Pick<Session, 'revision' | 'clientInfo' | 'capabilities' | 'logLevel' | 'initialized' | 'connection' | 'position'>
 >;
 
-/** What is still known of a session that has ended. */
+/** The data of a session that has ended. */
 export type EndedSession = Pick<Session, 'id' | 'principal' | 'clientInfo' | 'revision'>;
 
-/** Which sessions are listed. */
+/** Selects the sessions that are listed. */
 export interface ListQuery {
-  /** Those of one principal, `null` for guests; of all, if left out. */
+  /** Only sessions of this principal; `null` for guests. Without it, sessions of all. */
   readonly principal?: string | null | undefined;
-  /** Those that expired at or before are left out. */
+  /** Sessions that expired at or before this time are left out. */
   readonly now: Date;
   readonly take: number;
-  /** The last one of the page before. */
+  /** The last session of the previous page. */
   readonly after?: Pick<Session, 'expiresAt' | 'id'> | undefined;
 }
 
 /**
- * Where sessions live. Every verb is one atomic step: nothing is read, changed and written back. Every verb may be repeated.
+ * Stores sessions. Every verb is one atomic step: it never reads a row, changes it and writes it back. Every verb may be repeated.
  *
- * A verb that names a session which does not exist (any more) changes nothing and says so by its result.
+ * A verb for a session that does not exist changes nothing and reports this by its result.
  */
 export interface SessionStore {
-  /** Adds a session. Repeated with the same session it changes nothing. */
+  /** Adds a session. If the same session exists already, nothing changes. */
   create(session: Session): Promise<void>;
-  /** The session, expired or not; whose it is and whether it still counts is the caller's question. */
+  /** Returns the session, expired or not. The caller checks the principal and the expiry. */
   find(id: string): Promise<Session | undefined>;
-  /** Which of these sessions exist, expired or not. */
+  /** Returns the ids of those sessions that exist, expired or not. */
   existing(ids: readonly string[]): Promise<string[]>;
-  /** Sets single columns; `false` if there is no such session. */
+  /** Changes some columns; `false` if the session does not exist. */
   update(id: string, patch: SessionPatch): Promise<boolean>;
-  /** Marks sessions as seen and moves their expiry; a session that was seen later stays as it is. How many were marked. */
+  /**
+   * Sets the last-seen and expiry times of sessions. A session with the same or a later last-seen time stays as it is. Returns how many
+   * were changed.
+   */
   touch(ids: readonly string[], lastSeenAt: Date, expiresAt: Date): Promise<number>;
-  /** Ends a session with its subscriptions; `false` if it was gone. */
+  /** Removes a session and its subscriptions; `false` if the session does not exist. */
   end(id: string): Promise<boolean>;
-  /** Keeps the `keep` most recently seen sessions of a principal and ends the others. Those that are gone, and how many are left. */
+  /**
+   * Keeps the `keep` most recently seen sessions of a principal and ends the others. Returns the ended sessions and the number of sessions
+   * left.
+   */
   evict(principal: string | null, keep: number): Promise<{ ended: EndedSession[]; left: number }>;
-  /** Ends at most `limit` sessions that expired at or before `now`; those that are gone. */
+  /** Ends at most `limit` sessions that expired at or before `now`. Returns the ended sessions. */
   sweep(now: Date, limit: number): Promise<EndedSession[]>;
-  /** Adds a resource subscription; idempotent. `false` if there is no such session. */
+  /** Adds a resource subscription. Repeating it changes nothing. `false` if the session does not exist. */
   subscribe(id: string, uri: string): Promise<boolean>;
   unsubscribe(id: string, uri: string): Promise<void>;
-  /** The URIs that a session subscribed to. */
+  /** Returns the URIs that a session is subscribed to. */
   subscriptions(id: string): Promise<string[]>;
-  /** Sessions, those that expire last first, hence the ones used last. */
+  /** Returns sessions, latest expiry first. These are the most recently used ones. */
   list(query: ListQuery): Promise<Session[]>;
 }
 
-/** One event as its writer gives it. */
+/** One event to be appended. */
 export interface NewEvent {
-  /** Unique among all events: an event whose key is there is not added again. At most 191 characters. */
+  /** Unique among all events. An event is not added if its key exists already. At most 191 characters. */
   readonly key: string;
-  /** Whom it is for; at most 191 characters. `'*'` is everybody. */
+  /** The name of the event's stream; at most 191 characters. `'*'` is the stream for every process. */
   readonly stream: string;
-  /** The session it concerns, for operators; `null` for none. The session need not exist. */
+  /** The session that the event concerns, for operators; `null` for none. The session need not exist. */
   readonly sessionId: string | null;
   /** Any text that is valid Unicode without NUL, up to many megabytes. */
   readonly data: string;
-  /** From here on nobody needs it. */
+  /** From this time on the event may be removed. */
   readonly expiresAt: Date;
 }
 
-/** One event as it is found. */
+/** One event with all its data. */
 export interface StoredEvent {
-  /** Position in the log: greater than that of every event that was committed before this one was appended. */
+  /** Position in the log. Greater than the id of every event that was committed before this event was appended. */
   readonly id: number;
   readonly stream: string;
   readonly data: string;
@@ -107,103 +116,111 @@ export interface StoredEvent {
 export interface TailedEvent {
   readonly id: number;
   readonly stream: string;
-  /** `undefined` if it is so long that only those whom it concerns should read it, with `findEvents`. */
+  /** `undefined` if the data is long. Readers that need it then call `findEvents`. */
   readonly data: string | undefined;
 }
 
-/** Which events `read` gives: all behind a position, and those ids before it that were missing. */
+/** Selects the events that `read` returns: all events behind a position, and late ones before it. */
 export interface TailQuery {
-  /** Events with a greater id. */
+  /** Events with a greater id match. */
   readonly after: number;
-  /** Ids up to `after` that were not there yet when they were passed; at most 1,000. */
+  /** Ids up to `after` that were missing when the reader passed them. Events with these ids match too. At most 1,000. */
   readonly gaps: readonly number[];
   readonly limit: number;
 }
 
-/** Which events `findEvents` gives. */
+/** Selects the events that `findEvents` returns. */
 export interface FindQuery {
   readonly streams: readonly string[];
-  /** Events with a greater id. */
+  /** Events with a greater id match. */
   readonly after: number;
-  /** And those with one of these ids, at most 1,000. @default none */
+  /** Events with one of these ids match too; at most 1,000. @default none */
   readonly gaps?: readonly number[] | undefined;
-  /** None with a greater id. @default no bound */
+  /** Events with a greater id do not match. @default no bound */
   readonly upTo?: number | undefined;
   readonly limit: number;
 }
 
 /**
- * The log: one append-only table that every process writes without reading, and reads on from where it was.
+ * Stores the log: one append-only table. Every process appends to it without reading first, and reads on from its own position.
  *
- * Ids grow with every append. Events that are appended at the same time may become visible in another order than that of their ids; what one
- * writer appends after its own earlier append was answered has greater ids.
+ * Ids grow with every append. Events that are appended at the same time may become visible in another order than that of their ids. If a
+ * writer appends after its earlier append was answered, the new events have greater ids than its earlier ones.
  */
 export interface EventStore {
   /**
-   * Adds the events whose keys are not there, in their order. May be repeated as often as needed when the outcome of a try is unknown.
+   * Adds those events whose keys are not in the log yet, in the given order. May be repeated any number of times if the outcome of a try is
+   * unknown.
    *
-   * All or, where it fails, any number of them may have been added.
+   * If it fails, any of the events may have been added.
    */
   append(events: readonly NewEvent[]): Promise<void>;
-  /** Events of all streams in the order of their ids. */
+  /** Returns events of all streams in the order of their ids. */
   read(query: TailQuery): Promise<TailedEvent[]>;
-  /** Events of some streams in the order of their ids, whole. */
+  /** Returns events of some streams with all their data, in the order of their ids. */
   findEvents(query: FindQuery): Promise<StoredEvent[]>;
-  /** The greatest ids, at most `limit`, greatest first. */
+  /** Returns the greatest ids, at most `limit`, greatest first. */
   latest(limit: number): Promise<number[]>;
-  /** Removes at most `limit` events that expired at or before `now`, but never the newest one of the stream `'*'`; how many. */
+  /**
+   * Removes at most `limit` events that expired at or before `now`, but never the newest event of the stream `'*'`. Returns how many were
+   * removed.
+   */
   sweepEvents(now: Date, limit: number): Promise<number>;
 }
 
-/** The processes, each a row that lives while its process raises its counter. */
+/** Stores the processes. Each process has a row with a counter that it raises while it is alive. */
 export interface NodeStore {
-  /** Raises the counter of a process by one, adding its row with 1 if it has none. */
+  /** Raises the counter of a process by one. Adds a row with the counter 1 if there is none. */
   beat(id: string, expiresAt: Date): Promise<void>;
-  /** The counters of these processes; those without a row are left out. */
+  /** Returns the counters of these processes, without those that have no row. */
   beats(ids: readonly string[]): Promise<Map<string, number>>;
-  /** Removes the row of a process that ends in good order. */
+  /** Removes the row of a process that shuts down. */
   removeNode(id: string): Promise<void>;
-  /** Removes at most `limit` rows that expired at or before `now`; how many. */
+  /** Removes at most `limit` rows that expired at or before `now`. Returns how many were removed. */
   sweepNodes(now: Date, limit: number): Promise<number>;
 }
 
-/** What a call that ended with `input_required` left behind, until its retry: a row. */
+/** The state of a call that ended with `input_required`, kept until the client's retry: a row. */
 export interface Continuation {
-  /** The `requestState`: 256 random bits as base64url. It says nothing, so there is nothing to tamper with. */
+  /** The `requestState`: 256 random bits as base64url. It holds no data that a client could change. */
   readonly id: string;
-  /** Whose it is; `null` for a guest. */
+  /** The caller of the call; `null` for a guest. */
   readonly principal: string | null;
-  /** SHA-256 of the request it continues. */
+  /** SHA-256 of the request that is continued. */
   readonly request: string;
   /** The client's answers so far, by key. */
   readonly answers: Readonly<Record<string, JsonObject>>;
   readonly expiresAt: Date;
 }
 
-/** Where continuations live. Every verb is one atomic step, and may be repeated. */
+/** Stores continuations. Every verb is one atomic step and may be repeated. */
 export interface ContinuationStore {
-  /** Adds one that nobody has taken. Repeated with the same one it changes nothing. */
+  /** Adds a continuation that nobody has taken. If the same one exists already, nothing changes. */
   saveContinuation(continuation: Continuation): Promise<void>;
-  /** The continuation, expired or not, taken or not. */
+  /** Returns the continuation, expired or not, taken or not. */
   findContinuation(id: string): Promise<Continuation | undefined>;
   /**
-   * Takes one for `by`: whether `by` has it. Of several that take it at once, one has it; asked again for the same `by`, that is the answer again.
+   * Takes a continuation for `by`. Returns whether `by` has it. Of several takers only one gets it. A repeated call with the same `by`
+   * returns the same answer.
    *
-   * @param id Of one that was found.
+   * @param id Id of a continuation that was found.
    * @param by Random and unique, at most 191 characters.
    */
   takeContinuation(id: string, by: string): Promise<boolean>;
-  /** Gives one back that `by` has, so that others can take it; `false`, without a change, if `by` does not have it. */
+  /**
+   * Gives back a continuation that `by` has taken, so that it can be taken again. If `by` does not have it, nothing changes and the result
+   * is `false`.
+   */
   returnContinuation(id: string, by: string): Promise<boolean>;
-  /** Removes one, taken or not. */
+  /** Removes a continuation, taken or not. */
   removeContinuation(id: string): Promise<void>;
-  /** Removes at most `limit` that expired at or before `now`; how many. */
+  /** Removes at most `limit` continuations that expired at or before `now`. Returns how many were removed. */
   sweepContinuations(now: Date, limit: number): Promise<number>;
 }
 
 /**
- * Where all protocol state lives.
+ * Stores all protocol state.
  *
- * A verb that fails because the database is away, or too busy to answer, rejects with `StoreUnavailable`; it is tried again, or answered 503.
+ * A verb rejects with `StoreUnavailable` if the database is away or too busy to answer. The caller then tries again, or answers 503.
  */
 export interface Store extends SessionStore, EventStore, NodeStore, ContinuationStore {}

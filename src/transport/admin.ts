@@ -4,24 +4,24 @@ import type { SessionQuery } from '../session/session-list.ts';
 import type { Sessions } from '../session/sessions.ts';
 import { respondJson } from './http.ts';
 
-/** What may be missing for a process to serve. */
+/** A reason why a process is not ready. */
 export type Unavailable = 'closing' | 'database';
 
-/** What `Health` needs. */
+/** The options of `Health`. */
 export interface HealthOptions {
   /** A cheap query to the store. */
   readonly query: () => Promise<unknown>;
   readonly bus: { readonly ready: boolean };
   readonly isClosing: () => boolean;
-  /** Told once per outage why the store does not answer, since probes are not. */
+  /** Called once per outage with the reason why the store does not answer. Probes do not see the reason. */
   readonly onError: (error: unknown) => void;
   /** Milliseconds the query may take. @default 2000 */
   readonly queryMs?: number;
-  /** Milliseconds its outcome counts, however many probes there are. @default 1000 */
+  /** Milliseconds for which a result is reused, however many probes arrive. @default 1000 */
   readonly cacheMs?: number;
 }
 
-/** Whether this process can serve, for the probes of orchestrators and load balancers. */
+/** Whether this process can serve requests, for the probes of orchestrators and load balancers. */
 export class Health {
   readonly #options: Required<HealthOptions>;
   #isAnswering = true;
@@ -33,7 +33,7 @@ export class Health {
     this.#options = { queryMs: 2000, cacheMs: 1000, ...options };
   }
 
-  /** What is missing; empty if this process is ready. */
+  /** Returns the reasons why this process is not ready; an empty array if it is ready. */
   async check(): Promise<Unavailable[]> {
     const { isClosing, cacheMs } = this.#options;
     if (isClosing()) return ['closing'];
@@ -44,7 +44,10 @@ export class Health {
     return this.#isAnswering ? [] : ['database'];
   }
 
-  /** Whether wake-ups arrive. Without them this process serves all the same, by looking, so that a lost bus takes no process out of service. */
+  /**
+   * Whether wake-ups arrive. Without them this process still serves, because it also reads the log regularly. So a lost bus does not make
+   * it unready.
+   */
   get isWoken(): boolean {
     return this.#options.bus.ready;
   }
@@ -67,7 +70,10 @@ export class Health {
     this.#checking = undefined;
   }
 
-  /** A query that hangs is waited for again, and only after a while given up for another one, so that they do not pile up. */
+  /**
+   * Waits for the query. A query that hangs is reused by later checks, and replaced only after a while, so that hanging queries do not pile
+   * up.
+   */
   async #ask(): Promise<void> {
     const { query, queryMs } = this.#options;
     const now = performance.now();
@@ -82,8 +88,8 @@ export class Health {
 }
 
 /**
- * GET or HEAD: 200 `{"status":"ok"}`, with `"slow":["bus"]` while wake-ups do not arrive; or 503 with the names of what is missing. Nothing else is
- * given away, so nobody is asked who they are.
+ * GET or HEAD: 200 `{"status":"ok"}`, with `"slow":["bus"]` while wake-ups do not arrive; or 503 with the reasons. The answer contains
+ * nothing else, so it needs no authentication.
  */
 export async function getHealth(health: Health, ctx: Koa.Context): Promise<void> {
   const missing = await health.check();
@@ -92,7 +98,7 @@ export async function getHealth(health: Health, ctx: Koa.Context): Promise<void>
   answer(ctx, 503, { status: 'unavailable', missing });
 }
 
-/** GET or HEAD: that this process answers at all. */
+/** GET or HEAD: 200, which shows that this process answers. */
 export function getLive(ctx: Koa.Context): void {
   answer(ctx, 200, { status: 'ok' });
 }
@@ -102,13 +108,14 @@ function answer(ctx: Koa.Context, status: number, body: object): void {
   respondJson(ctx, status, JSON.stringify(body));
 }
 
-/** Whether the caller may see and end anybody's sessions. */
+/** Whether the caller may list and end the sessions of all principals. */
 export type Operators = (ctx: Koa.Context) => boolean | Promise<boolean>;
 
 /**
- * GET: one page of all sessions, as JSON. `?take=` 1 to 200, `?after=` the `next` of the page before, `?principal=` whose; empty for the guests.
+ * GET: one page of all sessions, as JSON. `?take=` is 1 to 200, `?after=` is the `next` of the previous page. `?principal=` selects one
+ * principal; an empty value selects the guests.
  *
- * @throws {McpError} 400 an impossible query; 403 not an operator.
+ * @throws {McpError} 400 an invalid query; 403 not an operator.
  */
 export async function getSessions({ sessions }: { readonly sessions: Sessions }, ctx: Koa.Context, operators: Operators): Promise<void> {
   await assertOperator(ctx, operators);
@@ -123,7 +130,7 @@ export async function getSessions({ sessions }: { readonly sessions: Sessions },
 }
 
 /**
- * DELETE: ends a session of whomever, wherever it is served. 204.
+ * DELETE: ends a session of any principal, in whichever process it is served. Answers 204.
  *
  * @throws {McpError} 403 not an operator; 404 no such session.
  */
@@ -151,7 +158,7 @@ function queryOf(ctx: Koa.Context): SessionQuery {
   };
 }
 
-/** @throws {RangeError} It was given more than once. */
+/** @throws {RangeError} The parameter was given more than once. */
 function single(name: string, value: string | string[]): string {
   if (typeof value === 'string') return value;
   throw new RangeError(`${name}: given more than once`);

@@ -7,30 +7,33 @@ import type { DeliveredEvent, Tail } from '../delivery/tail.ts';
 import type { EventStore } from '../store/store.ts';
 import { pause } from '../timing.ts';
 
-/** What call mail needs. */
+/** The options of `CallMailboxes`. */
 export interface CallMailboxesOptions {
   readonly store: EventStore;
   readonly log: EventLog;
   readonly tail: Tail;
-  /** Milliseconds the database may take. */
+  /** Most milliseconds to wait for the database. */
   readonly storeMs: number;
   /** Milliseconds between tries while the database is away. */
   readonly lookMs: number;
-  /** Takes what was sent; `eventId` is its place in the log. */
+  /** Takes one message. `eventId` is the id of its event in the log. */
   readonly take: (sessionId: string, mail: CallMail, eventId: number) => void;
   readonly onError: (error: unknown) => void;
 }
 
-/** The mailbox of a session, and how many calls have it open. */
+/** The mailbox of a session, and the number of its users. */
 interface Mailbox {
   count: number;
   readonly close: () => void;
 }
 
-/** Mail of one session that is read when a call opens its mailbox late. */
+/** Most messages that are read when a call opens its mailbox after its start. */
 const maxLate = 1000;
 
-/** What clients sent to a process that does not run the call it is for: answers and cancellations. Each process reads that of its long calls. */
+/**
+ * Passes messages of clients to the process that runs the call: answers and cancellations. A process receives the messages of a session
+ * while one of its calls there asks its client or runs for long.
+ */
 export class CallMailboxes {
   readonly #options: CallMailboxesOptions;
   readonly #open = new Map<string, Mailbox>();
@@ -39,13 +42,21 @@ export class CallMailboxes {
     this.#options = options;
   }
 
-  /** Sends to the calls of a session, whichever process runs them. @throws {StoreUnavailable} The database does not answer. */
+  /**
+   * Sends a message to the calls of a session, in any process.
+   *
+   * @throws {StoreUnavailable} The database does not answer.
+   */
   send(sessionId: string, mail: CallMail): Promise<void> {
     const { log, storeMs } = this.#options;
     return log.post({ stream: callMailOf(sessionId), sessionId, data: JSON.stringify(mail) }, { withinMs: storeMs });
   }
 
-  /** Takes what comes for a session until the returned function is called. @param since What came behind this position is taken too. */
+  /**
+   * Receives the messages of a session until the returned function is called.
+   *
+   * @param since Messages behind this position are read too.
+   */
   open(sessionId: string, since?: Position): () => void {
     const box: Mailbox = this.#open.get(sessionId) ?? { count: 0, close: this.#listen(sessionId) };
     this.#open.set(sessionId, box);
@@ -72,7 +83,7 @@ export class CallMailboxes {
     };
   }
 
-  /** Tries until the database answers, or the mailbox is closed. */
+  /** Reads the messages behind a position. Tries until the database answers or the mailbox is closed. */
   async #readSince(sessionId: string, { id, gaps }: Position, box: Mailbox): Promise<void> {
     const { store, lookMs, onError } = this.#options;
     for (let isReported = false; box.count > 0; isReported = true) {

@@ -12,43 +12,43 @@ import type { EventStore } from '../store/store.ts';
 import type { EventStream } from './event-stream.ts';
 import { newConnectionName } from './session-stream.ts';
 
-/** What call streams need. */
+/** The options of `CallStreams`. */
 export interface CallStreamsOptions {
   readonly store: EventStore;
   readonly log: EventLog;
   readonly tail: Tail;
   readonly nodes: Nodes;
-  /** The run of this process. */
+  /** The id of this process's run. */
   readonly node: string;
-  /** Name of this process, for people. */
+  /** The name of this process, for people. */
   readonly nodeName: string;
-  /** Milliseconds the database may take. */
+  /** Most milliseconds to wait for the database. */
   readonly storeMs: number;
-  /** Messages of one stream that are kept for a client that comes back. */
+  /** Most messages of one stream that are kept for a client that comes back. */
   readonly maxEvents: number;
-  /** Bytes of them. */
+  /** Most characters of those messages. At least one message is kept. */
   readonly maxEventBytes: number;
-  /** Milliseconds a client waits before it comes back to another process. */
+  /** Milliseconds a client should wait before it reconnects to another process. */
   readonly retryMs: number;
   readonly onError: (error: unknown) => void;
 }
 
 /**
- * How long, and how many, streams are kept after they were written to their end: written is not received. Long enough for a client that first
- * meets a process which does not answer.
+ * How long in ms, and how many, streams are kept after they were written to their end. The client may not have received the end. A client
+ * that first meets a process that does not answer still has time to come back.
  */
 const lingerMs = 60_000;
 const maxLingering = 1000;
-/** Milliseconds between looks for streams whose time is over. */
+/** Milliseconds between checks for streams whose time is over. */
 const lingerLookMs = 10_000;
-/** Rows of one read. */
+/** Most rows in one read. */
 const rowsPerRead = 500;
 
 /**
- * The streams of this process's calls, and the way to those of others.
+ * The streams of the calls in this process, and access to call streams of other processes.
  *
- * What a call says is in memory while a connection carries it. Once the connection breaks, or the client comes back to another process, which
- * asks for it, everything goes to rows.
+ * While a connection carries a stream, its messages are kept in memory only. Once the connection breaks, or another process asks for the
+ * stream because the client came back there, all kept messages become rows.
  *
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#resumability-and-redelivery
  */
@@ -56,7 +56,7 @@ export class CallStreams {
   readonly #options: CallStreamsOptions;
   readonly #streams = new Map<string, CallStream>();
   readonly #lingering = new Map<string, { readonly until: number; readonly forget: () => void }>();
-  /** The session of each connection that carries a stream of another process. */
+  /** The connections that carry streams of other processes, each with its session. */
   readonly #following = new Map<EventStream, string>();
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -68,7 +68,7 @@ export class CallStreams {
   /**
    * Opens the stream of a call over a connection.
    *
-   * @param requestId The request that its one response answers; `undefined` for a batch.
+   * @param requestId The request that the stream's one response answers; `undefined` for a batch.
    */
   open(sessionId: string, connection: EventStream, requestId: RequestId | undefined): CallStream {
     const { nodes, tail } = this.#options;
@@ -86,23 +86,23 @@ export class CallStreams {
   }
 
   /**
-   * Goes on with a stream behind the position that its client has reached, wherever the call runs.
+   * Resumes a stream behind the client's position, in whichever process the call runs.
    *
-   * @param openConnection Makes the connection, once nothing can fail any more.
+   * @param openConnection Makes the connection. Called only after every step that can fail.
    * @throws {StoreUnavailable} The database does not answer.
    */
   async resume(sessionId: string, position: CallPosition, openConnection: () => EventStream): Promise<EventStream> {
     const stream = this.#streams.get(position.stream);
     if (stream === undefined && !position.isLast) return this.#follow(sessionId, position, openConnection);
     const connection = openConnection();
-    // Something has to be written, or the headers wait for the first message.
+    // A first write sends the headers at once. Without it they would wait for the first message.
     connection.comment();
     if (position.isLast) connection.end();
     else stream?.attach(connection, position.seq);
     return connection;
   }
 
-  /** Another process asks for a stream of this one: its client has come back there. */
+  /** Handles the message of another process whose client has come back for a stream of this process. */
   handOver({ resume, sessionId, by }: Resumption): void {
     const stream = this.#streams.get(resume);
     if (stream === undefined)
@@ -118,25 +118,28 @@ export class CallStreams {
     for (const [connection, followed] of this.#following) if (followed === sessionId) connection.end();
   }
 
-  /** Ends the connections that follow calls of other processes: this one cannot read the log. */
+  /** Ends the connections that carry streams of other processes, because this process cannot read the log. */
   endFollowing(): void {
     for (const connection of this.#following.keys()) connection.end();
   }
 
-  /** Leaves all clients to other processes, which find in rows what was not received. */
+  /** Hands all streams over to other processes. All kept messages become rows. */
   handOverAll(): void {
     for (const connection of this.#following.keys()) connection.retry(this.#options.retryMs);
     this.endFollowing();
     for (const stream of this.#streams.values()) stream.handOver();
   }
 
-  /** Forgets all streams, and those that end later at once. */
+  /** Forgets all ended streams. Streams that end later are forgotten at once. */
   close(): void {
     this.#isClosed = true;
     this.#forget(Number.POSITIVE_INFINITY);
   }
 
-  /** Reads the rows of a stream whose call runs in another process, which is asked to write them, and ends it should that process have died. */
+  /**
+   * Carries a stream whose call runs in another process. Asks that process to write the events as rows and reads them. If that process has
+   * died, writes the end of the stream.
+   */
   async #follow(sessionId: string, { stream, node, seq }: CallPosition, openConnection: () => EventStream): Promise<EventStream> {
     const { store, log, tail, nodes, storeMs, onError } = this.#options;
     const releases = [tail.hold()];
@@ -158,7 +161,7 @@ export class CallStreams {
           tail.listen(nodeMailOf(node), ({ data }) => {
             const mail = parseNodeMail(data);
             if (mail === undefined || !('resume' in mail) || mail.resume !== stream) return;
-            // Behind the mail of this connection, that of any other one is newer.
+            // A message of another connection behind the message of this one means that the client has moved on.
             isOvertaken ||= isTold && mail.by !== by;
             isTold ||= mail.by === by;
             if (isOvertaken) end();
@@ -189,7 +192,7 @@ export class CallStreams {
           written = event.seq;
           if (event.message !== '') connection.message(event.message, callEventId(stream, event.seq, event.isLast));
         }
-        // Also where its client has received the last message, and could not know that it was.
+        // This also ends the connection of a client that has received the last message without knowing that it was the last.
         if (event.isLast) connection.end();
       };
       for (const event of [...events, ...early]) take(event);
@@ -209,7 +212,10 @@ export class CallStreams {
     }
   }
 
-  /** Ends a stream that nobody else ends any more. Of several that say so one is heard, and none where the response is a row. */
+  /**
+   * Writes the end of a stream whose call can no longer end it. All ends of a stream have the same key, so only the first one counts, and
+   * none if the response is already a row.
+   */
   async #end(stream: string, sessionId: string, why: string): Promise<void> {
     const requestId = requestIdOf(stream);
     const message = requestId === undefined ? '' : errorText(requestId, new McpError('InternalError', why));
@@ -227,7 +233,7 @@ export class CallStreams {
     this.#timer ??= setInterval(() => this.#forget(performance.now()), lingerLookMs).unref();
   }
 
-  /** Lets go of the streams whose time is over at `now`, and of the oldest `atLeast`. */
+  /** Forgets the streams whose time is over at `now`, and at least the `atLeast` oldest ones. */
   #forget(now: number, atLeast = 0): void {
     let left = atLeast;
     for (const [id, { until, forget }] of this.#lingering) {
@@ -242,13 +248,13 @@ export class CallStreams {
   }
 }
 
-/** What the client of a call is told whose process has died. */
+/** The error for the client of a call whose process has died. */
 export const processEnded = 'The process that served this request has ended; whether the request took effect is unknown';
 
-/** The sequence number of an end that another process writes: behind all that a call may have said. */
+/** The sequence number of an end that another process writes. Greater than any that a call can reach. */
 const endSeq = 900_000_000;
 
-/** One key for the end of a stream, so that it has one end. */
+/** The key of a stream's end. All ends share it, so the log takes only one. */
 function endKey(stream: string): string {
   return `${stream}.end`;
 }
@@ -259,8 +265,8 @@ function requestIdOf(stream: string): CallStreamId['requestId'] {
 }
 
 /**
- * `carried`: a connection takes what is said. `rows`: what is said becomes rows, for the client comes back to any process.
- * `ended`: all is said, and being written. `closed`: nothing is left to do.
+ * `carried`: a connection takes the messages. `rows`: the messages become rows, because the client may come back to any process. `ended`:
+ * the last message was given and is being delivered. `closed`: nothing is left to do.
  */
 type State = 'carried' | 'rows' | 'ended' | 'closed';
 
@@ -270,23 +276,23 @@ interface KeptEvent {
   readonly isLast: boolean;
 }
 
-/** The stream of a call as the protocol sees it, which outlives the connections that carry it. */
+/** The stream of a call. It outlives the connections that carry it. */
 export class CallStream {
   readonly id: string;
   readonly sessionId: string;
   readonly #options: CallStreamsOptions;
   readonly #closeListeners: (() => void)[] = [];
-  /** The latest messages. */
+  /** The latest messages, kept for a client that comes back. */
   readonly #kept: KeptEvent[] = [];
   #keptBytes = 0;
-  /** The greatest sequence number that is kept no more. */
+  /** The greatest sequence number that is no longer kept. */
   #dropped = 0;
   #seq = 0;
   /** The greatest sequence number that was given to the log. */
   #posted = 0;
   /** The greatest sequence number that was written to a connection. */
   #written = 0;
-  /** What was given to the log and never written to a connection. */
+  /** Count and length of the events that were given to the log and never written to a connection. */
   #unwrittenEvents = 0;
   #unwrittenBytes = 0;
   #posting: Promise<unknown> = Promise.resolve();
@@ -294,9 +300,9 @@ export class CallStream {
   #body: EventStream | undefined;
   #state: State = 'carried';
   #isPrimed = false;
-  /** Whether a connection of another process carries it, or will. */
+  /** Whether a connection of another process carries the stream, or will. */
   #isFollowed = false;
-  /** The connection that carries it, as other processes know it. */
+  /** The name by which other processes know the connection that carries the stream. */
   carrier: string | undefined;
 
   constructor(sessionId: string, requestId: RequestId | undefined, options: CallStreamsOptions) {
@@ -310,15 +316,15 @@ export class CallStream {
     return this.#body as EventStream;
   }
 
-  /** Calls back when the stream has ended, and its end was written to its client or became a row. */
+  /** Calls `listener` when the stream has ended and its end was written to the client or became a row. */
   onClose(listener: () => void): void {
     this.#closeListeners.push(listener);
   }
 
   /**
-   * Sends one message, or keeps it for the client until it comes back; `false` if the stream has ended.
+   * Sends one message, or keeps it until the client comes back; `false` if the stream has ended.
    *
-   * @param isLast Whether it is known that no message follows.
+   * @param isLast Whether the sender knows that no message follows.
    */
   send(message: string, isLast = false): boolean {
     if (this.#hasEnded) return false;
@@ -326,7 +332,7 @@ export class CallStream {
     return true;
   }
 
-  /** Ends the stream. What was sent last was its last message. */
+  /** Ends the stream. The latest message becomes its last one. */
   end(): void {
     if (this.#hasEnded) return;
     const last = this.#kept.at(-1);
@@ -335,7 +341,7 @@ export class CallStream {
     this.#finish();
   }
 
-  /** Carries the stream on over a connection: what came after `seq`, then whatever comes. An earlier connection ends. */
+  /** Continues the stream over another connection: first the messages after `seq`, then new ones. The earlier connection ends. */
   attach(connection: EventStream, seq: number): void {
     const earlier = this.#connection;
     this.#body ??= connection;
@@ -351,19 +357,19 @@ export class CallStream {
     if (this.#hasEnded) connection.end();
   }
 
-  /** Names a position before the first message, so that the client can come back whatever happens. */
+  /** Sends an event id before the first message, so that the client can resume in every case. */
   prime(): void {
     this.#isPrimed = true;
     this.#connection?.prime(callEventId(this.id, this.#seq, false));
   }
 
-  /** Ends the connection, not the stream: the client comes back after `retryMs`. */
+  /** Ends the connection but not the stream. The client reconnects after `retryMs`. */
   disconnect(retryMs: number): void {
     this.#connection?.retry(retryMs);
     this.#connection?.end();
   }
 
-  /** Leaves the client to another process. */
+  /** Hands the stream over to another process. */
   handOver(): void {
     this.#isFollowed = true;
     if (this.#isPrimed) this.#connection?.retry(this.#options.retryMs);
@@ -373,7 +379,7 @@ export class CallStream {
     else this.#toRows();
   }
 
-  /** Connections of other processes carry the stream no longer. */
+  /** Tells the connections of other processes that this process carries the stream again. */
   #tellFollowers(): void {
     const { log, node, onError } = this.#options;
     this.#isFollowed = false;
@@ -437,7 +443,7 @@ export class CallStream {
     this.#post();
   }
 
-  /** Gives the log what it does not have yet. The log tries until the events are rows, or expire. */
+  /** Gives the log the events that it does not have yet. The log tries until the events are rows or expire. */
   #post(): void {
     const { log, maxEvents, maxEventBytes, onError } = this.#options;
     for (const event of this.#kept.filter(({ seq }) => seq > this.#posted)) {
@@ -449,7 +455,7 @@ export class CallStream {
       const isOver = this.#unwrittenEvents > maxEvents || (this.#unwrittenBytes > maxEventBytes && this.#unwrittenEvents > 1);
       const isTooMuch = isOver && !event.isLast;
       const given = isTooMuch ? { seq: event.seq, isLast: true, message: this.#overflowText() } : event;
-      // A client that comes back here finds the same end.
+      // A client that comes back to this process must find the same end.
       if (isTooMuch) this.#kept.splice(this.#kept.indexOf(event), this.#kept.length, given);
       const key = given.isLast ? endKey(this.id) : `${this.id}.${event.seq}`;
       const data = encodeCallEvent(given);
@@ -469,7 +475,9 @@ export class CallStream {
   }
 }
 
-/** Tells the process of a call, and those whose connections carry its stream, that another connection does. */
+/**
+ * A message to the process of a call, and to the processes whose connections carry its stream: another connection carries the stream now.
+ */
 function resumption(node: string, mail: Resumption): Posting {
   return { stream: nodeMailOf(node), sessionId: mail.sessionId, data: JSON.stringify(mail) };
 }

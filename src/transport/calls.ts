@@ -8,30 +8,30 @@ import { doneWithin } from '../timing.ts';
 
 interface Running {
   readonly call: Call;
-  /** By `performance.now()`. */
+  /** When the call began, by `performance.now()`. */
   readonly startedAt: number;
-  /** Where the log was read to when the call began. */
+  /** How far this process had read the log when the call began. */
   readonly startedBehind: Position;
   release: (() => void) | undefined;
 }
 
-/** What `Calls` needs. */
+/** The options of `Calls`. */
 export interface CallsOptions {
-  /** Of one session at once. */
+  /** Most calls of one session that run at the same time. */
   readonly maxCalls: number;
   readonly handlerMs: number;
-  /** Told when `maxCalls` made it refuse a call. */
+  /** Called when a call was refused because of `maxCalls`. */
   readonly onRefused?: ((call: Call) => void) | undefined;
-  /** Keeps a session alive while a long call runs in it, and takes what reaches it by way of other processes. */
+  /** Keeps a session alive while a long call runs in it, and receives messages that other processes left for its calls. */
   readonly retain: (sessionId: string, since: Position) => () => void;
   /** How far this process has read the log. */
   readonly position: () => Position;
 }
 
-/** How often deadlines are looked at; one timer for all calls instead of one for each. */
+/** Milliseconds between checks of the deadlines. One timer serves all calls. */
 const tickMs = 1000;
 
-/** The calls being served in this process, by session. */
+/** The calls that run in this process, by session. */
 export class Calls {
   readonly #options: CallsOptions;
   readonly #running = new Map<string, Set<Running>>();
@@ -45,9 +45,9 @@ export class Calls {
   }
 
   /**
-   * Counts a call in; the function returned counts it out.
+   * Adds a call; the returned function removes it.
    *
-   * @throws {McpError} -32600 if the session has `maxCalls` running; 503 once all calls were given up.
+   * @throws {McpError} -32600 if the session already runs `maxCalls`; 503 after `drain`.
    */
   start(call: Call): () => void {
     if (this.#isClosed) throw closing();
@@ -68,10 +68,11 @@ export class Calls {
   }
 
   /**
-   * Cancels the calls of that id in a session, at the client's wish; whether there were any. The type of the id counts.
+   * Cancels the calls of a session that have this request id, because the client asked for it. Returns whether there were any. `1` and
+   * `'1'` are different ids.
    *
-   * @param eventId Where the wish stands in the log, if another process took it: calls that began behind it are others, of a client that uses an
-   * id again.
+   * @param options.eventId Id of the cancellation's event, if another process received it. Calls that began after that event are other
+   * calls with the same id; they go on.
    */
   cancel(sessionId: string, id: RequestId, { reason, eventId }: { reason?: string | undefined; eventId?: number } = {}): boolean {
     let isFound = false;
@@ -83,7 +84,7 @@ export class Calls {
     return isFound;
   }
 
-  /** How many run. */
+  /** How many calls run. */
   get size(): number {
     return this.#size;
   }
@@ -93,12 +94,12 @@ export class Calls {
     return this.#running.has(sessionId);
   }
 
-  /** Gives up on all calls of a session that has ended. */
+  /** Aborts all calls of a session that has ended. */
   endSession(sessionId: string): void {
     for (const { call } of this.#running.get(sessionId) ?? []) call.abort(new Cancelled('The session has ended'));
   }
 
-  /** Waits until no call runs, at most `deadlineMs`; those that still run then are answered with an error. */
+  /** Waits at most `deadlineMs` until no call runs. Calls that still run then are aborted and answered with an error. */
   async drain(deadlineMs: number): Promise<void> {
     if (this.#size > 0) {
       const idle = new Promise<void>(resolve => {
@@ -121,7 +122,7 @@ export class Calls {
   }
 
   #tick(): void {
-    // Not when the last call ends: the next one follows soon, and would pay for a timer.
+    // The timer stops here and not when the last call ends. The next call usually follows soon and would have to start a new timer.
     if (this.#size === 0) {
       clearInterval(this.#timer);
       this.#timer = undefined;

@@ -11,15 +11,15 @@ interface Pending {
   reject(error: Error): void;
 }
 
-/** What `ClientQuestions` needs. */
+/** The options of `ClientQuestions`. */
 export interface ClientQuestionsOptions {
-  /** How long a client is waited for; people take their time. */
+  /** Milliseconds to wait for a client's answer. Long, because a person may have to answer. */
   readonly inputMs: number;
-  /** Takes what reaches a session's calls by way of other processes, until the function returned is called. */
+  /** Receives messages that other processes left for a session's calls, until the returned function is called. */
   readonly watch: (sessionId: string) => () => void;
 }
 
-/** Requests of the server that wait for the answer of a client, by session. */
+/** Requests from the server to clients that wait for an answer, by session. */
 export class ClientQuestions {
   readonly #pending = new Map<string, Map<string, Pending>>();
   readonly #options: ClientQuestionsOptions;
@@ -28,12 +28,12 @@ export class ClientQuestions {
     this.#options = options;
   }
 
-  /** Asks for one call, on the call's own stream, as the specification wants. */
+  /** Makes the asker of one call. It sends its requests on the call's own stream, as the specification requires. */
   asker(sessionId: string, sink: MessageSink): Asker {
     return { ask: (request, call) => this.#ask(sessionId, sink, request, call) };
   }
 
-  /** Takes a client's answer; `false` if nobody waits for it here (any more). */
+  /** Takes a client's answer; `false` if no request in this process waits for it. */
   settle(sessionId: string, { id, result, error }: JsonRpcResponse): boolean {
     const pending = this.#pending.get(sessionId)?.get(String(id));
     if (result !== undefined) pending?.resolve(result);

@@ -13,17 +13,17 @@ import { openSse, postSse } from './http-sse.ts';
 import { postStateless } from './stateless.ts';
 import { deleteSession, getStreamable, postStreamable } from './streamable.ts';
 
-/** Where the endpoint is, and whom it lets pass. */
+/** The endpoint's path, and who may use it. */
 export interface EndpointOptions extends GuardOptions {
-  /** Where the endpoint is, without a trailing slash, e.g. `/mcp`. */
+  /** The path of the endpoint, without a trailing slash, e.g. `/mcp`. */
   readonly path: string;
-  /** Who may list and end sessions; without it nobody may, and there is no route. */
+  /** Decides who may list and end sessions. Without it the routes for that do not exist. */
   readonly operators?: Operators | undefined;
 }
 
 type Serve = (environment: Environment, ctx: Koa.Context) => Promise<void>;
 
-/** The routes of one MCP endpoint, as middleware. Whatever is not theirs goes on to the host's. */
+/** The routes of one MCP endpoint, as middleware. Other requests go on to the host's middleware. */
 export function endpoint(environment: Environment, options: EndpointOptions): Koa.Middleware {
   const { operators } = options;
   const base = options.path === '/' ? '' : options.path;
@@ -59,7 +59,7 @@ export function endpoint(environment: Environment, options: EndpointOptions): Ko
     if (!path.includes(':')) exact.set(path, serve);
     router.all(path, serve as unknown as RouterMiddleware);
   }
-  // Probes come by an address of any kind, and while the server is closing: no guard, and no 503 but that of their own.
+  // Probes skip the `Host` check and the shutdown 503: they come by an address of any kind, and while the server is closing.
   router.get(`${base}/health{/:part}`, (routed, next) => {
     const ctx = routed as unknown as Koa.Context;
     const { part } = routed.params;
@@ -67,18 +67,19 @@ export function endpoint(environment: Environment, options: EndpointOptions): Ko
     return part === 'live' ? getLive(ctx) : next();
   });
   const routed = router.routes() as unknown as Koa.Middleware;
-  // The router tries all its paths on every request; a path that is written as in the options is found without it, which makes an echo 8 % cheaper.
+  // The router tries all its paths on every request. A path that matches exactly is looked up without the router, which makes an echo 8 %
+  // cheaper.
   return (ctx, next) => (exact.get(ctx.path) ?? routed)(ctx, next) as unknown;
 }
 
 function respondError(environment: Environment, ctx: Koa.Context, thrown: unknown): void {
-  // The host threw an answer of its own, such as `ctx.throw(401)`.
+  // The host threw its own HTTP error, such as `ctx.throw(401)`.
   if (!McpError.isError(thrown) && typeof (thrown as { status?: unknown } | null)?.status === 'number') throw thrown;
   const error = toMcpError(thrown, unexposed => environment.report(unexposed, ctx), { status: 500 });
   respondJson(ctx, statusOf(error), errorText(undefined, error));
 }
 
-/** One URL for both eras: which one a message belongs to says its body. */
+/** Both eras share one URL. The body decides the revision. */
 async function post(environment: Environment, ctx: Koa.Context): Promise<void> {
   const body = await environment.readBody(ctx);
   const version = ctx.req.headers['mcp-protocol-version'];
@@ -86,14 +87,14 @@ async function post(environment: Environment, ctx: Koa.Context): Promise<void> {
   await serve(environment, ctx, body);
 }
 
-/** The URL of the older transport takes both kinds of POST: clients are pointed at it with either. */
+/** The URL of HTTP+SSE also takes POSTs of the other transports, because their clients may be configured with it. */
 async function postAny(environment: Environment, ctx: Koa.Context): Promise<void> {
   const id = sessionIdOf(ctx);
   const isSse = id !== undefined && (ctx.query['sessionId'] !== undefined || (await findTransport(environment, ctx, id)) === 'sse');
   await (isSse ? postSse(environment, ctx, id) : post(environment, ctx));
 }
 
-/** Its GET opens a session of the older transport, or the standalone stream of a newer one. */
+/** GET on the URL of HTTP+SSE opens an HTTP+SSE session, or the stream of an existing Streamable HTTP session. */
 async function getSse(environment: Environment, ctx: Koa.Context, messagesPath: string): Promise<void> {
   const id = ctx.req.headers['mcp-session-id'];
   const isStreamable = typeof id === 'string' && (await findTransport(environment, ctx, id)) === 'streamable';
@@ -109,7 +110,7 @@ function sessionIdOf(ctx: Koa.Context): string | undefined {
   return typeof id === 'string' ? id : undefined;
 }
 
-/** A request that could not be served at all has an HTTP status of its own. */
+/** The HTTP status of a request that could not be served at all: at least 400. */
 function statusOf({ type, status }: McpError): number {
   return status ?? Math.max(400, errorTable[type].status);
 }

@@ -15,12 +15,12 @@ import type { Listeners } from './listeners.ts';
 import type { SessionStreams } from './session-stream.ts';
 import type { SseRelay } from './sse-relay.ts';
 
-/** What all transports of one endpoint share. */
+/** The parts that all transports of one endpoint share. */
 export interface Environment {
   readonly server: Server;
-  /** The run of this process. */
+  /** The id of this process's run. */
   readonly node: string;
-  /** Its name for people. */
+  /** The name of this process, for people. */
   readonly nodeName: string;
   readonly sessions: Sessions;
   readonly continuations: Continuations;
@@ -36,17 +36,17 @@ export interface Environment {
   readonly streams: Streams;
   readonly readBody: ReadBody;
   readonly maxBatch: number;
-  /** To be called when a request of this endpoint arrives: what is needed from the first one on begins in the background. */
+  /** Must be called when a request of this endpoint arrives. The first call starts the background work that the endpoint needs. */
   readonly begin: () => void;
-  /** To be called for each `begin`, when that request has its answer, or the answer's stream. `close()` waits for it. */
+  /** Must be called once for each `begin`, when that request has its answer or the stream of its answer. `close()` waits for it. */
   readonly finish: () => void;
-  /** Whether the service is ending: nothing new is taken. */
+  /** Whether the service is closing. New requests are then refused. */
   isClosing: boolean;
-  /** Who is calling; `null` is a guest. */
+  /** Returns the caller; `null` is a guest. */
   readonly principal: (ctx: Koa.Context) => Promise<string | null>;
   readonly createContext: (ctx: Koa.Context, mcp: McpContext) => CallContext;
-  /** Takes an error that no client is shown; answers with a reference to quote. */
+  /** Reports an error that clients must not see. Returns a reference that the client can quote. */
   readonly report: (error: unknown, ctx: Koa.Context) => string;
-  /** Tells the stream of a session, wherever it is, what the session now wants to hear of, or no longer does. */
+  /** Tells the stream of a session, in any process, that the session has subscribed to a resource or unsubscribed from it. */
   readonly setSubscribed: (sessionId: string, uri: string, isSubscribed: boolean) => Promise<void>;
 }

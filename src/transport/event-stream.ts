@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type Koa from 'koa';
 
-/** A response body of server-sent events. Events that its reader has no time for yet are handed over as one piece. */
+/** A response body of server-sent events. Events that wait for a slow reader are passed on as one chunk. */
 export class EventStream extends Readable {
   readonly #maxBufferBytes: number;
   #ended = false;
@@ -9,7 +9,7 @@ export class EventStream extends Readable {
   #waitingBytes = 0;
   #isReaderFree = false;
 
-  /** @param maxBufferBytes Past it the reader is too slow and the stream is destroyed. */
+  /** @param maxBufferBytes Most bytes that may wait for the reader. Beyond it the stream is destroyed. */
   constructor(maxBufferBytes: number) {
     super({ highWaterMark: 16 * 1024 });
     this.#maxBufferBytes = maxBufferBytes;
@@ -20,7 +20,7 @@ export class EventStream extends Readable {
     this.#handOver();
   }
 
-  /** Whether what is sent still has a way to the client. */
+  /** Whether events can still be sent to the client. */
   get isOpen(): boolean {
     return !this.#ended && !this.destroyed;
   }
@@ -29,37 +29,37 @@ export class EventStream extends Readable {
     return this;
   }
 
-  /** Sends one JSON-RPC message, already JSON; `false` if the stream has ended. */
+  /** Sends one JSON-RPC message that is already JSON; `false` if the stream has ended. */
   send(message: string): boolean {
     return this.event('message', message);
   }
 
-  /** Sends one message that the client may name later as the last it has seen. */
+  /** Sends one message with an event id, which the client may send back as `Last-Event-ID`. */
   message(message: string, id: string): boolean {
     return this.#write(`id: ${id}\nevent: message\ndata: ${message}\n\n`);
   }
 
-  /** Sends one event. `data` has no line breaks. */
+  /** Sends one event. `data` must not contain line breaks. */
   event(name: string, data: string): boolean {
     return this.#write(`event: ${name}\ndata: ${data}\n\n`);
   }
 
-  /** Gives the client an event id to come back with, before there is a message. */
+  /** Sends an event id without a message, so that the client can resume even before the first message. */
   prime(id: string): void {
     this.#write(`id: ${id}\ndata: \n\n`);
   }
 
-  /** Tells the client how long to wait before it comes back. */
+  /** Tells the client how long to wait before it reconnects. */
   retry(retryMs: number): void {
     this.#write(`retry: ${retryMs}\n\n`);
   }
 
-  /** Sends a comment, which parsers skip: it keeps proxies from cutting an idle stream. */
+  /** Sends a comment, which parsers skip. It keeps proxies from closing an idle stream. */
   comment(): void {
     this.#write(': \n\n');
   }
 
-  /** Ends the stream after what was sent. */
+  /** Ends the stream once the sent events are read. */
   end(): void {
     if (!this.isOpen) return;
     this.#ended = true;
@@ -86,17 +86,17 @@ export class EventStream extends Readable {
   }
 }
 
-/** What open streams may cost. */
+/** The limits of open streams. */
 export interface StreamLimits {
-  /** Bytes waiting for a slow reader; past them its stream is destroyed. */
+  /** Most bytes that may wait for a slow reader. Beyond it the stream is destroyed. */
   readonly maxStreamBufferBytes: number;
   /** Milliseconds between comments on an idle stream. */
   readonly heartbeatMs: number;
-  /** Streams that a session has asked for with GET, in this process; one more ends the oldest. */
+  /** Most streams that a session may have opened with GET in this process. One more ends the oldest. */
   readonly maxStreams: number;
 }
 
-/** The open streams of this process. One timer serves the heartbeats of all. */
+/** The open streams of this process. One timer sends the heartbeats of all. */
 export class Streams {
   readonly #all = new Set<EventStream>();
   readonly #bySession = new Map<string, Set<EventStream>>();
@@ -133,13 +133,13 @@ export class Streams {
       streams.delete(stream);
       if (streams.size === 0 && this.#bySession.get(sessionId) === streams) this.#bySession.delete(sessionId);
     });
-    // One that has ended stays until its client has read it to its end.
+    // A stream that has ended stays in the set until its client has read it to the end.
     const open = [...streams].filter(({ isOpen }) => isOpen);
     if (open.length > this.#limits.maxStreams) open[0]?.end();
     return stream;
   }
 
-  /** Ends all streams, and waits until what was sent on them has gone out; those not read to their end by `deadlineMs` are cut. */
+  /** Ends all streams and waits until their clients have read them to the end. Destroys those that are still open after `deadlineMs`. */
   async close(deadlineMs: number): Promise<void> {
     const streams = [...this.#all];
     const closed = streams.map(stream => new Promise(resolve => stream.once('close', resolve)));
@@ -150,7 +150,7 @@ export class Streams {
     this.#stop();
   }
 
-  /** Cuts all streams at once; one that is opened later ends at once. */
+  /** Destroys all streams at once. A stream that is opened later ends at once. */
   cut(): void {
     this.#isCut = true;
     for (const stream of this.#all) stream.destroy();
@@ -162,10 +162,10 @@ export class Streams {
   }
 }
 
-/** How Node says that the other end of a connection is gone. */
+/** Node's error codes for a connection that the other end has closed. */
 const goneCodes: ReadonlySet<unknown> = new Set(['ERR_STREAM_PREMATURE_CLOSE', 'ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT']);
 
-/** Answers with a stream of events. Nothing on the way may buffer, compress or cache it. */
+/** Answers with a stream of events. The headers forbid proxies to buffer, compress or cache it. */
 export function respondStream(ctx: Koa.Context, stream: EventStream): void {
   ctx.status = 200;
   ctx.set({ 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-cache, no-transform', 'X-Accel-Buffering': 'no' });
@@ -180,13 +180,13 @@ interface Reporting {
   readonly onerror: (error: Error) => void;
 }
 
-/** Where a context keeps what it did with errors before it answered with a stream. */
+/** The property that holds the context's original `onerror`. */
 const reported = Symbol('onerror');
 
 /**
- * Koa 3 reports a client that goes away from a stream as an error of the app; for these streams it is how they end.
+ * Koa 3 reports a client that closes a stream as an error of the app. These streams normally end this way, so such errors are ignored.
  *
- * One function for all contexts: with a closure for each, whole requests outlive the collections of young garbage.
+ * All contexts share this one function. With a closure for each, whole requests outlive the collections of young garbage.
  */
 function reportUnlessGone(this: Koa.Context, error: Error): void {
   if (!goneCodes.has((error as NodeJS.ErrnoException | null)?.code)) (this[reported] as Reporting['onerror']).call(this, error);

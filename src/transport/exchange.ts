@@ -4,34 +4,34 @@ import type { EventStream } from './event-stream.ts';
 import { respondStream } from './event-stream.ts';
 import { respondAccepted, respondJson } from './http.ts';
 
-/** How a POST is answered: one JSON body, a stream of events, or nothing to say. */
+/** The answer to a POST: one JSON body, a stream of events, or an empty 202. */
 export type Answer =
   | { readonly kind: 'json'; readonly text: string }
   | { readonly kind: 'stream'; readonly stream: EventStream }
   | { readonly kind: 'none' };
 
-/** A stream of messages, and the body that carries it to the client that is there now. */
+/** A stream of messages, and the response body that carries it to the client. */
 export interface Carrier {
   readonly body: EventStream;
-  /** @param isLast Whether no message follows. */
+  /** @param isLast Whether this is known to be the last message of the stream. */
   send(message: string, isLast?: boolean): boolean;
   end(): void;
   disconnect?(retryMs: number): void;
 }
 
-/** How a request may be answered. */
+/** The options of `Exchange`. */
 export interface ExchangeOptions {
-  /** Whether the client reads event streams; messages before the response are dropped if not. */
+  /** Whether the client reads event streams. If not, messages before the response are dropped. */
   readonly acceptsStream: boolean;
   /** Whether the client reads a JSON body. */
   readonly acceptsJson: boolean;
-  /** Whether the answer is an array: the request was a batch. */
+  /** Whether the request was a batch, so that the answer is an array. */
   readonly isBatch: boolean;
   readonly openStream: () => Carrier;
 }
 
 /**
- * The answer to one POST. It stays a JSON body until something is to be said before the last response; then it becomes a stream.
+ * The answer to one POST. It is a JSON body, but becomes a stream if a message is sent before the last response.
  *
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#sending-messages-to-the-server
  */
@@ -57,7 +57,7 @@ export class Exchange implements MessageSink {
     if (this.#options.acceptsStream) this.#open().disconnect?.(retryMs);
   }
 
-  /** Takes one response; `undefined` where a request gets none. */
+  /** Takes one response; `undefined` for a request that gets no response. */
   respond(response: string | undefined): void {
     if (response === undefined) return;
     if (this.#stream !== undefined) this.#stream.send(response, !this.#options.isBatch);
@@ -65,9 +65,9 @@ export class Exchange implements MessageSink {
   }
 
   /**
-   * Settles as soon as the kind of answer is known: when the first message is sent, or `served` is done.
+   * Resolves as soon as the kind of answer is known: when the first message is sent, or when `served` is done.
    *
-   * @param served Settles when all responses are given. Rejects only while nothing was sent.
+   * @param served Settles when all responses are given. Rejects only if nothing was sent.
    */
   answer(served: Promise<unknown>): Promise<Answer> {
     return new Promise((resolve, reject) => {
@@ -99,7 +99,7 @@ export class Exchange implements MessageSink {
   }
 }
 
-/** Gives the client its answer. @param status Of a JSON body. */
+/** Sends the answer to the client. @param status HTTP status of a JSON body. */
 export function respondAnswer(ctx: Koa.Context, status: number, answer: Answer): void {
   if (answer.kind === 'json') respondJson(ctx, status, answer.text);
   else if (answer.kind === 'stream') respondStream(ctx, answer.stream);

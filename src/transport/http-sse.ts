@@ -16,16 +16,18 @@ import type { RelayedRequest } from './sse-relay.ts';
 /**
  * GET of the HTTP+SSE transport (2024-11-05): opens a session whose stream carries every message of the server.
  *
- * The first event names the endpoint for the client's messages: an absolute path, since some clients resolve it against the origin alone.
+ * The first event names the URL for the client's messages. It is an absolute path, because some clients resolve it against the origin
+ * alone.
  *
- * @param messagesPath Path of the message endpoint, below what the app is mounted at.
+ * @param messagesPath Path of the message endpoint, relative to where the app is mounted.
  * @see https://modelcontextprotocol.io/specification/2024-11-05/basic/transports#http-with-sse
  */
 export async function openSse(environment: Environment, ctx: Koa.Context, messagesPath: string): Promise<void> {
   if (!negotiateAnswer(ctx).acceptsStream) throw notAcceptable('text/event-stream');
   const { sessions, streams, relay } = environment;
   const principal = await environment.principal(ctx);
-  // Until `initialize` says more. Clients that reconnect go on without one, and the newer of them repeat what they had agreed on.
+  // These values hold until `initialize`. Clients that reconnect may skip `initialize`; newer ones then repeat the negotiated revision in a
+  // header.
   const clientInfo = { name: 'unknown', version: '0' };
   const version = findRevision(ctx.req.headers['mcp-protocol-version']);
   const revision = version?.era === 'legacy' ? version : oldest;
@@ -44,7 +46,7 @@ export async function openSse(environment: Environment, ctx: Koa.Context, messag
     const release = sessions.retain(session.id);
     stream.once('close', () => {
       release();
-      // The stream is the session: without it no answer can reach the client.
+      // A session of this transport ends with its stream: without the stream no answer can reach the client.
       sessions.end(session.id, 'stream').catch((error: unknown) => environment.report(error, ctx));
     });
     relay.open(session.id, stream);
@@ -58,9 +60,12 @@ export async function openSse(environment: Environment, ctx: Koa.Context, messag
 }
 
 /**
- * POST of the HTTP+SSE transport: takes one message with 202; the answer goes on the stream, whichever process has it.
+ * POST of the HTTP+SSE transport: takes one message and answers 202. The response goes to the session's stream, in whichever process that
+ * is.
  *
- * @throws {McpError} 400 no session id, or no message; 404 unknown session; 409 the process with the stream has died.
+ * @throws {McpError} 400 no session id, or no message; 404 unknown session; 409 the process with the stream has died; 503 that process does
+ * not answer or is about to end the stream.
+ * @throws {StoreUnavailable} The database does not answer.
  */
 export async function postSse(environment: Environment, ctx: Koa.Context, id: string | undefined): Promise<void> {
   if (id === undefined)
@@ -84,16 +89,20 @@ export async function postSse(environment: Environment, ctx: Koa.Context, id: st
     case 'request': {
       const request = message.message;
       const relayed = environment.relay.has(id) ? undefined : await accept(environment, session, request.id);
-      // Acknowledged before it is answered: clients wait for that before they send the next message, a cancellation for instance.
+      // The 202 does not wait for the response. Clients wait for the 202 before they send the next message, for instance a cancellation.
       serve(environment, ctx, session, request, relayed).catch((error: unknown) => environment.report(error, ctx));
     }
   }
   respondAccepted(ctx);
 }
 
-/** @throws As `SseRelay.accept`. A session whose stream is gone ends. */
+/**
+ * Accepts a request whose stream is in another process. If that stream is gone, the session ends.
+ *
+ * @throws The errors of `SseRelay.accept`.
+ */
 async function accept({ relay, sessions, tail }: Environment, session: Session, id: RequestId): Promise<RelayedRequest> {
-  // No call runs before: one that is acknowledged must not fail for that.
+  // The log must be read before the call runs. A request that was already answered 202 must not fail because of that.
   await tail.start();
   try {
     return await relay.accept(session, id);
@@ -103,7 +112,7 @@ async function accept({ relay, sessions, tail }: Environment, session: Session, 
   }
 }
 
-/** Serves a request whose response goes on the stream here, or through `relayed` on that of another process. */
+/** Serves a request. The response goes to the stream in this process, or through `relayed` to the stream in another process. */
 async function serve(
   environment: Environment,
   ctx: Koa.Context,
@@ -146,10 +155,10 @@ async function initialize({ sessions, server }: Environment, session: Session, {
   }
 }
 
-/** A path of RFC 3986 without empty segments, which could name another host, and without its trailing slashes. */
+/** A path of RFC 3986, with trailing slashes split off. Empty segments are refused, because they could name another host. */
 const forwardedPrefix = /^((?:\/[\w.~!$&'()*+,;=:@%-]+)*)\/*$/u;
 
-/** What stands before the app's own paths in the URL that the client sees. */
+/** The part of the client's URL path before the app's own path. */
 function prefixOf(ctx: Koa.Context): string {
   const forwarded = ctx.app.proxy ? (forwardedPrefix.exec(ctx.get('X-Forwarded-Prefix'))?.[1] ?? '') : '';
   const [original = ''] = ctx.originalUrl.split('?', 1);

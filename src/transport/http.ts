@@ -3,7 +3,7 @@ import bodyParser from 'koa-bodyparser';
 import { McpError, StoreUnavailable } from '../errors.ts';
 import { assertDepth } from '../protocol/jsonrpc.ts';
 
-/** Whom `assertOrigin` lets pass. */
+/** The hosts and origins that `assertOrigin` accepts. */
 export interface GuardOptions {
   readonly allowedHosts?: readonly string[] | undefined;
   readonly allowedOrigins?: readonly string[] | undefined;
@@ -11,14 +11,16 @@ export interface GuardOptions {
 
 const loopbackHosts = ['localhost', '127.0.0.1', '[::1]'];
 const loopbackNames = new Set(loopbackHosts);
-/** A name or an address, and a port. No user, path or blank, which a URL parser would take apart or leave out. */
+/**
+ * A name or an address, with an optional port. User, path and blanks are refused, because a URL parser would split them off or drop them.
+ */
 const hostSyntax = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d*)?$/iu;
 const loopbackAddress = /^(?:127\.|::1$|::ffff:127\.)/u;
 
 /**
  * Refuses requests that a web page of another site may have caused (DNS rebinding).
  *
- * @throws {McpError} 400, if there are two `Host` lines or one that is malformed; 403, if `Host` or `Origin` is not one that is allowed.
+ * @throws {McpError} 400 if there are two `Host` lines or a malformed one; 403 if `Host` or `Origin` is not allowed.
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#security-warning
  */
 export function assertOrigin(ctx: Koa.Context, { allowedHosts, allowedOrigins }: GuardOptions): void {
@@ -37,12 +39,12 @@ export function assertOrigin(ctx: Koa.Context, { allowedHosts, allowedOrigins }:
     throw forbidden(`Origin ${JSON.stringify(origin)} is not allowed here; a server for web pages names theirs in \`allowedOrigins\``);
 }
 
-/** Node gives the first line only. */
+/** Whether the request has two `Host` lines. `req.headers` holds only the first one. */
 function hasTwoHosts(rawHeaders: readonly string[]): boolean {
   return rawHeaders.filter((name, index) => index % 2 === 0 && name.length === 4 && name.toLowerCase() === 'host').length > 1;
 }
 
-/** A name followed by a port needs no parsing as a URL, which would cost more than all other checks together. */
+/** Compares the name without its port first. Parsing it as a URL would cost more than all other checks together. */
 function isAllowedHost(host: string, hosts: readonly string[]): boolean {
   const name = host.replace(/:\d{1,5}$/u, '');
   if (hosts.includes(name)) return true;
@@ -51,7 +53,7 @@ function isAllowedHost(host: string, hosts: readonly string[]): boolean {
 }
 
 function hostnameOf(url: string): string | undefined {
-  // Node 20.19 has URL.parse only behind 22.1.
+  // `URL.parse` exists only from Node 22.1 on.
   return URL.canParse(url) ? new URL(url).hostname : undefined;
 }
 
@@ -61,29 +63,29 @@ function forbidden(message: string): McpError {
 
 const json = 'application/json';
 
-/** What zlib and Brotli call data that is malformed or cut off; running out of memory is not among them. */
+/** Error codes of zlib and Brotli for data that is malformed or cut off. Running out of memory is not among them. */
 const decompressionFailure = /^(?:Z_(?:DATA|BUF)_ERROR|Z_NEED_DICT|ERR__ERROR_FORMAT_.*)$/u;
 
-/** Reads the JSON of a request's body. */
+/** Reads and parses the JSON body of a request. */
 export type ReadBody = (ctx: Koa.Context) => Promise<unknown>;
 
 /**
- * Makes a reader of JSON bodies. What a body parser of the host has read already is taken from `ctx.request.body`.
+ * Makes a reader of JSON bodies. If the host's body parser has already read the body, the reader takes it from `ctx.request.body`.
  *
  * The reader throws `McpError`: 415 another media type; 413 larger than `maxBodyBytes`; 400 and -32700 not JSON, or not compressed as
  * `Content-Encoding` says; 400 and -32600 nested too deeply.
  *
- * @param maxBodyBytes Counted after inflation.
+ * @param maxBodyBytes Largest body accepted, in bytes, counted after inflation.
  */
 export function bodyReader({ maxBodyBytes, maxDepth }: { maxBodyBytes: number; maxDepth: number }): ReadBody {
   const parse = bodyParser({
     enableTypes: ['json'],
-    // The media type is known by then: to look it up again would cost 3 % of an echo.
+    // The media type is already checked here. A second check would cost 3 % of an echo.
     detectJSON: () => true,
     jsonLimit: `${maxBodyBytes}b`,
     strict: false,
     onerror: (error, ctx) => {
-      // What is left of the body must be read, or the connection never gets to its next request.
+      // The rest of the body must be read. Otherwise the connection cannot serve its next request.
       ctx.req.unpipe();
       ctx.req.resume();
       throw toBodyError(error, maxBodyBytes);
@@ -103,7 +105,7 @@ export function bodyReader({ maxBodyBytes, maxDepth }: { maxBodyBytes: number; m
 
 function readBody(ctx: Koa.Context): unknown {
   const { body, rawBody } = ctx.request as { body?: unknown; rawBody?: unknown };
-  // A parser that left an empty text or nothing at all has met an empty body.
+  // The host's parser leaves an empty text or nothing for an empty body.
   if (body === undefined || body === '' || (rawBody === '' && typeof body === 'object'))
     throw new McpError('ParseError', 'Parse error: the body is empty');
   if (typeof body !== 'string' || typeof rawBody === 'string') return body;
@@ -132,16 +134,16 @@ function mediaTypeOf(contentType: string): string {
 
 async function done(): Promise<void> {}
 
-/** What a client reads, by its `Accept`. */
+/** The answers that a client accepts, by its `Accept` header. */
 export interface Accepts {
   readonly acceptsJson: boolean;
   readonly acceptsStream: boolean;
 }
 
 /**
- * Reads `Accept`; without one everything is accepted.
+ * Reads the `Accept` header. Without the header everything is accepted.
  *
- * @throws {McpError} 406 if neither JSON nor an event stream is.
+ * @throws {McpError} 406 if neither JSON nor an event stream is accepted.
  */
 export function negotiateAnswer(ctx: Koa.Context): Accepts {
   const { accept } = ctx.req.headers;
@@ -152,20 +154,20 @@ export function negotiateAnswer(ctx: Koa.Context): Accepts {
   return { acceptsJson, acceptsStream };
 }
 
-/** Answers with a JSON body. With 503 the client is told to come back: another process, or this one a little later, serves it. */
+/** Answers with a JSON body. A 503 carries `Retry-After`, because another process, or this one a little later, can serve the request. */
 export function respondJson(ctx: Koa.Context, status: number, text: string): void {
   ctx.status = status;
   if (status === 503) ctx.set('Retry-After', '1');
-  // `ctx.type` would look the media type up.
+  // `ctx.set` is cheaper than `ctx.type`, which would look the media type up.
   ctx.set('Content-Type', 'application/json; charset=utf-8');
   ctx.body = text;
 }
 
 /**
- * What a client is told of a failure that is not its own.
+ * Converts any thrown value to the error that the client gets.
  *
- * @param report Takes the error; answers with a reference to quote.
- * @param options.status HTTP status of an error that nobody can be told about, where it is not that of its row.
+ * @param report Reports the error; returns a reference to quote.
+ * @param options.status HTTP status for an error that is hidden from the client, if it differs from the status in the error table.
  */
 export function toMcpError(thrown: unknown, report: (error: unknown) => string, options: { status?: number } = {}): McpError {
   if (McpError.isError(thrown)) return thrown;
@@ -174,20 +176,20 @@ export function toMcpError(thrown: unknown, report: (error: unknown) => string, 
   return new McpError('InternalError', `The database does not answer; try again (ref ${ref})`, { status: 503 });
 }
 
-/** Answers 202 without a body; Koa's own would be the status as text. */
+/** Answers 202 with an empty body. Koa would send the status text as the body. */
 export function respondAccepted(ctx: Koa.Context): void {
   ctx.status = 202;
   ctx.body = '';
   ctx.remove('Content-Type');
 }
 
-/** The error of a method the endpoint does not have, with `Allow` set. */
+/** The error for a method that the endpoint does not have. Also sets `Allow`. */
 export function methodNotAllowed(ctx: Koa.Context, allow: string, why = `use ${allow}`): McpError {
   ctx.set('Allow', allow);
   return new McpError('InvalidRequest', `Method not allowed: ${why}`, { status: 405 });
 }
 
-/** The error of a client that reads none of `types`. */
+/** The error for a client that accepts none of `types`. */
 export function notAcceptable(types: string): McpError {
   return new McpError('InvalidRequest', `Not acceptable: send Accept: ${types}`, { status: 406 });
 }

@@ -12,12 +12,12 @@ interface Listener {
   readonly stream: EventStream;
 }
 
-/** What `Listeners` needs. */
+/** The options of `Listeners`. */
 export interface ListenersOptions {
   readonly streams: Streams;
   readonly registry: Registry;
   readonly maxListeners: number;
-  /** Takes what other processes announce, until the function returned is called. */
+  /** Receives broadcasts of other processes until the returned function is called. */
   readonly hold: () => () => void;
 }
 
@@ -31,9 +31,9 @@ export class Listeners {
   }
 
   /**
-   * Opens a stream and acknowledges what it will carry.
+   * Opens a stream and acknowledges the subscriptions that it will carry.
    *
-   * @throws {McpError} -32603 if there are too many.
+   * @throws {McpError} -32603 if there are already `maxListeners`.
    */
   open(id: RequestId, filter: SubscriptionFilter): EventStream {
     const { streams, maxListeners } = this.#options;
@@ -61,12 +61,12 @@ export class Listeners {
       if (uris.has(uri)) stream.send(subscribedText(id, 'notifications/resources/updated', { uri }));
   }
 
-  /** Ends all without a word: their clients listen again, elsewhere. */
+  /** Ends all streams without a message. Their clients subscribe again at another process. */
   endAll(): void {
     for (const { stream } of this.#open) stream.end();
   }
 
-  /** Ends all, telling their clients. */
+  /** Ends all streams with a message to their clients. */
   close(): void {
     for (const { id, stream } of this.#open) {
       stream.send(endedText(id, this.#options.registry));

@@ -12,11 +12,11 @@ import type { Environment } from './environment.ts';
 import { toMcpError } from './http.ts';
 
 /**
- * Serves one request of a session, whatever transport it came by.
+ * Serves one request of a session, for every transport.
  *
- * @returns The response, already JSON; `undefined` if the call was cancelled and nobody waits for one.
- * @throws {StoreUnavailable} The database does not answer, and the sink has said nothing yet. @throws {McpError} 503 This process is closing,
- * and nothing was done yet.
+ * @returns The response, already JSON; `undefined` if the call was cancelled, so that it gets no response.
+ * @throws {StoreUnavailable} The database does not answer, and nothing was sent yet.
+ * @throws {McpError} 503 This process is closing, and nothing was done yet.
  */
 export async function serveRequest(
   environment: Environment,
@@ -28,7 +28,7 @@ export async function serveRequest(
   const { id, method, params } = request;
   let finish: (() => void) | undefined;
   try {
-    // Answers, cancellations and clients that come back reach a call by the log: one that ran before it is read would miss them.
+    // Answers, cancellations and reconnecting clients reach a call through the log. A call that ran before the log is read would miss them.
     await environment.tail.start();
     const call = createCall(environment, ctx, session, request, sink);
     finish = environment.calls.start(call);
@@ -36,7 +36,7 @@ export async function serveRequest(
   } catch (error) {
     if (error instanceof Cancelled) return undefined;
     const isRefused = McpError.isError(error) && error.status === 503 && finish === undefined;
-    // Where nothing was said yet, the whole request is answered 503.
+    // Nothing was sent yet, so the whole request is answered 503.
     if ((StoreUnavailable.isError(error) || isRefused) && sink.isSilent) throw error;
     return errorText(
       id,
@@ -48,7 +48,7 @@ export async function serveRequest(
 }
 
 /**
- * Takes one notification of a session. Notifications are never answered; unknown and malformed ones are ignored.
+ * Handles one notification of a session. Notifications are never answered. Unknown and malformed ones are ignored.
  *
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/utilities/cancellation
  */
@@ -67,7 +67,7 @@ export async function takeNotification(
   }
 }
 
-/** Takes a client's answer to a request of the server, whichever process asked. One that nobody waits for is dropped. */
+/** Takes a client's answer to a request of the server, made by this process or another. An answer without a waiting request is dropped. */
 export async function takeResponse({ clientQuestions, callMail }: Environment, session: Session, message: JsonRpcResponse): Promise<void> {
   if (clientQuestions.settle(session.id, message) || !isRequestIdOf(session.id, message.id)) return;
   await callMail.send(session.id, { answer: message });

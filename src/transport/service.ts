@@ -28,23 +28,23 @@ import { Listeners } from './listeners.ts';
 import { SessionStreams } from './session-stream.ts';
 import { SseRelay } from './sse-relay.ts';
 
-/** Of the time that `close()` has, the share that running calls get; the rest is for streams and rows. */
+/** The share of the time left that a step of `close()` may take; the rest is for the steps after it. */
 const callsShare = 0.7;
-/** Milliseconds a client waits before it comes back to another process. */
+/** Milliseconds a client should wait before it reconnects to another process. */
 const clientRetryMs = 1000;
-/** Milliseconds between the ends of two streams while a process is drained. */
+/** Milliseconds between ending two streams while this process is drained. */
 const drainPauseMs = 5;
-/** Milliseconds between looks for calls that have ended while a process is drained. */
+/** Milliseconds between two checks whether all calls have ended while this process is drained. */
 const drainLookMs = 100;
-/** Milliseconds in which another process writes down that it has accepted a request. */
+/** Milliseconds within which another process writes that it has accepted a request. */
 const acceptMs = 1000;
 
-/** What a service is made of. */
+/** The options of `openService`. */
 export interface ServiceOptions extends Pick<Environment, 'principal' | 'createContext' | 'report'> {
   readonly registry: Registry;
   readonly store: Store;
   readonly bus: Bus;
-  /** Name of this process, for people. */
+  /** The name of this process, for people. */
   readonly nodeName: string;
   readonly sessions: Omit<SessionsOptions, 'store' | 'onError' | 'sessionLog' | 'tellOthers' | 'position'> & {
     continuationMs: number;
@@ -67,12 +67,12 @@ export interface ServiceOptions extends Pick<Environment, 'principal' | 'createC
     storeMs: number;
   };
   readonly sessionLog: SessionLog | undefined;
-  /** Called with the first request. */
+  /** Called at the first request. */
   readonly onFirstRequest: () => void;
   readonly onError: (error: unknown) => void;
 }
 
-/** One endpoint in this process: what its transports share, and what the host may do from outside a request. */
+/** One endpoint in this process: the parts that its transports share, and the methods that the host may call outside a request. */
 export interface Service {
   readonly environment: Environment;
   readonly listChanged: (list: ListName) => Promise<void>;
@@ -200,7 +200,8 @@ export function openService(options: ServiceOptions): Service {
   }
 
   async function setSubscribed(sessionId: string, uri: string, isSubscribed: boolean): Promise<void> {
-    // Through the log even where the stream is here, so that its order among what is told to everybody is that of the calls.
+    // The change goes through the log even if the stream is in this process. So the order of the calls decides which later
+    // broadcasts the session gets.
     const data = encodeStreamMail(isSubscribed ? { subscribed: uri } : { unsubscribed: uri });
     await log.post({ stream: sessionStreamOf(sessionId), sessionId, data }, { withinMs: limits.storeMs });
   }
@@ -218,7 +219,10 @@ export function openService(options: ServiceOptions): Service {
     else listeners.resourceUpdated(broadcast.uri);
   }
 
-  /** Resolves once no other process accepts requests for the HTTP+SSE streams here, as far as that can be known in half the time. */
+  /**
+   * Tells the other processes to accept no more requests for the HTTP+SSE streams of this process. Waits until they should have read that,
+   * at most half of `deadlineMs`.
+   */
   async function leaveRelay(deadlineMs: number): Promise<void> {
     if (relay.size === 0) return;
     tell({ leaving: node }).catch(onError);
@@ -230,7 +234,7 @@ export function openService(options: ServiceOptions): Service {
     const until = performance.now() + deadlineMs;
     await Promise.all([sessionStreams.leaveAll(clientRetryMs, drainPauseMs), leaveRelay(deadlineMs)]);
     for (;;) {
-      // What other processes have accepted may not be known here yet.
+      // Requests that other processes have accepted may not be known here yet.
       await doneWithin(until - performance.now(), tail.catchUp());
       relay.endIdle(id => calls.has(id));
       if ((calls.size === 0 && relay.size === 0) || performance.now() >= until) break;
@@ -238,11 +242,11 @@ export function openService(options: ServiceOptions): Service {
     }
   }
 
-  /** In order: calls, streams, rows. Each step gets what is left of the time. */
+  /** Closes calls, then streams, then rows. Each step gets a share of the remaining time. */
   async function closeInOrder(until: number): Promise<void> {
     const leftMs = () => Math.max(0, until - performance.now());
     await calls.drain(leftMs() * callsShare);
-    // A request that waits for the database, or for its body, is no call yet, and has to be answered too.
+    // A request that still waits for the database or for its body is no call yet, but it must be answered too.
     if (requestsHere > 0)
       await doneWithin(
         leftMs() * callsShare,
@@ -250,7 +254,7 @@ export function openService(options: ServiceOptions): Service {
           onNoRequest = resolve;
         }),
       );
-    // Koa sends an answer after its request has finished here.
+    // Koa sends an answer after its request has called `finish`.
     await new Promise(setImmediate);
     listeners.close();
     callStreams.handOverAll();
@@ -261,7 +265,7 @@ export function openService(options: ServiceOptions): Service {
     await sessionStreams.saved();
     await Promise.all([sessions.close(), continuations.close()]);
     await log.close(leftMs());
-    // What others wait for is a row by now.
+    // Everything that other processes wait for is a row by now.
     await nodes.close();
   }
 
@@ -273,7 +277,7 @@ export function openService(options: ServiceOptions): Service {
     async close(deadlineMs) {
       environment.isClosing = true;
       await doneWithin(deadlineMs, closeInOrder(performance.now() + deadlineMs).catch(onError));
-      // What the deadline left over.
+      // These calls end whatever is still open after the deadline.
       streams.cut();
       callStreams.close();
       tail.close();

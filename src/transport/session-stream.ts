@@ -11,44 +11,47 @@ import { notificationText } from '../protocol/jsonrpc.ts';
 import type { Session, Store, StoredEvent } from '../store/store.ts';
 import type { EventStream, Streams } from './event-stream.ts';
 
-/** What session streams need. */
+/** The options of `SessionStreams`. */
 export interface SessionStreamsOptions {
   readonly store: Store;
   readonly log: EventLog;
   readonly tail: Tail;
   readonly nodes: Nodes;
   readonly streams: Streams;
-  /** The run of this process. */
+  /** The id of this process's run. */
   readonly node: string;
-  /** Its name for people. */
+  /** The name of this process, for people. */
   readonly nodeName: string;
-  /** Milliseconds the database may take. */
+  /** Most milliseconds to wait for the database. */
   readonly storeMs: number;
   /** Milliseconds that an event is kept. */
   readonly replayMs: number;
   readonly onError: (error: unknown) => void;
 }
 
-/** How the stream of a GET begins. */
+/** The options of `SessionStreams.open`. */
 export interface OpenSessionStream {
-  /** What the client has seen, by its `Last-Event-ID`; without it the stream begins where the session's last one was. */
+  /** The client's position, from its `Last-Event-ID`. Without it the stream begins at the position in the session's row. */
   readonly from: Position | undefined;
   /** Whether the stream begins with an event id. */
   readonly primes: boolean;
 }
 
-/** A client that comes back without `Last-Event-ID` hears again what it was sent in this time: sent is not received. */
+/**
+ * Milliseconds after which a sent message counts as received. A client that comes back without `Last-Event-ID` gets the messages of this
+ * last stretch again.
+ */
 const settleMs = 10_000;
-/** Rows of one read of what a client has missed. */
+/** Most rows in one read of missed events. */
 const rowsPerRead = 500;
 /** The lists that may change. */
 const lists = ['tools', 'resources', 'prompts'] as const;
 
 /**
- * The streams that sessions opened with GET in this process, for what no request has caused.
+ * The streams that sessions opened with GET in this process, for messages that belong to no request.
  *
- * A session's stream is the log, seen through what the session wants to hear. Any process can carry it on from a position. The newest connection
- * has it, wherever it is: each says so with an event, and an older one that reads it ends.
+ * A session's stream is the log, filtered by the session's subscriptions. Any process can resume it from a position. The newest connection
+ * carries the stream, in whichever process it is. Each new connection writes a `taken` event, and an older connection that reads it ends.
  *
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#listening-for-messages-from-the-server
  */
@@ -64,7 +67,7 @@ export class SessionStreams {
   /**
    * Opens the stream of a session; `undefined` if the session is gone.
    *
-   * The connection is made last, so that nothing is left behind if a step before fails.
+   * The connection is made last, so that a failed step leaves no connection behind.
    *
    * @throws {StoreUnavailable} The database does not answer.
    */
@@ -94,7 +97,7 @@ export class SessionStreams {
     this.#open.get(sessionId)?.takeOver();
   }
 
-  /** Leaves all streams to other processes, one after the other, with a hint when to come back. Sync if `pauseMs` is 0. */
+  /** Ends all connections, one after the other, and tells their clients when to reconnect. Synchronous if `pauseMs` is 0. */
   async leaveAll(retryMs: number, pauseMs: number): Promise<void> {
     for (const stream of [...this.#open.values()]) {
       stream.leave(retryMs);
@@ -107,7 +110,10 @@ export class SessionStreams {
     await Promise.all(this.#saving);
   }
 
-  /** For a client that comes back without `Last-Event-ID`. Where this fails it hears again what it was sent since the stream began. */
+  /**
+   * Saves the position for a client that comes back without `Last-Event-ID`. If this fails, the client gets all messages since the stream
+   * began again.
+   */
   #save(sessionId: string, stream: SessionStream): void {
     if (stream.isTaken) return;
     const position = encodePosition(sessionId, stream.settled);
@@ -119,7 +125,7 @@ export class SessionStreams {
   }
 }
 
-/** `opening`: events wait until what the client missed is read. */
+/** `opening`: events wait until the missed ones are read. */
 type State = 'opening' | 'open' | 'taken' | 'stopped';
 
 /** One connection of a session's GET. */
@@ -131,15 +137,15 @@ class SessionStream {
   #state: State = 'opening';
   #connection: EventStream | undefined;
   #subscriptions: Set<string> = new Set();
-  /** What the client has seen when the stream begins. */
+  /** The client's position when the stream begins. */
   #from: Position = { id: 0, gaps: [] };
-  /** What it missed, and what arrived while that was read: texts with the position behind each. */
+  /** Texts that the client missed and that are not written yet, each with the position behind it. */
   #waiting: { readonly text: string; readonly position: Position }[] = [];
   #early: (() => void)[] = [];
-  /** The event with which this connection took the stream. */
+  /** Id of the event with which this connection took the stream. */
   #takenAt: number | undefined;
   #lastTaken = 0;
-  /** Positions reached: of those reached within a second from `since` the last, with its time. */
+  /** The positions that the stream has reached, at most one per second: `since` begins that second, `at` is the time of `position`. */
   #reached: { readonly since: number; readonly at: number; readonly position: Position }[] = [];
 
   constructor(sessionId: string, options: SessionStreamsOptions) {
@@ -149,18 +155,18 @@ class SessionStream {
     this.#releases = [options.nodes.hold(), options.tail.hold()];
   }
 
-  /** Whether another connection has the stream, or the session has ended. */
+  /** Whether another connection carries the stream, or the session has ended. */
   get isTaken(): boolean {
     return this.#state === 'taken';
   }
 
-  /** The position up to which the client surely has received everything. */
+  /** The position up to which everything counts as received by the client. */
   get settled(): Position {
     const settledAt = performance.now() - settleMs;
     return this.#reached.findLast(({ at }) => at <= settledAt)?.position ?? this.#from;
   }
 
-  /** Finds out what the client has missed, and takes the stream; `false` if the session is gone. */
+  /** Reads the events that the client has missed, and takes the stream; `false` if the session is gone. */
   async start(given: Position | undefined): Promise<boolean> {
     const { tail, store, log, storeMs, replayMs } = this.#options;
     const sessionId = this.#sessionId;
@@ -169,7 +175,7 @@ class SessionStream {
     if (session === undefined) return false;
     const from = given ?? lastPositionOf(session) ?? tail.position;
     this.#from = from;
-    // From here on the tail brings what is appended; what was appended before is read below.
+    // From here on the tail delivers new events. Events appended earlier are read below.
     const until = tail.position;
     this.#listen();
     const stream = sessionStreamOf(sessionId);
@@ -184,14 +190,14 @@ class SessionStream {
     return true;
   }
 
-  /** Writes what waits to a new connection, and from now on what comes. */
+  /** Writes the waiting texts to a new connection, and new ones from now on. */
   connect(primes: boolean): EventStream {
     const { streams, tail } = this.#options;
     const connection = streams.openGet(this.#sessionId);
     this.#connection = connection;
     connection.once('close', () => this.stop());
     if (primes) connection.prime(encodePosition(this.#sessionId, this.#from));
-    // Something has to be written, or the headers wait for the first message.
+    // A first write sends the headers at once. Without it they would wait for the first message.
     else connection.comment();
     for (const { text, position } of this.#waiting) this.#write(text, position);
     this.#waiting = [];
@@ -203,19 +209,19 @@ class SessionStream {
     return connection;
   }
 
-  /** Ends the connection: another one has the stream, or the session has ended. */
+  /** Ends the connection, because another one carries the stream or the session has ended. */
   takeOver(): void {
     this.#state = 'taken';
     this.#connection?.end();
   }
 
-  /** Ends the connection, and lets the client come back after `retryMs`. */
+  /** Ends the connection and asks the client to reconnect after `retryMs`. */
   leave(retryMs: number): void {
     this.#connection?.retry(retryMs);
     this.#connection?.end();
   }
 
-  /** Lets go of everything. */
+  /** Releases everything that the stream holds. */
   stop(): void {
     if (this.#state !== 'taken') this.#state = 'stopped';
     for (const release of this.#releases.splice(0)) release();
@@ -238,7 +244,7 @@ class SessionStream {
     );
   }
 
-  /** While the stream is opening, what arrives waits. */
+  /** Runs `take` now, or after the stream has opened. */
   #inOrder(take: () => void): void {
     if (this.#state === 'opening') this.#early.push(take);
     else take();
@@ -253,20 +259,20 @@ class SessionStream {
     this.#note(position);
   }
 
-  /** Of several connections that have taken the stream, the one whose event has the greatest id keeps it. */
+  /** Notes which connection took the stream. The one whose event has the greatest id keeps it. */
   #noteTaken(name: string, id: number): void {
     if (name === this.#name) this.#takenAt = id;
     else this.#lastTaken = Math.max(this.#lastTaken, id);
     if (this.#takenAt !== undefined && this.#lastTaken > this.#takenAt) this.takeOver();
   }
 
-  /** Reads what was told to everybody between what the client has seen and where the tail goes on. */
+  /** Reads the broadcasts between the client's position and the position from which the tail delivers. */
   async #readMissed(until: Position, isOld: boolean): Promise<void> {
     const { store } = this.#options;
     const streams = [EVERYBODY];
     if (isOld) {
       const [missed] = await store.findEvents({ streams, after: this.#from.id, gaps: this.#from.gaps, limit: 1 });
-      // The newest event stays; others that the client has missed may have expired, in any order, since clocks differ.
+      // The newest broadcast always stays. Other broadcasts that the client has missed may have expired, in any order, since clocks differ.
       if (missed !== undefined) this.#missAll();
     }
     if (this.#from.id >= until.id && this.#from.gaps.length === 0) return;
@@ -283,7 +289,7 @@ class SessionStream {
   }
 
   #miss({ id, data }: StoredEvent, until: Position): void {
-    // The tail brings it.
+    // The tail will deliver this event.
     if (isAhead(until, id)) return;
     const broadcast = parseBroadcast(data);
     const text = broadcast && textFor(broadcast, this.#subscriptions);
@@ -291,7 +297,7 @@ class SessionStream {
     if (text !== undefined) this.#waiting.push({ text, position: union(this.#from, passed) });
   }
 
-  /** Says of everything that it may have changed. */
+  /** Notifies the client that every list and every subscribed resource may have changed. */
   #missAll(): void {
     const texts = lists.map(list => notificationText(`notifications/${list}/list_changed`));
     for (const uri of this.#subscriptions) texts.push(updatedText(uri));
@@ -308,22 +314,22 @@ class SessionStream {
     const isSameSecond = last !== undefined && now - last.since < 1000;
     if (isSameSecond) this.#reached.pop();
     this.#reached.push({ since: isSameSecond ? last.since : now, at: now, position });
-    // The newest one that is settled is enough.
+    // Only the newest position that counts as received is needed.
     while (this.#reached[1] !== undefined && this.#reached[1].at <= now - settleMs) this.#reached.shift();
   }
 }
 
-/** A name for a connection of this process that carries a stream of a session, or of a call. */
+/** Makes a name for a connection of this process that carries the stream of a session or of a call. */
 export function newConnectionName({ node, nodeName }: Pick<SessionStreamsOptions, 'node' | 'nodeName'>): string {
   return `${nodeName}/${node}.${randomBytes(6).toString('base64url')}`;
 }
 
-/** The run of the process that carries a session's stream by its row; `undefined` if none did yet. */
+/** The run id of the process that carried a session's stream last, from the session's row; `undefined` if there was none. */
 export function nodeOf({ connection }: Pick<Session, 'connection'>): string | undefined {
   return connection === null ? undefined : /\/([\w-]{12})\.[\w-]+$/u.exec(connection)?.[1];
 }
 
-/** The notification that tells a session of what is told to everybody; `undefined` if it does not want to hear of it. */
+/** The notification that a session gets for a broadcast; `undefined` if it gets none. */
 export function textFor(broadcast: Broadcast, subscriptions: ReadonlySet<string>): string | undefined {
   if ('list' in broadcast) return notificationText(`notifications/${broadcast.list}/list_changed`);
   return 'uri' in broadcast && subscriptions.has(broadcast.uri) ? updatedText(broadcast.uri) : undefined;

@@ -12,45 +12,49 @@ import { processEnded } from './call-stream.ts';
 import type { EventStream } from './event-stream.ts';
 import { nodeOf, textFor } from './session-stream.ts';
 
-/** What the relay needs. */
+/** The options of `SseRelay`. */
 export interface SseRelayOptions {
   readonly log: EventLog;
   readonly tail: Tail;
   readonly nodes: Nodes;
-  /** The run of this process. */
+  /** The id of this process's run. */
   readonly node: string;
-  /** Milliseconds the database may take. */
+  /** Most milliseconds to wait for the database. */
   readonly storeMs: number;
   readonly onError: (error: unknown) => void;
 }
 
-/** A request of an HTTP+SSE client, served in another process than the one with its stream. */
+/** A request of an HTTP+SSE client that is served in this process while its stream is in another one. */
 export interface RelayedRequest {
   /** Sends a message that is not the response. */
   send(message: string): void;
-  /** Sends the response; resolves once it is a row, or never will be. */
+  /** Sends the response. Resolves once the response is a row, or can no longer become one. */
   respond(response: string | undefined): Promise<void>;
 }
 
 /**
- * The streams of HTTP+SSE sessions, and the way to those that other processes hold.
+ * The HTTP+SSE streams of this process, and access to those of other processes.
  *
- * A request that is posted elsewhere is written down there as accepted before it is served, and its response after it. The process with the stream
- * answers in place of a process that fell silent between the two.
+ * If a request arrives at a process without its stream, that process first writes a row that it has accepted the request. It then serves
+ * the request and writes the response as a row. If it dies in between, the process with the stream answers with an error.
  *
  * @see https://modelcontextprotocol.io/specification/2024-11-05/basic/transports#http-with-sse
  */
 export class SseRelay {
   readonly #options: SseRelayOptions;
   readonly #streams = new Map<string, SseStream>();
-  /** Processes that are about to end their streams. */
+  /** The processes that are about to end their streams. */
   readonly #leaving = new Set<string>();
 
   constructor(options: SseRelayOptions) {
     this.#options = options;
   }
 
-  /** Prepares this process to hold a stream; what it returns lets go of that. @throws {StoreUnavailable} The database does not answer. */
+  /**
+   * Prepares this process to hold a stream. The returned function ends the preparation.
+   *
+   * @throws {StoreUnavailable} The database does not answer.
+   */
   async prepare(): Promise<() => void> {
     const { nodes, tail } = this.#options;
     const releases = [nodes.hold(), tail.hold()];
@@ -66,7 +70,7 @@ export class SseRelay {
     }
   }
 
-  /** Lets a connection carry the stream of a session, the only one that it ever has. */
+  /** Makes a connection the stream of a session. A session never has another one. */
   open(sessionId: string, connection: EventStream): void {
     const stream = new SseStream(sessionId, connection, this.#options);
     this.#streams.set(sessionId, stream);
@@ -76,25 +80,26 @@ export class SseRelay {
     });
   }
 
-  /** How many streams are here. */
+  /** The number of streams in this process. */
   get size(): number {
     return this.#streams.size;
   }
 
-  /** Whether a session's stream is here. */
+  /** Whether a session's stream is in this process. */
   has(sessionId: string): boolean {
     return this.#streams.has(sessionId);
   }
 
-  /** Writes to a session's stream if it is here; whether it was. */
+  /** Writes to a session's stream if it is in this process. Returns whether the message was written. */
   sendHere(sessionId: string, message: string): boolean {
     return this.#streams.get(sessionId)?.connection.send(message) ?? false;
   }
 
   /**
-   * Accepts a request whose response will go through another process.
+   * Accepts a request whose response will go through the process with the session's stream.
    *
-   * @throws {McpError} 409 that process has died; 503 it does not answer, or is about to end its streams. @throws {StoreUnavailable} The database does not.
+   * @throws {McpError} 409 that process has died; 503 that process does not answer, or is about to end its streams.
+   * @throws {StoreUnavailable} The database does not answer.
    */
   async accept(session: Session, id: RequestId): Promise<RelayedRequest> {
     const { nodes, node, log, storeMs } = this.#options;
@@ -112,10 +117,10 @@ export class SseRelay {
     const post = (mail: StreamMail) => log.post(posting(mail));
     try {
       await nodes.ready();
-      // Of use only should the response never follow.
+      // No wake-up: the stream's process needs this event only if the response never follows.
       await log.post({ ...posting({ accepted: id, by: node }), isQuiet: true }, { withinMs: storeMs });
     } catch (error) {
-      // It may have been written all the same.
+      // The acceptance may have been written despite the error, so it is taken back.
       post({ refused: id })
         .catch(() => undefined)
         .finally(release);
@@ -124,7 +129,7 @@ export class SseRelay {
     return this.#relayed(id, post, release);
   }
 
-  /** Accepts no more requests whose responses would go through a process that is about to end its streams. */
+  /** Notes that a process is about to end its streams. Requests for those streams are then refused. */
   leave(holder: string): void {
     addBounded(this.#leaving, holder);
   }
@@ -134,12 +139,15 @@ export class SseRelay {
     this.#streams.get(sessionId)?.connection.end();
   }
 
-  /** Ends all streams: this process cannot read the log, or closes. Their sessions end with them, and every request that waits gets an error. */
+  /**
+   * Ends all streams, because this process is closing or cannot read the log. Their sessions end too. Every request that other processes
+   * have accepted gets an error.
+   */
   endAll(): void {
     for (const stream of this.#streams.values()) stream.end();
   }
 
-  /** Ends the streams on which no response is due. @param hasCalls Whether calls of a session run here. */
+  /** Ends the streams that wait for no response. @param hasCalls Whether calls of a session run in this process. */
   endIdle(hasCalls: (sessionId: string) => boolean): void {
     for (const [sessionId, stream] of this.#streams) if (stream.isIdle && !hasCalls(sessionId)) stream.connection.end();
   }
@@ -178,9 +186,9 @@ class SseStream {
   readonly connection: EventStream;
   readonly #nodes: Nodes;
   readonly #subscriptions = new Set<string>();
-  /** Requests that other processes have accepted, each with what stops watching the process. */
+  /** Requests that other processes have accepted. Each has the function that stops watching its process. */
   readonly #accepted = new Map<RequestId, () => void>();
-  /** Requests that were answered in place of a process, whose own late messages are dropped. */
+  /** Requests that were answered with an error because their process died. Late messages of that process for them are dropped. */
   readonly #givenUp = new Set<RequestId>();
   readonly #releases: (() => void)[];
 
@@ -203,7 +211,7 @@ class SseStream {
     return this.#accepted.size === 0;
   }
 
-  /** Answers what other processes have accepted, and ends the connection. */
+  /** Answers the requests that other processes have accepted with an error, and ends the connection. */
   end(): void {
     for (const id of this.#accepted.keys()) this.connection.send(errorText(id, new McpError('InternalError', streamEnds)));
     this.connection.end();
@@ -243,10 +251,10 @@ class SseStream {
   }
 }
 
-/** Values that a set remembers. */
+/** Most values that such a set remembers. */
 const maxRemembered = 1000;
 
-/** Adds a value, and forgets the oldest where there are more than `maxRemembered`. */
+/** Adds a value. If there are more than `maxRemembered`, removes the oldest. */
 function addBounded<T>(values: Set<T>, value: T): void {
   values.add(value);
   const [oldest] = values.size > maxRemembered ? values : [];

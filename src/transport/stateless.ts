@@ -22,7 +22,7 @@ import type { Accepts } from './http.ts';
 import { negotiateAnswer, notAcceptable, respondAccepted, respondJson, toMcpError } from './http.ts';
 
 /**
- * POST of the stateless era (2026-07-28): one request that says everything itself, or a notification, which has nothing to do.
+ * POST of the stateless era (2026-07-28): one request that needs no session, or a notification, which is accepted and ignored.
  *
  * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http
  */
@@ -55,7 +55,7 @@ async function answer(
   const principal = await environment.principal(ctx);
   const continued: ContinuedRequest = { principal, method, params };
   const { answers, taken } = envelope.revision.inputRequired.has(method) ? await resume(environment, continued) : newCall;
-  // Whoever has gone by now has cancelled.
+  // A client that has closed the connection has cancelled its request.
   if (ctx.res.closed) return taken?.giveBack();
   const exchange = new Exchange({ acceptsJson, acceptsStream, isBatch: false, openStream: () => environment.streams.open() });
   const call = createCall(environment, ctx, request, envelope, exchange, principal, answers);
@@ -71,18 +71,18 @@ async function answer(
   respondAnswer(ctx, status, reply);
 }
 
-/** Closing the response is how a client cancels: there is nothing it could be told after that. */
+/** Cancels the call when the client closes the response. This is how clients cancel in this era. No answer is sent then. */
 function cancelOnClose(ctx: Koa.Context, call: Call, served: Promise<void>): void {
   const onClose = () => call.abort(new Cancelled('The client closed the connection'));
   ctx.res.once('close', onClose);
   void served.then(() => ctx.res.off('close', onClose));
 }
 
-/** A response, already JSON, and the error that it tells of. */
+/** A response, already JSON, and the error that it reports. */
 interface Served {
   readonly text: string | undefined;
   readonly error?: McpError;
-  /** Whether the handler did not begin, or the database did not take its question. */
+  /** Whether the handler did not start, or its question to the client could not be stored. The taken continuation is then given back. */
   readonly isUndone?: boolean;
 }
 
@@ -108,7 +108,7 @@ async function serve(
   }
 }
 
-/** The result of a call; if it has asked its client something, that is what the result says. */
+/** The result of a call. If the handler has asked its client something, the result is `input_required`. */
 async function dispatchOrSuspend(environment: Environment, call: Call, continued: ContinuedRequest): Promise<string> {
   try {
     return await dispatch(call, continued.method, continued.params);
@@ -128,16 +128,19 @@ async function suspend(
   return JSON.stringify(finishResult(call, continued.method, { resultType: 'input_required', inputRequests: requests, requestState }));
 }
 
-/** What a request has to go on with. */
+/** The recorded answers with which a handler runs again. */
 interface Resumed {
-  /** Those kept from earlier rounds and those of this one. */
+  /** The answers kept from earlier rounds and the answers of this request. */
   readonly answers: InputResponses;
   readonly taken?: TakenContinuation;
 }
 
 const newCall: Resumed = { answers: {} };
 
-/** @throws {McpError} -32602 there is nothing behind its `requestState`. @throws {StoreUnavailable} */
+/**
+ * @throws {McpError} -32602 no continuation fits the `requestState`.
+ * @throws {StoreUnavailable} The database does not answer.
+ */
 async function resume({ continuations }: Environment, continued: ContinuedRequest): Promise<Resumed> {
   const { requestState, inputResponses } = continued.params;
   const given = isObject(inputResponses) ? (inputResponses as InputResponses) : {};
@@ -191,7 +194,10 @@ function createCall(
   });
 }
 
-/** A tool that this caller may not use is unknown, whatever its headers. */
+/**
+ * Compares the mirrored headers with the arguments. Skips tools that this caller may not use: for the caller they do not exist, so their
+ * headers are not checked.
+ */
 async function checkParamHeaders(call: Call, params: JsonObject | undefined, headers: Headers): Promise<void> {
   const { tools, paramHeaders } = call.server.registry;
   const name = params?.['name'];

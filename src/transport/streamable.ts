@@ -17,9 +17,10 @@ import { methodNotAllowed, negotiateAnswer, notAcceptable, respondAccepted, resp
 import { serveRequest, takeNotification, takeResponse } from './serve.ts';
 
 /**
- * POST: one message, or a batch where the session's revision has batches.
+ * POST: one message, or a batch if the session's revision has batches.
  *
- * @throws {McpError} 400 no message, no session id, wrong protocol version; 404 unknown session; 406 no usable `Accept`; and those of the body.
+ * @throws {McpError} 400 no message, no session id, or a wrong protocol version; 404 unknown session; 406 no usable `Accept`; and the
+ * errors of the body.
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#sending-messages-to-the-server
  */
 export async function postStreamable(environment: Environment, ctx: Koa.Context, body: unknown): Promise<void> {
@@ -65,9 +66,10 @@ async function postBatch(environment: Environment, ctx: Koa.Context, messages: r
 }
 
 /**
- * GET: the standalone stream of a session, for what no request has caused.
+ * GET: the stream of a session, for messages that belong to no request.
  *
- * @throws {McpError} 405 without a session id (clients of the older transport look for their stream so), 404 unknown session, 406.
+ * @throws {McpError} 405 without a session id (clients of HTTP+SSE probe for their stream this way); 404 unknown session; 406 no usable
+ * `Accept`.
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#listening-for-messages-from-the-server
  */
 export async function getStreamable(environment: Environment, ctx: Koa.Context): Promise<void> {
@@ -80,7 +82,7 @@ export async function getStreamable(environment: Environment, ctx: Koa.Context):
   respondStream(ctx, connection);
 }
 
-/** The stream of a session, or that of a call which its client names by `Last-Event-ID`. */
+/** Opens the stream of the session, or resumes the stream of a call if `Last-Event-ID` names one. */
 async function openGet(environment: Environment, ctx: Koa.Context, session: Session): Promise<EventStream> {
   const { streams, sessionStreams, callStreams } = environment;
   const { id, revision } = session;
@@ -96,13 +98,13 @@ async function openGet(environment: Environment, ctx: Koa.Context, session: Sess
   return callStreams.resume(id, callPosition, () => streams.openGet(id));
 }
 
-/** @throws {McpError} 404 */
+/** @throws {McpError} 404 The session is gone. */
 function sessionGone({ sessions }: Environment, id: string): never {
   sessions.endedElsewhere(id);
   throw sessionNotFound();
 }
 
-/** Opens a stream that outlives its connection. Its first event has an id, where the revision's clients can take one without data. */
+/** Opens the stream of a call. In revisions whose clients accept an event without data, the first event carries only an id. */
 function openCallStream({ callStreams, streams }: Environment, session: Session, requestId: RequestId | undefined): CallStream {
   const stream = callStreams.open(session.id, streams.open(), requestId);
   if (findRevision(session.revision)?.priming) stream.prime();
@@ -110,7 +112,7 @@ function openCallStream({ callStreams, streams }: Environment, session: Session,
 }
 
 /**
- * DELETE: ends a session; its streams end and its calls are given up.
+ * DELETE: ends a session. Its streams end and its calls are aborted.
  *
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#session-management
  */
