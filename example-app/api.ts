@@ -6,14 +6,14 @@ import { bookingsOf, toClient } from './policies.ts';
 import { refuse, userOf } from './users.ts';
 
 const newBooking = z.strictObject({
-  /** Only staff may book for somebody else. */
+  /** The client to book for; only staff may choose one. */
   clientId: z.int32().optional(),
   startsAt: z.iso.datetime().transform(text => new Date(text)),
   people: z.int().min(1).max(20).default(2),
   notes: z.string().max(1000).optional(),
 });
 
-/** The app's own routes, which `/mcp` leaves alone. */
+/** The REST routes of the app, beside the MCP endpoint `/mcp`. */
 export function api(prisma: PrismaClient): Router {
   const router = new Router();
 

@@ -8,11 +8,11 @@ import { signIn } from './users.ts';
 
 export interface ReservationsApp {
   readonly app: Koa;
-  /** The MCP endpoint, to be closed with the server. */
+  /** The MCP endpoint. Close it when you close the server. */
   readonly endpoint: McpMiddleware;
 }
 
-/** The app without a socket: tests and `server.ts` listen themselves. */
+/** Makes the app, which does not listen yet: tests and `server.ts` call `listen`. */
 export function createApp(prisma: PrismaClient, datamodel: Datamodel): ReservationsApp {
   const app = new Koa();
   const endpoint = reservations(prisma, datamodel);

@@ -8,16 +8,16 @@ import { migrate } from './migrations.ts';
 import { seed } from './seed.ts';
 
 export interface Database {
-  /** Typed as the SQLite client; the PostgreSQL one has the same models. */
+  /** Has the type of the SQLite client. The PostgreSQL client has the same models. */
   readonly prisma: PrismaClient;
   readonly datamodel: Datamodel;
 }
 
-/** The file that is used unless `DATABASE_URL` names another database. */
+/** The default database: a SQLite file beside this module. */
 const defaultUrl = `file:${fileURLToPath(new URL('reservations.db', import.meta.url))}`;
 
 /**
- * Opens the database, and makes and fills it if it is empty. Several processes may do so at once.
+ * Opens the database. If it is empty, creates the tables and fills them. Several processes may do this at the same time.
  *
  * @param url `file:…` for SQLite, `postgresql://…` for PostgreSQL.
  */
@@ -33,7 +33,7 @@ export async function openDatabase(url: string = defaultUrl): Promise<Database> 
   }
 }
 
-/** Another process may be making the database: its transaction is waited for. */
+/** Runs `work`, at most ten times, until no transaction of another process blocks the database. */
 async function inTurn(work: () => Promise<void>): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {

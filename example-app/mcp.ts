@@ -7,7 +7,7 @@ import { signedIn, userOf } from './users.ts';
 
 const isWrite = (operation: string) => ['create', 'update', 'delete'].includes(operation);
 
-/** All that an agent can see and do here. */
+/** The MCP endpoint: the models, tools, resources and prompts that agents can use. */
 export function reservations(prisma: PrismaClient, datamodel: Datamodel): McpMiddleware {
   return mcp({
     name: 'reservations',

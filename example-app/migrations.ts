@@ -4,7 +4,7 @@ import type { Prisma, PrismaClient } from './generated/sqlite/client/client.ts';
 
 export type Provider = 'sqlite' | 'postgresql';
 
-/** Prisma's own bookkeeping, so that `prisma migrate deploy` finds done what was done here. */
+/** SQL for Prisma's own table of applied migrations, so that `prisma migrate deploy` does not apply them again. */
 const bookkeeping = {
   sqlite: `CREATE TABLE IF NOT EXISTS "_prisma_migrations" (
     "id" TEXT PRIMARY KEY NOT NULL, "checksum" TEXT NOT NULL, "finished_at" DATETIME, "migration_name" TEXT NOT NULL, "logs" TEXT,
@@ -15,8 +15,8 @@ const bookkeeping = {
 };
 
 /**
- * Applies the migrations of prisma/migrations that the database lacks, then runs `then`: all in one transaction, one process at a time.
- * It is what `prisma migrate deploy` does, for a first start without the CLI.
+ * Applies the missing migrations of prisma/migrations, then runs `then`, in one transaction. One process at a time does this.
+ * It replaces `prisma migrate deploy`, so that the example starts without the Prisma CLI.
  */
 export async function migrate(
   prisma: PrismaClient,
@@ -24,7 +24,7 @@ export async function migrate(
   then: (transaction: Prisma.TransactionClient) => Promise<void>,
 ): Promise<void> {
   const migrations = await readMigrations(provider);
-  // SQLite locks with its first write, so there must be something to write to. PostgreSQL would race here.
+  // `lock` writes to this table, so SQLite needs the table first. PostgreSQL creates it under its lock: two processes that create it at once would fail.
   if (provider === 'sqlite') await prisma.$executeRawUnsafe(bookkeeping.sqlite);
   const work = async (transaction: Prisma.TransactionClient) => {
     await lock(transaction, provider);
@@ -49,7 +49,7 @@ async function readMigrations(provider: Provider): Promise<Migration[]> {
   return Promise.all(names.sort().map(async name => ({ name, sql: await readFile(new URL(`${name}/migration.sql`, folder), 'utf8') })));
 }
 
-/** Holds back every other process that starts, until this transaction ends. */
+/** Locks the database for this transaction: other processes that start wait until it ends. */
 async function lock(transaction: Prisma.TransactionClient, provider: Provider): Promise<void> {
   if (provider === 'sqlite') {
     await transaction.$executeRaw`UPDATE "_prisma_migrations" SET "id" = "id" WHERE false`;

@@ -8,17 +8,17 @@ const lastNames = [
 ];
 const dayMs = 24 * 60 * 60 * 1000;
 
-/** Fills an empty database: always the same 200 clients and 1,000 bookings, Ada Lovelace and Grace Hopper first. */
+/** Fills an empty database with the same 200 clients and 1,000 bookings each time. The first clients are Ada Lovelace and Grace Hopper. */
 export async function seed(transaction: Prisma.TransactionClient, provider: Provider): Promise<void> {
   if ((await transaction.client.count()) > 0) return;
   await transaction.client.createMany({ data: Array.from({ length: 200 }, (_, index) => toClient(index)) });
   await transaction.booking.createMany({ data: Array.from({ length: 1000 }, (_, index) => toBooking(index)) });
   if (provider === 'sqlite') return;
-  // Rows that bring their ids leave the sequence where it was.
+  // Inserts with given ids do not advance the sequences of PostgreSQL.
   await transaction.$executeRaw`SELECT setval(pg_get_serial_sequence('"Client"', 'id'), 200), setval(pg_get_serial_sequence('"Booking"', 'id'), 1000)`;
 }
 
-/** Twenty last names in turn, moved on by one every ten clients, so that no name comes twice. The first ten have the short addresses. */
+/** Combines ten first names and twenty last names so that no full name repeats. The first ten addresses contain the first name only. */
 function toClient(index: number): Prisma.ClientCreateManyInput {
   const first = firstNames[index % 10] ?? '';
   const last = lastNames[(index + Math.floor(index / 10)) % 20] ?? '';
@@ -31,7 +31,7 @@ function toClient(index: number): Prisma.ClientCreateManyInput {
   };
 }
 
-/** Twelve for Ada, seven for Grace, about five for everybody else. */
+/** Ada has twelve bookings, Grace has seven, every other client has about five. */
 function toBooking(index: number): Prisma.BookingCreateManyInput {
   const clientId = index < 12 ? 1 : index < 19 ? 2 : 3 + (index % 198);
   const startsAt = new Date(Date.UTC(2027, 0, 1, 17 + (index % 5)) + ((index * 37) % 365) * dayMs);

@@ -23,12 +23,12 @@ console.log(
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void close());
 
 async function close(): Promise<void> {
-  // First the load balancer and the clients go elsewhere, then the process ends.
+  // While `drain` runs, the load balancer and the clients switch to other processes.
   await endpoint.drain();
   const closed = once(server, 'close');
   server.close();
   await endpoint.close();
-  // Requests that are being answered, with 503 now, get a moment.
+  // Open requests are answered 503 now: give the answers a second to leave.
   await Promise.race([closed, delay(1000)]);
   server.closeAllConnections();
   await closed;

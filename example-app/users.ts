@@ -1,6 +1,6 @@
 import type { Context, Middleware } from 'koa';
 
-/** Who is signed in; a guest is `undefined`. */
+/** A signed-in user. A guest is `undefined` instead. */
 export interface User {
   readonly id: string;
   readonly role: 'client' | 'staff';
@@ -14,7 +14,7 @@ const users = new Map<string, User>([
   ['demo-staff', { id: 'staff', role: 'staff' }],
 ]);
 
-/** Puts the user of a bearer token into `ctx.state.user`; no token is a guest, an unknown one is answered 401. */
+/** Puts the user of a bearer token into `ctx.state.user`. A request without a token is a guest; an unknown token is answered 401. */
 export const signIn: Middleware = async function signIn(ctx, next) {
   const authorization = ctx.get('Authorization');
   const [, token] = /^Bearer +(\S+) *$/i.exec(authorization) ?? [];
@@ -24,17 +24,17 @@ export const signIn: Middleware = async function signIn(ctx, next) {
   await next();
 };
 
-/** The user of a request, or of an MCP call: both have the Koa context's `state`. */
+/** The user of a REST request or an MCP call. Both contexts have `state.user`. */
 export function userOf(ctx: { state: { user?: User } }): User | undefined {
   return ctx.state.user;
 }
 
-/** The user of an MCP call that writes; a guest is told to sign in. */
+/** The user of an MCP call that writes. Answers a guest with 403 and asks for a sign-in. */
 export function signedIn(ctx: { state: { user?: User }; throw: Context['throw'] }): User {
   return userOf(ctx) ?? ctx.throw(403, 'Guests may only read; sign in with a bearer token');
 }
 
-/** Answers 401 with the challenge that tells a client how to sign in. */
+/** Answers 401 with a `WWW-Authenticate` header, which tells the client how to sign in. */
 export function refuse(ctx: Pick<Context, 'throw'>, message: string, challenge = 'Bearer'): never {
   return ctx.throw(401, message, { headers: { 'WWW-Authenticate': challenge } });
 }
