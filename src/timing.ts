@@ -41,6 +41,7 @@ export interface Pause {
   readonly end: () => void;
 }
 
+/** Starts a wait of `ms` milliseconds that its caller can end early. */
 export function pause(ms: number): Pause {
   let end = (): void => {};
   const over = new Promise<void>(resolve => {
