@@ -1,6 +1,7 @@
 import type { JsonRpcResponse, RequestId } from '../protocol/jsonrpc.ts';
 import { isObject, isRequestId, parseMessage } from '../protocol/jsonrpc.ts';
 import type { ListName } from '../protocol/subscriptions.ts';
+import { listNames } from '../protocol/subscriptions.ts';
 
 /** A message to every process, on the stream `'*'`. */
 export type Broadcast =
@@ -81,7 +82,8 @@ export function encodeCallEvent({ seq, isLast, message }: CallEvent): string {
 /** `undefined` if this version cannot read the data. */
 export function parseBroadcast(data: string): Broadcast | undefined {
   const value = parseObject(data);
-  if (value?.['list'] === 'tools' || value?.['list'] === 'resources' || value?.['list'] === 'prompts') return { list: value['list'] };
+  const list = listNames.find(name => name === value?.['list']);
+  if (list !== undefined) return { list };
   if (typeof value?.['uri'] === 'string') return { uri: value['uri'] };
   if (typeof value?.['ended'] === 'string') return { ended: value['ended'] };
   if (typeof value?.['changed'] === 'string') return { changed: value['changed'] };

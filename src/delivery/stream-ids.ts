@@ -65,8 +65,12 @@ export function parseCallEventId(sessionId: string, eventId: string): CallPositi
   const pattern = /^(c\.[\w-]{16}\.([\w-]{12})\.([\w-]{0,90}))\.([\w-]{16})\.(\d{1,9})(!?)$/u;
   const [, text, node = '', request = '', sealed = '', seq, last] = pattern.exec(eventId) ?? [];
   if (text === undefined || sealed !== seal(sessionId, text)) return undefined;
-  const requestId = request === '' ? undefined : (JSON.parse(Buffer.from(request, 'base64url').toString()) as string | number);
-  return { stream: `${text}.${sealed}`, node, requestId, seq: Number(seq), isLast: last === '!' };
+  return { stream: `${text}.${sealed}`, node, requestId: decodeRequestId(request), seq: Number(seq), isLast: last === '!' };
+}
+
+/** The request that a call's stream answers; `undefined` for a batch, and for an id that is too long for a stream name. */
+export function requestIdOf(stream: string): CallStreamId['requestId'] {
+  return decodeRequestId(stream.split('.')[3] ?? '');
 }
 
 /** Makes an id for a request to a session's client. `isRequestIdOf` recognises the ids that were made for the session. */
@@ -86,6 +90,10 @@ export function isRequestIdOf(sessionId: string, id: unknown): id is string {
  */
 export function seal(sessionId: string, text: string): string {
   return digest(sessionId, text).slice(0, 16);
+}
+
+function decodeRequestId(request: string): CallStreamId['requestId'] {
+  return request === '' ? undefined : (JSON.parse(Buffer.from(request, 'base64url').toString()) as string | number);
 }
 
 function digest(sessionId: string, text: string): string {

@@ -36,10 +36,10 @@ export type DeclaredExposure<C, M extends ModelKey<C>, Ctx = CallContext> = Visi
 };
 
 /**
- * A value, or what makes it for a caller and an operation.
+ * A value, or a function that returns the value for a caller and an operation.
  *
- * Always true, the condition on `C` puts off the evaluation until TypeScript has inferred the client's type. Evaluated before, the literals in
- * what the function returns would widen: `'PENDING'` to `string`, which no enum column takes. TypeScript does not wait with a function that has no
+ * The condition on `C` is always true. It makes TypeScript infer the client's type before it checks the function. Otherwise the literals that
+ * the function returns would widen: `'PENDING'` to `string`, which no enum column takes. TypeScript does not wait with a function that has no
  * parameter: give the value itself, or write `'PENDING' as const`.
  */
 type GivenOrMade<C, T, Ctx> = C extends unknown ? T | ((ctx: Ctx, operation: Operation) => T | Promise<T>) : never;

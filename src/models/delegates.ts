@@ -1,4 +1,5 @@
 import { isObject } from './messages.ts';
+
 /** Any Prisma client. Which models it has is known only at run time. */
 export type PrismaClientLike = object;
 

@@ -105,7 +105,7 @@ function invalid(what: string): McpError {
 /**
  * The text of a header value, decoded if it has the form `=?base64?…?=`.
  *
- * `=?base64?SsO2cmc=?=` → `Jörg`; `undefined` if what is inside is not canonical base64 of UTF-8.
+ * `=?base64?SsO2cmc=?=` → `Jörg`; `undefined` if the text between the question marks is not canonical base64 of UTF-8.
  *
  * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http#value-encoding
  */

@@ -32,7 +32,7 @@ export interface Revision {
   readonly completionContext: boolean;
   /** The error of a resource that does not exist. */
   readonly resourceNotFound: ErrorName;
-  /** What the server may ask the client for, by requests of its own (legacy) or by `inputRequests` (modern). */
+  /** The requests that the server may make to the client: as JSON-RPC requests (legacy) or as `inputRequests` (modern). */
   readonly asks: ReadonlySet<string>;
   /** Whether `elicitation/create` has a `mode`, which may be `url`. */
   readonly elicitationMode: boolean;

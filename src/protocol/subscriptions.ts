@@ -5,8 +5,10 @@ import { isObject, notificationText, resultText } from './jsonrpc.ts';
 import type { Registry } from './registry.ts';
 import { isOffered } from './registry.ts';
 
+/** The lists that may change. */
+export const listNames = ['tools', 'resources', 'prompts'] as const;
 /** A list that may change. */
-export type ListName = 'tools' | 'resources' | 'prompts';
+export type ListName = (typeof listNames)[number];
 
 /** The notifications that a stateless client subscribes to: `params.notifications` of `subscriptions/listen`. */
 export interface SubscriptionFilter {

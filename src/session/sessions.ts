@@ -222,7 +222,7 @@ export class Sessions {
     return this.#sweeping;
   }
 
-  /** Stops the timers, waits for sessions that are being ended, and writes what is buffered. */
+  /** Stops the timers, waits for sessions that are being ended, and writes the buffered uses. */
   async close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     await Promise.all([this.#sweeping, this.#allEnded]);

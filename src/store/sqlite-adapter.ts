@@ -244,7 +244,7 @@ const remedy =
  *
  * The check writes nothing to the database.
  *
- * @throws {TypeError} What is wrong with the client, and what to set.
+ * @throws {TypeError} The client loses writes. The message names the cause and the remedy.
  * @throws Prisma's error if the database cannot be reached. The check then has no result.
  */
 export async function assertSharableSqlite(prisma: CheckedClient): Promise<void> {

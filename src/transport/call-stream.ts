@@ -2,8 +2,8 @@ import type { EventLog, Posting } from '../delivery/event-log.ts';
 import type { Resumption } from '../delivery/messages.ts';
 import { encodeCallEvent, parseCallEvent, parseNodeMail } from '../delivery/messages.ts';
 import type { Nodes } from '../delivery/nodes.ts';
-import type { CallPosition, CallStreamId } from '../delivery/stream-ids.ts';
-import { callEventId, newCallStream, nodeMailOf } from '../delivery/stream-ids.ts';
+import type { CallPosition } from '../delivery/stream-ids.ts';
+import { callEventId, newCallStream, nodeMailOf, requestIdOf } from '../delivery/stream-ids.ts';
 import type { DeliveredEvent, Tail } from '../delivery/tail.ts';
 import { McpError } from '../errors.ts';
 import type { RequestId } from '../protocol/jsonrpc.ts';
@@ -257,11 +257,6 @@ const endSeq = 900_000_000;
 /** The key of a stream's end. All ends share it, so the log takes only one. */
 function endKey(stream: string): string {
   return `${stream}.end`;
-}
-
-function requestIdOf(stream: string): CallStreamId['requestId'] {
-  const request = stream.split('.')[3] ?? '';
-  return request === '' ? undefined : (JSON.parse(Buffer.from(request, 'base64url').toString()) as RequestId);
 }
 
 /**

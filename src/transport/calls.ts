@@ -31,13 +31,42 @@ export interface CallsOptions {
 /** Milliseconds between checks of the deadlines. One timer serves all calls. */
 const tickMs = 1000;
 
+/** Counts what is under way, and waits for its end. */
+export class InFlight {
+  #size = 0;
+  #onIdle: (() => void) | undefined;
+
+  /** How much is under way. */
+  get size(): number {
+    return this.#size;
+  }
+
+  begin(): void {
+    this.#size += 1;
+  }
+
+  /** To be called once for each `begin`. */
+  finish(): void {
+    this.#size -= 1;
+    if (this.#size === 0) this.#onIdle?.();
+  }
+
+  /** Waits at most `withinMs` until nothing is under way. */
+  async idle(withinMs: number): Promise<void> {
+    if (this.#size === 0) return;
+    const idle = new Promise<void>(resolve => {
+      this.#onIdle = resolve;
+    });
+    await doneWithin(withinMs, idle);
+  }
+}
+
 /** The calls that run in this process, by session. */
 export class Calls {
   readonly #options: CallsOptions;
   readonly #running = new Map<string, Set<Running>>();
-  #size = 0;
+  readonly #inFlight = new InFlight();
   #timer: NodeJS.Timeout | undefined;
-  #idle: (() => void) | undefined;
   #isClosed = false;
 
   constructor(options: CallsOptions) {
@@ -62,7 +91,7 @@ export class Calls {
     }
     const running: Running = { call, startedAt: performance.now(), startedBehind: this.#options.position(), release: undefined };
     this.#running.set(key, calls.add(running));
-    this.#size += 1;
+    this.#inFlight.begin();
     this.#timer ??= setInterval(() => this.#tick(), Math.min(tickMs, this.#options.handlerMs)).unref();
     return () => this.#finish(key, calls, running);
   }
@@ -86,7 +115,7 @@ export class Calls {
 
   /** How many calls run. */
   get size(): number {
-    return this.#size;
+    return this.#inFlight.size;
   }
 
   /** Whether any call of a session runs. */
@@ -101,12 +130,7 @@ export class Calls {
 
   /** Waits at most `deadlineMs` until no call runs. Calls that still run then are aborted and answered with an error. */
   async drain(deadlineMs: number): Promise<void> {
-    if (this.#size > 0) {
-      const idle = new Promise<void>(resolve => {
-        this.#idle = resolve;
-      });
-      await doneWithin(deadlineMs, idle);
-    }
+    await this.#inFlight.idle(deadlineMs);
     this.#isClosed = true;
     for (const calls of [...this.#running.values()]) for (const { call } of calls) call.abort(interrupted());
     clearInterval(this.#timer);
@@ -117,13 +141,12 @@ export class Calls {
     if (!calls.delete(running)) return;
     if (calls.size === 0 && this.#running.get(key) === calls) this.#running.delete(key);
     running.release?.();
-    this.#size -= 1;
-    if (this.#size === 0) this.#idle?.();
+    this.#inFlight.finish();
   }
 
   #tick(): void {
     // The timer stops here and not when the last call ends. The next call usually follows soon and would have to start a new timer.
-    if (this.#size === 0) {
+    if (this.size === 0) {
       clearInterval(this.#timer);
       this.#timer = undefined;
     }

@@ -19,7 +19,7 @@ import { doneWithin } from '../timing.ts';
 import { Health } from './admin.ts';
 import { CallMailboxes } from './call-mail.ts';
 import { CallStreams } from './call-stream.ts';
-import { Calls } from './calls.ts';
+import { Calls, InFlight } from './calls.ts';
 import { ClientQuestions } from './client-questions.ts';
 import type { Environment } from './environment.ts';
 import { Streams } from './event-stream.ts';
@@ -29,7 +29,7 @@ import { SessionStreams } from './session-stream.ts';
 import { SseRelay } from './sse-relay.ts';
 
 /** The share of the time left that a step of `close()` may take; the rest is for the steps after it. */
-const callsShare = 0.7;
+const stepShare = 0.7;
 /** Milliseconds a client should wait before it reconnects to another process. */
 const clientRetryMs = 1000;
 /** Milliseconds between ending two streams while this process is drained. */
@@ -115,9 +115,8 @@ export function openService(options: ServiceOptions): Service {
   const listeners = new Listeners({ ...limits, streams, registry, hold: () => tail.hold() });
   let isDraining = false;
   let hasBegun = false;
-  /** Requests that this process has not answered yet. */
-  let requestsHere = 0;
-  let onNoRequest: (() => void) | undefined;
+  /** The requests that this process has not answered yet. */
+  const requests = new InFlight();
   const environment: Environment = {
     server: { registry, limits },
     node,
@@ -137,7 +136,7 @@ export function openService(options: ServiceOptions): Service {
     readBody: bodyReader(limits),
     maxBatch: limits.maxBatch,
     begin,
-    finish,
+    finish: () => requests.finish(),
     isClosing: false,
     principal: options.principal,
     createContext: options.createContext,
@@ -171,13 +170,8 @@ export function openService(options: ServiceOptions): Service {
   function begin(): void {
     if (!hasBegun) options.onFirstRequest();
     hasBegun = true;
-    requestsHere += 1;
+    requests.begin();
     tail.begin();
-  }
-
-  function finish(): void {
-    requestsHere -= 1;
-    if (requestsHere === 0) onNoRequest?.();
   }
 
   function onRefused({ session, principal }: { session: { readonly id: string } | undefined; principal: string | undefined }): void {
@@ -245,23 +239,17 @@ export function openService(options: ServiceOptions): Service {
   /** Closes calls, then streams, then rows. Each step gets a share of the remaining time. */
   async function closeInOrder(until: number): Promise<void> {
     const leftMs = () => Math.max(0, until - performance.now());
-    await calls.drain(leftMs() * callsShare);
+    await calls.drain(leftMs() * stepShare);
     // A request that still waits for the database or for its body is no call yet, but it must be answered too.
-    if (requestsHere > 0)
-      await doneWithin(
-        leftMs() * callsShare,
-        new Promise<void>(resolve => {
-          onNoRequest = resolve;
-        }),
-      );
+    await requests.idle(leftMs() * stepShare);
     // Koa sends an answer after its request has called `finish`.
     await new Promise(setImmediate);
     listeners.close();
     callStreams.handOverAll();
     await sessionStreams.leaveAll(clientRetryMs, 0);
-    await doneWithin(leftMs() * callsShare, tail.catchUp());
+    await doneWithin(leftMs() * stepShare, tail.catchUp());
     relay.endAll();
-    await streams.close(leftMs() * callsShare);
+    await streams.close(leftMs() * stepShare);
     await sessionStreams.saved();
     await Promise.all([sessions.close(), continuations.close()]);
     await log.close(leftMs());

@@ -8,6 +8,7 @@ import { decodePosition, encodePosition, isAhead, union } from '../delivery/posi
 import { EVERYBODY, sessionStreamOf } from '../delivery/stream-ids.ts';
 import type { DeliveredEvent, Tail } from '../delivery/tail.ts';
 import { notificationText } from '../protocol/jsonrpc.ts';
+import { listNames } from '../protocol/subscriptions.ts';
 import type { Session, Store, StoredEvent } from '../store/store.ts';
 import type { EventStream, Streams } from './event-stream.ts';
 
@@ -44,8 +45,6 @@ export interface OpenSessionStream {
 const settleMs = 10_000;
 /** Most rows in one read of missed events. */
 const rowsPerRead = 500;
-/** The lists that may change. */
-const lists = ['tools', 'resources', 'prompts'] as const;
 
 /**
  * The streams that sessions opened with GET in this process, for messages that belong to no request.
@@ -299,7 +298,7 @@ class SessionStream {
 
   /** Notifies the client that every list and every subscribed resource may have changed. */
   #missAll(): void {
-    const texts = lists.map(list => notificationText(`notifications/${list}/list_changed`));
+    const texts = listNames.map(list => notificationText(`notifications/${list}/list_changed`));
     for (const uri of this.#subscriptions) texts.push(updatedText(uri));
     for (const text of texts) this.#waiting.push({ text, position: this.#from });
   }

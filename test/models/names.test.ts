@@ -6,21 +6,10 @@ import { resolveExposures } from '../../src/models/exposure.ts';
 import type { Exposure } from '../../src/models/graph.ts';
 import { modelGraph } from '../../src/models/graph.ts';
 import { simplifyWhere } from '../../src/models/simplify-where.ts';
+import { scalarField } from './fields.ts';
 import { callOf } from './served.ts';
 
-const field = (name: string, more: Partial<DatamodelField> = {}): DatamodelField => ({
-  name,
-  kind: 'scalar',
-  type: 'String',
-  isList: false,
-  isRequired: true,
-  hasDefaultValue: false,
-  isId: false,
-  isUnique: false,
-  isUpdatedAt: false,
-  isReadOnly: false,
-  ...more,
-});
+const field = (name: string, more: Partial<DatamodelField> = {}): DatamodelField => scalarField(name, 'String', more);
 
 /** A model whose columns and relations are called like what every object has. */
 const datamodel: Datamodel = {

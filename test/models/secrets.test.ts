@@ -3,25 +3,13 @@ import type { Datamodel, DatamodelField } from '../../src/models/datamodel.ts';
 import { resolveExposures } from '../../src/models/exposure.ts';
 import type { Exposure } from '../../src/models/graph.ts';
 import { modelGraph } from '../../src/models/graph.ts';
+import { scalarField } from './fields.ts';
 
-const field = (name: string, type: string, more: Partial<DatamodelField> = {}): DatamodelField => ({
-  name,
-  kind: 'scalar',
-  type,
-  isList: false,
-  isRequired: true,
-  hasDefaultValue: false,
-  isId: false,
-  isUnique: false,
-  isUpdatedAt: false,
-  isReadOnly: false,
-  ...more,
-});
-const id = field('id', 'Int', { isId: true });
+const id = scalarField('id', 'Int', { isId: true });
 
 function expose(name: string, fields: readonly DatamodelField[], declared: object = {}): Exposure {
   const primaryKey = fields.filter(({ isId }) => isId).map(({ name: key }) => key);
-  const target = { name: 'Token', key: 'token', fields: [id, field('secret', 'String')], primaryKey: ['id'], uniques: [] };
+  const target = { name: 'Token', key: 'token', fields: [id, scalarField('secret', 'String')], primaryKey: ['id'], uniques: [] };
   const datamodel: Datamodel = {
     models: { [name]: { name, key: 'it', fields, primaryKey, uniques: [] }, Token: target },
     enums: { HashType: { name: 'HashType', values: ['A'] } },
@@ -32,35 +20,35 @@ function expose(name: string, fields: readonly DatamodelField[], declared: objec
 
 describe('the rule of secret columns', () => {
   it.each<[model: string, column: DatamodelField]>([
-    ['Model', field('maxOutputTokens', 'Int')],
-    ['Model', field('tokensSpent', 'BigInt')],
-    ['Model', field('isSecret', 'Boolean')],
-    ['Model', field('hashType', 'HashType', { kind: 'enum' })],
-    ['Model', field('hashType', 'String')],
-    ['Model', field('tokenType', 'String')],
-    ['Image', field('pHash', 'BigInt')],
-    ['Model', field('tokenExpiresAt', 'DateTime')],
-    ['Model', field('secretRatio', 'Float')],
-    ['ApiKey', field('name', 'String')],
-    ['ApiKey', field('value', 'Int')],
-    ['Country', field('code', 'String')],
-    ['BoardingPass', field('code', 'String')],
-    ['Translation', field('key', 'String')],
+    ['Model', scalarField('maxOutputTokens', 'Int')],
+    ['Model', scalarField('tokensSpent', 'BigInt')],
+    ['Model', scalarField('isSecret', 'Boolean')],
+    ['Model', scalarField('hashType', 'HashType', { kind: 'enum' })],
+    ['Model', scalarField('hashType', 'String')],
+    ['Model', scalarField('tokenType', 'String')],
+    ['Image', scalarField('pHash', 'BigInt')],
+    ['Model', scalarField('tokenExpiresAt', 'DateTime')],
+    ['Model', scalarField('secretRatio', 'Float')],
+    ['ApiKey', scalarField('name', 'String')],
+    ['ApiKey', scalarField('value', 'Int')],
+    ['Country', scalarField('code', 'String')],
+    ['BoardingPass', scalarField('code', 'String')],
+    ['Translation', scalarField('key', 'String')],
   ])('shows %s %o', (model, column) => {
     expect(expose(model, [id, column]).secret).toEqual([]);
   });
 
   it.each<[model: string, column: DatamodelField]>([
-    ['User', field('hashedKey', 'String')],
-    ['User', field('encryptedData', 'Bytes')],
-    ['ApiKey', field('key', 'String')],
-    ['MfaBackupCode', field('code', 'String')],
-    ['OAuthCode', field('code', 'String')],
-    ['Credential', field('data', 'Json')],
-    ['User', field('pin', 'Int')],
-    ['User', field('backupCode', 'Int')],
-    ['User', field('token', 'String')],
-    ['User', field('tokens', 'Json')],
+    ['User', scalarField('hashedKey', 'String')],
+    ['User', scalarField('encryptedData', 'Bytes')],
+    ['ApiKey', scalarField('key', 'String')],
+    ['MfaBackupCode', scalarField('code', 'String')],
+    ['OAuthCode', scalarField('code', 'String')],
+    ['Credential', scalarField('data', 'Json')],
+    ['User', scalarField('pin', 'Int')],
+    ['User', scalarField('backupCode', 'Int')],
+    ['User', scalarField('token', 'String')],
+    ['User', scalarField('tokens', 'Json')],
   ])('hides %s %o', (model, column) => {
     expect(expose(model, [id, column]).secret).toEqual([column.name]);
     expect(expose(model, [id, column], { omit: { [column.name]: false } }).secret).toEqual([]);
@@ -68,15 +56,15 @@ describe('the rule of secret columns', () => {
 
   it('takes a foreign key for what it points to', () => {
     const relation = (type: string, from: string, to: string): DatamodelField =>
-      field('link', type, { kind: 'object', relationName: 'T', relationFromFields: [from], relationToFields: [to] });
-    const key = (name: string): DatamodelField => field(name, 'String', { isReadOnly: true });
+      scalarField('link', type, { kind: 'object', relationName: 'T', relationFromFields: [from], relationToFields: [to] });
+    const key = (name: string): DatamodelField => scalarField(name, 'String', { isReadOnly: true });
     expect(expose('Model', [id, key('tokenId'), relation('Token', 'tokenId', 'id')]).secret).toEqual([]);
     expect(expose('Model', [id, key('tokenRef'), relation('Token', 'tokenRef', 'secret')]).secret).toEqual(['tokenRef']);
     expect(expose('Model', [id, key('secretId'), relation('Model', 'secretId', 'secretId')]).secret).toEqual([]);
   });
 
   it('takes findUnique from a model whose only key it hides, and not the start', () => {
-    const fields = [field('token', 'String', { isId: true }), field('note', 'String')];
+    const fields = [scalarField('token', 'String', { isId: true }), scalarField('note', 'String')];
     expect([...expose('Session', fields).operations]).toEqual(['findMany', 'count']);
     expect([...expose('Session', fields, { operations: ['findUnique', 'count'] }).operations]).toEqual(['count']);
     expect(() => expose('Session', fields, { operations: ['update'] })).toThrow('update needs a unique key whose columns are all visible');
