@@ -9,7 +9,6 @@ import { listPrompts, listResources, listResourceTemplates, listTools } from './
 import type { Result } from './project.ts';
 import { finishResult, SerializedResult } from './project.ts';
 import { getPrompt } from './prompts.ts';
-import { isOffered } from './registry.ts';
 import { readResource, subscribeResource, unsubscribeResource } from './resources.ts';
 import { callTool } from './tools.ts';
 
@@ -46,7 +45,7 @@ const methods: ReadonlyMap<string, Method> = new Map<string, Method>([
  */
 export async function dispatch(call: Call, method: string, params: JsonObject | undefined): Promise<string> {
   const serve = methods.get(method);
-  if (serve === undefined || !call.revisionRow.methods.has(method) || !isOffered(call.server.registry, method))
+  if (serve === undefined || !call.revisionRow.methods.has(method) || call.server.registry.notOffered.has(method))
     throw new McpError('MethodNotFound', `Method not found: ${method}`);
   try {
     const result = await serve(call, params, method);

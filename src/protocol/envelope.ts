@@ -5,10 +5,9 @@ import type { JsonSchema } from './json-schema.ts';
 import type { JsonRpcRequest } from './jsonrpc.ts';
 import { isObject } from './jsonrpc.ts';
 import type { Revision } from './revisions.ts';
-import { findRevision, revisionIds } from './revisions.ts';
+import { findRevision, revisionIds, versionKey } from './revisions.ts';
 
 const prefix = 'io.modelcontextprotocol/';
-const versionKey = `${prefix}protocolVersion`;
 
 /** `params._meta` of a stateless request. */
 export interface Envelope {
@@ -28,17 +27,6 @@ const namedBy: ReadonlyMap<string, string> = new Map([
   ['prompts/get', 'name'],
   ['resources/read', 'uri'],
 ]);
-
-/**
- * Whether a message is of the modern era: it has an envelope, or its version header names a modern revision.
- *
- * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http#protocol-version-header
- */
-export function isModern(body: unknown, version: string | undefined): boolean {
-  const named = findRevision(version?.trim());
-  if (Array.isArray(body)) return named?.era === 'modern' || body.some(hasEnvelope);
-  return hasEnvelope(body) || named?.era === 'modern';
-}
 
 /**
  * Reads the envelope of a stateless request and compares the mirrored headers with the body.
@@ -82,12 +70,6 @@ export function assertHeader(headers: Headers, name: string, expected: string): 
 /** -32020, with HTTP 400. */
 function mismatch(what: string): McpError {
   return new McpError('HeaderMismatch', `Header mismatch: ${what}`);
-}
-
-function hasEnvelope(message: unknown): boolean {
-  if (!isObject(message) || !isObject(message['params'])) return false;
-  const meta = message['params']['_meta'];
-  return isObject(meta) && versionKey in meta;
 }
 
 function unsupported(requested: string): McpError {

@@ -2,8 +2,8 @@ import type { RouterMiddleware } from '@koa/router';
 import Router from '@koa/router';
 import type Koa from 'koa';
 import { errorTable, McpError } from '../errors.ts';
-import { isModern } from '../protocol/envelope.ts';
 import { errorText } from '../protocol/jsonrpc.ts';
+import { isModern } from '../protocol/revisions.ts';
 import type { Operators } from './admin.ts';
 import { endListedSession, getHealth, getLive, getSessions } from './admin.ts';
 import type { Environment } from './environment.ts';
@@ -43,7 +43,9 @@ export function endpoint(environment: Environment, options: EndpointOptions): Ko
     const allow = Object.keys(methods).join(', ');
     const table = new Map(Object.entries(methods));
     const serve: Koa.Middleware = async ctx => {
-      environment.begin();
+      environment.requests.begin();
+      // The first request starts the reading of the log.
+      environment.tail.begin();
       try {
         assertOrigin(ctx, options);
         if (environment.isClosing) throw new McpError('InternalError', 'The server is shutting down; try again', { status: 503 });
@@ -53,7 +55,7 @@ export function endpoint(environment: Environment, options: EndpointOptions): Ko
       } catch (error) {
         respondError(environment, ctx, error);
       } finally {
-        environment.finish();
+        environment.requests.finish();
       }
     };
     if (!path.includes(':')) exact.set(path, serve);

@@ -10,16 +10,14 @@ import type { Envelope, Headers } from '../protocol/envelope.ts';
 import { assertParamHeaders, parseEnvelope } from '../protocol/envelope.ts';
 import type { JsonRpcRequest } from '../protocol/jsonrpc.ts';
 import { errorText, isObject, parseMessage, resultText } from '../protocol/jsonrpc.ts';
-import { isEnabled } from '../protocol/lists.ts';
 import { finishResult } from '../protocol/project.ts';
 import { mayRead } from '../protocol/resources.ts';
 import { parseFilter } from '../protocol/subscriptions.ts';
 import type { ContinuedRequest, TakenContinuation } from '../session/continuations.ts';
 import type { Environment } from './environment.ts';
 import { respondStream } from './event-stream.ts';
-import { Exchange, respondAnswer } from './exchange.ts';
 import type { Accepts } from './http.ts';
-import { negotiateAnswer, notAcceptable, respondAccepted, respondJson, toMcpError } from './http.ts';
+import { Exchange, negotiateAnswer, notAcceptable, respondAccepted, respondAnswer, respondJson, toMcpError } from './http.ts';
 
 /**
  * POST of the stateless era (2026-07-28): one request that needs no session, or a notification, which is accepted and ignored.
@@ -204,7 +202,7 @@ async function checkParamHeaders(call: Call, params: JsonObject | undefined, hea
   const mirrored = typeof name === 'string' ? paramHeaders.get(name) : undefined;
   const tool = mirrored && tools.get(name as string);
   if (mirrored === undefined || tool === undefined) return;
-  if (await isEnabled(tool, call)) assertParamHeaders(mirrored, params?.['arguments'], headers);
+  if (await call.mayUse(tool)) assertParamHeaders(mirrored, params?.['arguments'], headers);
 }
 
 function statusOf({ type, status }: McpError): number {
