@@ -11,6 +11,7 @@ const prefix = 'io.modelcontextprotocol/';
 
 /** `params._meta` of a stateless request. */
 export interface Envelope {
+  readonly meta: JsonObject;
   readonly revision: Revision;
   readonly capabilities: JsonObject;
   readonly clientInfo: Implementation | undefined;
@@ -54,7 +55,7 @@ export function parseEnvelope({ method, params }: JsonRpcRequest, headers: Heade
   if (typeof name === 'string') assertHeader(headers, 'Mcp-Name', name);
   const info = meta[`${prefix}clientInfo`];
   const clientInfo = isObject(info) && typeof info['name'] === 'string' ? (info as Implementation) : undefined;
-  return { revision, capabilities, clientInfo, logLevel };
+  return { meta, revision, capabilities, clientInfo, logLevel };
 }
 
 /** Checks that a header is present and, decoded, equals the body's value. @throws {McpError} -32020 */
@@ -148,7 +149,7 @@ export function assertParamHeaders(mirrored: readonly ParamHeader[], args: unkno
     if (value === undefined || value === null) continue;
     if (type === 'integer' && typeof value === 'number') assertInteger(headers, header, value);
     // An object or array matches no header. The tool's own schema refuses it too.
-    else assertHeader(headers, header, typeof value === 'object' ? JSON.stringify(value) : `${value as string | number | boolean}`);
+    else assertHeader(headers, header, typeof value === 'string' ? value : JSON.stringify(value));
   }
 }
 

@@ -66,8 +66,9 @@ export class ClientQuestions implements Asker {
   /** Takes a client's answer; `false` if no request in this process waits for it. */
   settle(sessionId: string, { id, result, error }: JsonRpcResponse): boolean {
     const pending = this.#pending.get(sessionId)?.get(String(id));
+    const reason = error?.['message'];
     if (result !== undefined) pending?.resolve(result);
-    else pending?.reject(new ToolError(`The client did not answer: ${error?.message ?? 'no reason given'}`));
+    else pending?.reject(new ToolError(`The client did not answer: ${typeof reason === 'string' ? reason : 'no reason given'}`));
     return pending !== undefined;
   }
 }

@@ -1,6 +1,6 @@
 import type Koa from 'koa';
 import bodyParser from 'koa-bodyparser';
-import { McpError, StoreUnavailable } from '../errors.ts';
+import { internalErrorText, McpError, StoreUnavailable } from '../errors.ts';
 import type { MessageSink } from '../protocol/call.ts';
 import { assertDepth } from '../protocol/jsonrpc.ts';
 import type { EventStream } from './event-stream.ts';
@@ -107,13 +107,13 @@ export function bodyReader({ maxBodyBytes, maxDepth }: { maxBodyBytes: number; m
 }
 
 function readBody(ctx: Koa.Context): unknown {
-  const { body, rawBody } = ctx.request as { body?: unknown; rawBody?: unknown };
+  const { body, rawBody }: { body?: unknown; rawBody?: unknown } = ctx.request;
   // The host's parser leaves an empty text or nothing for an empty body.
   if (body === undefined || body === '' || (rawBody === '' && typeof body === 'object'))
     throw new McpError('ParseError', 'Parse error: the body is empty');
   if (typeof body !== 'string' || typeof rawBody === 'string') return body;
   try {
-    return JSON.parse(body) as unknown;
+    return JSON.parse(body);
   } catch (cause) {
     throw new McpError('ParseError', 'Parse error: the body is not JSON', { cause });
   }
@@ -277,7 +277,7 @@ export function respondJson(ctx: Koa.Context, status: number, text: string): voi
 export function toMcpError(thrown: unknown, report: (error: unknown) => string, options: { status?: number } = {}): McpError {
   if (McpError.isError(thrown)) return thrown;
   const ref = report(thrown);
-  if (!StoreUnavailable.isError(thrown)) return new McpError('InternalError', `Internal error (ref ${ref})`, options);
+  if (!StoreUnavailable.isError(thrown)) return new McpError('InternalError', internalErrorText(ref), options);
   return new McpError('InternalError', `The database does not answer; try again (ref ${ref})`, { status: 503 });
 }
 

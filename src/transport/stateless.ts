@@ -1,6 +1,5 @@
 import type Koa from 'koa';
 import { errorTable, McpError, StoreUnavailable } from '../errors.ts';
-import type { InputResponses } from '../protocol/answer-replay.ts';
 import { AnswerReplay, InputRequired } from '../protocol/answer-replay.ts';
 import type { MessageSink } from '../protocol/call.ts';
 import { Call, Cancelled } from '../protocol/call.ts';
@@ -129,7 +128,7 @@ async function suspend(
 /** The recorded answers with which a handler runs again. */
 interface Resumed {
   /** The answers kept from earlier rounds and the answers of this request. */
-  readonly answers: InputResponses;
+  readonly answers: JsonObject;
   readonly taken?: TakenContinuation;
 }
 
@@ -141,7 +140,7 @@ const newCall: Resumed = { answers: {} };
  */
 async function resume({ continuations }: Environment, continued: ContinuedRequest): Promise<Resumed> {
   const { requestState, inputResponses } = continued.params;
-  const given = isObject(inputResponses) ? (inputResponses as InputResponses) : {};
+  const given = isObject(inputResponses) ? inputResponses : {};
   if (requestState === undefined) return { answers: given };
   const taken = typeof requestState === 'string' ? await continuations.resume(requestState, continued) : undefined;
   if (taken !== undefined) return { answers: { ...taken.answers, ...given }, taken };
@@ -170,17 +169,17 @@ async function listen(environment: Environment, ctx: Koa.Context, request: JsonR
 function createCall(
   environment: Environment,
   ctx: Koa.Context,
-  { id, method, params }: JsonRpcRequest,
-  { revision, capabilities, clientInfo, logLevel }: Envelope,
+  { id, method }: JsonRpcRequest,
+  { meta, revision, capabilities, clientInfo, logLevel }: Envelope,
   sink: MessageSink,
   principal: string | null,
-  answers: InputResponses,
+  answers: JsonObject,
 ): Call {
   return new Call({
     server: environment.server,
     revision,
     id,
-    meta: params?.['_meta'] as JsonObject,
+    meta,
     session: undefined,
     principal: principal ?? undefined,
     client: { info: clientInfo, capabilities },
@@ -199,8 +198,9 @@ function createCall(
 async function checkParamHeaders(call: Call, params: JsonObject | undefined, headers: Headers): Promise<void> {
   const { tools, paramHeaders } = call.server.registry;
   const name = params?.['name'];
-  const mirrored = typeof name === 'string' ? paramHeaders.get(name) : undefined;
-  const tool = mirrored && tools.get(name as string);
+  if (typeof name !== 'string') return;
+  const mirrored = paramHeaders.get(name);
+  const tool = tools.get(name);
   if (mirrored === undefined || tool === undefined) return;
   if (await call.mayUse(tool)) assertParamHeaders(mirrored, params?.['arguments'], headers);
 }
