@@ -64,6 +64,8 @@ export interface Finding {
   readonly caller: Caller;
   readonly era: Era;
   readonly call: { readonly method: string; readonly params: unknown };
+  /** The row policies for this caller, by model. */
+  readonly policies: Readonly<Record<string, unknown>>;
   readonly expected: unknown;
   readonly got: unknown;
 }
@@ -236,9 +238,11 @@ class Season {
   }
 
   #find({ number, request, caller, era }: Asked, what: string, expected: unknown, got: unknown): void {
-    const { provider } = this.#setting;
+    const { provider, declaration } = this.#setting;
     const { method, params } = request;
-    this.#counts.finding ??= { provider, seed: this.#seed, request: number, what, caller, era, call: { method, params }, expected, got };
+    const policies = [...declaration].map(([key, { policy, onWrites }]) => [key, policy && { where: policy.where(caller), onWrites }]);
+    this.#counts.finding ??= {
+      policies: Object.fromEntries(policies), provider, seed: this.#seed, request: number, what, caller, era, call: { method, params }, expected, got };
   }
 }
 

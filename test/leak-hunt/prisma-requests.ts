@@ -198,7 +198,7 @@ function list(maker: Maker, model: Model, names: Names, isFirst: boolean): Retur
       let rows: readonly Row[] = oracle.sorted(model, oracle.matching(model.key, where, 'findMany'), steps);
       if (cursor !== undefined) {
         const first = oracle.admitted(model.key, 'findMany').find(row => key.fields.every(name => row[name] === cursor[name]));
-        rows = first === undefined ? [] : rows.filter(row => oracle.compareRows(model, row, first, steps) >= 0);
+        rows = first !== undefined && rows.includes(first) ? rows.slice(rows.indexOf(first)) : [];
       }
       const page = rows.slice(skip ?? 0, take === undefined ? undefined : (skip ?? 0) + take).map(row => selection.toJson(oracle, row));
       return answer(isFirst ? (page[0] ?? null) : page);

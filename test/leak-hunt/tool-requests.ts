@@ -102,8 +102,8 @@ function pageOf(
   if (first === undefined) return rows;
   const { fields } = primaryKey(model);
   const cursor = oracle.admitted(model.key, 'findMany').find(row => fields.every(name => row[name] === first[name]));
-  // Prisma skips the first row from the cursor on, also where `where` excludes the cursor's own row.
-  return cursor && rows.filter(row => oracle.compareRows(model, row, cursor, steps) >= 0).slice(1);
+  // If `where` excludes the row of the cursor, Prisma finds nothing.
+  return cursor && (rows.includes(cursor) ? rows.slice(rows.indexOf(cursor) + 1) : []);
 }
 
 /** The first page of these rows. */

@@ -49,14 +49,12 @@ export function randomWhere(maker: Maker, names: Names, key: string, depth = 0):
   for (let count = random.pick([0, 1, 1, 1, 1, 2]); count > 0; count--) {
     const relations = depth < maxDepth ? names.relations(key) : [];
     const kind = random.next();
-    if (kind < 0.2 && depth < maxDepth) where[random.pick(['AND', 'OR', 'NOT'])] = randomParts(maker, names, key, depth);
-    else if (kind < 0.6 && relations.length > 0) {
-      const relation = random.pick(relations);
-      where[relation.name] = randomRelation(maker, names, relation, depth);
-    } else {
-      const column = random.pick(names.columns(key));
-      where[column.name] = randomFilter(maker, column, key);
-    }
+    const relation = kind < 0.6 && relations.length > 0 ? random.pick(relations) : undefined;
+    const column = random.pick(names.columns(key));
+    const name = kind < 0.2 && depth < maxDepth ? random.pick(['AND', 'OR', 'NOT']) : (relation ?? column).name;
+    if (Object.hasOwn(where, name)) continue;
+    if (name === 'AND' || name === 'OR' || name === 'NOT') where[name] = randomParts(maker, names, key, depth);
+    else where[name] = relation === undefined ? randomFilter(maker, column, key) : randomRelation(maker, names, relation, depth);
   }
   const forbidden = names.forbidden(key);
   if (forbidden.length > 0 && maker.strays()) where[random.pick(forbidden)] = forbiddenFilter(maker);
@@ -87,16 +85,14 @@ export function randomFilter(maker: Maker, column: Column, key: string): Json {
 }
 
 /** A value to compare a column with: mostly one that a row has. */
-export function valueFor({ random, data, setting }: Maker, column: Column, key: string): unknown {
+export function valueFor({ random, data }: Maker, column: Column, key: string): unknown {
   const rows = rowsOf(data, key);
   const found = rows.length > 0 && random.chance(0.7) ? random.pick(rows)[column.name] : undefined;
   const value = column.list && Array.isArray(found) ? found[0] : found;
-  const one = value === undefined || value === null ? oneValue(column, random) : value;
-  void setting;
-  return one;
+  return value === undefined || value === null ? oneValue(column, random) : value;
 }
 
-function randomOperator({ random, setting }: Maker, { type }: Column, value: () => unknown): Json {
+function randomOperator({ random }: Maker, { type }: Column, value: () => unknown): Json {
   const comparison = random.pick(['lt', 'lte', 'gt', 'gte']);
   const plain = random.pick(['equals', 'not', 'in', 'notIn']);
   const equality = () => ({ [plain]: plain === 'in' || plain === 'notIn' ? Array.from({ length: random.between(0, 3) }, value) : value() });
