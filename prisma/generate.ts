@@ -92,6 +92,7 @@ generator client {
   provider            = "prisma-client"
   output              = "./client"
   importFileExtension = "ts"
+  previewFeatures     = ["views"]
 }
 
 generator mcp {
