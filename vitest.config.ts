@@ -34,7 +34,7 @@ export default defineConfig({
           typecheck: { enabled: true, include: ['test/types/*.test-d.ts'], tsconfig: 'tsconfig.json', ignoreSourceErrors: true },
         },
       },
-      { extends: true, test: { name: 'long', include: long } },
+      { extends: true, test: { name: 'long', include: [...long, 'test/**/*.property.test.ts'], env: { TEST_LONG: '1' } } },
     ],
   },
 });

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { EmptyDatabase } from '../support/database.ts';
 import { describePostgres, emptyDatabase } from '../support/database.ts';
 import { WireMessages } from './wire-messages.ts';

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { TestDatabase } from '../support/database.ts';
 import { describeDatabases, describePostgres, openDatabase } from '../support/database.ts';
 import type { TestServer } from '../support/server.ts';
