@@ -7,6 +7,7 @@ const long = [
   'test/bench/contenders.test.ts',
   'test/chaos/chaos.test.ts',
   'test/clients/restart.test.ts',
+  'test/leak-hunt/planted.test.ts',
   'test/processes/{no-wake-ups,polling,redis,sqlite}.test.ts',
 ];
 

@@ -198,13 +198,17 @@ function list(maker: Maker, model: Model, names: Names, isFirst: boolean): Retur
       ...selection.args,
     },
     expect: oracle => {
+      let isVague = false;
       let rows: readonly Row[] = oracle.sorted(model, oracle.matching(model.key, where, 'findMany'), steps);
       if (cursor !== undefined) {
         const first = oracle.admitted(model.key, 'findMany').find(row => key.fields.every(name => row[name] === cursor[name]));
-        rows = first !== undefined && rows.includes(first) ? rows.slice(rows.indexOf(first)) : [];
+        isVague = first !== undefined && !rows.includes(first);
+        rows = first === undefined ? [] : oracle.from(model, rows, first, steps);
       }
       const page = rows.slice(skip ?? 0, take === undefined ? undefined : (skip ?? 0) + take).map(row => selection.toJson(oracle, row));
-      return answer(isFirst ? (page[0] ?? null) : page);
+      const json = answer(isFirst ? (page[0] ?? null) : page);
+      // If `where` excludes the row of the cursor, Prisma begins after its place in the order, or finds nothing.
+      return isVague ? { ...json, or: isFirst ? null : [] } : json;
     },
   };
 }
@@ -415,9 +419,13 @@ function connecting(maker: Maker, model: Model): Nested | undefined {
     };
   }
   const values = Object.fromEntries(relation.from.map((name, at) => [name, other[relation.to[at] as string]]));
+  const isUnique = model.uniques.some(fields => relation.from.every(name => fields.includes(name)));
+  // Prisma takes the related row away from the row that has it, or refuses that where it is required.
+  if (isUnique && maker.setting.declaration.get(model.key)?.policy === undefined) return undefined;
   return {
     data: { [relation.name]: { connect: uniqueWhere(primaryKey(target), other) } },
     expect: (oracle, row) => {
+      if (isUnique) return refusal('outside');
       if (row === undefined) return refusal('missing');
       const isSeen = related(oracle.data, relation, { ...row, ...values }).some(each => oracle.admits(relation.target, each, 'findMany'));
       return isSeen ? expectChange(oracle, model, row, values, ['update']) : refusal('missing');
