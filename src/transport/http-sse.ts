@@ -1,4 +1,5 @@
 import type Koa from 'koa';
+import { newConnectionName } from '../delivery/stream-ids.ts';
 import { McpError } from '../errors.ts';
 import type { MessageSink } from '../protocol/call.ts';
 import { initializeResult, parseInitialize } from '../protocol/handshake.ts';
@@ -11,7 +12,6 @@ import { respondStream } from './event-stream.ts';
 import { negotiateAnswer, notAcceptable, respondAccepted, toMcpError } from './http.ts';
 import type { SessionRequest } from './serve.ts';
 import { serveRequest, takeNotification, takeResponse } from './serve.ts';
-import { newConnectionName } from './session-stream.ts';
 import type { RelayedRequest } from './sse-relay.ts';
 
 /**
@@ -33,31 +33,27 @@ export async function openSse(environment: Environment, ctx: Koa.Context, messag
   const version = findRevision(ctx.req.headers['mcp-protocol-version']);
   const revision = version?.era === 'legacy' ? version : oldest;
   const connection = newConnectionName(environment);
-  const releasePreparation = await relay.prepare();
-  try {
-    const session = await sessions.open({
-      transport: 'sse',
-      revision: revision.id,
-      principal,
-      clientInfo,
-      capabilities: {},
-      connection,
-    });
-    const stream = streams.open();
-    const release = sessions.retain(session.id);
-    stream.once('close', () => {
-      release();
-      // A session of this transport ends with its stream: without the stream no answer can reach the client.
-      sessions.end(session.id, 'stream').catch((error: unknown) => environment.report(error, ctx));
-    });
-    relay.open(session.id, stream);
-    if (ctx.res.destroyed) stream.destroy();
-    stream.event('endpoint', `${prefixOf(ctx)}${messagesPath}?sessionId=${session.id}`);
-    ctx.set('Mcp-Session-Id', session.id);
-    respondStream(ctx, stream);
-  } finally {
-    releasePreparation();
-  }
+  await relay.prepare();
+  const session = await sessions.open({
+    transport: 'sse',
+    revision: revision.id,
+    principal,
+    clientInfo,
+    capabilities: {},
+    connection,
+  });
+  const stream = streams.open();
+  const release = sessions.retain(session.id);
+  stream.once('close', () => {
+    release();
+    // A session of this transport ends with its stream: without the stream no answer can reach the client.
+    sessions.end(session.id, 'stream').catch((error: unknown) => environment.report(error, ctx));
+  });
+  relay.open(session.id, stream);
+  if (ctx.res.destroyed) stream.destroy();
+  stream.event('endpoint', `${prefixOf(ctx)}${messagesPath}?sessionId=${session.id}`);
+  ctx.set('Mcp-Session-Id', session.id);
+  respondStream(ctx, stream);
 }
 
 /**
