@@ -22,22 +22,6 @@ async function ask(session: WireSession, id: number): Promise<{ question: WireMe
 }
 
 describe('a call that waits for its client', () => {
-  it('may wait longer than handlerMs, which counts only the time of the handler', async () => {
-    await using server = await start({
-      limits: { handlerMs: 50 },
-      tools: {
-        ask: { description: 'Asks', handler: async (_: unknown, { mcp }: HandlerContext) => (await mcp.elicit(form)).action },
-        never: { description: 'Never ends', handler: () => new Promise(() => undefined) },
-      },
-    });
-    const session = await open(server.url, { capabilities: { elicitation: {} } });
-    const { question, rest } = await ask(session, 7);
-    // Calls that began later are over their time one after the other.
-    for (let call = 0; call < 3; call += 1) expect(await session.call('never')).toMatchObject({ isError: true });
-    await session.send({ jsonrpc: '2.0', id: question.id, result: { action: 'accept', content: { ok: true } } });
-    expect((await rest.next()).value).toMatchObject({ id: 7, result: { content: [{ type: 'text', text: 'accept' }] } });
-  });
-
   it('takes its question back when the client cancels it, and its handler waits no longer', async () => {
     let stopped: ((error: Error) => void) | undefined;
     const reason = new Promise<Error>(resolve => {
