@@ -22,6 +22,8 @@ describe('toDatamodel', () => {
       ['Member', 'member'],
       ['Doc', 'doc'],
       ['Badge', 'badge'],
+      ['Seat', 'seat'],
+      ['Ticket', 'ticket'],
       ['McpSession', 'mcpSession'],
       ['McpSubscription', 'mcpSubscription'],
       ['McpEvent', 'mcpEvent'],

@@ -25,6 +25,8 @@ describe('the type of the option models', () => {
       | 'member'
       | 'doc'
       | 'badge'
+      | 'seat'
+      | 'ticket'
       | 'mcpSession'
       | 'mcpSubscription'
       | 'mcpEvent'
