@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { styles } from './models/declaration.ts';
 import type { McpOptions, ResolvedOptions } from './options.ts';
 import { defaults } from './options.ts';
 import type { Store } from './store/store.ts';
@@ -15,6 +16,7 @@ const optionKeys = [
   'prisma',
   'datamodel',
   'models',
+  'style',
   'tools',
   'resources',
   'prompts',
@@ -107,6 +109,7 @@ const hasMethods = (names: readonly string[]) => (value: unknown) =>
 const shapes: readonly (readonly [keyof McpOptions, (value: unknown) => boolean, string])[] = [
   ...(['version', 'title', 'instructions', 'websiteUrl', 'path'] as const).map(key => [key, isText, 'a string'] as const),
   ['datamodel', hasMembers(['models', 'enums']), 'what `generator mcp` wrote (npx koa-mcp init)'],
+  ['style', value => styles.some(style => style === value), styles.map(style => `'${style}'`).join(' or ')],
   ['principal', isFunction, 'a function (ctx) => string | undefined'],
   ['allowedHosts', isListOf(/^(?:[^\sA-Z:/[\]]+|\[[\da-f:.]+\])$/u), 'an array of host names in lower case, without scheme or port'],
   ['allowedOrigins', isListOf(/^(?:null|[a-z][a-z\d+.-]*:\/\/[^\sA-Z/?#]+)$/u), 'an array of origins such as https://app.example.com'],
