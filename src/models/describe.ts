@@ -1,0 +1,154 @@
+import type { Column, Exposure, IncludedRelation, Relation } from './graph.ts';
+import { list } from './messages.ts';
+
+/** How long a description may be. */
+export interface DescribeOptions {
+  /** Characters at most. A longer text loses most enum values, then its comments, its types, and its last columns. @default no limit */
+  readonly maxChars?: number;
+}
+
+interface Detail {
+  readonly comments: boolean;
+  /** Values of one enum. */
+  readonly maxValues: number;
+  readonly types: boolean;
+}
+
+/** From the longest form to the shortest. */
+const details: readonly Detail[] = [
+  { comments: true, maxValues: 24, types: true },
+  { comments: true, maxValues: 8, types: true },
+  { comments: false, maxValues: 8, types: true },
+  { comments: false, maxValues: 0, types: false },
+];
+
+const maxCommentChars = 80;
+const maxIncludedColumns = 12;
+
+/** How values of a type are written in JSON, for the types where the name does not say so. */
+const formats: ReadonlyMap<string, string> = new Map([
+  ['DateTime', 'an ISO 8601 string'],
+  ['BigInt', 'a string'],
+  ['Decimal', 'a string'],
+  ['Bytes', 'base64'],
+]);
+
+/**
+ * The visible columns of an exposure, the relations that callers may filter by, and the relations that rows include.
+ *
+ * `id Int, status PENDING|CONFIRMED, note String?, tags String[]; relations: client Client, badges Badge[]; rows include client (id, name)`
+ */
+export function describeModel(exposure: Exposure, options: DescribeOptions = {}): string {
+  const relations = describeRelations(exposure);
+  const included = describeIncluded(exposure);
+  const rest = [relations === '' ? '' : `relations: ${relations}`, included === '' ? '' : `rows include ${included}`]
+    .filter(part => part !== '')
+    .map(part => `; ${part}`)
+    .join('');
+  const { maxChars = Number.POSITIVE_INFINITY } = options;
+  return `${describeColumns(exposure.columns.values(), { maxChars: maxChars - rest.length })}${rest}`;
+}
+
+/**
+ * Columns as in a Prisma schema: name, type, `?` if it may be null, `[]` if it is a list, and the `///` comment.
+ *
+ * `id Int, startsAt DateTime (start of the slot, UTC), code String(4)?, status PENDING|CONFIRMED`
+ */
+export function describeColumns(columns: Iterable<Column>, { maxChars = Number.POSITIVE_INFINITY }: DescribeOptions = {}): string {
+  const all = [...columns];
+  for (const detail of details) {
+    const text = list(all.map(column => describeColumn(column, detail)));
+    if (text.length <= maxChars) return text;
+  }
+  return firstOf(
+    all.map(column => column.name),
+    maxChars,
+  );
+}
+
+/** As many names as fit: `id, name, … 40 more`. */
+function firstOf(names: readonly string[], maxChars: number): string {
+  for (let shown = names.length - 1; shown > 0; shown--) {
+    const text = cutList(names, shown);
+    if (text.length <= maxChars) return text;
+  }
+  return `${names.length} columns`;
+}
+
+/** `a, b, … 3 more` */
+function cutList(names: readonly string[], shown: number, separator = ', '): string {
+  if (names.length <= shown) return names.join(separator);
+  return [...names.slice(0, shown), `… ${names.length - shown} more`].join(separator);
+}
+
+/** The relations that callers may filter by: `client Client, room Room?, badges Badge[]`. Empty if there are none. */
+export function describeRelations({ filterable }: Exposure): string {
+  return list([...filterable.values()].map(describeRelation));
+}
+
+/** The relations that rows include: `client (id, name), badges, _count (tags)`. A relation without names has all columns of its model. */
+export function describeIncluded({ selection }: Exposure): string {
+  const counts = selection.counts.length === 0 ? [] : [`_count (${list(selection.counts)})`];
+  return list([...selection.relations.map(describeIncludedRelation), ...counts]);
+}
+
+/** The unique keys in Prisma's form: `id, email, clientId_roomId {clientId, roomId}`. Empty if every key has a hidden column. */
+export function describeKeys({ uniques }: Exposure): string {
+  return list(uniques.map(key => (key.compound ? `${key.name} {${list(key.fields)}}` : key.name)));
+}
+
+/** How values of these columns are written in JSON: `DateTime is an ISO 8601 string, Bytes is base64`. Empty if their types say so. */
+export function describeFormats(columns: Iterable<Column>): string {
+  const types = new Set([...columns].map(column => column.field.type));
+  return list([...formats].filter(([type]) => types.has(type)).map(([type, format]) => `${type} is ${format}`));
+}
+
+function describeColumn(column: Column, { comments, maxValues, types }: Detail): string {
+  if (!types) return column.name;
+  const comment = comments ? shortComment(column.field.documentation) : undefined;
+  return `${column.name} ${typeName(column, maxValues)}${comment === undefined ? '' : ` (${comment})`}`;
+}
+
+function typeName({ type, field, list: isList, nullable }: Column, maxValues: number): string {
+  const suffix = isList ? '[]' : nullable ? '?' : '';
+  if (field.kind !== 'enum') return `${nativeName(field.type, field.nativeType)}${suffix}`;
+  const values = cutList((type.input.enum ?? []).map(String), maxValues, '|');
+  return suffix === '' ? values : `(${values})${suffix}`;
+}
+
+/** `String` with `@db.VarChar(4)` → `String(4)`, with `@db.Uuid` → `UUID`. */
+function nativeName(type: string, native: string | undefined): string {
+  const [, name = '', args = ''] = /^(\w+)(?:\((.*)\))?$/.exec(native ?? '') ?? [];
+  if (name === 'Uuid' || name === 'UniqueIdentifier') return 'UUID';
+  if (/^N?(Var)?Char$/.test(name) && args !== '' && type === 'String') return `String(${args})`;
+  return name === 'Decimal' && args !== '' ? `Decimal(${args.replaceAll(' ', '')})` : type;
+}
+
+/** The first line of a comment, or the part of it that fits. */
+function shortComment(comment: string | undefined): string | undefined {
+  const [line = ''] = (comment ?? '').split('\n');
+  const text = line.trim().replace(/\.$/, '');
+  if (text === '') return undefined;
+  if (text.length <= maxCommentChars) return text;
+  const cut = text.slice(0, maxCommentChars - 1);
+  return `${cut.slice(0, cut.lastIndexOf(' ')).replace(/[\uD800-\uDBFF]$/, '')}…`;
+}
+
+/** Names the foreign key where the name of the relation does not: `author User (ownerId)`. */
+function describeRelation({ name, target, toMany, required, from, source }: Relation): string {
+  const key = from.filter(column => source.exposure?.columns.has(column));
+  const isObvious = key.every(column => column.toLowerCase().replace(/_?(id|uuid)$/, '') === name.toLowerCase());
+  return `${name} ${target.name}${toMany ? '[]' : required ? '' : '?'}${isObvious ? '' : ` (${list(key)})`}`;
+}
+
+function describeIncludedRelation({ relation, selection }: IncludedRelation): string {
+  const { columns, relations, counts } = selection;
+  const isWhole = columns.length === relation.target.exposure?.columns.size && relations.length === 0 && counts.length === 0;
+  if (isWhole) return relation.name;
+  const names = [
+    ...columns.map(column => column.name),
+    ...relations.map(describeIncludedRelation),
+    ...(counts.length === 0 ? [] : [`_count (${list(counts)})`]),
+  ];
+  return `${relation.name} (${cutList(names, maxIncludedColumns)})`;
+}
