@@ -168,6 +168,7 @@ function compile(options: ResolvedOptions): { definitions: Definitions; scope: (
       resources: [...own.resources, ...(compiled?.resources ?? [])],
       resourceTemplates: [...own.resourceTemplates, ...(compiled?.resourceTemplates ?? [])],
       prompts: [...compilePrompts(prompts as never), ...(compiled?.prompts ?? [])],
+      ...(compiled && { unknownToolHint: compiled.unknownToolHint }),
     },
     scope: compiled?.scope ?? (prisma === undefined ? undefined : () => prisma),
   };

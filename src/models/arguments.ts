@@ -17,8 +17,11 @@ export interface ParsedFindMany extends ParsedWhere {
   readonly cursor: Args | undefined;
 }
 
+/** An argument of some operation, as Prisma names it. */
+export type ArgumentName = 'where' | 'select' | 'orderBy' | 'take' | 'cursor' | 'data';
+
 /** The arguments of each operation. */
-export const argumentNames: Readonly<Record<Operation, readonly string[]>> = {
+export const argumentNames: Readonly<Record<Operation, readonly ArgumentName[]>> = {
   findUnique: ['where', 'select'],
   findMany: ['where', 'select', 'orderBy', 'take', 'cursor'],
   count: ['where'],
@@ -29,7 +32,7 @@ export const argumentNames: Readonly<Record<Operation, readonly string[]>> = {
 
 /** Refuses arguments that the operation does not have. */
 export function assertArguments(exposure: Exposure, operation: Operation, args: Args): void {
-  const known = argumentNames[operation];
+  const known: readonly string[] = argumentNames[operation];
   for (const [name, value] of Object.entries(args)) {
     if (!known.includes(name)) refuse(join('', name), `unknown argument (${list(known)})${argumentHint(exposure, name, value, known)}`);
   }
@@ -128,10 +131,7 @@ export function parseUniqueWhere(exposure: Exposure, value: unknown): Args {
   for (const unknown of names) {
     if (exposure.uniques.some(key => key.name === unknown)) continue;
     const keys = list(exposure.uniques.map(key => key.name));
-    refuse(
-      join('where', unknown),
-      `${exposure.node.name} has no unique key ${quote(unknown)} (${keys})${keyHint(exposure, unknown)}`,
-    );
+    refuse(join('where', unknown), `${exposure.node.name} has no unique key ${quote(unknown)} (${keys})${keyHint(exposure, unknown)}`);
   }
   const key = exposure.uniques.find(known => known.name === names[0]);
   if (key === undefined || names.length > 1) {

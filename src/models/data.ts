@@ -62,7 +62,10 @@ function parseData(exposure: Exposure, columns: Columns, value: unknown): Args {
     const column = columns.get(name);
     if (column === undefined) {
       const names = list(columns.keys());
-      return refuse(at, `${exposure.node.name} has no column ${quote(name)} to write (${names})${dataHint(exposure, name, columns.keys())}`);
+      return refuse(
+        at,
+        `${exposure.node.name} has no column ${quote(name)} to write (${names})${dataHint(exposure, name, columns.keys())}`,
+      );
     }
     if (column.list) {
       if (!Array.isArray(part)) return refuse(at, `expected an array, got ${nameOf(part)}`);

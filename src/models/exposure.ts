@@ -37,11 +37,7 @@ const ownModels: ReadonlySet<string> = new Set(['McpSession', 'McpSubscription',
  * @param style The style of models that do not name one.
  * @throws {TypeError} with every mistake, one a line: option path, fact and remedy.
  */
-export function resolveExposures(
-  models: Readonly<Record<string, ExposureLike>>,
-  graph: ModelGraph,
-  style: Style = 'tools',
-): Exposure[] {
+export function resolveExposures(models: Readonly<Record<string, ExposureLike>>, graph: ModelGraph, style: Style = 'tools'): Exposure[] {
   if (!isPlainObject(models)) throw new TypeError('models: expected an object');
   const { gather, assertNone } = complaints();
   const exposures: Exposure[] = [];

@@ -8,7 +8,7 @@
 import type { Operation } from './declaration.ts';
 import type { Exposure, Relation, UniqueKey } from './graph.ts';
 import { isObject, list } from './messages.ts';
-import { callText } from './tool-names.ts';
+import { callText, toolNames } from './tool-names.ts';
 
 /** Names for the arguments of an operation that models borrow from other query languages. */
 const argumentAliases: ReadonlyMap<string, string> = new Map([
@@ -69,6 +69,28 @@ function includeHint(exposure: Exposure, value: unknown): string {
   return included.length === 0 ? '; rows include no relations' : `; rows always include ${list(included)}`;
 }
 
+/**
+ * For the name of a tool that does not exist: the tools of the model that it begins with. `undefined` for names of no model.
+ *
+ * `booking_delete` → `booking has booking_findMany, booking_count`
+ */
+export function unknownToolHint(exposures: readonly Exposure[]): (name: string) => string | undefined {
+  return name => {
+    const end = name.lastIndexOf('_');
+    if (end <= 0) return undefined;
+    const prefix = name.slice(0, end);
+    const key = nearest(
+      prefix,
+      exposures.map(({ node }) => node.key),
+    );
+    const exposure = exposures.find(({ node }) => node.key === key);
+    if (exposure === undefined) return undefined;
+    const operation = [...exposure.operations].find(known => known === name.slice(end + 1));
+    if (operation !== undefined) return `call ${callText(exposure, operation, '…')}`;
+    return `${exposure.node.key} has ${toolNames(exposure)}`;
+  };
+}
+
 /** For a name in `select` that rows do not have: how to read the relation of that name, or a name near it. */
 export function selectHint(exposure: Exposure, name: string): string {
   return relationHint(exposure, name) || didYouMean(name, Object.keys(exposure.selection.select));
@@ -114,9 +136,14 @@ export function keyHint(exposure: Exposure, name: string): string {
   const compound = uniques.find(key => key.compound && key.fields.includes(name));
   if (compound !== undefined) return `; write ${keyText(compound)}`;
   if (columns.has(name)) {
-    return operations.has('findMany') ? `; it is not unique, ${callText(exposure, 'findMany', `where: { ${name}: … }`)} finds rows by it` : '';
+    return operations.has('findMany')
+      ? `; it is not unique, ${callText(exposure, 'findMany', `where: { ${name}: … }`)} finds rows by it`
+      : '';
   }
-  const near = nearest(name, uniques.map(key => key.name));
+  const near = nearest(
+    name,
+    uniques.map(key => key.name),
+  );
   if (near !== undefined) return `; did you mean ${near}?`;
   const key = uniques.find(unique => !unique.compound) ?? uniques[0];
   const isId = ['', plain(node.key)].some(prefix => [`${prefix}id`, `${prefix}uuid`, `${prefix}key`].includes(plain(name)));
@@ -157,9 +184,9 @@ function relationOf(exposure: Exposure, name: string): Relation | undefined {
 function readCall({ target, from, to, back, opposite = '' }: Relation, exposure: Exposure): string | undefined {
   const other = target.exposure;
   if (other === undefined) return undefined;
-  const valueOf = (column: string | undefined): string => (column !== undefined && exposure.columns.has(column) ? `<${column}>` : '…');
+  const placeholder = (column: string | undefined): string => (column !== undefined && exposure.columns.has(column) ? `<${column}>` : '…');
   const conditions = (columns: readonly string[], values: readonly (string | undefined)[]): string =>
-    list(columns.map((column, index) => `${column}: ${valueOf(values[index])}`));
+    list(columns.map((column, index) => `${column}: ${placeholder(values[index])}`));
   if (from.length > 0) {
     if (!to.every(column => other.columns.has(column))) return undefined;
     const where = conditions(to, from);

@@ -160,7 +160,7 @@ function describeRow({ columns, selection }: Exposure): string {
 }
 
 /** The order of rows in words, without hidden columns. */
-function describeOrder({ orderBy, columns, node }: Exposure): string {
+export function describeOrder({ orderBy, columns, node }: Exposure): string {
   const steps = orderBy.flatMap(step =>
     Object.entries(step).map(([name, order]) => {
       const direction =
