@@ -17,7 +17,7 @@ import { operatorsOf } from './where.ts';
 const pageSize = 25;
 const maxSummaryChars = 160;
 /** The names of the models stand in a description if they are at most this long. All tools together stay within 2,000 tokens. */
-const maxNamesChars = 700;
+const maxNamesChars = 800;
 
 const reading: ToolAnnotations = { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false };
 
@@ -84,7 +84,7 @@ function modelFinder(models: readonly CompactModel[], exposures: readonly Exposu
     const model = byName.get(name);
     if (model !== undefined) return model;
     const other = others.get(name);
-    if (other !== undefined) return refuse('model', `${other.node.key} has tools of its own: ${toolNames(other)}`);
+    if (other !== undefined) return refuse('model', `the tools of ${other.node.key} are ${toolNames(other)}`);
     const keys = exposures.map(({ node }) => node.key);
     return refuse('model', `there is no model ${quote(name)}${didYouMean(name, keys) || '; find_models finds the models'}`);
   };
@@ -96,7 +96,7 @@ function findTool(exposures: readonly Exposure[]): ToolDefinition {
     name: 'find_models',
     title: 'Find models',
     description: `Finds models (kinds of rows) of this server by words of their names, descriptions and columns. There are ${exposures.length}.`,
-    inputSchema: closed({
+    inputSchema: object({
       query: { type: 'string', description: 'Words, such as "invoice customer". Without it: all models.' },
       cursor: { type: 'string', description: 'nextCursor of the page before, with the same query.' },
     }),
@@ -166,7 +166,7 @@ function describeTool(models: readonly CompactModel[], find: (name: unknown) => 
     description: `Describes a model: columns, enums, relations, unique keys, filters, and the arguments of its operations. Call it before the first operation on a model.${
       names.length <= maxNamesChars ? ` Models: ${names}.` : ''
     }`,
-    inputSchema: closed({ model: { type: 'string' } }, ['model']),
+    inputSchema: object({ model: { type: 'string' } }, ['model']),
     outputSchema: closed(
       {
         model: text,
@@ -268,7 +268,7 @@ const rowToolTexts: Readonly<Record<RowTool, { readonly title: string; readonly 
 const argumentSchemas: Readonly<Record<ArgumentName, JsonSchema>> = {
   where: { type: 'object', description: 'Prisma where: filters, or one unique key.' },
   select: { type: 'object', description: '{ column: true }; default all.' },
-  orderBy: { type: 'array', items: { type: 'object' }, description: '[{ column: "asc" }]' },
+  orderBy: { anyOf: [{ type: 'object' }, { type: 'array', items: { type: 'object' } }], description: '[{ column: "asc" }]' },
   take: { type: 'integer', minimum: 1, description: 'Rows at most.' },
   cursor: { type: 'string', description: 'nextCursor of the page before.' },
   data: { type: 'object', description: '{ column: value }' },
@@ -287,7 +287,7 @@ function rowTool(
     name,
     title,
     description: `${description} Arguments: ${operations.map(operation => `${operation} { ${list(argumentNames[operation])} }`).join('; ')}.`,
-    inputSchema: closed(
+    inputSchema: object(
       {
         model: { type: 'string' },
         operation: { type: 'string', enum: [...operations] },
@@ -324,7 +324,7 @@ function parseOperation(exposure: Exposure, tool: RowTool, name: unknown): Opera
     const hint = typeof name === 'string' ? didYouMean(name, exposure.operations) : '';
     const fact =
       typeof name === 'string' ? `${exposure.node.key} has no operation ${quote(name)}` : `expected an operation, got ${nameOf(name)}`;
-    return refuse('operation', `${fact} (${toolNames(exposure)})${hint}`);
+    return refuse('operation', `${fact}; the tools of ${exposure.node.key} are ${toolNames(exposure)}${hint}`);
   }
   if (rowTools[operation] !== tool) return refuse('operation', `${operation} is an operation of the tool ${rowTools[operation]}`);
   return operation;
@@ -338,6 +338,10 @@ function assertOnly(args: JsonObject, known: readonly string[]): void {
 
 const text: JsonSchema = { type: 'string' };
 
+function object(properties: Record<string, JsonSchema>, required: string[] = []): JsonSchema {
+  return { type: 'object', properties, ...(required.length > 0 && { required }) };
+}
+
 function closed(properties: Record<string, JsonSchema>, required: string[] = []): JsonSchema {
-  return { type: 'object', properties, ...(required.length > 0 && { required }), additionalProperties: false };
+  return { ...object(properties, required), additionalProperties: false };
 }

@@ -72,7 +72,7 @@ function includeHint(exposure: Exposure, value: unknown): string {
 /**
  * For the name of a tool that does not exist: the tools of the model that it begins with. `undefined` for names of no model.
  *
- * `booking_delete` → `booking has booking_findMany, booking_count`
+ * `booking_delete` → `the tools of booking are booking_findMany, booking_count`
  */
 export function unknownToolHint(exposures: readonly Exposure[]): (name: string) => string | undefined {
   return name => {
@@ -87,7 +87,7 @@ export function unknownToolHint(exposures: readonly Exposure[]): (name: string) 
     if (exposure === undefined) return undefined;
     const operation = [...exposure.operations].find(known => known === name.slice(end + 1));
     if (operation !== undefined) return `call ${callText(exposure, operation, '…')}`;
-    return `${exposure.node.key} has ${toolNames(exposure)}`;
+    return `the tools of ${exposure.node.key} are ${toolNames(exposure)}`;
   };
 }
 

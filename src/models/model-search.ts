@@ -7,6 +7,13 @@ export type ModelSearch = (query: string) => readonly Exposure[];
 /** Points of one word of the query, by the place where it is found. */
 const points = { name: 8, partOfName: 4, description: 2, column: 1 };
 
+/** Words that say nothing about a model. A query of these alone is searched for all the same. */
+const commonWords: ReadonlySet<string> = new Set(
+  'a an the of in on at to for from by with and or is are was all any each what which who when where how many list show get find'.split(
+    ' ',
+  ),
+);
+
 /** The words of one exposure. */
 interface Entry {
   readonly exposure: Exposure;
@@ -23,18 +30,20 @@ interface Entry {
 export function modelSearch(exposures: readonly Exposure[]): ModelSearch {
   let entries: readonly Entry[] | undefined;
   return query => {
-    const wanted = wordsOf(query);
+    const words = wordsOf(query);
+    const telling = words.filter(word => !commonWords.has(word));
+    const wanted = telling.length === 0 ? words : telling;
     if (wanted.length === 0) return exposures;
     entries ??= exposures.map(toEntry);
     const found = entries
       .map(entry => ({ entry, scores: wanted.map(word => scoreOf(entry, word)) }))
       .map(({ entry, scores }) => ({
         entry,
-        words: scores.filter(score => score > 0).length,
         score: scores.reduce((sum, score) => sum + score, 0),
+        words: scores.filter(score => score > 0).length,
       }))
       .filter(({ score }) => score > 0)
-      .toSorted((a, b) => b.words - a.words || b.score - a.score || a.entry.name.length - b.entry.name.length);
+      .toSorted((a, b) => b.score - a.score || b.words - a.words || a.entry.name.length - b.entry.name.length);
     if (found.length > 0) return found.map(({ entry }) => entry.exposure);
     const near = nearest(
       query,
@@ -52,9 +61,11 @@ function toEntry(exposure: Exposure): Entry {
 }
 
 function scoreOf({ name, nameWords, descriptionWords, columnWords }: Entry, word: string): number {
-  const begins = (words: readonly string[]): boolean => words.some(known => known.startsWith(word));
+  // Many words begin with two letters, such as those of "of" and "do".
+  const isShort = word.length < 3;
+  const begins = (words: readonly string[]): boolean => words.some(known => (isShort ? known === word : known.startsWith(word)));
   if (name === word || nameWords.includes(word)) return points.name;
-  if (begins(nameWords) || name.includes(word)) return points.partOfName;
+  if (begins(nameWords) || (!isShort && name.includes(word))) return points.partOfName;
   if (begins(descriptionWords)) return points.description;
   return begins(columnWords) ? points.column : 0;
 }
