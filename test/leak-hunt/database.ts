@@ -144,7 +144,9 @@ async function readAll(prisma: PrismaClient, schema: Schema): Promise<Data> {
       key,
       all.map(({ tags: _, ...row }) => toWire(row) as Row),
     );
-    const pairs = all.flatMap(row => ((row['tags'] as { id: number }[] | undefined) ?? []).map((tag): Link => [row['id'] as number, tag.id]));
+    const pairs = all.flatMap(row =>
+      ((row['tags'] as { id: number }[] | undefined) ?? []).map((tag): Link => [row['id'] as number, tag.id]),
+    );
     if (key === 'doc') links.set('_DocToTag', pairs);
     if (key === 'person') links.set('_PersonToTag', pairs);
   }

@@ -17,9 +17,7 @@ export const eras = ['2025-11-25', '2026-07-28'] as const;
 export type Era = (typeof eras)[number];
 
 /** What a request was answered. */
-export type Outcome =
-  | { readonly kind: 'answer'; readonly value: unknown }
-  | { readonly kind: 'refusal'; readonly text: string };
+export type Outcome = { readonly kind: 'answer'; readonly value: unknown } | { readonly kind: 'refusal'; readonly text: string };
 
 /** A real endpoint over one database. */
 export interface Endpoint {

@@ -121,7 +121,13 @@ class Season {
   readonly #counts: Counts;
 
   private constructor(
-    { setting, callers, hunter, kind, seed }: { setting: Setting; callers: readonly Caller[]; hunter: Caller; kind: TwinKind; seed: number },
+    {
+      setting,
+      callers,
+      hunter,
+      kind,
+      seed,
+    }: { setting: Setting; callers: readonly Caller[]; hunter: Caller; kind: TwinKind; seed: number },
     worlds: readonly [World, World],
     counts: Counts,
   ) {
@@ -208,7 +214,10 @@ class Season {
     const isTwin = caller === this.#hunter;
     const [here, there] = await Promise.all([this.#ask(world, asked), isTwin ? this.#ask(twin, asked) : undefined]);
     this.#counts.add(request, here.expected, here.outcome, isTwin);
-    for (const [place, result] of [['', here], ['in the twin: ', there]] as const) {
+    for (const [place, result] of [
+      ['', here],
+      ['in the twin: ', there],
+    ] as const) {
       const what = result && wrong(result.expected, result.outcome);
       if (what !== undefined) return this.#find(asked, `${place}${what}`, result?.expected, result?.outcome);
       const change = result?.changes;
@@ -226,7 +235,10 @@ class Season {
     }
   }
 
-  async #ask(world: World, { request, caller, era }: Asked): Promise<{ expected: Expected; outcome: Outcome; changes: string[] | undefined }> {
+  async #ask(
+    world: World,
+    { request, caller, era }: Asked,
+  ): Promise<{ expected: Expected; outcome: Outcome; changes: string[] | undefined }> {
     const { db, data, endpoint, oracles } = world;
     const expected = request.expect(oracles[caller.index] as Oracle);
     const outcome = await endpoint.send(caller, era, request.method, request.params);
@@ -242,7 +254,17 @@ class Season {
     const { method, params } = request;
     const policies = [...declaration].map(([key, { policy, onWrites }]) => [key, policy && { where: policy.where(caller), onWrites }]);
     this.#counts.finding ??= {
-      policies: Object.fromEntries(policies), provider, seed: this.#seed, request: number, what, caller, era, call: { method, params }, expected, got };
+      policies: Object.fromEntries(policies),
+      provider,
+      seed: this.#seed,
+      request: number,
+      what,
+      caller,
+      era,
+      call: { method, params },
+      expected,
+      got,
+    };
   }
 }
 

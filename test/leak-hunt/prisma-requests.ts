@@ -253,9 +253,14 @@ function randomSelection(maker: Maker, model: Model, names: Names, depth: number
   const parts = relations.map(relation => randomRelated(maker, relation, names, depth));
   for (const { relation, args } of parts) entries[relation.name] = args;
   const counts = [...model.relations.values()].filter(({ many }) => many && random.chance(0.2));
-  const counted = counts.map(relation => ({ relation, where: random.chance(0.4) ? randomWhere(maker, names, relation.target, 2) : undefined }));
+  const counted = counts.map(relation => ({
+    relation,
+    where: random.chance(0.4) ? randomWhere(maker, names, relation.target, 2) : undefined,
+  }));
   if (counted.length > 0) {
-    entries['_count'] = { select: Object.fromEntries(counted.map(({ relation, where }) => [relation.name, where === undefined ? true : { where }])) };
+    entries['_count'] = {
+      select: Object.fromEntries(counted.map(({ relation, where }) => [relation.name, where === undefined ? true : { where }])),
+    };
   }
   if (Object.keys(entries).length === 0) return whole;
   return {

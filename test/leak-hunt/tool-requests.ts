@@ -153,8 +153,7 @@ function randomUnique(
   const keys = model.keys.filter(({ fields }) => fields.every(name => !hidden.has(name)));
   const key = random.pick(keys);
   const row = random.chance(0.92) ? maker.anyRow(model.key) : undefined;
-  const values: Row =
-    row ?? Object.fromEntries(key.fields.map(name => [name, model.columns.get(name)?.type === 'Int' ? 99 : 'none']));
+  const values: Row = row ?? Object.fromEntries(key.fields.map(name => [name, model.columns.get(name)?.type === 'Int' ? 99 : 'none']));
   const where: Json = uniqueWhere(key, values);
   if (maker.strays()) {
     const other = [...hidden, ...model.relations.keys(), 'AND', 'OR'];
@@ -207,7 +206,12 @@ export function writtenValue(maker: Maker, model: Model, name: string): unknown 
     if (random.chance(0.07)) return column.type === 'Int' ? 99 : 'none';
     return anyReference(setting.schema, data, model, name, random) ?? (column.nullable ? null : 99);
   }
-  if (column.isId) return random.chance(0.15) ? maker.anyRow(model.key)?.[name] : column.type === 'Int' ? random.between(40, 60) : `n${random.between(1, 9)}`;
+  if (column.isId)
+    return random.chance(0.15)
+      ? maker.anyRow(model.key)?.[name]
+      : column.type === 'Int'
+        ? random.between(40, 60)
+        : `n${random.between(1, 9)}`;
   if (name === 'slot') return random.between(0, 9);
   if (name === 'label' && model.key === 'tag') return `t${random.between(1, 12)}`;
   const value = anyValue(column, random);
@@ -248,4 +252,3 @@ export function mayRefer(oracle: Oracle, model: Model, row: Row, isSet: (name: s
     return related(oracle.data, relation, row).some(other => seen.includes(other));
   });
 }
-

@@ -142,7 +142,7 @@ describe('the option style', () => {
 
   it('stops the start if it is unknown', () => {
     expect(() => compile({ booking: { style: 'small' } })).toThrow(
-      new TypeError('models.booking.style: unknown style `small` (tools, compact)'),
+      new TypeError('models.booking.style: expected 'tools' or 'compact''),
     );
   });
 });

@@ -125,7 +125,7 @@ describe('a refusal names the remedy', () => {
   ])('%s %j', async (tool, args, path, remedy) => {
     const message = await refusal(open, tool, args);
     expect(message?.startsWith(`${path}: `), message).toBe(true);
-    expect(message?.endsWith(remedy) || message?.includes(remedy), message).toBe(true);
+    expect(message).toContain(remedy);
   });
 
   it('leaves out the value of a hidden key', async () => {
