@@ -137,6 +137,13 @@ describe('the type of the option models', () => {
         operation: ['findMany'],
       },
     });
+    expose(prisma, { booking: { style: 'compact' }, client: { style: 'tools' } });
+    expose(prisma, {
+      booking: {
+        // @ts-expect-error no such style
+        style: 'small',
+      },
+    });
     expose(prisma, {
       booking: {
         operations: [
