@@ -216,6 +216,10 @@ describe('an error', () => {
       },
     ],
     ['a 5xx of ctx.throw', (_: unknown, ctx: { throw(status: number, message: string): never }) => ctx.throw(500, 'password=hunter2')],
+    [
+      'a 500 that does not say whether it may be shown',
+      () => Promise.reject(Object.assign(new Error('password=hunter2'), { status: 500 })),
+    ],
     ['a 4xx that must not be shown', () => Promise.reject(Object.assign(new Error('password=hunter2'), { expose: false, status: 400 }))],
     [
       'a string',
