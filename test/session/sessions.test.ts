@@ -337,6 +337,16 @@ describe('Sessions’ timers', () => {
   });
 });
 
+describe('Sessions.list', () => {
+  it('names a next page only where one follows', async () => {
+    const { sessions } = node();
+    for (let count = 0; count < 2; count += 1) await sessions.open(newInit());
+    const { next } = await sessions.list({ take: 1 });
+    expect(next).toBeDefined();
+    for (const query of [{ take: 1, after: next }, { take: 2 }, { take: 3 }]) expect(await sessions.list(query)).not.toHaveProperty('next');
+  });
+});
+
 /** A store with one session, whose `find` reads the row at once and hands it over when released. */
 async function slowToFind(session: Session): Promise<{ store: Store; release: () => void }> {
   const store = memoryStore();
