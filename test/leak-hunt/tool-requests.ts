@@ -34,8 +34,10 @@ const makers: Readonly<Record<string, Make>> = {
         cursor,
       },
       expect: oracle => {
-        const rows = pageOf(oracle, exposure, { where, steps: steps ?? exposure.orderBy, first });
-        return rows === undefined ? refusal('missing') : answer(pageJson(oracle, exposure, rows, { take: take ?? most, select }));
+        const page = pageOf(oracle, exposure, { where, steps: steps ?? exposure.orderBy, first });
+        if (page === undefined) return refusal('missing');
+        const json = answer(pageJson(oracle, exposure, page.rows, { take: take ?? most, select }));
+        return page.isVague ? { ...json, or: { rows: [] } } : json;
       },
     };
   },
@@ -97,13 +99,13 @@ function pageOf(
   oracle: Oracle,
   { model }: Exposure,
   { where, steps, first }: { where: Json; steps: readonly Step[]; first: Row | undefined },
-): readonly Row[] | undefined {
+): { rows: readonly Row[]; isVague: boolean } | undefined {
   const rows = oracle.sorted(model, oracle.matching(model.key, where, 'findMany'), steps);
-  if (first === undefined) return rows;
+  if (first === undefined) return { rows, isVague: false };
   const { fields } = primaryKey(model);
   const cursor = oracle.admitted(model.key, 'findMany').find(row => fields.every(name => row[name] === first[name]));
-  // If `where` excludes the row of the cursor, Prisma finds nothing.
-  return cursor && (rows.includes(cursor) ? rows.slice(rows.indexOf(cursor) + 1) : []);
+  // The tool skips the row of the cursor. Where `where` excludes that one, it skips the first row, or Prisma finds nothing at all.
+  return cursor && { rows: oracle.from(model, rows, cursor, steps).slice(1), isVague: !rows.includes(cursor) };
 }
 
 /** The first page of these rows. */

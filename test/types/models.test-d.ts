@@ -28,6 +28,8 @@ describe('the type of the option models', () => {
       | 'doc'
       | 'badge'
       | 'author'
+      | 'seat'
+      | 'ticket'
       | 'mcpSession'
       | 'mcpSubscription'
       | 'mcpEvent'
