@@ -33,8 +33,9 @@ export const argumentNames: Readonly<Record<Operation, readonly ArgumentName[]>>
 /** Refuses arguments that the operation does not have. */
 export function assertArguments(exposure: Exposure, operation: Operation, args: Args): void {
   const known: readonly string[] = argumentNames[operation];
-  for (const [name, value] of Object.entries(args)) {
-    if (!known.includes(name)) refuse(join('', name), `unknown argument (${list(known)})${argumentHint(exposure, name, value, known)}`);
+  for (const name of Object.keys(args)) {
+    if (!known.includes(name))
+      refuse(join('', name), `unknown argument (${list(known)})${argumentHint(exposure, name, args[name], known)}`);
   }
 }
 
