@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import type { WhereLimits } from './models/where.ts';
 import type { McpOptions, ResolvedOptions } from './options.ts';
 import { defaults } from './options.ts';
 import type { Store } from './store/store.ts';
@@ -29,6 +30,16 @@ const optionKeys = [
   'log',
   'node',
   'operators',
+];
+const whereLimitKeys: (keyof WhereLimits)[] = [
+  'maxDepth',
+  'maxConditions',
+  'maxValues',
+  'maxRelations',
+  'maxHops',
+  'maxListFilters',
+  'maxListHops',
+  'maxWildcards',
 ];
 const definitionKeys = {
   tools: ['description', 'title', 'inputSchema', 'outputSchema', 'annotations', 'icons', '_meta', 'enabled', 'handler'],
@@ -65,12 +76,14 @@ export function resolveOptions(options: McpOptions): ResolvedOptions {
   const path = options.path ?? defaults.path;
   if (!path.startsWith('/') || /[?#:*()]/u.test(path))
     throw new TypeError(`path: ${JSON.stringify(path)} must be a plain path that begins with \`/\``);
-  assertKeys('limits', options.limits, Object.keys(defaults.limits));
+  assertKeys('limits', options.limits, [...Object.keys(defaults.limits), 'where']);
+  assertKeys('limits.where', options.limits?.where, whereLimitKeys);
   assertKeys('sessions', options.sessions, [...Object.keys(defaults.sessions), 'store']);
   for (const kind of ['tools', 'resources', 'prompts'] as const) assertDefinitions(kind, options[kind]);
   const limits = { ...defaults.limits, ...defined(options.limits) };
   const sessions = { ...defaults.sessions, ...defined(options.sessions) };
   assertPositive('limits', limits);
+  assertPositive('limits.where', limits.where ?? {});
   assertPositive('sessions', sessions);
   if (sessions.touchMs * 2 > sessions.idleMs) {
     throw new TypeError(
@@ -157,7 +170,7 @@ function assertKeys(path: string, value: unknown, known: readonly string[]): voi
 
 function assertPositive(path: string, values: object): void {
   for (const [key, value] of Object.entries(values)) {
-    if (key === 'store') continue;
+    if (key === 'store' || key === 'where') continue;
     if (!(Number.isInteger(value) && value > 0)) throw new TypeError(`${path}.${key}: ${String(value)} must be a positive integer`);
     const longest = key.endsWith('Ms') ? (longestMs.get(key) ?? maxTimerMs) : Number.POSITIVE_INFINITY;
     if (value > longest) throw new TypeError(`${path}.${key}: ${String(value)} must be at most ${longest} (milliseconds)`);

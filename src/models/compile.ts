@@ -18,13 +18,14 @@ import type { ModelOptions } from './scoped-client.ts';
 import { clientScope } from './scoped-client.ts';
 import { modelTools } from './tools.ts';
 import type { WhereLimits } from './where.ts';
+import { resolveWhereLimits } from './where.ts';
 import { writer } from './writes.ts';
 
 /** What `compileModels` needs. */
 export interface CompileOptions extends ModelOptions {
   /** Scheme of the resource URIs. */
   readonly name: string;
-  readonly limits?: Partial<WhereLimits>;
+  readonly limits?: Partial<WhereLimits> | undefined;
 }
 
 /** The definitions that one endpoint serves for its models. */
@@ -39,8 +40,6 @@ export interface CompiledModels {
   readonly scope: (ctx: CallContext) => PrismaClientLike;
 }
 
-const whereDefaults: WhereLimits = { maxDepth: 6, maxConditions: 100, maxValues: 200 };
-
 /**
  * Compiles the declared exposures into tools, resources and resource templates. All schemas are built here, and none during a call.
  *
@@ -49,7 +48,7 @@ const whereDefaults: WhereLimits = { maxDepth: 6, maxConditions: 100, maxValues:
 export function compileModels(options: CompileOptions): CompiledModels {
   const graph = modelGraph(options.datamodel);
   const exposures = resolveExposures(options.models, graph);
-  const limits = { ...whereDefaults, ...options.limits };
+  const limits = resolveWhereLimits(options.limits, graph.provider);
   const client = baseClient(options.prisma);
   for (const { node } of exposures) assertDelegate(client, node);
   const scope = clientScope(client, graph);

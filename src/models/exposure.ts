@@ -105,6 +105,7 @@ function resolveExposure(declared: ExposureLike, node: ModelNode, graph: ModelGr
     selection: { columns: [], relations: [], counts: [], select: {}, filtered: false },
     filterable: new Map(),
     insensitive: insensitiveProviders.has(graph.provider),
+    provider: graph.provider,
   };
 }
 

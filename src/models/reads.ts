@@ -1,6 +1,6 @@
 import type { CallContext } from '../protocol/definitions.ts';
 import type { ParsedFindMany } from './arguments.ts';
-import { cursorKey, encodeCursor } from './arguments.ts';
+import { cursorKey, encodeCursor, isPageable } from './arguments.ts';
 import type { Args, Delegate, Delegates, Row } from './delegates.ts';
 import { call, delegateOf } from './delegates.ts';
 import type { Exposure, Selection, UniqueKey } from './graph.ts';
@@ -74,7 +74,7 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
       const last = found.at(-1);
       const rows = found.map(rowToJson(selection));
       if (!more) return { rows };
-      return key === undefined || last === undefined
+      return key === undefined || last === undefined || !isPageable(node, query.orderBy)
         ? { rows, truncated: true }
         : { rows, nextCursor: encodeCursor(exposure, key, last), truncated: true };
     },

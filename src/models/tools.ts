@@ -2,6 +2,7 @@ import type { CallContext, CallToolResult, JsonObject, ToolAnnotations, ToolDefi
 import type { JsonSchema } from '../protocol/json-schema.ts';
 import { assertArguments, parseFindMany, parseSelect, parseUniqueWhere } from './arguments.ts';
 import type { DataParser } from './data.ts';
+import { takesChange } from './data.ts';
 import type { Operation } from './declaration.ts';
 import type { Exposure } from './graph.ts';
 import { list, withArticle } from './messages.ts';
@@ -101,7 +102,8 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
     summary: `Changes one ${exposure.node.name} and returns it.`,
     inputSchema: updateInput(exposure, update),
     outputSchema: rowOutput(exposure.selection, true),
-    annotations: { ...writing, destructiveHint: true, idempotentHint: true },
+    // A second increment or push changes the row once more.
+    annotations: { ...writing, destructiveHint: true, idempotentHint: ![...update.columns.values()].some(takesChange) },
     run: (args, ctx) => {
       assertArguments(args, ['where', 'data']);
       return writer.update(parseUniqueWhere(exposure, args['where']), args['data'], ctx);
