@@ -8,6 +8,7 @@ export type { Complete } from './host/completion.ts';
 export { type McpMiddleware, type McpSessions, mcp } from './mcp.ts';
 export type { Datamodel } from './models/datamodel.ts';
 export { scopedClient } from './models/scoped-client.ts';
+export type { WhereLimits } from './models/where.ts';
 export type { Limits, McpOptions, Prompt, Resource, SessionOptions, Tool } from './options.ts';
 export type {
   CallToolResult,

@@ -149,12 +149,14 @@ function isHeard({ onSession, log }: ResolvedOptions): boolean {
 }
 
 function compile(options: ResolvedOptions): { definitions: Definitions; scope: ((ctx: CallContext) => unknown) | undefined } {
-  const { name, prisma, datamodel, models, style, tools = {}, resources = {}, prompts = {} } = options;
+  const { name, prisma, datamodel, models, style, limits, tools = {}, resources = {}, prompts = {} } = options;
   if (models !== undefined && (prisma === undefined || datamodel === undefined)) {
     throw new TypeError('models: needs `prisma`, the client, and `datamodel`, which `generator mcp` writes (npx koa-mcp init)');
   }
   const compiled =
-    prisma === undefined || datamodel === undefined ? undefined : compileModels({ name, prisma, datamodel, models: models ?? {}, style });
+    prisma === undefined || datamodel === undefined
+      ? undefined
+      : compileModels({ name, prisma, datamodel, models: models ?? {}, style, limits: limits.where });
   if (compiled !== undefined && compiled.hidden.length > 0) {
     const columns = compiled.hidden.join(', ');
     process.emitWarning(

@@ -22,6 +22,7 @@ import { clientScope } from './scoped-client.ts';
 import type { ToolParts } from './tools.ts';
 import { modelTools } from './tools.ts';
 import type { WhereLimits } from './where.ts';
+import { resolveWhereLimits } from './where.ts';
 import { writer } from './writes.ts';
 
 /** What `compileModels` needs. */
@@ -30,7 +31,7 @@ export interface CompileOptions extends ModelOptions {
   readonly name: string;
   /** The style of models that do not name one. @default 'tools' */
   readonly style?: Style | undefined;
-  readonly limits?: Partial<WhereLimits>;
+  readonly limits?: Partial<WhereLimits> | undefined;
 }
 
 /** The definitions that one endpoint serves for its models. */
@@ -47,8 +48,6 @@ export interface CompiledModels {
   readonly scope: (ctx: CallContext) => PrismaClientLike;
 }
 
-const whereDefaults: WhereLimits = { maxDepth: 6, maxConditions: 100, maxValues: 200 };
-
 /**
  * Compiles the declared exposures into tools, resources and resource templates. All schemas of tools are built here, and none during a call.
  *
@@ -57,7 +56,7 @@ const whereDefaults: WhereLimits = { maxDepth: 6, maxConditions: 100, maxValues:
 export function compileModels(options: CompileOptions): CompiledModels {
   const graph = modelGraph(options.datamodel);
   const exposures = resolveExposures(options.models, graph, options.style);
-  const limits = { ...whereDefaults, ...options.limits };
+  const limits = resolveWhereLimits(options.limits, graph.provider);
   const client = baseClient(options.prisma);
   for (const { node } of exposures) assertDelegate(client, node);
   const scope = clientScope(client, graph);

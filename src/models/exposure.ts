@@ -114,6 +114,7 @@ function resolveExposure(
     selection: { columns: [], relations: [], counts: [], select: {}, filtered: false },
     filterable: new Map(),
     insensitive: insensitiveProviders.has(graph.provider),
+    provider: graph.provider,
   };
 }
 

@@ -1,7 +1,8 @@
 import type { JsonSchema } from '../protocol/json-schema.ts';
-import { cursorKey, sortableColumns } from './arguments.ts';
+import { cursorKey, orderRelations, sortableColumns } from './arguments.ts';
 import type { DataParser } from './data.ts';
-import type { Column, Exposure, Selection, UniqueKey } from './graph.ts';
+import { takesChange } from './data.ts';
+import type { Column, Exposure, Relation, Selection, UniqueKey } from './graph.ts';
 import { truncatedKey } from './include.ts';
 import { list } from './messages.ts';
 import { operatorsOf } from './where.ts';
@@ -12,7 +13,10 @@ const textOperators: ReadonlySet<string> = new Set(['contains', 'startsWith', 'e
 
 /** `{ where?, select?, orderBy?, take?, cursor? }` */
 export function findManyInput(exposure: Exposure): JsonSchema {
-  const orders = sortableColumns(exposure).map((name): [string, JsonSchema] => [name, { type: 'string', enum: ['asc', 'desc'] }]);
+  const orders: [string, JsonSchema][] = [
+    ...sortableColumns(exposure).map((name): [string, JsonSchema] => [name, orderSchema(exposure.columns.get(name)?.nullable === true)]),
+    ...orderRelations(exposure).map((relation): [string, JsonSchema] => [relation.name, relationOrderSchema(relation)]),
+  ];
   return closed({
     where: whereSchema(exposure),
     select: selectSchema(exposure),
@@ -22,6 +26,16 @@ export function findManyInput(exposure: Exposure): JsonSchema {
       cursor: { type: 'string', description: 'nextCursor of the page before, with the same where and orderBy.' },
     }),
   });
+}
+
+function orderSchema(nullable: boolean): JsonSchema {
+  return nullable
+    ? { type: ['string', 'object'], description: 'asc, desc or { sort: "asc", nulls: "last" }' }
+    : { type: 'string', enum: ['asc', 'desc'] };
+}
+
+function relationOrderSchema({ toMany, target }: Relation): JsonSchema {
+  return { type: 'object', description: toMany ? '{ _count: "desc" }' : `one column of ${target.name}` };
 }
 
 /** `{ where, select? }` */
@@ -133,7 +147,13 @@ function filterSchema({ type, field, nullable, list: isList }: Column): JsonSche
 function describeOperators(exposure: Exposure): string {
   const operators = new Set([...exposure.columns.values()].flatMap(column => operatorsOf(column, exposure.insensitive)));
   const named = [...operators].map(name =>
-    name === 'mode' ? 'mode: "insensitive" (text)' : textOperators.has(name) ? `${name} (text)` : name,
+    name === 'mode'
+      ? 'mode: "insensitive" (text)'
+      : name === 'path'
+        ? 'path: ["key", 0] (into Json, with one of the others)'
+        : textOperators.has(name)
+          ? `${name} (text)`
+          : name,
   );
   return list(named);
 }
@@ -159,11 +179,25 @@ function keySchema(key: UniqueKey, columns: ReadonlyMap<string, Column>): JsonSc
 function dataSchema({ columns, required, operation }: DataParser): JsonSchema {
   const properties: Properties = {};
   for (const column of columns.values()) {
-    const schema = describe(column);
+    const schema = operation === 'update' && takesChange(column) ? orObject(describe(column)) : describe(column);
     properties[column.name] = column.nullable && column.field.type !== 'Json' ? orNull(schema) : schema;
   }
   const schema = closed(properties, [...required]);
-  return operation === 'update' ? { ...schema, description: 'Only what is to change.' } : schema;
+  return operation === 'update' ? { ...schema, description: describeUpdate([...columns.values()]) } : schema;
+}
+
+function describeUpdate(columns: readonly Column[]): string {
+  const changing = columns.filter(takesChange);
+  const numbers = changing.some(({ list: isList }) => !isList)
+    ? ' A number takes { increment: 1 } too, or decrement, multiply, divide.'
+    : '';
+  const lists = changing.some(({ list: isList }) => isList) ? ' A list takes { push: item } too.' : '';
+  return `Only what is to change.${numbers}${lists}`;
+}
+
+/** The same, or an object. */
+function orObject(schema: JsonSchema): JsonSchema {
+  return { ...schema, type: [...(Array.isArray(schema.type) ? schema.type : [schema.type ?? 'string']), 'object'] };
 }
 
 function selectSchema(exposure: Exposure): JsonSchema {

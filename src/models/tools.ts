@@ -2,6 +2,7 @@ import type { CallContext, CallToolResult, JsonObject, ToolAnnotations, ToolDefi
 import type { JsonSchema } from '../protocol/json-schema.ts';
 import { assertArguments, parseFindMany, parseSelect, parseUniqueWhere } from './arguments.ts';
 import type { DataParser } from './data.ts';
+import { takesChange } from './data.ts';
 import type { Operation } from './declaration.ts';
 import type { Exposure } from './graph.ts';
 import { list, withArticle } from './messages.ts';
@@ -103,7 +104,8 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
     summary: `Changes one ${exposure.node.name} and returns it.`,
     inputSchema: updateInput(exposure, update),
     outputSchema: rowOutput(exposure.selection, true),
-    annotations: { ...writing, destructiveHint: true, idempotentHint: true },
+    // A second increment or push changes the row once more.
+    annotations: { ...writing, destructiveHint: true, idempotentHint: ![...update.columns.values()].some(takesChange) },
     run: (args, ctx) => {
       assertArguments(exposure, 'update', args);
       return writer.update(parseUniqueWhere(exposure, args['where']), args['data'], ctx);

@@ -22,7 +22,6 @@ describe('toDatamodel', () => {
       ['Member', 'member'],
       ['Doc', 'doc'],
       ['Badge', 'badge'],
-      ['Author', 'author'],
       ['Seat', 'seat'],
       ['Ticket', 'ticket'],
       ['McpSession', 'mcpSession'],
@@ -30,6 +29,7 @@ describe('toDatamodel', () => {
       ['McpEvent', 'mcpEvent'],
       ['McpNode', 'mcpNode'],
       ['McpContinuation', 'mcpContinuation'],
+      ['Author', 'author'],
     ]);
   });
 
@@ -134,8 +134,8 @@ describe('toDatamodel', () => {
   it('tells what Prisma cannot write: rows of a view, and new rows with a required column of an unsupported type', () => {
     const missing = Object.values(postgresql.models).flatMap(each => (each.missing === undefined ? [] : [[each.name, each.missing]]));
     expect(missing).toEqual([
-      ['Author', ['create', 'update', 'delete']],
       ['Place', ['create']],
+      ['Author', ['create', 'update', 'delete']],
     ]);
   });
 

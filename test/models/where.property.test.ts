@@ -4,14 +4,17 @@ import { datamodel } from '../../generated/test/sqlite/mcp/datamodel.ts';
 import { resolveExposures } from '../../src/models/exposure.ts';
 import type { Exposure } from '../../src/models/graph.ts';
 import { modelGraph } from '../../src/models/graph.ts';
-import { parseWhere } from '../../src/models/where.ts';
+import { parseWhere, resolveWhereLimits } from '../../src/models/where.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { describeDatabases } from '../support/database.ts';
 import { cases, propertyMs } from '../support/property.ts';
 import type { Json, Served } from './served.ts';
 import { seeded, serve } from './served.ts';
 
-const limits = { maxDepth: 12, maxConditions: 1000, maxValues: 50 };
+const limits = resolveWhereLimits(
+  { maxDepth: 12, maxConditions: 1000, maxValues: 50, maxHops: 12, maxListFilters: 100, maxListHops: 12, maxRelations: 100 },
+  undefined,
+);
 const visible = { client: { omit: { notes: true } }, booking: { omit: { meta: true } }, room: {} };
 
 /** What a caller may say of each model, nested up to some depth. */

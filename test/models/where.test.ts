@@ -3,10 +3,13 @@ import { datamodel } from '../../generated/test/sqlite/mcp/datamodel.ts';
 import { resolveExposures } from '../../src/models/exposure.ts';
 import type { Exposure } from '../../src/models/graph.ts';
 import { modelGraph } from '../../src/models/graph.ts';
-import { parseWhere } from '../../src/models/where.ts';
+import { parseWhere, resolveWhereLimits } from '../../src/models/where.ts';
 import type { Json } from './served.ts';
 
-const limits = { maxDepth: 4, maxConditions: 20, maxValues: 3 };
+const limits = resolveWhereLimits(
+  { maxDepth: 4, maxConditions: 20, maxValues: 3, maxHops: 12, maxListFilters: 100, maxListHops: 12, maxRelations: 100 },
+  undefined,
+);
 const exposuresOf = (models: Json, provider?: string): Record<string, Exposure> => {
   const exposures = resolveExposures(models, modelGraph(provider === undefined ? datamodel : { ...datamodel, provider }));
   return Object.fromEntries(exposures.map(exposure => [exposure.node.key, exposure]));
