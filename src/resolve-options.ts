@@ -43,6 +43,7 @@ const whereLimitKeys: (keyof WhereLimits)[] = [
   'maxListFilters',
   'maxListHops',
   'maxWildcards',
+  'maxPatternCharacters',
 ];
 const definitionKeys = {
   tools: ['description', 'title', 'inputSchema', 'outputSchema', 'annotations', 'icons', '_meta', 'enabled', 'handler'],

@@ -23,12 +23,14 @@ export interface WhereLimits {
   readonly maxRelations: number;
   /** Relations between the model and a condition, one inside the other. @default 3 */
   readonly maxHops: number;
-  /** List filters (`some`, `every`, `none`) in total. @default 2 on SQLite, 10 elsewhere */
+  /** List filters (`some`, `every`, `none`) in total. @default 1 on SQLite, 10 elsewhere */
   readonly maxListFilters: number;
   /** List filters one inside the other. @default 1 on SQLite, 3 elsewhere */
   readonly maxListHops: number;
-  /** `%` and `_` in the texts of `contains`, `startsWith` and `endsWith`, in total. Databases read them as wildcards, and try all ways to match. @default 20 */
+  /** `%` and `_` in the texts of `contains`, `startsWith` and `endsWith`, in total. Databases read them as wildcards, and try all ways to match. @default 10 */
   readonly maxWildcards: number;
+  /** Characters of these texts, in total. @default 1000 */
+  readonly maxPatternCharacters: number;
 }
 
 /** The limits of a host, with the defaults for its kind of database. */
@@ -40,9 +42,10 @@ export function resolveWhereLimits(limits: Partial<WhereLimits> | undefined, pro
     maxValues: 200,
     maxRelations: 20,
     maxHops: 3,
-    maxListFilters: isEmbedded ? 2 : 10,
+    maxListFilters: isEmbedded ? 1 : 10,
     maxListHops: isEmbedded ? 1 : 3,
-    maxWildcards: 20,
+    maxWildcards: 10,
+    maxPatternCharacters: 1000,
     ...limits,
   };
 }
@@ -61,6 +64,7 @@ interface State {
   relations: number;
   listFilters: number;
   wildcards: number;
+  patternCharacters: number;
 }
 
 /** Where a part of a `where` is. */
@@ -77,7 +81,6 @@ interface Place {
 const toManyOperators: readonly string[] = ['some', 'every', 'none'];
 const toOneOperators: readonly string[] = ['is', 'isNot'];
 const patternOperators: readonly string[] = ['contains', 'startsWith', 'endsWith'];
-const maxPatternChars = 1000;
 const listOperators: readonly string[] = ['equals', 'has', 'hasEvery', 'hasSome', 'isEmpty'];
 
 /**
@@ -86,7 +89,7 @@ const listOperators: readonly string[] = ['equals', 'has', 'hasEvery', 'hasSome'
  * A hidden column gets the same message as a column that does not exist.
  */
 export function parseWhere(exposure: Exposure, value: unknown, limits: WhereLimits, path = 'where'): ParsedWhere {
-  const state: State = { limits, conditions: 0, relations: 0, listFilters: 0, wildcards: 0 };
+  const state: State = { limits, conditions: 0, relations: 0, listFilters: 0, wildcards: 0, patternCharacters: 0 };
   const where = simplifyWhere(exposure.node, parseConditions(exposure, value, { state, path, depth: 0, hops: 0, listHops: 0 }));
   return { where, relational: state.relations > 0 };
 }
@@ -128,6 +131,7 @@ const counted = {
     'list filters (some, every, none)',
     'look up the related rows in a call of their own, then filter by their keys',
   ],
+  patternCharacters: ['maxPatternCharacters', 'characters of text to look for', 'look for a part of the text'],
   wildcards: ['maxWildcards', 'wildcards (% and _)', 'look for a plain part of the text'],
 } as const;
 
@@ -227,7 +231,7 @@ function parseFilter(exposure: Exposure, column: Column, value: unknown, place: 
 /** A part of a text, which Prisma passes to LIKE. SQLite refuses long patterns, PostgreSQL a pattern that ends with its escape character. */
 function parsePattern(value: unknown, state: State, path: string): unknown {
   const part = String(value);
-  if (part.length > maxPatternChars) refuse(path, `longer than ${maxPatternChars} characters; look for a part of the text`);
+  count(state, 'patternCharacters', path, part.length);
   count(state, 'wildcards', path, part.match(/[%_]/g)?.length ?? 0);
   const [backslashes = ''] = /\\*$/.exec(part) ?? [];
   return backslashes.length % 2 === 0 ? part : refuse(path, 'must not end with a single backslash');

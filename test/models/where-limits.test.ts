@@ -34,11 +34,11 @@ describe('a where over a limit', () => {
       `where.docs.none.editor.edited: a list filter inside another (limits.where.maxListHops: 1); ${remedy}`,
     ],
     [
-      'three list filters, wherever they are',
-      { OR: [some, { NOT: some }, { lead: { docs: { none: {} } } }] },
-      `where.OR[2].lead.docs.none: more than 2 list filters (some, every, none) in one where (limits.where.maxListFilters); ${remedy}`,
+      'two list filters, wherever they are',
+      { OR: [some, { NOT: { lead: { docs: { none: {} } } } }] },
+      `where.OR[1].NOT.lead.docs.none: more than 1 list filters (some, every, none) in one where (limits.where.maxListFilters); ${remedy}`,
     ],
-    ['some and none of one list', { AND: [some], docs: { some: {}, none: {} } }, 'where.docs.none: more than 2 list filters'],
+    ['some and none of one list', { docs: { some: {}, none: {} } }, 'where.docs.none: more than 1 list filters'],
     [
       'a condition behind four relations',
       { lead: { lead: { is: { lead: { lead: { id: 1 } } } } } },
@@ -50,9 +50,14 @@ describe('a where over a limit', () => {
       'where.OR[20].lead: more than 20 relation filters in one where (limits.where.maxRelations); filter by fewer relations, in several calls',
     ],
     [
-      '21 wildcards in two texts',
-      { nick: { contains: '%_'.repeat(5) }, label: { startsWith: '%'.repeat(11) } },
-      'where.label.startsWith: more than 20 wildcards (% and _) in one where (limits.where.maxWildcards); look for a plain part of the text',
+      '11 wildcards in two texts',
+      { nick: { contains: '%_'.repeat(2) }, label: { startsWith: '%'.repeat(7) } },
+      'where.label.startsWith: more than 10 wildcards (% and _) in one where (limits.where.maxWildcards); look for a plain part of the text',
+    ],
+    [
+      'texts of 1001 characters',
+      { OR: repeat(7, { nick: { contains: 'x'.repeat(143) } }) },
+      'where.OR[6].nick.contains: more than 1000 characters of text to look for in one where (limits.where.maxPatternCharacters); look for a part of the text',
     ],
     [
       '101 conditions',
@@ -75,10 +80,10 @@ describe('a where over a limit', () => {
 
   it('is taken up to the limit', () => {
     for (const where of [
-      { OR: [some, { lead: { docs: { none: {} } } }] },
+      { lead: { docs: { none: { title: 'x' } } } },
       { lead: { lead: { lead: { id: 1 } } } },
       { OR: repeat(20, { lead: null }) },
-      { nick: { contains: '%'.repeat(20) } },
+      { nick: { contains: '%'.repeat(10) } },
       { docs: { some: { author: { lead: { id: 1 } } } } },
     ]) {
       expect(parse('member', where, sqlite)).toBeDefined();
@@ -92,7 +97,7 @@ describe('a where over a limit', () => {
     expect(() => parse('member', { team: { some: { team: { some: someInSome } } } }, postgresql)).toThrow(
       /behind more than 3 relations|more than 3 list filters/,
     );
-    expect(parse('member', someInSome, resolveWhereLimits({ maxListHops: 2 }, 'sqlite'))).toBeDefined();
+    expect(parse('member', someInSome, resolveWhereLimits({ maxListHops: 2, maxListFilters: 2 }, 'sqlite'))).toBeDefined();
     expect(() => parse('member', { lead: { id: 1 } }, { ...sqlite, maxDepth: 0 })).toThrow('nested deeper than 0 levels');
   });
 });
