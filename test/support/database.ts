@@ -102,7 +102,7 @@ const postgresUrl = process.env['TEST_POSTGRES_URL'] ?? 'postgresql://postgres@1
 const postgresProblem = await findPostgresProblem();
 
 async function findPostgresProblem(): Promise<string | undefined> {
-  const client = new pg.Client({ connectionString: postgresUrl, connectionTimeoutMillis: 3_000 });
+  const client = new pg.Client({ connectionString: postgresUrl, connectionTimeoutMillis: 15_000 });
   try {
     await client.connect();
     return undefined;
