@@ -76,7 +76,8 @@ export function createInput(parts: SchemaParts): JsonSchema {
         ? ''
         : `Optional: ${describeWritable(parts, optional, Object.keys(typed))}.`,
   ];
-  return object({ data: withDescription(object(typed, Object.keys(typed)), words) }, ['data']);
+  const data = Object.keys(typed).length === 0 ? anyObject : object(typed, Object.keys(typed));
+  return object({ data: withDescription(data, words) }, ['data']);
 }
 
 /** `{ where, data }` */
