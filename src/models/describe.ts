@@ -101,9 +101,14 @@ function hasText({ columns, relations }: Selection): boolean {
   );
 }
 
-/** Unique keys in Prisma's form: `id, email, clientId_roomId {clientId, roomId}` */
-export function describeKeys(keys: readonly UniqueKey[]): string {
-  return list(keys.map(({ name, fields, compound }) => (compound ? `${name} {${list(fields)}}` : name)));
+/** The unique keys in Prisma's form: `id, email, clientId_roomId {clientId, roomId}`. Empty if every key has a hidden column. */
+export function describeKeys({ uniques }: Exposure): string {
+  return list(uniques.map(describeKey));
+}
+
+/** One unique key: `id`, `clientId_roomId {clientId, roomId}` */
+export function describeKey({ name, fields, compound }: UniqueKey): string {
+  return compound ? `${name} {${list(fields)}}` : name;
 }
 
 /** How values of these columns are written in JSON: `DateTime is an ISO 8601 string, Bytes is base64`. Empty if their types say so. */

@@ -2,7 +2,7 @@ import type { JsonSchema } from '../protocol/json-schema.ts';
 import { cursorKey } from './arguments.ts';
 import type { DataParser } from './data.ts';
 import type { Operation } from './declaration.ts';
-import { describeColumns, describeIncluded, describeKeys, describeRelations } from './describe.ts';
+import { describeColumns, describeIncluded, describeKey, describeRelations } from './describe.ts';
 import type { Column, Columns, Exposure, Selection, UniqueKey } from './graph.ts';
 import { truncatedKey } from './include.ts';
 import { list } from './messages.ts';
@@ -190,7 +190,10 @@ function keysSchema({ uniques, columns }: Exposure): JsonSchema {
   const typed = uniques.filter(key => key === first || !key.compound);
   const told = others.filter(key => key.compound);
   const properties = Object.fromEntries(typed.map(key => [key.name, keySchema(key, columns)]));
-  return withDescription(object(properties), ['exactly one', ...(told.length === 0 ? [] : [`or ${describeKeys(told)}`])]);
+  return withDescription(object(properties), [
+    typed.length > 1 ? 'exactly one key' : '',
+    told.length > 0 ? `or ${list(told.map(describeKey))}` : '',
+  ]);
 }
 
 /** The same for further tools of an exposure. They have only the first key, if `findUnique` has all. */

@@ -93,7 +93,7 @@ describe('describeIncluded', () => {
 describe('describeKeys and describeFormats', () => {
   it('name compound keys with their columns, and how values are written', () => {
     const membership = exposed({ membership: {} });
-    expect(describeKeys(membership.uniques)).toBe('clientId_roomId {clientId, roomId}, roomSlot {roomId, slot}, level_slot {level, slot}');
+    expect(describeKeys(membership)).toBe('clientId_roomId {clientId, roomId}, roomSlot {roomId, slot}, level_slot {level, slot}');
     expect(describeFormats(exposed({ auditLog: {} }).columns.values())).toBe('BigInt is a string, Bytes is base64');
     expect(describeFormats(exposed({ tag: {} }).columns.values())).toBe('');
   });

@@ -6,6 +6,7 @@ import type { Datamodel } from '../../src/models/datamodel.ts';
 import type { ToolDefinition } from '../../src/protocol/definitions.ts';
 import type { JsonSchema } from '../../src/protocol/json-schema.ts';
 import type { Json } from './served.ts';
+import { seeded, serve } from './served.ts';
 
 const operations = ['findUnique', 'findMany', 'count', 'create', 'update', 'delete'];
 const clientOf = (model: Datamodel): object =>
@@ -213,7 +214,7 @@ describe('a tool', () => {
     expect(find?.inputSchema.properties?.['where']).toEqual({
       type: 'object',
       properties: { clientId_roomId: pair },
-      description: 'exactly one or roomSlot {roomId, slot}, level_slot {level, slot}',
+      description: 'or roomSlot {roomId, slot}, level_slot {level, slot}',
     });
     expect(removeMember?.inputSchema.properties?.['where']).toEqual({
       type: 'object',
@@ -236,5 +237,31 @@ describe('a tool', () => {
     const booking = { include: { client: true } };
     expect(client({ client: {}, booking })?.type).toBe('object');
     expect(client({ client: { where: { id: 1 } }, booking })?.type).toEqual(['object', 'null']);
+  });
+});
+
+describe('an input schema', () => {
+  it('takes every form that the parser takes', async () => {
+    await using db = await seeded('sqlite');
+    // `run` holds the arguments of a call that succeeds to the input schema.
+    const { run } = serve(db, { client: {}, booking: { operations }, auditLog: {}, membership: {} });
+    const needed = { clientId: 1, startsAt: '2026-01-31T09:00:00Z' };
+    const calls: [tool: string, args: object][] = [
+      ['booking_findMany', { orderBy: { startsAt: 'desc' } }],
+      ['booking_findMany', { orderBy: [{ startsAt: 'desc' }, { id: 'asc' }], take: 25 }],
+      ['booking_findMany', { where: { NOT: { id: 1 }, AND: [{ roomId: null }], OR: [{ price: 12 }, { price: { gt: '1' } }] } }],
+      ['booking_count', { where: { client: { name: 'Ada' }, meta: { not: { a: 1 } } } }],
+      ['booking_count', {}],
+      ['membership_findUnique', { where: { roomSlot: { roomId: 'red', slot: 1 } }, select: { level: true, slot: false } }],
+      ['membership_findUnique', { where: { clientId_roomId: { clientId: 1, roomId: 'red' } } }],
+      ['auditLog_findUnique', { where: { id: '-5' } }],
+      ['auditLog_findUnique', { where: { id: -5 } }],
+      ['booking_create', { data: { ...needed, price: 12.5, roomId: null } }],
+      ['booking_create', { data: { ...needed, price: '12.50', meta: [1, { a: null }], status: 'CONFIRMED' } }],
+      ['booking_update', { where: { id: 1 }, data: { internalNote: null, price: 3 } }],
+      ['booking_delete', { where: { id: 1 } }],
+    ];
+    for (const [tool, args] of calls) await run(tool, args);
+    expect(calls).toHaveLength(13);
   });
 });
