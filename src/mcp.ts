@@ -8,6 +8,7 @@ import { compileTools } from './host/tools.ts';
 import { compileModels } from './models/compile.ts';
 import type { McpOptions, ResolvedOptions } from './options.ts';
 import type { CallContext, Definitions } from './protocol/definitions.ts';
+import { isObject } from './protocol/jsonrpc.ts';
 import type { Registry } from './protocol/registry.ts';
 import { registry } from './protocol/registry.ts';
 import type { ListName } from './protocol/subscriptions.ts';
@@ -74,11 +75,11 @@ export interface McpSessions {
 export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>, P = Record<string, unknown>>(
   options: McpOptions<C, T, R, P>,
 ): McpMiddleware {
-  const resolved = resolveOptions(options as unknown as McpOptions);
+  const resolved = resolveOptions(options);
   const { definitions, scope } = compile(resolved);
   const apps = new Set<Koa>();
   const onError = resolved.onError ?? reportTo(apps);
-  const { store = resolved.prisma === undefined ? memoryStore() : prismaStore(resolved.prisma as object) } = resolved.sessions;
+  const { store = resolved.prisma === undefined ? memoryStore() : prismaStore(resolved.prisma) } = resolved.sessions;
   const { bus = memoryBus() } = resolved;
   const ignoreBus = bus.onError?.(onError);
   const service = openService({
@@ -100,7 +101,7 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
 
   const middleware: Koa.Middleware = function mcpMiddleware(ctx, next) {
     apps.add(ctx.app);
-    return serve(ctx, next) as Promise<unknown>;
+    return serve(ctx, next);
   };
   return Object.assign(middleware, {
     sessions: {
@@ -151,9 +152,7 @@ function compile(options: ResolvedOptions): { definitions: Definitions; scope: (
     throw new TypeError('models: needs `prisma`, the client, and `datamodel`, which `generator mcp` writes (npx koa-mcp init)');
   }
   const compiled =
-    prisma === undefined || datamodel === undefined
-      ? undefined
-      : compileModels({ name, prisma: prisma as never, datamodel, models: models ?? {} });
+    prisma === undefined || datamodel === undefined ? undefined : compileModels({ name, prisma, datamodel, models: models ?? {} });
   if (compiled !== undefined && compiled.hidden.length > 0) {
     const columns = compiled.hidden.join(', ');
     process.emitWarning(
@@ -161,13 +160,13 @@ function compile(options: ResolvedOptions): { definitions: Definitions; scope: (
       'KoaMcpWarning',
     );
   }
-  const own = compileResources(resources as never);
+  const own = compileResources(resources);
   return {
     definitions: {
-      tools: [...compileTools(tools as never), ...(compiled?.tools ?? [])],
+      tools: [...compileTools(tools), ...(compiled?.tools ?? [])],
       resources: [...own.resources, ...(compiled?.resources ?? [])],
       resourceTemplates: [...own.resourceTemplates, ...(compiled?.resourceTemplates ?? [])],
-      prompts: [...compilePrompts(prompts as never), ...(compiled?.prompts ?? [])],
+      prompts: [...compilePrompts(prompts), ...(compiled?.prompts ?? [])],
     },
     scope: compiled?.scope ?? (prisma === undefined ? undefined : () => prisma),
   };
@@ -200,7 +199,7 @@ function toPrincipal(name: string | undefined): string | null {
 function principalOf(ctx: Koa.Context): string | undefined {
   const user: unknown = ctx.state['user'];
   if (user === undefined || user === null) return undefined;
-  const { id, sub } = user as { id?: unknown; sub?: unknown };
+  const { id, sub } = isObject(user) ? user : {};
   for (const name of [user, id, sub]) {
     const isName =
       (typeof name === 'string' && name !== '') || typeof name === 'bigint' || (typeof name === 'number' && Number.isFinite(name));

@@ -27,7 +27,14 @@ export interface DatamodelModel {
   readonly primaryKeyName?: string;
   /** Single and compound uniques besides the primary key; `name` as in a unique `where`. */
   readonly uniques: readonly { readonly name: string; readonly fields: readonly string[] }[];
+  /** Writes that Prisma does not have for it: all of a view's, and `create` where a required column has an unsupported type. Absent if it has all. */
+  readonly missing?: readonly Write[];
 }
+
+/** An operation that changes rows. */
+export type Write = (typeof writes)[number];
+
+const writes = ['create', 'update', 'delete'] as const;
 
 /** A field of a model: a column or a relation. */
 export interface DatamodelField {
@@ -65,14 +72,16 @@ export interface DatamodelEnum {
 /** Reduces Prisma's DMMF to a `Datamodel`: 40 models take about 60 kB instead of several megabytes. */
 export function toDatamodel(dmmf: DMMF.Document, provider?: string): Datamodel {
   const { models, enums } = dmmf.datamodel;
+  const mappings = new Map(dmmf.mappings.modelOperations.map(mapping => [mapping.model, mapping]));
   return {
     ...(provider !== undefined && { provider }),
-    models: Object.fromEntries(models.map(model => [model.name, toModel(model)])),
+    models: Object.fromEntries(models.map(model => [model.name, toModel(model, mappings.get(model.name))])),
     enums: Object.fromEntries(enums.map(entry => [entry.name, toEnum(entry)])),
   };
 }
 
-function toModel(model: DMMF.Model): DatamodelModel {
+function toModel(model: DMMF.Model, mapping: DMMF.ModelMapping | undefined): DatamodelModel {
+  const missing = mapping === undefined ? [] : writes.filter(write => !mapping[`${write}One`]);
   const primaryKey = model.primaryKey?.fields ?? model.fields.filter(field => field.isId).map(field => field.name);
   const single = model.fields.filter(field => field.isUnique).map(field => ({ name: field.name, fields: [field.name] }));
   const compound = model.uniqueIndexes.map(index => ({ name: index.name ?? index.fields.join('_'), fields: [...index.fields] }));
@@ -84,6 +93,7 @@ function toModel(model: DMMF.Model): DatamodelModel {
     primaryKey: [...primaryKey],
     ...(model.primaryKey && { primaryKeyName: model.primaryKey.name ?? primaryKey.join('_') }),
     uniques: [...single, ...compound],
+    ...(missing.length > 0 && { missing }),
   };
 }
 

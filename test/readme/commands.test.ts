@@ -6,7 +6,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startExample } from '../support/example.ts';
-import { codes, commands, fences, readme, root, table } from './readme.ts';
+import { codes, commands, fences, pages, readme, root, table } from './readme.ts';
 
 const run = promisify(execFile);
 const json = async (file: string) => JSON.parse(await readFile(root + file, 'utf8')) as Manifest;
@@ -23,9 +23,11 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-describe("README's commands", () => {
+describe('commands of README and docs', () => {
   it('are all of a kind that is checked here', () => {
-    expect(commands.filter(command => !/^(?:npm (?:install|ci|test|run) ?|npx (?:koa-mcp init|prisma )|curl )/.test(command))).toEqual([]);
+    expect(
+      commands.filter(command => !/^(?:npm (?:install|ci|test|run) ?|npx (?:koa-mcp init|prisma )|curl |claude mcp add )/.test(command)),
+    ).toEqual([]);
   });
 
   it('install the peers, Prisma and nothing else', async () => {
@@ -39,7 +41,7 @@ describe("README's commands", () => {
 
   it('run scripts that there are, here and in CONTRIBUTING.md', async () => {
     const { scripts } = await json('package.json');
-    const texts = [readme, await readFile(`${root}CONTRIBUTING.md`, 'utf8')];
+    const texts = [...pages.map(({ text }) => text), await readFile(`${root}CONTRIBUTING.md`, 'utf8')];
     const named = texts.flatMap(text => [...text.matchAll(/npm (?:run )?(test|(?<=run )\w+)/g)].map(([, script = '']) => script));
     expect(named.length).toBeGreaterThan(5);
     for (const script of named) expect(Object.keys(scripts)).toContain(script);
@@ -89,7 +91,9 @@ describe("README's commands", () => {
     expect(JSON.parse(counted ?? '')).toMatchObject({ id: 2, result: { structuredContent: { count: 12 } } });
 
     const clients = new Map(table('client', 'how').map(([client, how]) => [client, codes(how)[0] ?? '']));
-    expect(example.output()).toContain(clients.get('Claude Code')?.replace('http://127.0.0.1:3000', example.origin));
+    for (const claude of [clients.get('Claude Code'), commands.find(command => command.startsWith('claude '))]) {
+      expect(example.output()).toContain(claude?.replace('http://127.0.0.1:3000', example.origin));
+    }
     const cursor = JSON.parse(clients.get('Cursor, in `.cursor/mcp.json`') ?? '') as { mcpServers: { reservations: { url: string } } };
     expect(cursor.mcpServers.reservations.url).toBe('http://127.0.0.1:3000/mcp');
   });

@@ -16,7 +16,9 @@ import { open } from '../support/wire.ts';
 import type { Fence } from './readme.ts';
 import { fences, root } from './readme.ts';
 
-const [first, second, ...more] = fences.filter(({ language }) => language === 'ts');
+const typescript = fences.filter(({ language }) => language === 'ts');
+const fenceOf = (page: string) => typescript.find(({ file }) => file === page);
+const [first, second] = [fenceOf('README.md'), fenceOf('docs/tools.md')];
 
 /** What the first fence calls the app's own. */
 const signIn = `import type { Middleware } from 'koa';
@@ -25,6 +27,11 @@ export const signIn: Middleware = (ctx, next) => {
   ctx.state['user'] = { id, clientId: Number(id) };
   return next();
 };
+`;
+
+/** What a fence of docs/processes.md calls the app's own. */
+const adapter = `import { PrismaLibSql } from '@prisma/adapter-libsql';
+export const adapter = new PrismaLibSql({ url: 'file:./dev.db' });
 `;
 
 let folder: string;
@@ -36,6 +43,7 @@ beforeAll(async () => {
   await symlink(`${root}node_modules`, path.join(folder, 'node_modules'));
   await writeFile(path.join(folder, 'package.json'), '{ "type": "module" }');
   await writeFile(path.join(folder, 'sign-in.ts'), signIn);
+  await writeFile(path.join(folder, 'adapter.ts'), adapter);
 });
 afterAll(() => rm(folder, { recursive: true }));
 
@@ -46,7 +54,7 @@ async function toModule(fence: Fence | undefined, replacements: Record<string, s
     expect(text.split(piece), `${piece} once in the fence`).toHaveLength(2);
     text = text.replace(piece, () => other);
   }
-  const file = path.join(folder, `line-${fence?.line}.ts`);
+  const file = path.join(folder, `${path.basename(fence?.file ?? '', '.md')}-${fence?.line}.ts`);
   await writeFile(file, text);
   return file;
 }
@@ -65,13 +73,13 @@ async function listen(app: Koa): Promise<{ url: string } & AsyncDisposable> {
   };
 }
 
-describe("README's TypeScript", () => {
-  it('has two fences, which the tests below know', () => {
-    expect([first?.language, second?.language, more]).toEqual(['ts', 'ts', []]);
+describe('TypeScript in README and docs', () => {
+  it('is in these fences', () => {
+    expect(typescript.map(({ file }) => file)).toEqual(['README.md', 'docs/processes.md', 'docs/processes.md', 'docs/tools.md']);
   });
 
   it('compiles under strict as it stands', async () => {
-    const files = await Promise.all([toModule(first), toModule(second)]);
+    const files = await Promise.all(typescript.map(fence => toModule(fence)));
     const program = ts.createProgram(files, {
       target: ts.ScriptTarget.ES2023,
       lib: ['lib.es2023.d.ts'],
@@ -88,7 +96,7 @@ describe("README's TypeScript", () => {
     expect(problems.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))).toEqual([]);
   }, 60_000);
 
-  it('the first is an app in which a client reads and changes its own bookings, and nobody else does', async () => {
+  it('of README is an app in which a client reads and changes its own bookings, and nobody else does', async () => {
     const url = `file:${path.join(folder, 'dev.db')}`;
     const { PrismaClient } = await import('../../example-app/generated/sqlite/client/client.ts');
     const prisma = new PrismaClient({ adapter: new PrismaLibSql({ url }) });
@@ -113,7 +121,7 @@ describe("README's TypeScript", () => {
     await prisma.$disconnect();
   });
 
-  it('the second serves its tool, resources and prompt, and asks before it books', async () => {
+  it('of docs/tools.md serves its tool, resources and prompt, and asks before it books', async () => {
     const { endpoint } = (await import(pathToFileURL(await toModule(second)).href)) as { endpoint: McpMiddleware };
     await using server = await listen(new Koa().use(endpoint));
     const session = await open(server.url);

@@ -1,11 +1,12 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { errorTable } from '../../src/errors.ts';
 import { operationNames } from '../../src/models/declaration.ts';
 import { defaults } from '../../src/options.ts';
 import { revisions } from '../../src/protocol/revisions.ts';
 import { membersOf } from './declarations.ts';
-import { codes, readme, root, table } from './readme.ts';
+import { codes, pages, readme, root, table } from './readme.ts';
 
 describe("README's tables of options", () => {
   const cases = [
@@ -106,11 +107,46 @@ describe("README's other tables", () => {
 });
 
 describe('README', () => {
-  it('has at most 300 lines', () => {
-    expect(readme.trimEnd().split('\n').length).toBeLessThanOrEqual(300);
+  it('has at most 250 lines of at most 160 characters', () => {
+    const lines = readme.trimEnd().split('\n');
+    expect(lines.length).toBeLessThanOrEqual(250);
+    expect(lines.filter(line => line.length > 160)).toEqual([]);
+  });
+
+  it('links to every page of docs', () => {
+    const linked = [...readme.matchAll(/^\| \[[^\]]+\]\((docs\/[\w-]+\.md)\) \|/gm)].map(([, file]) => file);
+    expect(linked.toSorted()).toEqual(pages.map(({ file }) => file).filter(file => file !== 'README.md'));
+  });
+});
+
+describe.each(pages)('$file', ({ file, text }) => {
+  it('links only to files and headings that there are', () => {
+    const links = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = '']) => link).filter(link => !link.startsWith('http'));
+    for (const link of links) {
+      const [target = '', anchor] = link.split('#');
+      const place = target === '' ? root + file : fileURLToPath(new URL(target, pathToFileURL(root + file)));
+      expect([link, existsSync(place)]).toEqual([link, true]);
+      if (anchor !== undefined) expect(anchorsOf(readFileSync(place, 'utf8')), link).toContain(anchor);
+    }
+  });
+
+  it('has no line of text over 160 characters outside tables and code', () => {
+    const lines = text.replaceAll(/^```.*?^```$/gms, '').split('\n');
+    expect(lines.filter(line => line.length > 160 && !line.startsWith('|'))).toEqual([]);
   });
 
   it('names no path of a machine', () => {
-    expect(readme).not.toMatch(/(?:^|[\s`'"(])(?:\/(?:home|root|tmp|work|usr|Users|opt)\/|[A-Z]:\\)/m);
+    expect(text).not.toMatch(/(?:^|[\s`'"(])(?:\/(?:home|root|tmp|work|usr|Users|opt)\/|[A-Z]:\\)/m);
   });
 });
+
+/** The anchors of a page's headings, as GitHub makes them. */
+function anchorsOf(text: string): string[] {
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\w\s-]/g, '')
+      .trim()
+      .replaceAll(' ', '-'),
+  );
+}
