@@ -147,12 +147,12 @@ function isHeard({ onSession, log }: ResolvedOptions): boolean {
 }
 
 function compile(options: ResolvedOptions): { definitions: Definitions; scope: ((ctx: CallContext) => unknown) | undefined } {
-  const { name, prisma, datamodel, models, tools = {}, resources = {}, prompts = {} } = options;
+  const { name, prisma, datamodel, models, style, tools = {}, resources = {}, prompts = {} } = options;
   if (models !== undefined && (prisma === undefined || datamodel === undefined)) {
     throw new TypeError('models: needs `prisma`, the client, and `datamodel`, which `generator mcp` writes (npx koa-mcp init)');
   }
   const compiled =
-    prisma === undefined || datamodel === undefined ? undefined : compileModels({ name, prisma, datamodel, models: models ?? {} });
+    prisma === undefined || datamodel === undefined ? undefined : compileModels({ name, prisma, datamodel, models: models ?? {}, style });
   if (compiled !== undefined && compiled.hidden.length > 0) {
     const columns = compiled.hidden.join(', ');
     process.emitWarning(
@@ -167,6 +167,7 @@ function compile(options: ResolvedOptions): { definitions: Definitions; scope: (
       resources: [...own.resources, ...(compiled?.resources ?? [])],
       resourceTemplates: [...own.resourceTemplates, ...(compiled?.resourceTemplates ?? [])],
       prompts: [...compilePrompts(prompts), ...(compiled?.prompts ?? [])],
+      ...(compiled && { unknownToolHint: compiled.unknownToolHint }),
     },
     scope: compiled?.scope ?? (prisma === undefined ? undefined : () => prisma),
   };

@@ -6,6 +6,7 @@ import { describeColumns, describeIncluded, describeKey, describeRelations } fro
 import type { Column, Columns, Exposure, Selection, UniqueKey } from './graph.ts';
 import { truncatedKey } from './include.ts';
 import { list } from './messages.ts';
+import { toolName } from './tool-names.ts';
 
 /** What the schemas of one exposure are made of. */
 export interface SchemaParts {
@@ -179,7 +180,7 @@ function describeWritable({ exposure, create }: SchemaParts, names: readonly str
 }
 
 function listingTool(exposure: Exposure): string {
-  return `${exposure.node.key}_${listingOperation(exposure) ?? ''}`;
+  return toolName(exposure, listingOperation(exposure) ?? 'findMany');
 }
 
 /** A unique `where`: keys of one column are typed, compound keys are given in words unless there is no other. */
@@ -198,10 +199,10 @@ function keysSchema({ uniques, columns }: Exposure): JsonSchema {
 
 /** The same for further tools of an exposure. They have only the first key, if `findUnique` has all. */
 function otherKeysSchema(exposure: Exposure): JsonSchema {
-  const { node, operations, uniques, columns } = exposure;
+  const { operations, uniques, columns } = exposure;
   const [first, ...others] = uniques;
   if (first === undefined || others.length === 0 || !operations.has('findUnique')) return keysSchema(exposure);
-  return withDescription(object({ [first.name]: keySchema(first, columns) }), [`or as in ${node.key}_findUnique`]);
+  return withDescription(object({ [first.name]: keySchema(first, columns) }), [`or as in ${toolName(exposure, 'findUnique')}`]);
 }
 
 function keySchema(key: UniqueKey, columns: Columns): JsonSchema {

@@ -20,6 +20,7 @@ import {
   rowOutput,
   updateInput,
 } from './schema.ts';
+import { toolName } from './tool-names.ts';
 import type { WhereLimits } from './where.ts';
 import { parseWhere } from './where.ts';
 import type { Writer } from './writes.ts';
@@ -34,7 +35,8 @@ export interface ToolParts extends SchemaParts {
   readonly limits: WhereLimits;
 }
 
-interface Plan {
+/** One operation of an exposure: its arguments, and the query that answers a call. */
+export interface Plan {
   readonly title: string;
   readonly summary: string;
   readonly inputSchema: JsonSchema;
@@ -56,7 +58,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
     annotations: readOnly,
     run: async (args, ctx) => {
       const { exposure, reader } = parts;
-      assertArguments(args, ['where', 'select']);
+      assertArguments(exposure, 'findUnique', args);
       const where = parseUniqueWhere(exposure, args['where']);
       const row = await reader.findUnique(where, parseSelect(exposure, args['select']), ctx);
       if (row === undefined) throw notFound(exposure);
@@ -79,7 +81,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
     annotations: readOnly,
     run: async (args, ctx) => {
       const { exposure, reader, limits } = parts;
-      assertArguments(args, ['where']);
+      assertArguments(exposure, 'count', args);
       const { where } = args;
       return {
         count: await reader.count(where === undefined ? { where: {}, relational: false } : parseWhere(exposure, where, limits), ctx),
@@ -93,7 +95,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
     outputSchema: rowOutput(parts.exposure.selection, true),
     annotations: { ...writing, destructiveHint: false, idempotentHint: false },
     run: (args, ctx) => {
-      assertArguments(args, ['data']);
+      assertArguments(parts.exposure, 'create', args);
       return parts.writer.create(args['data'], ctx);
     },
   }),
@@ -104,7 +106,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
     outputSchema: rowOutput(parts.exposure.selection, true),
     annotations: { ...writing, destructiveHint: true, idempotentHint: true },
     run: (args, ctx) => {
-      assertArguments(args, ['where', 'data']);
+      assertArguments(parts.exposure, 'update', args);
       return parts.writer.update(parseUniqueWhere(parts.exposure, args['where']), args['data'], ctx);
     },
   }),
@@ -115,11 +117,16 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
     outputSchema: rowOutput({ ...parts.exposure.selection, relations: [], counts: [] }, true),
     annotations: { ...writing, destructiveHint: true, idempotentHint: true },
     run: (args, ctx) => {
-      assertArguments(args, ['where']);
+      assertArguments(parts.exposure, 'delete', args);
       return parts.writer.delete(parseUniqueWhere(parts.exposure, args['where']), ctx);
     },
   }),
 };
+
+/** The plan of one operation. A tool of the model's own and a generic tool run the same plan. */
+export function planOf(operation: Operation, parts: ToolParts): Plan {
+  return plans[operation](parts);
+}
 
 /** The tools of one exposure, named `<model key>_<operation>`, in the order of the operations. */
 export function modelTools(parts: ToolParts): ToolDefinition[] {
@@ -127,7 +134,7 @@ export function modelTools(parts: ToolParts): ToolDefinition[] {
 }
 
 function modelTool(operation: Operation, parts: ToolParts): ToolDefinition {
-  const { title, summary, inputSchema, outputSchema, annotations, run } = plans[operation](parts);
+  const { title, summary, inputSchema, outputSchema, annotations, run } = planOf(operation, parts);
   const { exposure } = parts;
   const about = [
     summary,
@@ -135,7 +142,7 @@ function modelTool(operation: Operation, parts: ToolParts): ToolDefinition {
     operation === 'count' ? undefined : describeText(exposure.selection),
   ];
   return {
-    name: `${exposure.node.key}_${operation}`,
+    name: toolName(exposure, operation),
     title: `${exposure.node.name}: ${title}`,
     description: bounded(about.filter(part => part !== undefined).join(' ')),
     inputSchema,
@@ -145,12 +152,13 @@ function modelTool(operation: Operation, parts: ToolParts): ToolDefinition {
   };
 }
 
-function toResult(structured: object): CallToolResult {
+/** A structured result, with the same as text for clients that read only text. */
+export function toResult(structured: object): CallToolResult {
   return { content: [{ type: 'text', text: JSON.stringify(structured) }], structuredContent: structured };
 }
 
 /** The order of rows in words, without hidden columns. */
-function describeOrder({ orderBy, columns, node }: Exposure): string {
+export function describeOrder({ orderBy, columns, node }: Exposure): string {
   const steps = orderBy.flatMap(step =>
     Object.entries(step).map(([name, order]) => {
       const direction =

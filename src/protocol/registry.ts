@@ -25,6 +25,7 @@ export interface Registry extends ServerInfo {
   readonly resources: ReadonlyMap<string, ResourceDefinition>;
   readonly resourceTemplates: readonly (ResourceTemplateDefinition & { readonly matcher: UriTemplate })[];
   readonly prompts: ReadonlyMap<string, PromptDefinition>;
+  readonly unknownToolHint: Definitions['unknownToolHint'];
   /** Arguments that headers repeat, by tool. Other tools have no entry. */
   readonly paramHeaders: ReadonlyMap<string, readonly ParamHeader[]>;
   /** The capabilities that the server has definitions for, as it declares them. */
@@ -46,6 +47,7 @@ export function registry(server: ServerInfo, definitions: Definitions): Registry
     resources: index('resource', definitions.resources, resource => resource.uri, /^[A-Za-z][A-Za-z0-9+.-]*:/u),
     resourceTemplates: definitions.resourceTemplates.map(template => ({ ...template, matcher: uriTemplate(template.uriTemplate) })),
     prompts: index('prompt', definitions.prompts, prompt => prompt.name, /^.{1,128}$/u),
+    unknownToolHint: definitions.unknownToolHint,
     paramHeaders: new Map(
       definitions.tools
         .map(tool => [tool.name, paramHeaders(tool.name, tool.inputSchema)] as const)

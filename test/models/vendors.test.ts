@@ -33,4 +33,11 @@ describe('the tools of models', () => {
     expect(tools).toHaveLength(models * operationNames.length);
     expect(complaintsAbout(tools)).toEqual([]);
   });
+
+  it('pass every rule in the style compact', { timeout: 120_000 }, async () => {
+    const { datamodel } = await syntheticSchema({ models: 60 });
+    const tools = exposeAll(datamodel, () => ({ operations: operationSets.all, style: 'compact' }));
+    expect(tools).toHaveLength(6);
+    expect(complaintsAbout(tools)).toEqual([]);
+  });
 });
