@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type Koa from 'koa';
 import { memoryBus } from './bus/bus.ts';
 import { handlerContexts } from './context.ts';
+import { explainDatabaseError } from './host/database-errors.ts';
 import { compilePrompts } from './host/prompts.ts';
 import { compileResources } from './host/resources.ts';
 import { compileTools } from './host/tools.ts';
@@ -84,6 +85,7 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
   const ignoreBus = bus.onError?.(onError);
   const service = openService({
     registry: index(resolved, definitions),
+    explainError: explainDatabaseError,
     store,
     bus,
     nodeName: resolved.node,

@@ -1,17 +1,16 @@
 import type { JsonObject, ToolAnnotations, ToolDefinition } from '../protocol/definitions.ts';
 import type { JsonSchema } from '../protocol/json-schema.ts';
 import type { ArgumentName } from './arguments.ts';
-import { argumentNames, sortableColumns } from './arguments.ts';
+import { argumentNames } from './arguments.ts';
 import type { Operation } from './declaration.ts';
-import { describeColumn, describeFormats, describeIncluded, describeKeys, describeRelation } from './describe.ts';
 import type { Exposure } from './graph.ts';
-import { didYouMean } from './hints.ts';
 import { join, list, nameOf, quote, refuse } from './messages.ts';
+import { modelDescription, modelDescriptionSchema } from './model-description.ts';
 import { modelSearch } from './model-search.ts';
+import { didYouMean } from './near-names.ts';
 import { rowTools, toolName, toolNames } from './tool-names.ts';
 import type { Plan, ToolParts } from './tools.ts';
-import { describeOrder, planOf, toResult } from './tools.ts';
-import { operatorsOf } from './where.ts';
+import { planOf, toResult } from './tools.ts';
 
 /** Models in one page of `find_models`. */
 const pageSize = 25;
@@ -167,92 +166,13 @@ function describeTool(models: readonly CompactModel[], find: (name: unknown) => 
       names.length <= maxNamesChars ? ` Models: ${names}.` : ''
     }`,
     inputSchema: object({ model: { type: 'string' } }, ['model']),
-    outputSchema: closed(
-      {
-        model: text,
-        description: text,
-        columns: { type: 'array', items: text },
-        formats: text,
-        relations: { type: 'array', items: text },
-        included: text,
-        uniqueKeys: text,
-        filters: { type: 'array', items: text },
-        operations: { type: 'array', items: closed({ operation: text, tool: text, arguments: text }, ['operation', 'tool', 'arguments']) },
-      },
-      ['model', 'columns', 'operations'],
-    ),
+    outputSchema: modelDescriptionSchema,
     annotations: reading,
     call: async args => {
       assertOnly(args, ['model']);
-      return toResult(describe(find(args['model'])));
+      return toResult(modelDescription(find(args['model']).parts));
     },
   };
-}
-
-/** A model as a language model needs it to write calls. Only visible columns and relations are named. */
-function describe({ exposure, parts }: CompactModel): object {
-  const { node, description, columns, filterable, operations } = exposure;
-  const formats = describeFormats(columns.values());
-  const included = describeIncluded(exposure);
-  const uniqueKeys = describeKeys(exposure);
-  const relations = [...filterable.values()].map(relation => describeRelation(relation));
-  const isFiltered = operations.has('findMany') || operations.has('count');
-  return {
-    model: node.key,
-    ...(description !== undefined && { description }),
-    columns: [...columns.values()].map(column => describeColumn(column)),
-    ...(formats !== '' && { formats }),
-    ...(relations.length > 0 && { relations }),
-    ...(included !== '' && { included }),
-    ...(uniqueKeys !== '' && { uniqueKeys }),
-    ...(isFiltered && { filters: describeFilters(exposure) }),
-    operations: [...operations].map(operation => ({
-      operation,
-      tool: rowTools[operation],
-      arguments: describeArguments(operation, parts),
-    })),
-  };
-}
-
-/** The operators of each type of column, and those of relations: `Int, DateTime: equals, not, in, notIn, lt, lte, gt, gte`. */
-function describeFilters({ columns, filterable, insensitive }: Exposure): string[] {
-  const typesOf = new Map<string, Set<string>>();
-  for (const column of columns.values()) {
-    const operators = list(operatorsOf(column, insensitive));
-    const type = `${column.field.kind === 'enum' ? 'enum' : column.field.type}${column.list ? '[]' : ''}`;
-    typesOf.set(operators, (typesOf.get(operators) ?? new Set()).add(type));
-  }
-  const relations = [...filterable.values()];
-  return [
-    ...[...typesOf].map(([operators, types]) => `${list(types)}: ${operators}`),
-    ...(relations.some(({ toMany }) => toMany) ? ['relation to many: some, every, none'] : []),
-    ...(relations.some(({ toMany }) => !toMany) ? ['relation to one: is, isNot'] : []),
-    'AND, OR, NOT',
-  ];
-}
-
-/** The arguments of an operation in words; `?` marks those that may be left out. */
-function describeArguments(operation: Operation, { exposure, create, update }: ToolParts): string {
-  const { take } = exposure;
-  switch (operation) {
-    case 'findUnique':
-      return 'where: one unique key; select?: { column: true }';
-    case 'findMany': {
-      const unsorted = [...exposure.columns.keys()].filter(name => !sortableColumns(exposure).includes(name));
-      const columns = unsorted.length === 0 ? 'any column' : `any column but ${list(unsorted)}`;
-      return `where?: filters; select?: { column: true }; orderBy?: [{ column: "asc" }], ${columns}, default ${describeOrder(exposure)}; take?: 1 to ${take}, default ${take}; cursor?: nextCursor of the page before`;
-    }
-    case 'count':
-      return 'where?: filters';
-    case 'create': {
-      const optional = [...create.columns.keys()].filter(name => !create.required.includes(name));
-      return `data: { ${list([...create.required, ...optional.map(name => `${name}?`)])} }`;
-    }
-    case 'update':
-      return `where: one unique key; data: { ${list([...update.columns.keys()].map(name => `${name}?`))} }`;
-    case 'delete':
-      return 'where: one unique key';
-  }
 }
 
 const rowToolTexts: Readonly<Record<RowTool, { readonly title: string; readonly description: string }>> = {
@@ -265,16 +185,11 @@ const rowToolTexts: Readonly<Record<RowTool, { readonly title: string; readonly 
   delete_rows: { title: 'Delete rows', description: 'Deletes a row of a model for good and returns what it was.' },
 };
 
+/** Schemas of arguments for any model. `anyOf` stands alone, because Gemini allows nothing beside it. */
 const argumentSchemas: Readonly<Record<ArgumentName, JsonSchema>> = {
   where: { type: 'object', description: 'Prisma where: filters, or one unique key.' },
   select: { type: 'object', description: '{ column: true }; default all.' },
-  // Gemini allows nothing beside `anyOf`.
-  orderBy: {
-    anyOf: [
-      { type: 'object', description: '{ column: "asc" }' },
-      { type: 'array', items: { type: 'object' } },
-    ],
-  },
+  orderBy: { anyOf: [{ type: 'object' }, { type: 'array', items: { type: 'object' } }] },
   take: { type: 'integer', minimum: 1, description: 'Rows at most.' },
   cursor: { type: 'string', description: 'nextCursor of the page before.' },
   data: { type: 'object', description: '{ column: value }' },

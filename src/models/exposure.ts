@@ -150,7 +150,7 @@ function resolveOperations(declared: unknown, path: string): Set<Operation> {
 function resolveStyle(declared: unknown, path: string): Style | undefined {
   if (declared === undefined) return undefined;
   const style = styles.find(known => known === declared);
-  if (style === undefined) throw new TypeError(`${path}: unknown style \`${String(declared)}\` (${list(styles)})`);
+  if (style === undefined) throw new TypeError(`${path}: expected ${styles.map(known => `'${known}'`).join(' or ')}`);
   return style;
 }
 

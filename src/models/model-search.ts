@@ -1,5 +1,5 @@
 import type { Exposure } from './graph.ts';
-import { nearest } from './hints.ts';
+import { nearest } from './near-names.ts';
 
 /** Finds exposures by words of their names, descriptions and visible columns. The best match comes first. */
 export type ModelSearch = (query: string) => readonly Exposure[];

@@ -43,10 +43,10 @@ export function registry(server: ServerInfo, definitions: Definitions): Registry
   const table = Object.entries(capabilityTable);
   return {
     ...server,
-    tools: index('tool', definitions.tools, tool => tool.name, /^[A-Za-z0-9_.-]{1,128}$/u),
-    resources: index('resource', definitions.resources, resource => resource.uri, /^[A-Za-z][A-Za-z0-9+.-]*:/u),
+    tools: index('tool', definitions.tools, { keyOf: tool => tool.name, syntax: /^[A-Za-z0-9_.-]{1,128}$/u }),
+    resources: index('resource', definitions.resources, { keyOf: resource => resource.uri, syntax: /^[A-Za-z][A-Za-z0-9+.-]*:/u }),
     resourceTemplates: definitions.resourceTemplates.map(template => ({ ...template, matcher: uriTemplate(template.uriTemplate) })),
-    prompts: index('prompt', definitions.prompts, prompt => prompt.name, /^.{1,128}$/u),
+    prompts: index('prompt', definitions.prompts, { keyOf: prompt => prompt.name, syntax: /^.{1,128}$/u }),
     unknownToolHint: definitions.unknownToolHint,
     paramHeaders: new Map(
       definitions.tools
@@ -87,7 +87,7 @@ const capabilityTable: Readonly<Record<string, Capability>> = {
   logging: { value: {}, methods: [], isOffered: () => true },
 };
 
-function index<T>(kind: string, items: readonly T[], keyOf: (item: T) => string, syntax: RegExp): Map<string, T> {
+function index<T>(kind: string, items: readonly T[], { keyOf, syntax }: { keyOf: (item: T) => string; syntax: RegExp }): Map<string, T> {
   const map = new Map<string, T>();
   for (const item of items) {
     const key = keyOf(item);

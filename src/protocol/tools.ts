@@ -39,7 +39,7 @@ async function run(call: Call, tool: ToolDefinition, args: JsonObject): Promise<
     return await call.race(tool.call(args, call.ctx));
   } catch (error) {
     if (McpError.isError(error) || error instanceof CallEnded) throw error;
-    return toolError(describeError(error, unexposed => call.report(unexposed)));
+    return toolError(describeError(call, error));
   }
 }
 

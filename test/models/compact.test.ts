@@ -1,6 +1,7 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
 import { describe, expect, it } from 'vitest';
+import { datamodel as postgresql } from '../../generated/test/postgresql/mcp/datamodel.ts';
 import { datamodel } from '../../generated/test/sqlite/mcp/datamodel.ts';
 import { compileModels } from '../../src/models/compile.ts';
 import type { Datamodel } from '../../src/models/datamodel.ts';
@@ -141,9 +142,7 @@ describe('the option style', () => {
   });
 
   it('stops the start if it is unknown', () => {
-    expect(() => compile({ booking: { style: 'small' } })).toThrow(
-      new TypeError('models.booking.style: unknown style `small` (tools, compact)'),
-    );
+    expect(() => compile({ booking: { style: 'small' } })).toThrow(new TypeError("models.booking.style: expected 'tools' or 'compact'"));
   });
 });
 
@@ -291,6 +290,16 @@ describe('describe_model', () => {
     const tool = toolOf(compile({ booking: {} }, 'compact', long).tools, 'describe_model');
     const { columns } = (await tool.call({ model: 'booking' }, callOf())).structuredContent as Json;
     expect(columns[4]).toBe(`status ${values.join('|')}`);
+  });
+
+  it('names columns where columns of one type have other filters', async () => {
+    const { tools } = compile({ native: { select: { id: true, code: true, small: true } } }, 'compact', postgresql);
+    const { filters } = (await toolOf(tools, 'describe_model').call({ model: 'native' }, callOf())).structuredContent as Json;
+    expect(filters).toEqual([
+      'id, Int: equals, not, in, notIn, lt, lte, gt, gte',
+      'code: equals, not, in, notIn, lt, lte, gt, gte, contains, startsWith, endsWith, mode',
+      'AND, OR, NOT',
+    ]);
   });
 
   it('names nothing that is hidden', async () => {

@@ -6,7 +6,7 @@ import { compileModels } from '../../src/models/compile.ts';
 import type { Datamodel } from '../../src/models/datamodel.ts';
 import { operationNames } from '../../src/models/declaration.ts';
 import type { ExposureLike } from '../../src/models/exposure.ts';
-import { nearest } from '../../src/models/hints.ts';
+import { nearest } from '../../src/models/near-names.ts';
 import type { Json } from './served.ts';
 import { callOf } from './served.ts';
 
@@ -97,6 +97,8 @@ describe('a refusal names the remedy', () => {
     ['client_findMany', { where: { name: { startswith: 'A' } } }, 'where.name.startswith', '; did you mean startsWith?'],
     ['client_findMany', { where: { phone: { isNull: true } } }, 'where.phone.isNull', '; write null itself, or { not: null }'],
     ['booking_findMany', { where: { status: { nin: ['PENDING'] } } }, 'where.status.nin', '; did you mean notIn?'],
+    ['booking_findMany', { where: { status: 'confirmed' } }, 'where.status', '; did you mean CONFIRMED?'],
+    ['booking_findMany', { where: '{"id":1}' }, 'where', 'expected an object, got JSON in a string'],
     // Arguments of other query languages, and arguments at the wrong place.
     ['client_findMany', { limit: 5 }, 'limit', '; did you mean take?'],
     ['client_findMany', { sort: 'name' }, 'sort', '; did you mean orderBy?'],
@@ -125,7 +127,7 @@ describe('a refusal names the remedy', () => {
   ])('%s %j', async (tool, args, path, remedy) => {
     const message = await refusal(open, tool, args);
     expect(message?.startsWith(`${path}: `), message).toBe(true);
-    expect(message?.endsWith(remedy) || message?.includes(remedy), message).toBe(true);
+    expect(message).toContain(remedy);
   });
 
   it('leaves out the value of a hidden key', async () => {

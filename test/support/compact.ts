@@ -30,5 +30,5 @@ export function serveCompact({ prisma, datamodel }: TestDatabase): Promise<TestS
       handler: async (_: unknown, ctx: { prisma: TestDatabase['prisma'] }) => ({ bookings: await ctx.prisma.booking.count() }),
     },
   };
-  return start({ prisma, datamodel, models: models as never, style: 'compact', tools: tools as never }, { before: [signIn] });
+  return start({ prisma, datamodel, models: models as never, style: 'compact', tools }, { before: [signIn] });
 }
