@@ -3,7 +3,10 @@ import { list } from './messages.ts';
 
 /** How long a description may be. */
 export interface DescribeOptions {
-  /** Characters at most. A longer text loses most enum values, then its comments, its types, and its last columns. @default no limit */
+  /**
+   * Characters at most. A longer text loses most enum values, then its comments, its types, and its last columns.
+   * @default 1500 for columns, about 60 with their types; no limit for relations
+   */
   readonly maxChars?: number;
 }
 
@@ -24,6 +27,8 @@ const details: readonly Detail[] = [
 ];
 const whole: Detail = { commentChars: 300, maxValues: Number.POSITIVE_INFINITY, types: true };
 
+const maxColumnChars = 1500;
+const maxRelationChars = 400;
 const maxIncludedColumns = 12;
 
 /** How values of a type are written in JSON, for the types where the name does not say so. */
@@ -35,19 +40,19 @@ const formats: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * The visible columns of an exposure, the relations that callers may filter by, and the relations that rows include.
+ * The visible columns of an exposure, the relations that callers may filter by, and the relations that rows include. At most 2,400 characters.
  *
- * `id Int, status PENDING|CONFIRMED, note String?, tags String[]; relations: client Client, badges Badge[]; rows include client (id, name)`
+ * `Columns: id Int, note String?, tags String[]. Relations: client Client, badges Badge[]. Rows include client (id, name).`
  */
-export function describeModel(exposure: Exposure, options: DescribeOptions = {}): string {
-  const relations = describeRelations(exposure);
-  const included = describeIncluded(exposure);
-  const rest = [relations === '' ? '' : `relations: ${relations}`, included === '' ? '' : `rows include ${included}`]
-    .filter(part => part !== '')
-    .map(part => `; ${part}`)
-    .join('');
-  const { maxChars = Number.POSITIVE_INFINITY } = options;
-  return `${describeColumns(exposure.columns.values(), { maxChars: maxChars - rest.length })}${rest}`;
+export function describeModel(exposure: Exposure): string {
+  const relations = describeRelations(exposure, { maxChars: maxRelationChars });
+  const included = describeIncluded(exposure, { maxChars: maxRelationChars });
+  const parts = [
+    `Columns: ${describeColumns(exposure.columns.values())}.`,
+    ...(relations === '' ? [] : [`Relations: ${relations}.`]),
+    ...(included === '' ? [] : [`Rows include ${included}.`]),
+  ];
+  return parts.join(' ');
 }
 
 /**
@@ -55,7 +60,7 @@ export function describeModel(exposure: Exposure, options: DescribeOptions = {})
  *
  * `id Int, startsAt DateTime (start of the slot, UTC), code String(4)?, status PENDING|CONFIRMED`
  */
-export function describeColumns(columns: Iterable<Column>, { maxChars = Number.POSITIVE_INFINITY }: DescribeOptions = {}): string {
+export function describeColumns(columns: Iterable<Column>, { maxChars = maxColumnChars }: DescribeOptions = {}): string {
   const all = [...columns];
   for (const detail of details) {
     const text = list(all.map(column => describeColumn(column, detail)));

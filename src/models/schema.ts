@@ -2,7 +2,7 @@ import type { JsonSchema } from '../protocol/json-schema.ts';
 import { cursorKey } from './arguments.ts';
 import type { DataParser } from './data.ts';
 import type { Operation } from './declaration.ts';
-import { describeColumns, describeIncluded, describeKey, describeRelations } from './describe.ts';
+import { describeColumns, describeKey, describeModel } from './describe.ts';
 import type { Column, Columns, Exposure, Selection, UniqueKey } from './graph.ts';
 import { truncatedKey } from './include.ts';
 import { list } from './messages.ts';
@@ -17,9 +17,6 @@ export interface SchemaParts {
 
 type Properties = Record<string, JsonSchema>;
 
-/** Room for about 60 columns with their types. */
-const maxColumnChars = 1500;
-const maxRelationChars = 400;
 /** An enum with more values is any string in an output schema. */
 const maxOutputValues = 24;
 
@@ -72,7 +69,7 @@ export function createInput(parts: SchemaParts): JsonSchema {
   const words = [
     untyped.length === 0 ? '' : `Also required: ${list(untyped)}.`,
     listingOperation(parts.exposure) === 'create'
-      ? `${describeOwn(columns)}.`
+      ? `${describeColumns(columns.values())}.`
       : optional.length === 0
         ? ''
         : `Optional: ${describeWritable(parts, optional, Object.keys(typed))}.`,
@@ -85,7 +82,9 @@ export function createInput(parts: SchemaParts): JsonSchema {
 export function updateInput(parts: SchemaParts): JsonSchema {
   const { exposure, update } = parts;
   const text =
-    listingOperation(exposure) === 'update' ? describeOwn(update.columns) : describeWritable(parts, [...update.columns.keys()], []);
+    listingOperation(exposure) === 'update'
+      ? describeColumns(update.columns.values())
+      : describeWritable(parts, [...update.columns.keys()], []);
   const data = withDescription(anyObject, [`Only what changes: ${text}.`]);
   return object({ where: otherKeysSchema(exposure), data }, ['where', 'data']);
 }
@@ -144,30 +143,14 @@ function columnOutput({ type, list: isList, nullable }: Column): JsonSchema {
 
 function whereSchema(exposure: Exposure, operation: Operation): JsonSchema {
   const isListing = listingOperation(exposure) === operation;
-  return withDescription(anyObject, [isListing ? `Prisma where. ${describeListing(exposure)}` : `as in ${listingTool(exposure)}`]);
+  return withDescription(anyObject, [isListing ? `Prisma where. ${describeModel(exposure)}` : `as in ${listingTool(exposure)}`]);
 }
 
 function selectSchema(exposure: Exposure, operation: Operation): JsonSchema {
   const form = `as {${[...exposure.columns.keys()][0] ?? 'id'}: true}`;
   if (operation !== 'findUnique') return withDescription(anyObject, [form]);
   const isListing = listingOperation(exposure) === operation;
-  return withDescription(anyObject, [isListing ? `${form}. ${describeListing(exposure)}` : `columns of ${listingTool(exposure)}, ${form}`]);
-}
-
-/** Columns and relations, for the one tool that lists them. */
-function describeListing(exposure: Exposure): string {
-  const relations = describeRelations(exposure, { maxChars: maxRelationChars });
-  const included = describeIncluded(exposure, { maxChars: maxRelationChars });
-  const parts = [
-    `Columns: ${describeOwn(exposure.columns)}`,
-    ...(relations === '' ? [] : [`Relations: ${relations}`]),
-    ...(included === '' ? [] : [`Rows include ${included}`]),
-  ];
-  return `${parts.join('. ')}.`;
-}
-
-function describeOwn(columns: Columns): string {
-  return describeColumns(columns.values(), { maxChars: maxColumnChars });
+  return withDescription(anyObject, [isListing ? `${form}. ${describeModel(exposure)}` : `columns of ${listingTool(exposure)}, ${form}`]);
 }
 
 /** Columns to write, named or by what is missing from the list of another tool, whichever is shorter. */
