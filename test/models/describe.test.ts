@@ -55,7 +55,7 @@ describe('describeColumns', () => {
     expect(texts).toEqual([
       'id Int, clientId Int, roomId String?, startsAt DateTime, status PENDING|CONFIRMED|CANCELLED, price Decimal, meta Json?, internalNote String?',
       'id, clientId, roomId, startsAt, status, price, meta, internalNote',
-      'id, clientId, roomId, startsAt, … 4 more',
+      'id, clientId, roomId, startsAt, status, … 3 more',
       'id, … 7 more',
     ]);
   });

@@ -241,7 +241,7 @@ describe('a tool', () => {
 });
 
 describe('an input schema', () => {
-  it('takes every form that the parser takes', async () => {
+  it('takes every form that the parser takes', { timeout: 60_000 }, async () => {
     await using db = await seeded('sqlite');
     // `run` holds the arguments of a call that succeeds to the input schema.
     const { run } = serve(db, { client: {}, booking: { operations }, auditLog: {}, membership: {} });

@@ -9,18 +9,19 @@ describe('the tools of models', () => {
   it.each([20, 60, 120, 300])('cost a language model few tokens, in a schema of %d models', { timeout: 240_000 }, async models => {
     const { datamodel } = await syntheticSchema({ models });
     const [read, all] = [tokenRow(datamodel, 'read'), tokenRow(datamodel, 'all')];
-    expect([read.tools, all.tools]).toEqual([models * 3, models * 6]);
+    expect(read.tools).toBe(models * 3);
+    expect(all.tools).toBeGreaterThan(models * 5);
     expect(read.perModel).toBeLessThanOrEqual(limits.read);
     expect(all.perModel).toBeLessThanOrEqual(limits.all);
     expect([read.largest, all.largest].filter(tokens => tokens > limits.tool)).toEqual([]);
   });
 
-  it('cost 18,000 tokens at most in a schema of 40 models', { timeout: 120_000 }, async () => {
+  it('cost 18,000 tokens at most in a schema of 40 models', { timeout: 240_000 }, async () => {
     const { datamodel } = await syntheticSchema({ models: 40 });
     expect(tokenRow(datamodel, 'read').tokens).toBeLessThanOrEqual(18_000);
   });
 
-  it('stay below the limit of one tool with the widest model, whichever operation it has', { timeout: 120_000 }, async () => {
+  it('stay below the limit of one tool with the widest model, whichever operation it has', { timeout: 240_000 }, async () => {
     const { datamodel } = await syntheticSchema({ models: 20 });
     const [base] = Object.values(datamodel.models);
     const field = base?.fields.find(({ type, isId }) => type === 'String' && !isId) ?? expect.fail('no text column');
@@ -49,7 +50,7 @@ describe('the tools of models', () => {
       uniques: [],
     };
     for (const operation of operationSets.all) {
-      const tools = exposeAll({ ...datamodel, models: { Wide: wide as never } }, () => ({ operations: [operation] }));
+      const tools = exposeAll({ ...datamodel, models: { Wide: wide as never } }, [operation]);
       expect(Math.max(...tools.map(tokensOf)), operation).toBeLessThanOrEqual(limits.tool);
     }
   });

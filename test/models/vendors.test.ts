@@ -21,22 +21,23 @@ describe('the tools of models', () => {
     const { models, ...rest } = datamodel;
     const own = { ...rest, models: Object.fromEntries(Object.entries(models).filter(([name]) => !name.startsWith('Mcp'))) };
     const entry = (key: string) => (key === 'client' ? { data: { passwordHash: 'x' } } : {});
-    expect(complaintsAbout(exposeAll(own, key => ({ ...entry(key), operations: operationSets.all })))).toEqual([]);
-    for (const operation of operationNames) {
-      expect(complaintsAbout(exposeAll(own, key => ({ ...entry(key), operations: [operation] })))).toEqual([]);
+    for (const operations of [operationSets.all, ...operationNames.map(operation => [operation])]) {
+      const tools = exposeAll(own, operations, entry);
+      expect(tools.length).toBeGreaterThan(0);
+      expect(complaintsAbout(tools)).toEqual([]);
     }
   });
 
-  it.each([20, 60, 120])('pass every rule, with a schema of %d models', { timeout: 120_000 }, async models => {
+  it.each([20, 60, 120])('pass every rule, with a schema of %d models', { timeout: 240_000 }, async models => {
     const { datamodel } = await syntheticSchema({ models });
-    const tools = exposeAll(datamodel, () => ({ operations: operationSets.all }));
-    expect(tools).toHaveLength(models * operationNames.length);
+    const tools = exposeAll(datamodel, operationSets.all);
+    expect(tools.length).toBeGreaterThan(models * 5);
     expect(complaintsAbout(tools)).toEqual([]);
   });
 
-  it('pass every rule in the style compact', { timeout: 120_000 }, async () => {
+  it('pass every rule in the style compact', { timeout: 240_000 }, async () => {
     const { datamodel } = await syntheticSchema({ models: 60 });
-    const tools = exposeAll(datamodel, () => ({ operations: operationSets.all, style: 'compact' }));
+    const tools = exposeAll(datamodel, operationSets.all, () => ({ style: 'compact' }));
     expect(tools).toHaveLength(6);
     expect(complaintsAbout(tools)).toEqual([]);
   });

@@ -14,16 +14,23 @@ export function tokensOf({ name, description, inputSchema }: SeenTool): number {
   return countTokens(JSON.stringify({ name, description, inputSchema }));
 }
 
-/** Compiles the exposure of all models of a datamodel without a database. Nothing can be called. */
-export function exposeAll(datamodel: Datamodel, entry: (key: string) => ExposureLike = () => ({})): ToolDefinition[] {
-  const keys = Object.values(datamodel.models).map(({ key }) => key);
-  const client = Object.fromEntries(keys.map(key => [key, { findMany: () => undefined }]));
-  const options: CompileOptions = {
-    name: 'test',
-    prisma: client,
-    datamodel,
-    models: Object.fromEntries(keys.map(key => [key, entry(key)])),
-  };
+/**
+ * Compiles the exposure of all models of a datamodel without a database. Nothing can be called.
+ *
+ * @param operations Those of each model; a view has only those that read. A model that has none of them is not exposed.
+ */
+export function exposeAll(
+  datamodel: Datamodel,
+  operations: readonly Operation[],
+  entry: (key: string) => ExposureLike & { style?: 'compact' } = () => ({}),
+): ToolDefinition[] {
+  const models: Record<string, ExposureLike> = {};
+  for (const { key, missing = [] } of Object.values(datamodel.models)) {
+    const own = operations.filter(operation => !(missing as readonly string[]).includes(operation));
+    if (own.length > 0) models[key] = { ...entry(key), operations: own };
+  }
+  const prisma = Object.fromEntries(Object.keys(models).map(key => [key, { findMany: () => undefined }]));
+  const options: CompileOptions = { name: 'test', prisma, datamodel, models };
   return compileModels(options).tools;
 }
 
@@ -46,7 +53,7 @@ export interface TokenRow {
 
 /** What it costs to expose all models of a datamodel with three operations (`read`) or six (`all`). */
 export function tokenRow(datamodel: Datamodel, operations: 'read' | 'all'): TokenRow {
-  const tools = exposeAll(datamodel, () => ({ operations: operationSets[operations] }));
+  const tools = exposeAll(datamodel, operationSets[operations]);
   const sizes = tools.map(tool => ({ name: tool.name, tokens: tokensOf(tool) })).sort((one, other) => other.tokens - one.tokens);
   const tokens = sizes.reduce((sum, size) => sum + size.tokens, 0);
   return {
