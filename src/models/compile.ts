@@ -13,6 +13,8 @@ import type { ModelNode } from './graph.ts';
 import { modelGraph } from './graph.ts';
 import { list } from './messages.ts';
 import { reader } from './reads.ts';
+import type { ModelReport } from './report.ts';
+import { reportModels } from './report.ts';
 import { listResource, rowTemplate } from './resources.ts';
 import type { ModelOptions } from './scoped-client.ts';
 import { clientScope } from './scoped-client.ts';
@@ -33,10 +35,10 @@ export interface CompiledModels {
   readonly resources: ResourceDefinition[];
   readonly resourceTemplates: ResourceTemplateDefinition[];
   readonly prompts: PromptDefinition[];
-  /** Columns hidden only because they look like secrets, as `client.passwordHash`. */
-  readonly hidden: string[];
   /** `ctx.prisma`: the client, scoped to the caller of one call. */
   readonly scope: (ctx: CallContext) => PrismaClientLike;
+  /** What is exposed, for the host. Computed at each call. */
+  readonly report: () => ModelReport[];
 }
 
 const whereDefaults: WhereLimits = { maxDepth: 6, maxConditions: 100, maxValues: 200 };
@@ -53,9 +55,10 @@ export function compileModels(options: CompileOptions): CompiledModels {
   const client = baseClient(options.prisma);
   for (const { node } of exposures) assertDelegate(client, node);
   const scope = clientScope(client, graph);
-  const compiled: CompiledModels = { tools: [], resources: [], resourceTemplates: [], prompts: [], hidden: [], scope };
+  const report = () => reportModels(exposures, options.models, graph);
+  const compiled: CompiledModels = { tools: [], resources: [], resourceTemplates: [], prompts: [], scope, report };
   for (const exposure of exposures) {
-    const { node, operations, secret } = exposure;
+    const { operations } = exposure;
     const reads = reader(exposure, client);
     const create = dataParser(exposure, 'create', graph);
     const update = dataParser(exposure, 'update', graph);
@@ -64,7 +67,6 @@ export function compileModels(options: CompileOptions): CompiledModels {
     if (operations.has('findMany')) compiled.resources.push(listResource(exposure, reads, options.name));
     const template = operations.has('findUnique') ? rowTemplate(exposure, reads, options.name) : undefined;
     if (template !== undefined) compiled.resourceTemplates.push(template);
-    compiled.hidden.push(...secret.map(name => `${node.key}.${name}`));
   }
   return compiled;
 }
