@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { configDefaults, defineConfig } from 'vitest/config';
 
@@ -7,7 +8,8 @@ const long = [
   'test/bench/contenders.test.ts',
   'test/chaos/chaos.test.ts',
   'test/clients/restart.test.ts',
-  'test/processes/{no-wake-ups,polling,redis,sqlite}.test.ts',
+  'test/processes/{no-wake-ups,polling,postgres-faults,redis,sqlite}.test.ts',
+  'test/simulation/schedules.test.ts',
 ];
 
 export default defineConfig({
@@ -15,7 +17,9 @@ export default defineConfig({
   test: {
     environment: 'node',
     pool: 'forks',
-    globalSetup: ['test/support/spec-schemas.ts'],
+    // Also where there are two cores: Vitest alone would leave one of them to itself.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
+    globalSetup: ['test/support/spec-schemas.ts', 'test/support/test-run.ts'],
     testTimeout: 20_000,
     hookTimeout: 60_000,
     teardownTimeout: 10_000,
@@ -30,7 +34,7 @@ export default defineConfig({
           typecheck: { enabled: true, include: ['test/types/*.test-d.ts'], tsconfig: 'tsconfig.json', ignoreSourceErrors: true },
         },
       },
-      { extends: true, test: { name: 'long', include: long } },
+      { extends: true, test: { name: 'long', include: [...long, 'test/**/*.property.test.ts'], env: { TEST_LONG: '1' } } },
     ],
   },
 });

@@ -1,6 +1,6 @@
 import Koa from 'koa';
 import bodyParser from 'koa-bodyparser';
-import type { Datamodel, McpMiddleware } from 'koa-mcp';
+import type { Bus, Datamodel, McpMiddleware } from 'koa-mcp';
 import { api } from './api.ts';
 import type { PrismaClient } from './generated/sqlite/client/client.ts';
 import { reservations } from './mcp.ts';
@@ -13,9 +13,9 @@ export interface ReservationsApp {
 }
 
 /** Makes the app, which does not listen yet: tests and `server.ts` call `listen`. */
-export function createApp(prisma: PrismaClient, datamodel: Datamodel): ReservationsApp {
+export function createApp(prisma: PrismaClient, datamodel: Datamodel, bus?: Bus): ReservationsApp {
   const app = new Koa();
-  const endpoint = reservations(prisma, datamodel);
+  const endpoint = reservations(prisma, datamodel, bus);
   const router = api(prisma);
   app.use(signIn).use(bodyParser()).use(endpoint).use(router.routes()).use(router.allowedMethods());
   return { app, endpoint };

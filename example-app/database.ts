@@ -1,8 +1,9 @@
 import { fileURLToPath } from 'node:url';
 import { PrismaLibSql } from '@prisma/adapter-libsql';
 import { PrismaPg } from '@prisma/adapter-pg';
-import type { Datamodel } from 'koa-mcp';
-import { sqliteAdapter } from 'koa-mcp';
+import type { Bus, Datamodel } from 'koa-mcp';
+import { postgresBus, sqliteAdapter } from 'koa-mcp';
+import pg from 'pg';
 import type { PrismaClient } from './generated/sqlite/client/client.ts';
 import { migrate } from './migrations.ts';
 import { seed } from './seed.ts';
@@ -22,7 +23,7 @@ const defaultUrl = `file:${fileURLToPath(new URL('reservations.db', import.meta.
  * @param url `file:…` for SQLite, `postgresql://…` for PostgreSQL.
  */
 export async function openDatabase(url: string = defaultUrl): Promise<Database> {
-  const provider = /^postgres(?:ql)?:/.test(url) ? 'postgresql' : 'sqlite';
+  const provider = isPostgres(url) ? 'postgresql' : 'sqlite';
   const { prisma, datamodel } = await (provider === 'sqlite' ? openSqlite(url) : openPostgres(url));
   try {
     await inTurn(() => migrate(prisma, provider, transaction => seed(transaction, provider)));
@@ -31,6 +32,20 @@ export async function openDatabase(url: string = defaultUrl): Promise<Database> 
     await prisma.$disconnect();
     throw error;
   }
+}
+
+/**
+ * The bus that wakes up the other processes of the app. `undefined` for SQLite, where the processes read the log once a second.
+ *
+ * Close the bus after the endpoint.
+ */
+export function openBus(url: string = defaultUrl): Bus | undefined {
+  if (!isPostgres(url)) return undefined;
+  return postgresBus({ connect: () => new pg.Client({ connectionString: url, application_name: 'reservations bus' }) });
+}
+
+function isPostgres(url: string): boolean {
+  return /^postgres(?:ql)?:/.test(url);
 }
 
 /** Runs `work`, at most ten times, until no transaction of another process blocks the database. */

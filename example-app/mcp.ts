@@ -1,4 +1,4 @@
-import type { Datamodel, McpMiddleware } from 'koa-mcp';
+import type { Bus, Datamodel, McpMiddleware } from 'koa-mcp';
 import { mcp } from 'koa-mcp';
 import { z } from 'zod';
 import type { PrismaClient } from './generated/sqlite/client/client.ts';
@@ -8,13 +8,14 @@ import { signedIn, userOf } from './users.ts';
 const isWrite = (operation: string) => ['create', 'update', 'delete'].includes(operation);
 
 /** The MCP endpoint: the models, tools, resources and prompts that agents can use. */
-export function reservations(prisma: PrismaClient, datamodel: Datamodel): McpMiddleware {
+export function reservations(prisma: PrismaClient, datamodel: Datamodel, bus?: Bus): McpMiddleware {
   return mcp({
     name: 'reservations',
     version: '1.0.0',
     title: 'Reservations',
     prisma,
     datamodel,
+    ...(bus && { bus }),
     models: {
       client: {
         operations: ['findUnique', 'findMany', 'count', 'update'],

@@ -2,10 +2,11 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createApp } from './app.ts';
-import { openDatabase } from './database.ts';
+import { openBus, openDatabase } from './database.ts';
 
 const { prisma, datamodel } = await openDatabase(process.env['DATABASE_URL']);
-const { app, endpoint } = createApp(prisma, datamodel);
+const bus = openBus(process.env['DATABASE_URL']);
+const { app, endpoint } = createApp(prisma, datamodel, bus);
 const requestedPort = Number(process.env['PORT'] ?? 3000);
 const host = process.env['HOST'] ?? '127.0.0.1';
 const server = app.listen(requestedPort, host);
@@ -32,5 +33,6 @@ async function close(): Promise<void> {
   await Promise.race([closed, delay(1000)]);
   server.closeAllConnections();
   await closed;
+  await bus?.close();
   await prisma.$disconnect();
 }

@@ -1,5 +1,5 @@
 /**
- * `npm run generate`: the Prisma clients and datamodels of the tests and of the example, each for SQLite and for PostgreSQL.
+ * `npm run generate`: the Prisma clients and datamodels of the tests, of the leak hunt and of the example, each for SQLite and for PostgreSQL.
  *
  * A Prisma client serves one kind of database, so each set of models becomes two schemas that differ in their datasource.
  * Skips what is up to date. Runs `generator mcp` from source, so that it works before the first build.
@@ -33,16 +33,18 @@ const stale = await Promise.all(targets.map(isStale));
 for (const [index, target] of targets.entries()) if (stale[index]) await generateTarget(target);
 
 async function composeTargets(): Promise<Target[]> {
-  const files = ['prisma/mcp.prisma', 'prisma/test.prisma', 'prisma/test.postgresql.prisma', 'example-app/prisma/schema.prisma'];
-  const [mcp, test, postgresql, example] = await Promise.all(files.map(file => readFile(path.join(root, file), 'utf8')));
+  const read = (file: string) => readFile(path.join(root, file), 'utf8');
+  const mcp = await read('prisma/mcp.prisma');
+  const hunt = 'test/leak-hunt/schema';
   const sets = [
-    { own: test, postgresql, folder: 'generated/test' },
-    { own: withoutBlocks(example ?? ''), postgresql: '', folder: 'example-app/generated' },
+    { own: await read('prisma/test.prisma'), postgresql: await read('prisma/test.postgresql.prisma'), folder: 'generated/test' },
+    { own: await read(`${hunt}.prisma`), postgresql: await read(`${hunt}.postgresql.prisma`), folder: 'generated/leak-hunt' },
+    { own: withoutBlocks(await read('example-app/prisma/schema.prisma')), postgresql: '', folder: 'example-app/generated' },
   ];
   const providers = ['sqlite', 'postgresql'] as const;
   return sets.flatMap(({ own, folder, ...more }) =>
     providers.map(provider => {
-      const models = [own, modelsFor(provider, mcp ?? ''), ...(provider === 'postgresql' ? [more.postgresql] : [])].join('\n');
+      const models = [own, modelsFor(provider, mcp), ...(provider === 'postgresql' ? [more.postgresql] : [])].join('\n');
       return { provider, models, output: path.join(root, folder, provider) };
     }),
   );
@@ -90,6 +92,7 @@ generator client {
   provider            = "prisma-client"
   output              = "./client"
   importFileExtension = "ts"
+  previewFeatures     = ["views"]
 }
 
 generator mcp {

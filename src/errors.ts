@@ -90,6 +90,11 @@ export class ToolError extends Error {
   }
 }
 
+/** The text that clients get for an error that they must not see. `ref` finds the error in the app's log. */
+export function internalErrorText(ref: string): string {
+  return `Internal error (ref ${ref})`;
+}
+
 /** The store cannot answer now: the database is away, too busy, or hangs. Trying again later helps. */
 export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable';

@@ -9,6 +9,7 @@ import { compileTools } from './host/tools.ts';
 import { compileModels } from './models/compile.ts';
 import type { McpOptions, ResolvedOptions } from './options.ts';
 import type { CallContext, Definitions } from './protocol/definitions.ts';
+import { isObject } from './protocol/jsonrpc.ts';
 import type { Registry } from './protocol/registry.ts';
 import { registry } from './protocol/registry.ts';
 import type { ListName } from './protocol/subscriptions.ts';
@@ -82,11 +83,11 @@ export interface McpSessions {
 export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>, P = Record<string, unknown>>(
   options: McpOptions<C, T, R, P>,
 ): McpMiddleware {
-  const resolved = resolveOptions(options as unknown as McpOptions);
+  const resolved = resolveOptions(options);
   const { definitions, scope, report } = compile(resolved);
   const apps = new Set<Koa>();
   const onError = resolved.onError ?? reportTo(apps);
-  const { store = resolved.prisma === undefined ? memoryStore() : prismaStore(resolved.prisma as object) } = resolved.sessions;
+  const { store = resolved.prisma === undefined ? memoryStore() : prismaStore(resolved.prisma) } = resolved.sessions;
   const { bus = memoryBus() } = resolved;
   const ignoreBus = bus.onError?.(onError);
   const service = openService({
@@ -108,7 +109,7 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
 
   const middleware: Koa.Middleware = function mcpMiddleware(ctx, next) {
     apps.add(ctx.app);
-    return serve(ctx, next) as Promise<unknown>;
+    return serve(ctx, next);
   };
   announce(report, { ...resolved, onError });
   return Object.assign(middleware, {
@@ -169,14 +170,8 @@ function compile(options: ResolvedOptions): Compiled {
     throw new TypeError('models: needs `prisma`, the client, and `datamodel`, which `generator mcp` writes (npx koa-mcp init)');
   }
   const compiled =
-    prisma === undefined || datamodel === undefined
-      ? undefined
-      : compileModels({ name, prisma: prisma as never, datamodel, models: models ?? {} });
-  const own: Definitions = {
-    tools: compileTools(tools as never),
-    ...compileResources(resources as never),
-    prompts: compilePrompts(prompts as never),
-  };
+    prisma === undefined || datamodel === undefined ? undefined : compileModels({ name, prisma, datamodel, models: models ?? {} });
+  const own: Definitions = { tools: compileTools(tools), ...compileResources(resources), prompts: compilePrompts(prompts) };
   const made: Definitions = compiled ?? { tools: [], resources: [], resourceTemplates: [], prompts: [] };
   return {
     definitions: {
@@ -217,7 +212,7 @@ function toPrincipal(name: string | undefined): string | null {
 function principalOf(ctx: Koa.Context): string | undefined {
   const user: unknown = ctx.state['user'];
   if (user === undefined || user === null) return undefined;
-  const { id, sub } = user as { id?: unknown; sub?: unknown };
+  const { id, sub } = isObject(user) ? user : {};
   for (const name of [user, id, sub]) {
     const isName =
       (typeof name === 'string' && name !== '') || typeof name === 'bigint' || (typeof name === 'number' && Number.isFinite(name));

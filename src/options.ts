@@ -6,6 +6,7 @@ import type { Resource as HostResource } from './host/resources.ts';
 import type { Tool as HostTool } from './host/tools.ts';
 import type { Datamodel } from './models/datamodel.ts';
 import type { Models } from './models/declaration.ts';
+import type { ExposureLike } from './models/exposure.ts';
 import type { Icon } from './protocol/definitions.ts';
 import type { SessionEvent } from './session/session-log.ts';
 import type { Store } from './store/store.ts';
@@ -201,8 +202,17 @@ export type ResolvedLimits = Readonly<Required<Limits>>;
 /** `sessions` with their defaults. */
 export type ResolvedSessions = Readonly<Required<Omit<SessionOptions, 'store'>> & Pick<SessionOptions, 'store'>>;
 
+/** The options of `mcp()` without the types of the app's client and schemas, which exist only at compile time. */
+export interface UntypedOptions extends Omit<McpOptions, 'prisma' | 'models' | 'tools' | 'resources' | 'prompts'> {
+  readonly prisma?: object;
+  readonly models?: Readonly<Record<string, ExposureLike>>;
+  readonly tools?: Readonly<Record<string, HostTool>>;
+  readonly resources?: Readonly<Record<string, HostResource>>;
+  readonly prompts?: Readonly<Record<string, HostPrompt>>;
+}
+
 /** The options, checked, with their defaults. */
-export interface ResolvedOptions extends Omit<McpOptions, 'path' | 'version' | 'limits' | 'sessions' | 'node'> {
+export interface ResolvedOptions extends Omit<UntypedOptions, 'path' | 'version' | 'limits' | 'sessions' | 'node'> {
   readonly path: string;
   readonly version: string;
   readonly node: string;

@@ -1,7 +1,8 @@
 import { hostname } from 'node:os';
-import type { McpOptions, ResolvedOptions } from './options.ts';
+import type { McpOptions, ResolvedOptions, UntypedOptions } from './options.ts';
 import { defaults } from './options.ts';
-import type { Store } from './store/store.ts';
+import type { JsonObject } from './protocol/definitions.ts';
+import { isObject } from './protocol/jsonrpc.ts';
 import { maxTimerMs } from './timing.ts';
 
 const optionKeys = [
@@ -54,20 +55,14 @@ const definitionKeys = {
  *
  * @throws {TypeError} An unknown key (a typo must never widen access), or a missing or invalid value. The message names the option.
  */
-export function resolveOptions(options: McpOptions): ResolvedOptions {
-  assertKeys('options', options ?? null, optionKeys);
+export function resolveOptions(options: object): ResolvedOptions {
+  assertKeys('options', options, optionKeys);
   assertShapes(options);
-  if (typeof options.name !== 'string' || !/^[A-Za-z][A-Za-z0-9+.-]*$/u.test(options.name)) {
-    throw new TypeError(
-      'name: must begin with a letter and hold letters, digits, `+`, `.` and `-` only; it is the scheme of resource URIs (`title` is free text)',
-    );
-  }
   const path = options.path ?? defaults.path;
   if (!path.startsWith('/') || /[?#:*()]/u.test(path))
     throw new TypeError(`path: ${JSON.stringify(path)} must be a plain path that begins with \`/\``);
-  assertKeys('limits', options.limits, Object.keys(defaults.limits));
-  assertKeys('sessions', options.sessions, [...Object.keys(defaults.sessions), 'store']);
-  for (const kind of ['tools', 'resources', 'prompts'] as const) assertDefinitions(kind, options[kind]);
+  if (options.limits !== undefined) assertKeys('limits', options.limits, Object.keys(defaults.limits));
+  if (options.sessions !== undefined) assertKeys('sessions', options.sessions, [...Object.keys(defaults.sessions), 'store']);
   const limits = { ...defaults.limits, ...defined(options.limits) };
   const sessions = { ...defaults.sessions, ...defined(options.sessions) };
   assertPositive('limits', limits);
@@ -92,64 +87,69 @@ export function resolveOptions(options: McpOptions): ResolvedOptions {
   });
 }
 
-const isText = (value: unknown): boolean => typeof value === 'string';
-const isNodeName = (value: unknown): boolean => isText(value) && /^.{1,100}$/u.test(value as string);
+const isText = (value: unknown): value is string => typeof value === 'string';
+const isName = (value: unknown): boolean => isText(value) && /^[A-Za-z][A-Za-z0-9+.-]*$/u.test(value);
+const isNodeName = (value: unknown): boolean => isText(value) && /^.{1,100}$/u.test(value);
 const isFunction = (value: unknown): boolean => typeof value === 'function';
-const isListOf = (item: RegExp) => (value: unknown) =>
-  Array.isArray(value) && value.every(member => isText(member) && item.test(member as string));
+const isListOf = (item: RegExp) => (value: unknown) => Array.isArray(value) && value.every(member => isText(member) && item.test(member));
 const hasMembers = (names: readonly string[]) => (value: unknown) =>
-  typeof value === 'object' && value !== null && names.every(name => typeof (value as Record<string, unknown>)[name] === 'object');
-
-const hasMethods = (names: readonly string[]) => (value: unknown) =>
-  typeof value === 'object' && value !== null && names.every(name => isFunction((value as Record<string, unknown>)[name]));
+  isObject(value) && names.every(name => typeof value[name] === 'object');
+const hasMethods = (names: readonly string[]) => (value: unknown) => isObject(value) && names.every(name => isFunction(value[name]));
 
 /** The checks of plain options. TypeScript users get them from the types; JavaScript users need them at run time. */
 const shapes: readonly (readonly [keyof McpOptions, (value: unknown) => boolean, string])[] = [
-  ...(['version', 'title', 'instructions', 'websiteUrl', 'path'] as const).map(key => [key, isText, 'a string'] as const),
-  ['datamodel', hasMembers(['models', 'enums']), 'what `generator mcp` wrote (npx koa-mcp init)'],
-  ['principal', isFunction, 'a function (ctx) => string | undefined'],
-  ['allowedHosts', isListOf(/^(?:[^\sA-Z:/[\]]+|\[[\da-f:.]+\])$/u), 'an array of host names in lower case, without scheme or port'],
-  ['allowedOrigins', isListOf(/^(?:null|[a-z][a-z\d+.-]*:\/\/[^\sA-Z/?#]+)$/u), 'an array of origins such as https://app.example.com'],
-  ['bus', hasMethods(['publish', 'subscribe', 'close']), 'a bus, such as memoryBus() or postgresBus({ connect })'],
-  ['onError', isFunction, 'a function (error) => void'],
-  ['onSession', isFunction, 'a function (event) => void'],
-  ['log', isFunction, 'a function (line) => void, such as console.log'],
-  ['node', isNodeName, 'a string of 1 to 100 characters that no other process has'],
-  ['operators', isFunction, 'a function (ctx) => boolean'],
+  ...(['version', 'title', 'instructions', 'websiteUrl', 'path'] as const).map(key => [key, isText, 'be a string'] as const),
+  ['datamodel', hasMembers(['models', 'enums']), 'be what `generator mcp` wrote (npx koa-mcp init)'],
+  ['principal', isFunction, 'be a function (ctx) => string | undefined'],
+  ['allowedHosts', isListOf(/^(?:[^\sA-Z:/[\]]+|\[[\da-f:.]+\])$/u), 'be an array of host names in lower case, without scheme or port'],
+  ['allowedOrigins', isListOf(/^(?:null|[a-z][a-z\d+.-]*:\/\/[^\sA-Z/?#]+)$/u), 'be an array of origins such as https://app.example.com'],
+  ['bus', hasMethods(['publish', 'subscribe', 'close']), 'be a bus, such as memoryBus() or postgresBus({ connect })'],
+  ['onError', isFunction, 'be a function (error) => void'],
+  ['onSession', isFunction, 'be a function (event) => void'],
+  ['log', isFunction, 'be a function (line) => void, such as console.log'],
+  ['node', isNodeName, 'be a string of 1 to 100 characters that no other process has'],
+  ['operators', isFunction, 'be a function (ctx) => boolean'],
 ];
 
-function assertShapes(options: McpOptions): void {
+/** Checks all options but `prisma` and `models`, which `compileModels` and the stores check, and the numbers in `limits` and `sessions`. */
+function assertShapes(options: JsonObject): asserts options is JsonObject & UntypedOptions {
   for (const [key, fits, what] of shapes) {
-    if (options[key] !== undefined && !fits(options[key])) throw new TypeError(`${key}: must be ${what}`);
+    if (options[key] !== undefined && !fits(options[key])) throw new TypeError(`${key}: must ${what}`);
   }
-  const { store } = options.sessions ?? {};
-  if (store !== undefined && !isFunction((store as Partial<Store> | null)?.find)) {
+  if (!isName(options['name'])) {
+    throw new TypeError(
+      'name: must begin with a letter and hold letters, digits, `+`, `.` and `-` only; it is the scheme of resource URIs (`title` is free text)',
+    );
+  }
+  const { sessions } = options;
+  if (isObject(sessions) && sessions['store'] !== undefined && !hasMethods(['find'])(sessions['store'])) {
     throw new TypeError('sessions.store: must be a store, such as memoryStore() or prismaStore(prisma)');
   }
+  for (const kind of ['tools', 'resources', 'prompts'] as const) assertDefinitions(kind, options[kind]);
 }
 
 function assertDefinitions(kind: 'tools' | 'resources' | 'prompts', definitions: unknown): void {
-  if (Array.isArray(definitions)) throw new TypeError(`${kind}: must be an object whose keys are the names`);
-  for (const [name, definition] of Object.entries((definitions ?? {}) as Record<string, { description?: unknown; handler?: unknown }>)) {
-    assertKeys(`${kind}.${name}`, definition, definitionKeys[kind]);
-    for (const key of ['inputSchema', 'outputSchema', 'argsSchema']) assertZod(`${kind}.${name}.${key}`, (definition as Definition)[key]);
-    if (typeof definition.handler !== 'function') throw new TypeError(`${kind}.${name}.handler: must be a function (args, ctx) => result`);
-    if (kind !== 'resources' && (typeof definition.description !== 'string' || definition.description === '')) {
-      throw new TypeError(`${kind}.${name}.description: say what it is for; models choose by it`);
+  if (definitions === undefined) return;
+  if (!isObject(definitions)) throw new TypeError(`${kind}: must be an object whose keys are the names`);
+  for (const [name, definition] of Object.entries(definitions)) {
+    const path = `${kind}.${name}`;
+    assertKeys(path, definition, definitionKeys[kind]);
+    for (const key of ['inputSchema', 'outputSchema', 'argsSchema']) assertZod(`${path}.${key}`, definition[key]);
+    if (!isFunction(definition['handler'])) throw new TypeError(`${path}.handler: must be a function (args, ctx) => result`);
+    const { description } = definition;
+    if (kind !== 'resources' && (!isText(description) || description === '')) {
+      throw new TypeError(`${path}.description: say what it is for; models choose by it`);
     }
   }
 }
-
-type Definition = Readonly<Record<string, unknown>>;
 
 function assertZod(path: string, schema: unknown): void {
   if (schema === undefined || (typeof schema === 'object' && schema !== null && '_zod' in schema)) return;
   throw new TypeError(`${path}: must be a schema of zod 4, such as z.object({ id: z.int() })`);
 }
 
-function assertKeys(path: string, value: unknown, known: readonly string[]): void {
-  if (value === undefined) return;
-  if (typeof value !== 'object' || value === null) throw new TypeError(`${path}: must be an object`);
+function assertKeys(path: string, value: unknown, known: readonly string[]): asserts value is JsonObject {
+  if (!isObject(value)) throw new TypeError(`${path}: must be an object`);
   for (const key of Object.keys(value)) {
     if (!known.includes(key)) throw new TypeError(`${path}.${key}: no such option (${known.join(', ')})`);
   }

@@ -16,7 +16,7 @@ const tool = { description: 'Under test', handler: () => 'done' };
 function endpoint(models: Record<string, ExposureLike>, options: object = {}) {
   const prisma = Object.fromEntries(Object.values(sqlite.models).map(({ key }) => [key, { findMany: () => [] }]));
   const declared = { prisma, datamodel: sqlite, models, sessions: { store: memoryStore() } };
-  return mcp({ name: 'shop', ...(Object.keys(models).length > 0 && declared), ...options } as never);
+  return mcp({ name: 'shop', ...(Object.keys(models).length > 0 && declared), ...options });
 }
 
 function report(models: Record<string, ExposureLike>, options: object = {}): McpReport {

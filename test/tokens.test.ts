@@ -34,14 +34,14 @@ describe('the estimate of tokens, against o200k_base', () => {
     ['PostgreSQL', postgresql, 6],
     ['the example', example, 3],
     ['the example', example, 6],
-  ] as [string, Datamodel, number][])('is within 15 %% for the list of tools of %s', (...[, datamodel, operations]) => {
+  ] as [string, Datamodel, number][])('is at most 15 percent off for the tools of %s', (...[, datamodel, operations]) => {
     const texts = toolsOf(datamodel, operations).map(textOf);
     expect(texts.length).toBeGreaterThanOrEqual(2 * operations);
     expect(Math.abs(ratio(texts.join('\n')) - 1)).toBeLessThan(0.15);
     for (const text of texts) expect(Math.abs(ratio(text) - 1), text).toBeLessThan(0.2);
   });
 
-  it('is within 15 % for tools of the app’s own, whose schemas may hold patterns', () => {
+  it('is at most 15 percent off for tools of the app’s own, whose schemas may hold patterns', () => {
     const description = 'Books a table for some people at a date. Call it only after the guest has agreed to the terms of the house.';
     const handler = () => 'done';
     const tools = compileTools({
@@ -60,7 +60,7 @@ describe('the estimate of tokens, against o200k_base', () => {
     ['German', 'Bucht einen Tisch für heute Abend und gibt die Bestätigungsnummer zurück. Vorher fragt das Werkzeug die Benutzerin.'],
     ['Chinese', '为今晚预订餐桌并返回确认号码。在预订之前，该工具会询问用户是否同意。'],
     ['Japanese', '今夜のテーブルを予約し、確認番号を返します。予約の前に、ツールはユーザーに同意を求めます。'],
-  ])('is within 15 %% for %s', (_language, text) => {
+  ])('is at most 15 percent off for %s', (_language, text) => {
     expect(Math.abs(ratio(text) - 1)).toBeLessThan(0.15);
   });
 

@@ -223,6 +223,17 @@ CREATE TABLE "Native" (
 );
 
 -- CreateTable
+CREATE TABLE "Place" (
+    "id" INTEGER NOT NULL,
+    "name" TEXT NOT NULL,
+    "kind" "Mood" NOT NULL DEFAULT 'CALM',
+    "spot" point NOT NULL,
+    "area" box,
+
+    CONSTRAINT "Place_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
 CREATE TABLE "_ClientToTag" (
     "A" INTEGER NOT NULL,
     "B" INTEGER NOT NULL,
@@ -313,3 +324,7 @@ ALTER TABLE "_ClientToTag" ADD CONSTRAINT "_ClientToTag_A_fkey" FOREIGN KEY ("A"
 
 -- AddForeignKey
 ALTER TABLE "_ClientToTag" ADD CONSTRAINT "_ClientToTag_B_fkey" FOREIGN KEY ("B") REFERENCES "Tag"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- CreateView
+CREATE VIEW "Author" AS
+SELECT "id", "nick", "label", (SELECT COUNT(*)::INTEGER FROM "Doc" WHERE "Doc"."authorId" = "Member"."id") AS "docs", "mood" FROM "Member";

@@ -211,3 +211,7 @@ CREATE UNIQUE INDEX "_ClientToTag_AB_unique" ON "_ClientToTag"("A", "B");
 
 -- CreateIndex
 CREATE INDEX "_ClientToTag_B_index" ON "_ClientToTag"("B");
+
+-- CreateView
+CREATE VIEW "Author" AS
+SELECT "id", "nick", "label", (SELECT COUNT(*) FROM "Doc" WHERE "Doc"."authorId" = "Member"."id") AS "docs", "mood" FROM "Member";

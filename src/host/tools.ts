@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { CallContext, CallToolResult, Icon, JsonObject, ToolAnnotations, ToolDefinition } from '../protocol/definitions.ts';
 import type { Args } from '../protocol/json-schema.ts';
 import { parseWith, toJsonSchema } from '../protocol/json-schema.ts';
+import { isObject } from '../protocol/jsonrpc.ts';
 import { toJsonText } from './json.ts';
 
 /** A tool of the host's own. */
@@ -66,13 +67,13 @@ async function toToolResult(value: unknown, output: z.ZodType | undefined): Prom
   }
   if (output !== undefined) {
     const text = toJsonText(await parseOutput(output, value));
-    return { content: [{ type: 'text', text }], structuredContent: JSON.parse(text) as unknown };
+    return { content: [{ type: 'text', text }], structuredContent: JSON.parse(text) };
   }
   if (value === undefined) return { content: [] };
   if (typeof value === 'string') return { content: [{ type: 'text', text: value }] };
   const text = toJsonText(value);
   const isRow = typeof value === 'object' && value !== null && !Array.isArray(value);
-  return { content: [{ type: 'text', text }], ...(isRow && { structuredContent: JSON.parse(text) as unknown }) };
+  return { content: [{ type: 'text', text }], ...(isRow && { structuredContent: JSON.parse(text) }) };
 }
 
 async function parseOutput(output: z.ZodType, value: unknown): Promise<unknown> {
@@ -85,6 +86,6 @@ async function parseOutput(output: z.ZodType, value: unknown): Promise<unknown> 
 }
 
 function isToolResult(value: unknown): value is CallToolResult {
-  const content = (value as { content?: unknown } | null | undefined)?.content;
-  return Array.isArray(content) && content.every(block => typeof (block as { type?: unknown } | null)?.type === 'string');
+  if (!isObject(value) || !Array.isArray(value['content'])) return false;
+  return value['content'].every(block => isObject(block) && typeof block['type'] === 'string');
 }

@@ -32,7 +32,14 @@ export interface DatamodelModel {
    * Absent in datamodels of older versions and in those written by hand.
    */
   readonly indexes?: readonly (readonly string[])[];
+  /** Writes that Prisma does not have for it: all of a view's, and `create` where a required column has an unsupported type. Absent if it has all. */
+  readonly missing?: readonly Write[];
 }
+
+/** An operation that changes rows. */
+export type Write = (typeof writes)[number];
+
+const writes = ['create', 'update', 'delete'] as const;
 
 /** A field of a model: a column or a relation. */
 export interface DatamodelField {
@@ -70,9 +77,10 @@ export interface DatamodelEnum {
 /** Reduces Prisma's DMMF to a `Datamodel`: 40 models take about 60 kB instead of several megabytes. */
 export function toDatamodel(dmmf: DMMF.Document, provider?: string): Datamodel {
   const { models, enums, indexes } = dmmf.datamodel;
+  const mappings = new Map(dmmf.mappings.modelOperations.map(mapping => [mapping.model, mapping]));
   return {
     ...(provider !== undefined && { provider }),
-    models: Object.fromEntries(models.map(model => [model.name, toModel(model, indexes)])),
+    models: Object.fromEntries(models.map(model => [model.name, toModel(model, mappings.get(model.name), indexes)])),
     enums: Object.fromEntries(enums.map(entry => [entry.name, toEnum(entry)])),
   };
 }
@@ -80,7 +88,8 @@ export function toDatamodel(dmmf: DMMF.Document, provider?: string): Datamodel {
 /** Kinds of index that find the rows with a given value. Others, such as GIN, serve other questions. */
 const lookUpAlgorithms: ReadonlySet<string> = new Set(['BTree', 'Hash']);
 
-function toModel(model: DMMF.Model, indexes: readonly DMMF.Index[]): DatamodelModel {
+function toModel(model: DMMF.Model, mapping: DMMF.ModelMapping | undefined, indexes: readonly DMMF.Index[]): DatamodelModel {
+  const missing = mapping === undefined ? [] : writes.filter(write => !mapping[`${write}One`]);
   const primaryKey = model.primaryKey?.fields ?? model.fields.filter(field => field.isId).map(field => field.name);
   const single = model.fields.filter(field => field.isUnique).map(field => ({ name: field.name, fields: [field.name] }));
   const compound = model.uniqueIndexes.map(index => ({ name: index.name ?? index.fields.join('_'), fields: [...index.fields] }));
@@ -95,6 +104,7 @@ function toModel(model: DMMF.Model, indexes: readonly DMMF.Index[]): DatamodelMo
     indexes: indexes
       .filter(index => index.model === model.name && index.type === 'normal' && lookUpAlgorithms.has(index.algorithm ?? 'BTree'))
       .map(index => index.fields.map(field => field.name)),
+    ...(missing.length > 0 && { missing }),
   };
 }
 

@@ -20,9 +20,9 @@ export type ModelKey<C> = { [K in keyof C]: C[K] extends Delegate ? K : never }[
 /** One entry of `models`: how one model is exposed. */
 export type DeclaredExposure<C, M extends ModelKey<C>, Ctx = CallContext> = Visible<Scalars<C, M>> & {
   /** The delegate methods that exist for the caller. @default ['findUnique', 'findMany', 'count'] */
-  readonly operations?: readonly Operation[];
+  readonly operations?: readonly OperationOf<C, M>[];
   /** Row policy: ANDed into every read, update and delete, and true of every row a write leaves behind. @default every row */
-  readonly where?: GivenOrMade<C, Where<C, M>, Ctx>;
+  readonly where?: GivenOrMade<Where<C, M>, Ctx>;
   /** Relations that rows are returned with. @default none */
   readonly include?: Include<Args<C, M>['include'], Objects<C, M>>;
   /** Order when the caller gives none; completed with the id. @default by id */
@@ -30,19 +30,21 @@ export type DeclaredExposure<C, M extends ModelKey<C>, Ctx = CallContext> = Visi
   /** Rows of one answer, by default and at most. @default 25 */
   readonly take?: number;
   /** Values forced on every create and update, merged last. @default none */
-  readonly data?: GivenOrMade<C, Data<C, M>, Ctx>;
+  readonly data?: GivenOrMade<Data<C, M>, Ctx>;
   /** The description that the language model reads. @default its `///` comment */
   readonly description?: string;
 };
 
+/** A value, or a function that returns the value for a caller and an operation. */
+type GivenOrMade<T, Ctx> = T | ((ctx: Ctx, operation: Operation) => T | Literals | Promise<T | Literals>);
+
 /**
- * A value, or a function that returns the value for a caller and an operation.
- *
- * The condition on `C` is always true. It makes TypeScript infer the client's type before it checks the function. Otherwise the literals that
- * the function returns would widen: `'PENDING'` to `string`, which no enum column takes. TypeScript does not wait with a function that has no
- * parameter: give the value itself, or write `'PENDING' as const`.
+ * Keeps the literals that a function returns. Without it `'PENDING'` would widen to `string`, which no enum column takes: TypeScript decides
+ * that before it has inferred the client. No `where` or `data` has this type.
  */
-type GivenOrMade<C, T, Ctx> = C extends unknown ? T | ((ctx: Ctx, operation: Operation) => T | Promise<T>) : never;
+interface Literals {
+  readonly [name: string]: '\0' | Literals;
+}
 
 /** The columns that are returned, filtered, sorted and written: those selected, or all but those omitted. */
 type Visible<S> = { readonly select?: Columns<S>; readonly omit?: never } | { readonly select?: never; readonly omit?: Columns<S> };
@@ -61,8 +63,8 @@ type Related<A, P> = Visible<RelatedPayload<P>['scalars']> & {
   readonly include?: A extends { include?: infer I } ? Include<I, RelatedPayload<P>['objects']> : never;
 };
 
-/** Columns of a create, foreign keys included. Relations are missing: writes through an exposure are never nested. */
-type Data<C, M extends ModelKey<C>> = { readonly [F in keyof Scalars<C, M>]?: ValueOf<CreateData<C, M>, F> };
+/** Columns of a write, foreign keys included. Relations are missing: writes through an exposure are never nested. */
+type Data<C, M extends ModelKey<C>> = { readonly [F in keyof Scalars<C, M>]?: ValueOf<WriteData<C, M>, F> };
 
 /** Distributes over Prisma's union of checked and unchecked input. Only the unchecked one has the foreign keys. */
 type ValueOf<D, F> = D extends unknown ? (F extends keyof D ? Exclude<D[F], undefined> : never) : never;
@@ -74,8 +76,9 @@ interface Payload {
 
 type RelatedPayload<P> = NonNullable<P extends readonly (infer Row)[] ? Row : P> extends infer R extends Payload ? R : Payload;
 
+/** A view has no writes. A model with a required column of an unsupported type has no `create`. */
 interface Delegate {
-  readonly [phantom: symbol]: { types: { payload: Payload; operations: { findMany: { args: object }; create: { args: object } } } };
+  readonly [phantom: symbol]: { types: { payload: Payload; operations: { findMany: { args: object } } } };
 }
 
 type Types<C, M extends ModelKey<C>> = C[M] extends { readonly [phantom: symbol]: { types: infer T extends Delegate[symbol]['types'] } }
@@ -89,4 +92,10 @@ type Args<C, M extends ModelKey<C>> = Types<C, M>['operations']['findMany']['arg
   where?: unknown;
 };
 type Where<C, M extends ModelKey<C>> = NonNullable<Args<C, M>['where']>;
-type CreateData<C, M extends ModelKey<C>> = Types<C, M>['operations']['create']['args'] extends { data: infer D } ? D : never;
+/** The operations that Prisma has for the model. */
+type OperationOf<C, M extends ModelKey<C>> = Operation & keyof Types<C, M>['operations'];
+type WriteData<C, M extends ModelKey<C>> = Types<C, M>['operations'] extends { create: { args: { data: infer D } } }
+  ? D
+  : Types<C, M>['operations'] extends { update: { args: { data: infer D } } }
+    ? D
+    : never;

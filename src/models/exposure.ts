@@ -163,6 +163,12 @@ function resolveFilterable(exposure: Exposure): Map<string, Relation> {
 /** @throws {TypeError} if an operation needs a column that is hidden. */
 function assertWritable(exposure: Exposure, path: string): void {
   const { node, operations, columns, forced, uniques } = exposure;
+  const { missing = [] } = node.model;
+  for (const operation of missing) {
+    if (!operations.has(operation)) continue;
+    const reason = missing.length > 1 ? 'a view' : 'a model with a required column of an unsupported type';
+    throw new TypeError(`${path}: Prisma has no ${operation} for ${node.name}, ${reason}; list operations without it`);
+  }
   for (const operation of ['findUnique', 'update', 'delete'] as const) {
     if (operations.has(operation) && uniques.length === 0) {
       throw new TypeError(

@@ -4,9 +4,12 @@ import type { ModelNode } from './graph.ts';
 import { hasPolicy, noRow } from './graph.ts';
 import { resolveWhere } from './host-args.ts';
 import { isEmpty, isObject } from './messages.ts';
+import { twoValued } from './two-valued.ts';
 
 /** `undefined` means that every row is visible. */
 export type RowFilter = Args | undefined;
+
+const writes: ReadonlySet<string> = new Set(['create', 'update', 'delete']);
 
 /**
  * The row policies of one call. Each policy function runs at most once per model and operation.
@@ -23,8 +26,18 @@ export class Policies {
     this.#ctx = ctx;
   }
 
-  /** The filter on rows of `node` for a Prisma operation. */
+  /**
+   * The filter on rows of `node` for a Prisma operation.
+   *
+   * That of a write is never NULL: Prisma negates a condition on a related row in the `where` of a write without SQL's NULL, and the filter would be
+   * true for rows that no read finds.
+   */
   filter(node: ModelNode, operation: string): RowFilter {
+    const filter = this.#filter(node, operation);
+    return filter !== undefined && writes.has(operation) ? twoValued(node, filter) : filter;
+  }
+
+  #filter(node: ModelNode, operation: string): RowFilter {
     const policy = node.exposure?.policy;
     if (policy === undefined) return undefined;
     if (typeof policy !== 'function') return toFilter(policy);

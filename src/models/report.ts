@@ -143,9 +143,10 @@ function unindexedKeys(exposures: readonly Exposure[], { provider }: ModelGraph)
   return found;
 }
 
-/** Whether an index begins with these columns, in any order. `true` if the datamodel does not hold the indexes. */
+/** Whether an index begins with these columns, in any order. `true` for views, and if the datamodel does not hold the indexes. */
 function hasIndex({ model }: ModelNode, columns: readonly string[]): boolean {
-  if (model.indexes === undefined) return true;
+  const isView = model.missing?.includes('delete') === true;
+  if (isView || model.indexes === undefined) return true;
   const all = [model.primaryKey, ...model.uniques.map(({ fields }) => fields), ...model.indexes];
   return all.some(index => {
     const first = index.slice(0, columns.length);

@@ -5,7 +5,7 @@ import type { JsonObject } from './definitions.ts';
 import { isObject } from './jsonrpc.ts';
 
 /** The client's answers, by the keys of the requests. */
-export type InputResponses = Readonly<Record<string, JsonObject>>;
+type InputResponses = Readonly<Record<string, JsonObject>>;
 
 /** Ends a call that waits for answers of its client; the retry brings them. */
 export class InputRequired extends CallEnded {
@@ -30,13 +30,16 @@ export class InputRequired extends CallEnded {
  */
 export class AnswerReplay implements Asker {
   readonly #method: string;
-  readonly #answers: InputResponses;
+  readonly #answers: JsonObject;
   readonly #used: Record<string, JsonObject> = {};
   readonly #asked: Record<string, { method: string; params: JsonObject }> = {};
   readonly #counts = new Map<string, number>();
 
-  /** @param method The method of the request. Only those in the revision's `inputRequired` may ask. */
-  constructor(method: string, answers: InputResponses) {
+  /**
+   * @param method The method of the request. Only those in the revision's `inputRequired` may ask.
+   * @param answers The client's answers, by the keys of the requests. One that does not fit its request counts as missing.
+   */
+  constructor(method: string, answers: JsonObject) {
     this.#method = method;
     this.#answers = answers;
   }
@@ -48,10 +51,12 @@ export class AnswerReplay implements Asker {
     }
     const key = request.key ?? this.#nextKey(request.method);
     const answer = Object.hasOwn(this.#answers, key) ? this.#answers[key] : undefined;
-    const value = answer !== undefined && isObject(answer) ? request.parse(answer) : undefined;
-    if (answer !== undefined && value !== undefined) {
-      this.#used[key] = answer;
-      return Promise.resolve(value);
+    if (isObject(answer)) {
+      const value = request.parse(answer);
+      if (value !== undefined) {
+        this.#used[key] = answer;
+        return Promise.resolve(value);
+      }
     }
     // Questions that a handler asks at the same time go into one result.
     if (Object.keys(this.#asked).length === 0) setImmediate(() => call.abort(new InputRequired(this.#asked, this.#used)));

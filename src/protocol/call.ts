@@ -3,6 +3,7 @@ import type { Elicited, InputRequest } from './client-requests.ts';
 import { assertCapability, elicitRequest, rootsRequest, sampleRequest } from './client-requests.ts';
 import type {
   CallContext,
+  Definition,
   ElicitForm,
   ElicitResult,
   ElicitUrl,
@@ -177,9 +178,19 @@ export class Call implements McpContext {
     return this.#waited + (this.#waiting === 0 ? 0 : Date.now() - this.#waitingSince);
   }
 
+  /** Whether this caller may see and use a tool, resource, resource template or prompt. */
+  async mayUse({ enabled }: Definition): Promise<boolean> {
+    return enabled === undefined || this.race(enabled(this.ctx));
+  }
+
   /** Sends a notification that belongs to this request. */
   notify(method: string, params: JsonObject): void {
-    if (!this.#finished) this.#init.sink.send(notificationText(method, params));
+    if (!this.#finished) this.send(notificationText(method, params));
+  }
+
+  /** Sends one JSON-RPC message, given as JSON text, where this call's messages go. @returns `false` if there is no way to the client. */
+  send(message: string): boolean {
+    return this.#init.sink.send(message);
   }
 
   /** Reports an error whose text the client must not see. @returns A reference that the client may quote. */

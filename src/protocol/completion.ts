@@ -3,7 +3,6 @@ import type { Call } from './call.ts';
 import type { Completer, JsonObject } from './definitions.ts';
 import { waitForHandler } from './handler-errors.ts';
 import { isObject, isStringRecord } from './jsonrpc.ts';
-import { isEnabled } from './lists.ts';
 import { findPrompt } from './prompts.ts';
 
 /** The most values one completion carries (2025-11-25, Completion, Data Types). */
@@ -43,7 +42,7 @@ async function findCompleter(call: Call, ref: JsonObject, argument: string): Pro
       const { resources, resourceTemplates } = call.server.registry;
       const { uri } = ref;
       const template = resourceTemplates.find(candidate => candidate.uriTemplate === uri);
-      if (template !== undefined && (await isEnabled(template, call))) {
+      if (template !== undefined && (await call.mayUse(template))) {
         if (!template.matcher.variables.includes(argument)) throw unknownArgument(argument);
         return own(template.complete, argument);
       }

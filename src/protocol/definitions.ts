@@ -240,7 +240,8 @@ export interface CallContext {
   readonly mcp: McpContext;
 }
 
-interface Definition {
+/** The members that every definition of a tool, resource, resource template or prompt has. */
+export interface Definition {
   readonly title?: string;
   readonly description?: string;
   readonly icons?: readonly Icon[];

@@ -1,6 +1,5 @@
-import { McpError, StoreUnavailable } from '../errors.ts';
+import { McpError } from '../errors.ts';
 import type { Call } from './call.ts';
-import { CallEnded } from './call.ts';
 import { complete } from './completion.ts';
 import type { JsonObject } from './definitions.ts';
 import { isLogLevel, logLevels } from './definitions.ts';
@@ -9,7 +8,6 @@ import { listPrompts, listResources, listResourceTemplates, listTools } from './
 import type { Result } from './project.ts';
 import { finishResult, SerializedResult } from './project.ts';
 import { getPrompt } from './prompts.ts';
-import { isOffered } from './registry.ts';
 import { readResource, subscribeResource, unsubscribeResource } from './resources.ts';
 import { callTool } from './tools.ts';
 
@@ -43,17 +41,15 @@ const methods: ReadonlyMap<string, Method> = new Map<string, Method>([
  * @throws {InputRequired} If the client has to answer first (2026-07-28).
  * @throws {StoreUnavailable} If the database does not answer.
  * @throws {Cancelled} If nobody waits for an answer any more.
+ * @throws Any other error, e.g. of an `enabled` condition. Clients must not see it.
  */
 export async function dispatch(call: Call, method: string, params: JsonObject | undefined): Promise<string> {
   const serve = methods.get(method);
-  if (serve === undefined || !call.revisionRow.methods.has(method) || !isOffered(call.server.registry, method))
+  if (serve === undefined || !call.revisionRow.methods.has(method) || call.server.registry.notOffered.has(method))
     throw new McpError('MethodNotFound', `Method not found: ${method}`);
   try {
     const result = await serve(call, params, method);
     return result instanceof SerializedResult ? result.text : JSON.stringify(finishResult(call, method, result));
-  } catch (error) {
-    if (McpError.isError(error) || StoreUnavailable.isError(error) || error instanceof CallEnded) throw error;
-    throw new McpError('InternalError', `Internal error (ref ${call.report(error)})`, { cause: error });
   } finally {
     call.finish();
   }

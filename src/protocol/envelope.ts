@@ -5,13 +5,13 @@ import type { JsonSchema } from './json-schema.ts';
 import type { JsonRpcRequest } from './jsonrpc.ts';
 import { isObject } from './jsonrpc.ts';
 import type { Revision } from './revisions.ts';
-import { findRevision, revisionIds } from './revisions.ts';
+import { findRevision, revisionIds, versionKey } from './revisions.ts';
 
 const prefix = 'io.modelcontextprotocol/';
-const versionKey = `${prefix}protocolVersion`;
 
 /** `params._meta` of a stateless request. */
 export interface Envelope {
+  readonly meta: JsonObject;
   readonly revision: Revision;
   readonly capabilities: JsonObject;
   readonly clientInfo: Implementation | undefined;
@@ -28,17 +28,6 @@ const namedBy: ReadonlyMap<string, string> = new Map([
   ['prompts/get', 'name'],
   ['resources/read', 'uri'],
 ]);
-
-/**
- * Whether a message is of the modern era: it has an envelope, or its version header names a modern revision.
- *
- * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http#protocol-version-header
- */
-export function isModern(body: unknown, version: string | undefined): boolean {
-  const named = findRevision(version?.trim());
-  if (Array.isArray(body)) return named?.era === 'modern' || body.some(hasEnvelope);
-  return hasEnvelope(body) || named?.era === 'modern';
-}
 
 /**
  * Reads the envelope of a stateless request and compares the mirrored headers with the body.
@@ -66,7 +55,7 @@ export function parseEnvelope({ method, params }: JsonRpcRequest, headers: Heade
   if (typeof name === 'string') assertHeader(headers, 'Mcp-Name', name);
   const info = meta[`${prefix}clientInfo`];
   const clientInfo = isObject(info) && typeof info['name'] === 'string' ? (info as Implementation) : undefined;
-  return { revision, capabilities, clientInfo, logLevel };
+  return { meta, revision, capabilities, clientInfo, logLevel };
 }
 
 /** Checks that a header is present and, decoded, equals the body's value. @throws {McpError} -32020 */
@@ -82,12 +71,6 @@ export function assertHeader(headers: Headers, name: string, expected: string): 
 /** -32020, with HTTP 400. */
 function mismatch(what: string): McpError {
   return new McpError('HeaderMismatch', `Header mismatch: ${what}`);
-}
-
-function hasEnvelope(message: unknown): boolean {
-  if (!isObject(message) || !isObject(message['params'])) return false;
-  const meta = message['params']['_meta'];
-  return isObject(meta) && versionKey in meta;
 }
 
 function unsupported(requested: string): McpError {
@@ -166,7 +149,7 @@ export function assertParamHeaders(mirrored: readonly ParamHeader[], args: unkno
     if (value === undefined || value === null) continue;
     if (type === 'integer' && typeof value === 'number') assertInteger(headers, header, value);
     // An object or array matches no header. The tool's own schema refuses it too.
-    else assertHeader(headers, header, typeof value === 'object' ? JSON.stringify(value) : `${value as string | number | boolean}`);
+    else assertHeader(headers, header, typeof value === 'string' ? value : JSON.stringify(value));
   }
 }
 

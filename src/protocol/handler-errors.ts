@@ -1,4 +1,4 @@
-import { McpError } from '../errors.ts';
+import { internalErrorText, McpError } from '../errors.ts';
 import type { Call } from './call.ts';
 import { CallEnded } from './call.ts';
 import type { JsonObject } from './definitions.ts';
@@ -27,7 +27,7 @@ export function describeError(error: unknown, report: (error: unknown) => string
   const shown = typeof expose === 'boolean' ? expose : typeof status === 'number' && status >= 400 && status < 500;
   if (shown && typeof message === 'string' && message !== '') return message;
   if (busyCodes.has(code)) return `The database is too busy to answer; try again later (ref ${report(error)})`;
-  return prismaMessages.get(code) ?? `Internal error (ref ${report(error)})`;
+  return prismaMessages.get(code) ?? internalErrorText(report(error));
 }
 
 /**

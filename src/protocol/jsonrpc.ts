@@ -22,7 +22,8 @@ export interface JsonRpcResponse {
   jsonrpc: '2.0';
   id?: RequestId;
   result?: JsonObject;
-  error?: { code: number; message: string; data?: unknown };
+  /** `code`, `message` and `data`, not checked. */
+  error?: JsonObject;
 }
 /** A message with its kind. */
 export type Message =
@@ -98,15 +99,23 @@ export function notificationText(method: string, params?: JsonObject): string {
 }
 
 function parseResponse(value: JsonObject): Message {
+  const { id, result, error } = value;
   const hasResult = 'result' in value;
-  const hasError = 'error' in value;
-  if (hasResult === hasError) throw invalid('a message has a `method`, a `result` or an `error`');
-  if (hasResult && !isObject(value['result'])) throw invalid('`result` must be an object');
-  if (hasError && !isObject(value['error'])) throw invalid('`error` must be an object');
-  if (hasResult ? !isRequestId(value['id']) : value['id'] !== undefined && value['id'] !== null && !isRequestId(value['id'])) {
-    throw invalid('`id` must be a string or an integer');
-  }
-  return { kind: 'response', message: value as unknown as JsonRpcResponse };
+  if (hasResult === 'error' in value) throw invalid('a message has a `method`, a `result` or an `error`');
+  if (hasResult && !isObject(result)) throw invalid('`result` must be an object');
+  if (!hasResult && !isObject(error)) throw invalid('`error` must be an object');
+  // A client that could not read the id of a request answers with an error without an id.
+  const isUnanswerable = !hasResult && (id === undefined || id === null);
+  if (!isUnanswerable && !isRequestId(id)) throw invalid('`id` must be a string or an integer');
+  return {
+    kind: 'response',
+    message: {
+      jsonrpc: '2.0',
+      ...(isRequestId(id) && { id }),
+      ...(isObject(result) && { result }),
+      ...(isObject(error) && { error }),
+    },
+  };
 }
 
 function invalid(what: string): McpError {

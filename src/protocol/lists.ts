@@ -1,7 +1,7 @@
 import { McpError } from '../errors.ts';
 import type { Call } from './call.ts';
 import type {
-  CallContext,
+  Definition,
   JsonObject,
   PromptDefinition,
   ResourceDefinition,
@@ -12,11 +12,7 @@ import { finishResult, projectPrompt, projectResource, projectTool, SerializedRe
 import type { Registry } from './registry.ts';
 import type { Revision } from './revisions.ts';
 
-interface Listed {
-  readonly enabled?: (ctx: CallContext) => boolean | Promise<boolean>;
-}
-
-interface List<T extends Listed> {
+interface List<T extends Definition> {
   /** Name of the result's member. */
   readonly key: string;
   readonly items: (registry: Registry) => Iterable<T>;
@@ -51,7 +47,7 @@ export const listResources: ListMethod = (call, params, method) => list(resource
 export const listResourceTemplates: ListMethod = (call, params, method) => list(resourceTemplates, call, params, method);
 
 /** A list without `enabled` conditions is the same for every caller, and is serialised once. */
-async function list<T extends Listed>(
+async function list<T extends Definition>(
   list: List<T>,
   call: Call,
   params: JsonObject | undefined,
@@ -72,7 +68,7 @@ async function list<T extends Listed>(
   return page;
 }
 
-function toPage<T extends Listed>(
+function toPage<T extends Definition>(
   { key, project }: List<T>,
   visible: readonly T[],
   call: Call,
@@ -85,13 +81,8 @@ function toPage<T extends Listed>(
   return new SerializedResult(JSON.stringify(finishResult(call, method, result)));
 }
 
-/** Whether this caller may see and use `item`. */
-export async function isEnabled(item: Listed, call: Call): Promise<boolean> {
-  return item.enabled === undefined || call.race(item.enabled(call.ctx));
-}
-
-async function filterEnabled<T extends Listed>(items: readonly T[], call: Call): Promise<T[]> {
-  const enabled = await Promise.all(items.map(item => isEnabled(item, call)));
+async function filterEnabled<T extends Definition>(items: readonly T[], call: Call): Promise<T[]> {
+  const enabled = await Promise.all(items.map(item => call.mayUse(item)));
   return items.filter((_, index) => enabled[index]);
 }
 

@@ -3,7 +3,6 @@ import type { Call } from './call.ts';
 import type { JsonObject, PromptDefinition } from './definitions.ts';
 import { waitForHandler } from './handler-errors.ts';
 import { isObject, isStringRecord } from './jsonrpc.ts';
-import { isEnabled } from './lists.ts';
 import type { Result } from './project.ts';
 import { projectPromptResult } from './project.ts';
 
@@ -23,7 +22,7 @@ export async function getPrompt(call: Call, params: JsonObject | undefined): Pro
 export async function findPrompt(call: Call, name: unknown): Promise<PromptDefinition> {
   if (typeof name !== 'string') throw new McpError('InvalidParams', 'Invalid params: `name` must be a string');
   const prompt = call.server.registry.prompts.get(name);
-  if (prompt === undefined || !(await isEnabled(prompt, call))) throw new McpError('InvalidParams', `Unknown prompt: ${name}`);
+  if (prompt === undefined || !(await call.mayUse(prompt))) throw new McpError('InvalidParams', `Unknown prompt: ${name}`);
   return prompt;
 }
 

@@ -27,6 +27,10 @@ export interface Registry extends ServerInfo {
   readonly prompts: ReadonlyMap<string, PromptDefinition>;
   /** Arguments that headers repeat, by tool. Other tools have no entry. */
   readonly paramHeaders: ReadonlyMap<string, readonly ParamHeader[]>;
+  /** The capabilities that the server has definitions for, as it declares them. */
+  readonly capabilities: ReadonlyMap<string, JsonObject>;
+  /** The methods of the other capabilities, e.g. `prompts/get` without prompts. They are answered like unknown methods. */
+  readonly notOffered: ReadonlySet<string>;
 }
 
 /**
@@ -35,6 +39,7 @@ export interface Registry extends ServerInfo {
  * @throws {TypeError} For a name or URI that is empty, malformed or defined twice.
  */
 export function registry(server: ServerInfo, definitions: Definitions): Registry {
+  const table = Object.entries(capabilityTable);
   return {
     ...server,
     tools: index('tool', definitions.tools, tool => tool.name, /^[A-Za-z0-9_.-]{1,128}$/u),
@@ -46,6 +51,8 @@ export function registry(server: ServerInfo, definitions: Definitions): Registry
         .map(tool => [tool.name, paramHeaders(tool.name, tool.inputSchema)] as const)
         .filter(([, mirrored]) => mirrored.length > 0),
     ),
+    capabilities: new Map(table.filter(([, { isOffered }]) => isOffered(definitions)).map(([name, { value }]) => [name, value])),
+    notOffered: new Set(table.flatMap(([, { isOffered, methods }]) => (isOffered(definitions) ? [] : methods))),
   };
 }
 
@@ -54,51 +61,29 @@ export function registry(server: ServerInfo, definitions: Definitions): Registry
  *
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/lifecycle#capability-negotiation
  */
-export function capabilitiesOf(registry: Registry, revision: Revision): JsonObject {
-  const capabilities: JsonObject = {};
-  for (const [name, { isOffered, value }] of capabilityTable) {
-    if (revision.capabilities.has(name) && isOffered(registry)) capabilities[name] = value;
-  }
-  return capabilities;
-}
-
-/** Whether the server offers a method. It offers no method of a capability that it does not declare. */
-export function isOffered(registry: Registry, method: string): boolean {
-  const capability = capabilityOf.get(method);
-  return capability === undefined || (capabilityTable.get(capability)?.isOffered(registry) ?? false);
+export function capabilitiesOf({ capabilities }: Registry, revision: Revision): JsonObject {
+  return Object.fromEntries([...capabilities].filter(([name]) => revision.capabilities.has(name)));
 }
 
 interface Capability {
+  /** Its value in the `capabilities` that the server declares. */
   readonly value: JsonObject;
-  readonly isOffered: (registry: Registry) => boolean;
+  /** The methods that need it. */
+  readonly methods: readonly string[];
+  readonly isOffered: (definitions: Definitions) => boolean;
 }
 
-const capabilityTable: ReadonlyMap<string, Capability> = new Map<string, Capability>([
-  ['tools', { value: { listChanged: true }, isOffered: ({ tools }) => tools.size > 0 }],
-  [
-    'resources',
-    {
-      value: { subscribe: true, listChanged: true },
-      isOffered: ({ resources, resourceTemplates }) => resources.size + resourceTemplates.length > 0,
-    },
-  ],
-  ['prompts', { value: { listChanged: true }, isOffered: ({ prompts }) => prompts.size > 0 }],
-  ['completions', { value: {}, isOffered: ({ resourceTemplates, prompts }) => resourceTemplates.length + prompts.size > 0 }],
-  ['logging', { value: {}, isOffered: () => true }],
-]);
-
-/** The capability that a method belongs to. */
-const capabilityOf: ReadonlyMap<string, string> = new Map([
-  ['tools/list', 'tools'],
-  ['tools/call', 'tools'],
-  ['resources/list', 'resources'],
-  ['resources/templates/list', 'resources'],
-  ['resources/read', 'resources'],
-  ['resources/subscribe', 'resources'],
-  ['resources/unsubscribe', 'resources'],
-  ['prompts/list', 'prompts'],
-  ['prompts/get', 'prompts'],
-]);
+const capabilityTable: Readonly<Record<string, Capability>> = {
+  tools: { value: { listChanged: true }, methods: ['tools/list', 'tools/call'], isOffered: ({ tools }) => tools.length > 0 },
+  resources: {
+    value: { subscribe: true, listChanged: true },
+    methods: ['resources/list', 'resources/templates/list', 'resources/read', 'resources/subscribe', 'resources/unsubscribe'],
+    isOffered: ({ resources, resourceTemplates }) => resources.length + resourceTemplates.length > 0,
+  },
+  prompts: { value: { listChanged: true }, methods: ['prompts/list', 'prompts/get'], isOffered: ({ prompts }) => prompts.length > 0 },
+  completions: { value: {}, methods: [], isOffered: ({ resourceTemplates, prompts }) => resourceTemplates.length + prompts.length > 0 },
+  logging: { value: {}, methods: [], isOffered: () => true },
+};
 
 function index<T>(kind: string, items: readonly T[], keyOf: (item: T) => string, syntax: RegExp): Map<string, T> {
   const map = new Map<string, T>();

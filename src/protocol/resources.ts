@@ -3,7 +3,6 @@ import type { Call } from './call.ts';
 import { CallEnded } from './call.ts';
 import type { JsonObject, ReadResourceResult } from './definitions.ts';
 import { describeError, membersOf } from './handler-errors.ts';
-import { isEnabled } from './lists.ts';
 import type { Result } from './project.ts';
 import { projectContents } from './project.ts';
 
@@ -66,7 +65,7 @@ export async function unsubscribeResource(call: Call, params: JsonObject | undef
 export async function mayRead(call: Call, uri: string): Promise<boolean> {
   assertLength(call, uri);
   const resource = call.server.registry.resources.get(uri);
-  if (resource !== undefined) return isEnabled(resource, call);
+  if (resource !== undefined) return call.mayUse(resource);
   try {
     return (await call.race(read(call, uri))) !== undefined;
   } catch (error) {
@@ -78,10 +77,10 @@ export async function mayRead(call: Call, uri: string): Promise<boolean> {
 async function read(call: Call, uri: string): Promise<ReadResourceResult | undefined> {
   const { resources, resourceTemplates } = call.server.registry;
   const resource = resources.get(uri);
-  if (resource !== undefined) return (await isEnabled(resource, call)) ? resource.read(uri, call.ctx) : undefined;
+  if (resource !== undefined) return (await call.mayUse(resource)) ? resource.read(uri, call.ctx) : undefined;
   for (const template of resourceTemplates) {
     const variables = template.matcher.match(uri);
-    if (variables !== undefined && (await isEnabled(template, call))) return template.read(uri, variables, call.ctx);
+    if (variables !== undefined && (await call.mayUse(template))) return template.read(uri, variables, call.ctx);
   }
   return undefined;
 }

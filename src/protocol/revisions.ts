@@ -1,4 +1,5 @@
 import type { ErrorName } from '../errors.ts';
+import { isObject } from './jsonrpc.ts';
 
 /**
  * One revision of the protocol, as data. Code reads these members and never compares ids.
@@ -230,4 +231,23 @@ export function revisionIds(era: Revision['era']): string[] {
 export function negotiate(requested: unknown): Revision {
   const revision = findRevision(requested);
   return revision?.era === 'legacy' ? revision : newestLegacy;
+}
+
+/** The member of `params._meta` in which a message of the modern era names its revision. */
+export const versionKey = 'io.modelcontextprotocol/protocolVersion';
+
+/**
+ * Whether a message is of the modern era: it has an envelope, or its version header names a modern revision.
+ *
+ * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http#protocol-version-header
+ */
+export function isModern(body: unknown, version: string | undefined): boolean {
+  if (findRevision(version?.trim())?.era === 'modern') return true;
+  return Array.isArray(body) ? body.some(hasEnvelope) : hasEnvelope(body);
+}
+
+function hasEnvelope(message: unknown): boolean {
+  if (!isObject(message) || !isObject(message['params'])) return false;
+  const meta = message['params']['_meta'];
+  return isObject(meta) && versionKey in meta;
 }

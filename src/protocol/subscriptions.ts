@@ -3,7 +3,6 @@ import type { JsonObject } from './definitions.ts';
 import type { RequestId } from './jsonrpc.ts';
 import { isObject, notificationText, resultText } from './jsonrpc.ts';
 import type { Registry } from './registry.ts';
-import { isOffered } from './registry.ts';
 
 /** The lists that may change. */
 export const listNames = ['tools', 'resources', 'prompts'] as const;
@@ -38,7 +37,7 @@ export function parseFilter(registry: Registry, params: JsonObject | undefined):
   for (const [list, flag] of Object.entries(flags)) {
     if (asked[flag] !== undefined && typeof asked[flag] !== 'boolean')
       throw new McpError('InvalidParams', `Invalid params: \`notifications.${flag}\` must be a boolean`);
-    if (asked[flag] === true && isOffered(registry, `${list}/list`)) filter[flag] = true;
+    if (asked[flag] === true && !registry.notOffered.has(`${list}/list`)) filter[flag] = true;
   }
   const uris = asked['resourceSubscriptions'];
   if (uris === undefined) return filter;
@@ -48,7 +47,7 @@ export function parseFilter(registry: Registry, params: JsonObject | undefined):
       `Invalid params: \`notifications.resourceSubscriptions\` must be an array of at most ${maxUris} URIs`,
     );
   }
-  if (uris.length > 0 && isOffered(registry, 'resources/read')) filter.resourceSubscriptions = uris;
+  if (uris.length > 0 && !registry.notOffered.has('resources/read')) filter.resourceSubscriptions = uris;
   return filter;
 }
 

@@ -4,7 +4,6 @@ import { CallEnded } from './call.ts';
 import type { CallToolResult, JsonObject, ToolDefinition } from './definitions.ts';
 import { describeError } from './handler-errors.ts';
 import { isObject } from './jsonrpc.ts';
-import { isEnabled } from './lists.ts';
 import type { Result } from './project.ts';
 import { finishResult, projectToolResult, SerializedResult } from './project.ts';
 
@@ -29,7 +28,7 @@ export function toolError(text: string): CallToolResult {
 async function findTool(call: Call, name: unknown): Promise<ToolDefinition> {
   if (typeof name !== 'string') throw new McpError('InvalidParams', 'Invalid params: `name` must be a string');
   const tool = call.server.registry.tools.get(name);
-  if (tool === undefined || !(await isEnabled(tool, call))) throw new McpError('InvalidParams', `Unknown tool: ${name}`);
+  if (tool === undefined || !(await call.mayUse(tool))) throw new McpError('InvalidParams', `Unknown tool: ${name}`);
   return tool;
 }
 

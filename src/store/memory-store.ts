@@ -29,9 +29,8 @@ function memorySessions(): SessionStore {
     async create(session) {
       if (sessions.has(session.id)) return;
       sessions.set(session.id, { ...session });
-      const siblings = ofPrincipal.get(session.principal);
-      if (siblings) siblings.add(session.id);
-      else ofPrincipal.set(session.principal, new Set([session.id]));
+      const siblings = ofPrincipal.get(session.principal) ?? new Set();
+      ofPrincipal.set(session.principal, siblings.add(session.id));
     },
     async find(id) {
       return sessions.get(id);
@@ -64,19 +63,13 @@ function memorySessions(): SessionStore {
       return { ended, left: own.length - ended.length };
     },
     async sweep(now, limit) {
-      const ended: Session[] = [];
-      for (const session of sessions.values()) {
-        if (ended.length === limit) break;
-        if (session.expiresAt <= now) ended.push(session);
-      }
+      const ended = expired(sessions.values(), session => session, now, limit);
       for (const { id } of ended) remove(id);
       return ended;
     },
     async subscribe(id, uri) {
       if (!sessions.has(id)) return false;
-      const own = subscriptions.get(id);
-      if (own) own.add(uri);
-      else subscriptions.set(id, new Set([uri]));
+      subscriptions.set(id, (subscriptions.get(id) ?? new Set()).add(uri));
       return true;
     },
     async unsubscribe(id, uri) {
@@ -108,35 +101,22 @@ function memoryEvents(): EventStore {
   let last = 0;
   let log: MemoryEvent[] = [];
   const keys = new Set<string>();
-  const streams = new Map<string, MemoryEvent[]>();
-
-  const dropFrom = (stream: string, dropped: ReadonlySet<MemoryEvent>): void => {
-    const kept = (streams.get(stream) ?? []).filter(event => !dropped.has(event));
-    if (kept.length > 0) streams.set(stream, kept);
-    else streams.delete(stream);
-  };
 
   return {
     async append(events) {
       for (const event of events) {
         if (keys.has(event.key)) continue;
         last += 1;
-        const added = { ...event, id: last };
         keys.add(event.key);
-        log.push(added);
-        const own = streams.get(event.stream);
-        if (own) own.push(added);
-        else streams.set(event.stream, [added]);
+        log.push({ ...event, id: last });
       }
     },
     async read({ after, gaps, limit }) {
       return select(log, after, gaps).slice(0, limit).map(toStored);
     },
-    async findEvents({ streams: names, after, gaps = [], upTo = Number.POSITIVE_INFINITY, limit }) {
-      return [...new Set(names)]
-        .flatMap(name => select(streams.get(name) ?? [], after, gaps))
-        .filter(({ id }) => id <= upTo)
-        .sort((a, b) => a.id - b.id)
+    async findEvents({ streams, after, gaps = [], upTo = Number.POSITIVE_INFINITY, limit }) {
+      return select(log, after, gaps)
+        .filter(({ id, stream }) => id <= upTo && streams.includes(stream))
         .slice(0, limit)
         .map(toStored);
     },
@@ -147,16 +127,11 @@ function memoryEvents(): EventStore {
         .reverse();
     },
     async sweepEvents(now, limit) {
-      const newest = streams.get('*')?.at(-1);
-      const swept = new Set<MemoryEvent>();
-      for (const event of log) {
-        if (swept.size === limit) break;
-        if (event.expiresAt <= now && event !== newest) swept.add(event);
-      }
-      if (swept.size === 0) return 0;
-      log = log.filter(event => !swept.has(event));
+      const newest = log.findLast(({ stream }) => stream === '*');
+      const sweepable = log.filter(event => event !== newest);
+      const swept = new Set(expired(sweepable, event => event, now, limit));
+      if (swept.size > 0) log = log.filter(event => !swept.has(event));
       for (const { key } of swept) keys.delete(key);
-      for (const stream of new Set([...swept].map(event => event.stream))) dropFrom(stream, swept);
       return swept.size;
     },
   };
@@ -193,28 +168,30 @@ function toStored({ id, stream, data }: MemoryEvent): { id: number; stream: stri
 }
 
 function memoryNodes(): NodeStore {
-  const nodes = new Map<string, { beat: number; expiresAt: Date }>();
+  const nodes = new Map<string, { readonly beat: number; readonly expiresAt: Date }>();
   return {
     async beat(id, expiresAt) {
       nodes.set(id, { beat: (nodes.get(id)?.beat ?? 0) + 1, expiresAt });
     },
     async beats(ids) {
-      return new Map(ids.flatMap(id => (nodes.has(id) ? [[id, nodes.get(id)?.beat ?? 0] as const] : [])));
+      return new Map([...nodes].filter(([id]) => ids.includes(id)).map(([id, { beat }]) => [id, beat]));
     },
     async removeNode(id) {
       nodes.delete(id);
     },
     async sweepNodes(now, limit) {
-      return sweepMap(nodes, now, limit);
+      const swept = expired(nodes, ([, node]) => node, now, limit);
+      for (const [id] of swept) nodes.delete(id);
+      return swept.length;
     },
   };
 }
 
 function memoryContinuations(): ContinuationStore {
-  const rows = new Map<string, { readonly continuation: Continuation; readonly expiresAt: Date; takenBy: string | null }>();
+  const rows = new Map<string, { readonly continuation: Continuation; takenBy: string | null }>();
   return {
     async saveContinuation(continuation) {
-      if (!rows.has(continuation.id)) rows.set(continuation.id, { continuation, expiresAt: continuation.expiresAt, takenBy: null });
+      if (!rows.has(continuation.id)) rows.set(continuation.id, { continuation, takenBy: null });
     },
     async findContinuation(id) {
       return rows.get(id)?.continuation;
@@ -235,16 +212,19 @@ function memoryContinuations(): ContinuationStore {
       rows.delete(id);
     },
     async sweepContinuations(now, limit) {
-      return sweepMap(rows, now, limit);
+      const swept = expired(rows.values(), row => row.continuation, now, limit);
+      for (const { continuation } of swept) rows.delete(continuation.id);
+      return swept.length;
     },
   };
 }
 
-function sweepMap(rows: Map<string, { readonly expiresAt: Date }>, now: Date, limit: number): number {
-  let swept = 0;
-  for (const [id, { expiresAt }] of rows) {
-    if (swept === limit) break;
-    if (expiresAt <= now && rows.delete(id)) swept += 1;
+/** The first rows, at most `limit`, that expired at or before `now`. */
+function expired<R>(rows: Iterable<R>, timesOf: (row: R) => { readonly expiresAt: Date }, now: Date, limit: number): R[] {
+  const found: R[] = [];
+  for (const row of rows) {
+    if (found.length === limit) break;
+    if (timesOf(row).expiresAt <= now) found.push(row);
   }
-  return swept;
+  return found;
 }

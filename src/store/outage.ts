@@ -31,48 +31,17 @@ export function bounded(store: Store, storeMs: number): Store {
   });
 }
 
-/** Every verb of a store. */
-const verbs: { readonly [verb in keyof Store]: true } = {
-  create: true,
-  find: true,
-  existing: true,
-  update: true,
-  touch: true,
-  end: true,
-  evict: true,
-  sweep: true,
-  subscribe: true,
-  unsubscribe: true,
-  subscriptions: true,
-  list: true,
-  append: true,
-  read: true,
-  findEvents: true,
-  latest: true,
-  sweepEvents: true,
-  beat: true,
-  beats: true,
-  removeNode: true,
-  sweepNodes: true,
-  saveContinuation: true,
-  findContinuation: true,
-  takeContinuation: true,
-  returnContinuation: true,
-  removeContinuation: true,
-  sweepContinuations: true,
-};
-
 type Run = <T>(verb: string, call: () => Promise<T>) => Promise<T>;
 
 /** Wraps a store: each call of a verb goes through `run`. */
 function mapVerbs(store: Store, run: Run): Store {
-  const mapped = (Object.keys(verbs) as (keyof Store)[]).map(verb => {
-    return [verb, (...args: unknown[]) => run(verb, async () => (store[verb] as Verb)(...args))] as const;
+  return new Proxy(store, {
+    get(_, name) {
+      const verb = store[name as keyof Store] as ((...args: unknown[]) => Promise<unknown>) | undefined;
+      return verb && ((...args: unknown[]) => run(String(name), async () => verb.apply(store, args)));
+    },
   });
-  return Object.fromEntries(mapped) as unknown as Store;
 }
-
-type Verb = (...args: unknown[]) => Promise<unknown>;
 
 /** Whether an error, or one of its causes, means that the database is away or too busy to answer. Trying again later may then succeed. */
 export function isOutage(error: unknown): boolean {

@@ -1,38 +1,9 @@
+import type { Delegate, EventRow, Where } from './delegates.ts';
 import { batches, hasCode, UNIQUE_VIOLATION, WRITE_CONFLICT } from './delegates.ts';
 import type { EventStore, NewEvent, StoredEvent } from './store.ts';
 
-/** The methods of the generated `McpEvent` delegate that this file uses. */
-export interface EventDelegate {
-  create(args: { data: EventData; select: { id: true } }): Promise<unknown>;
-  createMany(args: { data: EventData[] }): Promise<unknown>;
-  findMany<C extends keyof EventRow>(args: {
-    where?: EventWhere;
-    orderBy?: { id: 'asc' | 'desc' };
-    take?: number;
-    select: { [column in C]: true };
-  }): Promise<Pick<EventRow, C>[]>;
-  deleteMany(args: { where: EventWhere; limit: number }): Promise<{ count: number }>;
-}
-
-interface EventData extends Omit<NewEvent, 'data'> {
-  readonly data: string | null;
-  readonly largeData: string | null;
-}
-
-interface EventRow extends EventData {
-  readonly id: number | bigint;
-}
-
-interface EventWhere {
-  readonly id?: { gt?: number; gte?: number; lte?: number; in?: readonly number[]; not?: number | bigint };
-  readonly key?: { in: readonly string[] };
-  readonly stream?: string | { in: readonly string[] };
-  readonly expiresAt?: { lte: Date };
-  readonly OR?: EventWhere[];
-}
-
 /** The log as rows of the host's database. A write is one statement and reads nothing first, so writers do not wait for each other. */
-export function prismaEvents(mcpEvent: EventDelegate): EventStore {
+export function prismaEvents(mcpEvent: Delegate<EventRow>): EventStore {
   const insert = async (events: readonly NewEvent[]): Promise<void> => {
     const [first] = events;
     // For one row, `createMany` costs one and a half times the Prisma time of `create`.
@@ -68,7 +39,7 @@ export function prismaEvents(mcpEvent: EventDelegate): EventStore {
       const rows: Pick<EventRow, keyof typeof tailed>[] = [];
       for (const position of positions(after, gaps)) {
         if (rows.length === limit) break;
-        rows.push(...(await mcpEvent.findMany({ where: position, orderBy: { id: 'asc' }, take: limit - rows.length, select: tailed })));
+        rows.push(...(await mcpEvent.findMany({ where: position, orderBy: [{ id: 'asc' }], take: limit - rows.length, select: tailed })));
       }
       return rows.map(({ id, stream, data }) => ({ id: toNumber(id), stream, data: data ?? undefined }));
     },
@@ -79,7 +50,7 @@ export function prismaEvents(mcpEvent: EventDelegate): EventStore {
         for (const position of positions(after, gaps)) {
           if (own.length >= limit) break;
           const where = { ...position, id: { ...position.id, ...(upTo !== undefined && { lte: upTo }) }, stream: { in: names } };
-          const rows = await mcpEvent.findMany({ where, orderBy: { id: 'asc' }, take: limit - own.length, select: whole });
+          const rows = await mcpEvent.findMany({ where, orderBy: [{ id: 'asc' }], take: limit - own.length, select: whole });
           own.push(...rows.map(({ id, stream, data, largeData }) => ({ id: toNumber(id), stream, data: data ?? largeData ?? '' })));
         }
         // MySQL ignores case in comparisons, so events of another stream may match.
@@ -88,11 +59,11 @@ export function prismaEvents(mcpEvent: EventDelegate): EventStore {
       return streams.length <= maxStreams ? found : found.sort((a, b) => a.id - b.id).slice(0, limit);
     },
     async latest(limit) {
-      const rows = await mcpEvent.findMany({ orderBy: { id: 'desc' }, take: limit, select: { id: true } });
+      const rows = await mcpEvent.findMany({ orderBy: [{ id: 'desc' }], take: limit, select: { id: true } });
       return rows.map(({ id }) => toNumber(id));
     },
     async sweepEvents(now, limit) {
-      const [newest] = await mcpEvent.findMany({ where: { stream: '*' }, orderBy: { id: 'desc' }, take: 1, select: { id: true } });
+      const [newest] = await mcpEvent.findMany({ where: { stream: '*' }, orderBy: [{ id: 'desc' }], take: 1, select: { id: true } });
       const where = { expiresAt: { lte: now }, ...(newest && { id: { not: newest.id } }) };
       return (await mcpEvent.deleteMany({ where, limit })).count;
     },
@@ -131,13 +102,18 @@ function* chunks(events: readonly NewEvent[]): Generator<readonly NewEvent[]> {
 }
 
 /** Sets every column in every row, because Prisma makes one statement for each set of columns. */
-function toData({ key, stream, sessionId, data, expiresAt }: NewEvent): EventData {
+function toData({ key, stream, sessionId, data, expiresAt }: NewEvent): Omit<EventRow, 'id'> {
   const isSmall = data.length <= maxSmall;
   return { key, stream, sessionId, data: isSmall ? data : null, largeData: isSmall ? null : data, expiresAt };
 }
 
+type PositionWhere = {
+  readonly id: { readonly gt?: number; readonly gte?: number; readonly in?: readonly number[] };
+  readonly OR?: Where<EventRow>[];
+};
+
 /** The conditions of consecutive queries: batches of gaps first, the last batch together with everything behind `after`. */
-function* positions(after: number, gaps: readonly number[]): Generator<Pick<EventWhere, 'id' | 'OR'>> {
+function* positions(after: number, gaps: readonly number[]): Generator<PositionWhere> {
   const late = gaps.filter(id => id <= after).sort((a, b) => a - b);
   const parts = [...batches(late)];
   for (const part of parts.slice(0, -1)) yield { id: { in: part } };

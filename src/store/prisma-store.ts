@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { assertDelegates, batches, FOREIGN_KEY_VIOLATION, hasCode, UNIQUE_VIOLATION } from './delegates.ts';
+import type { Delegates, Where } from './delegates.ts';
+import { assertDelegates, batches, columns, FOREIGN_KEY_VIOLATION, hasCode, UNIQUE_VIOLATION } from './delegates.ts';
 import { withOutages } from './outage.ts';
-import type { EventDelegate } from './prisma-events.ts';
 import { prismaEvents } from './prisma-events.ts';
-import type { Continuation, ContinuationStore, EndedSession, NodeStore, Session, SessionStore, Store } from './store.ts';
+import type { ContinuationStore, EndedSession, NodeStore, Session, SessionStore, Store } from './store.ts';
 
 /**
  * Stores protocol state as rows of the host's own database, through the host's own Prisma client. The state survives restarts, and all
@@ -20,19 +20,19 @@ import type { Continuation, ContinuationStore, EndedSession, NodeStore, Session,
 export function prismaStore(prisma: object): Store {
   const { mcpSession, mcpSubscription, mcpEvent, mcpNode, mcpContinuation } = assertDelegates(prisma);
   return withOutages({
-    ...prismaSessions(mcpSession as SessionDelegate),
-    ...prismaSubscriptions(mcpSubscription as SubscriptionDelegate),
-    ...prismaEvents(mcpEvent as EventDelegate),
-    ...prismaNodes(mcpNode as NodeDelegate),
-    ...prismaContinuations(mcpContinuation as ContinuationDelegate),
+    ...prismaSessions(mcpSession),
+    ...prismaSubscriptions(mcpSubscription),
+    ...prismaEvents(mcpEvent),
+    ...prismaNodes(mcpNode),
+    ...prismaContinuations(mcpContinuation),
   });
 }
 
 type SubscriptionVerb = 'subscribe' | 'unsubscribe' | 'subscriptions';
 
-function prismaSessions(mcpSession: SessionDelegate): Omit<SessionStore, SubscriptionVerb> {
+function prismaSessions(mcpSession: Delegates['mcpSession']): Omit<SessionStore, SubscriptionVerb> {
   // Ends those `sessions` that still match `condition`. Returns the sessions that are gone afterwards, even if another process ended them.
-  const endWhere = async (sessions: EndedSession[], condition: SessionWhere): Promise<EndedSession[]> => {
+  const endWhere = async (sessions: EndedSession[], condition: Where<Session>): Promise<EndedSession[]> => {
     const ids = sessions.map(session => session.id);
     const { count } = await mcpSession.deleteMany({ where: { id: { in: ids }, ...condition } });
     if (count === ids.length) return sessions;
@@ -45,7 +45,7 @@ function prismaSessions(mcpSession: SessionDelegate): Omit<SessionStore, Subscri
       await once(mcpSession.create({ data: { ...session }, select: { id: true } }));
     },
     async find(id) {
-      const row = await mcpSession.findUnique({ where: { id }, select: sessionColumns });
+      const row = await mcpSession.findUnique({ where: { id }, select: columns.mcpSession });
       // MySQL ignores case in comparisons, so a row with another id may match.
       return row?.id === id ? row : undefined;
     },
@@ -105,7 +105,7 @@ function prismaSessions(mcpSession: SessionDelegate): Omit<SessionStore, Subscri
         ...(principal !== undefined && { principal }),
         ...(after && { OR: [{ expiresAt: { lt: after.expiresAt } }, { id: { lt: after.id } }] }),
       };
-      return mcpSession.findMany({ where, orderBy: [{ expiresAt: 'desc' }, { id: 'desc' }], take, select: sessionColumns });
+      return mcpSession.findMany({ where, orderBy: [{ expiresAt: 'desc' }, { id: 'desc' }], take, select: columns.mcpSession });
     },
   };
 }
@@ -113,50 +113,9 @@ function prismaSessions(mcpSession: SessionDelegate): Omit<SessionStore, Subscri
 /** Most sessions that one query evicts. */
 const maxEvicted = 500;
 
-const sessionColumns = {
-  id: true,
-  transport: true,
-  revision: true,
-  principal: true,
-  clientInfo: true,
-  capabilities: true,
-  logLevel: true,
-  initialized: true,
-  connection: true,
-  position: true,
-  createdAt: true,
-  lastSeenAt: true,
-  expiresAt: true,
-} as const satisfies { [column in keyof Session]: true };
 const endedColumns = { id: true, principal: true, clientInfo: true, revision: true } as const satisfies {
   [column in keyof EndedSession]: true;
 };
-
-type In = { in: readonly string[] };
-type SessionWhere = {
-  id?: string | In | { lt: string };
-  principal?: string | null;
-  lastSeenAt?: { lt?: Date; lte?: Date };
-  expiresAt?: { gt?: Date; lt?: Date; lte?: Date };
-  OR?: SessionWhere[];
-};
-type Column = keyof Session;
-
-/** The methods of the generated `McpSession` delegate that this file uses. The generated types are not available here. */
-interface SessionDelegate {
-  create(args: { data: Session; select: { id: true } }): Promise<unknown>;
-  findUnique<C extends Column>(args: { where: { id: string }; select: { [column in C]: true } }): Promise<Pick<Session, C> | null>;
-  findMany<C extends Column>(args: {
-    where: SessionWhere;
-    orderBy?: { [column in Column]?: 'asc' | 'desc' }[];
-    skip?: number;
-    take?: number;
-    select: { [column in C]: true };
-  }): Promise<Pick<Session, C>[]>;
-  count(args: { where: SessionWhere }): Promise<number>;
-  updateMany(args: { where: SessionWhere; data: Partial<Session> }): Promise<{ count: number }>;
-  deleteMany(args: { where: SessionWhere }): Promise<{ count: number }>;
-}
 
 async function idsOf(rows: Promise<{ id: string }[]>): Promise<string[]> {
   return (await rows).map(row => row.id);
@@ -171,7 +130,7 @@ async function once(creation: Promise<unknown>): Promise<void> {
   }
 }
 
-function prismaSubscriptions(mcpSubscription: SubscriptionDelegate): Pick<SessionStore, SubscriptionVerb> {
+function prismaSubscriptions(mcpSubscription: Delegates['mcpSubscription']): Pick<SessionStore, SubscriptionVerb> {
   return {
     async subscribe(sessionId, uri) {
       try {
@@ -192,17 +151,11 @@ function prismaSubscriptions(mcpSubscription: SubscriptionDelegate): Pick<Sessio
   };
 }
 
-interface SubscriptionDelegate {
-  create(args: { data: { sessionId: string; uriHash: string; uri: string }; select: { sessionId: true } }): Promise<unknown>;
-  findMany(args: { where: { sessionId: string }; select: { uri: true } }): Promise<{ uri: string }[]>;
-  deleteMany(args: { where: { sessionId: string; uriHash: string } }): Promise<{ count: number }>;
-}
-
 function hash(uri: string): string {
   return createHash('sha256').update(uri).digest('hex');
 }
 
-function prismaNodes(mcpNode: NodeDelegate): NodeStore {
+function prismaNodes(mcpNode: Delegates['mcpNode']): NodeStore {
   const raise = async (id: string, expiresAt: Date): Promise<boolean> => {
     const { count } = await mcpNode.updateMany({ where: { id }, data: { beat: { increment: 1 }, expiresAt } });
     return count > 0;
@@ -236,14 +189,7 @@ function prismaNodes(mcpNode: NodeDelegate): NodeStore {
   };
 }
 
-interface NodeDelegate {
-  create(args: { data: { id: string; beat: number; expiresAt: Date }; select: { id: true } }): Promise<unknown>;
-  updateMany(args: { where: { id: string }; data: { beat: { increment: number }; expiresAt: Date } }): Promise<{ count: number }>;
-  findMany(args: { where: { id: In }; select: { id: true; beat: true } }): Promise<{ id: string; beat: number }[]>;
-  deleteMany(args: { where: { id: string } | { expiresAt: { lte: Date } }; limit?: number }): Promise<{ count: number }>;
-}
-
-function prismaContinuations(mcpContinuation: ContinuationDelegate): ContinuationStore {
+function prismaContinuations(mcpContinuation: Delegates['mcpContinuation']): ContinuationStore {
   return {
     async saveContinuation(continuation) {
       await once(mcpContinuation.create({ data: { ...continuation }, select: { id: true } }));
@@ -273,15 +219,4 @@ function prismaContinuations(mcpContinuation: ContinuationDelegate): Continuatio
   };
 }
 
-const continuationColumns = { id: true, principal: true, request: true, answers: true, expiresAt: true } as const satisfies {
-  [column in keyof Continuation]: true;
-};
-
-type Taken = { takenBy: string | null };
-
-interface ContinuationDelegate {
-  create(args: { data: Continuation; select: { id: true } }): Promise<unknown>;
-  findUnique(args: { where: { id: string }; select: typeof continuationColumns }): Promise<Continuation | null>;
-  updateMany(args: { where: { id: string; OR?: Taken[]; takenBy?: string }; data: Taken }): Promise<{ count: number }>;
-  deleteMany(args: { where: { id: string } | { expiresAt: { lte: Date } }; limit?: number }): Promise<{ count: number }>;
-}
+const { takenBy: _, ...continuationColumns } = columns.mcpContinuation;

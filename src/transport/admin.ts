@@ -140,7 +140,7 @@ export async function endListedSession(
   operators: Operators,
 ): Promise<void> {
   await assertOperator(ctx, operators);
-  const { id = '' } = (ctx as Koa.Context & { params: { id?: string } }).params;
+  const { id = '' } = ctx['params'] as { id?: string };
   if (!(await sessions.end(id, 'operator'))) throw new McpError('InvalidRequest', 'There is no session of this id', { status: 404 });
   ctx.status = 204;
 }

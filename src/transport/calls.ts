@@ -24,8 +24,8 @@ export interface CallsOptions {
   readonly onRefused?: ((call: Call) => void) | undefined;
   /** Keeps a session alive while a long call runs in it, and receives messages that other processes left for its calls. */
   readonly retain: (sessionId: string, since: Position) => () => void;
-  /** How far this process has read the log. */
-  readonly position: () => Position;
+  /** Tells how far this process has read the log. */
+  readonly tail: { readonly position: Position };
 }
 
 /** Milliseconds between checks of the deadlines. One timer serves all calls. */
@@ -33,8 +33,15 @@ const tickMs = 1000;
 
 /** Counts what is under way, and waits for its end. */
 export class InFlight {
+  readonly #onFirst: (() => void) | undefined;
+  #hasBegun = false;
   #size = 0;
   #onIdle: (() => void) | undefined;
+
+  /** @param onFirst Called at the first `begin`. */
+  constructor(onFirst?: () => void) {
+    this.#onFirst = onFirst;
+  }
 
   /** How much is under way. */
   get size(): number {
@@ -42,6 +49,8 @@ export class InFlight {
   }
 
   begin(): void {
+    if (!this.#hasBegun) this.#onFirst?.();
+    this.#hasBegun = true;
     this.#size += 1;
   }
 
@@ -89,7 +98,7 @@ export class Calls {
         `Too many requests at once in this session (${this.#options.maxCalls}); wait for one to be answered`,
       );
     }
-    const running: Running = { call, startedAt: performance.now(), startedBehind: this.#options.position(), release: undefined };
+    const running: Running = { call, startedAt: performance.now(), startedBehind: this.#options.tail.position, release: undefined };
     this.#running.set(key, calls.add(running));
     this.#inFlight.begin();
     this.#timer ??= setInterval(() => this.#tick(), Math.min(tickMs, this.#options.handlerMs)).unref();

@@ -1,6 +1,6 @@
 import { newRequestId } from '../delivery/stream-ids.ts';
 import { ToolError } from '../errors.ts';
-import type { Asker, Call, MessageSink } from '../protocol/call.ts';
+import type { Asker, Call } from '../protocol/call.ts';
 import type { InputRequest } from '../protocol/client-requests.ts';
 import type { JsonObject } from '../protocol/definitions.ts';
 import type { JsonRpcResponse } from '../protocol/jsonrpc.ts';
@@ -20,7 +20,7 @@ export interface ClientQuestionsOptions {
 }
 
 /** Requests from the server to clients that wait for an answer, by session. */
-export class ClientQuestions {
+export class ClientQuestions implements Asker {
   readonly #pending = new Map<string, Map<string, Pending>>();
   readonly #options: ClientQuestionsOptions;
 
@@ -28,22 +28,10 @@ export class ClientQuestions {
     this.#options = options;
   }
 
-  /** Makes the asker of one call. It sends its requests on the call's own stream, as the specification requires. */
-  asker(sessionId: string, sink: MessageSink): Asker {
-    return { ask: (request, call) => this.#ask(sessionId, sink, request, call) };
-  }
-
-  /** Takes a client's answer; `false` if no request in this process waits for it. */
-  settle(sessionId: string, { id, result, error }: JsonRpcResponse): boolean {
-    const pending = this.#pending.get(sessionId)?.get(String(id));
-    if (result !== undefined) pending?.resolve(result);
-    else pending?.reject(new ToolError(`The client did not answer: ${error?.message ?? 'no reason given'}`));
-    return pending !== undefined;
-  }
-
-  async #ask<T>(sessionId: string, sink: MessageSink, request: InputRequest<T>, call: Call): Promise<T> {
+  /** Asks the client of a session's call. The request goes on the call's own stream, as the specification requires. */
+  async ask<T>(request: InputRequest<T>, call: Call): Promise<T> {
+    const { signal, sessionId = '' } = call;
     const id = newRequestId(sessionId);
-    const { signal } = call;
     const { inputMs, watch } = this.#options;
     const unwatch = watch(sessionId);
     const waiting = this.#pending.get(sessionId) ?? new Map<string, Pending>();
@@ -54,12 +42,12 @@ export class ClientQuestions {
       const result = await new Promise<JsonObject>((resolve, reject) => {
         waiting.set(id, { resolve, reject });
         giveUp = () => {
-          sink.send(notificationText('notifications/cancelled', { requestId: id, reason: 'The request is no longer needed' }));
+          call.send(notificationText('notifications/cancelled', { requestId: id, reason: 'The request is no longer needed' }));
           reject(signal.aborted ? (signal.reason as Error) : new ToolError(`The client did not answer within ${inputMs / 1000} s`));
         };
         signal.addEventListener('abort', giveUp);
         timer = setTimeout(giveUp, inputMs).unref();
-        if (!sink.send(requestText(id, request.method, request.params))) {
+        if (!call.send(requestText(id, request.method, request.params))) {
           reject(new ToolError('This needs a client that reads event streams (Accept: text/event-stream)'));
         }
       });
@@ -73,5 +61,14 @@ export class ClientQuestions {
       waiting.delete(id);
       if (waiting.size === 0 && this.#pending.get(sessionId) === waiting) this.#pending.delete(sessionId);
     }
+  }
+
+  /** Takes a client's answer; `false` if no request in this process waits for it. */
+  settle(sessionId: string, { id, result, error }: JsonRpcResponse): boolean {
+    const pending = this.#pending.get(sessionId)?.get(String(id));
+    const reason = error?.['message'];
+    if (result !== undefined) pending?.resolve(result);
+    else pending?.reject(new ToolError(`The client did not answer: ${typeof reason === 'string' ? reason : 'no reason given'}`));
+    return pending !== undefined;
   }
 }

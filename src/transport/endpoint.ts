@@ -1,9 +1,9 @@
-import type { RouterMiddleware } from '@koa/router';
 import Router from '@koa/router';
 import type Koa from 'koa';
 import { errorTable, McpError } from '../errors.ts';
-import { isModern } from '../protocol/envelope.ts';
+import { membersOf } from '../protocol/handler-errors.ts';
 import { errorText } from '../protocol/jsonrpc.ts';
+import { isModern } from '../protocol/revisions.ts';
 import type { Operators } from './admin.ts';
 import { endListedSession, getHealth, getLive, getSessions } from './admin.ts';
 import type { Environment } from './environment.ts';
@@ -23,8 +23,10 @@ export interface EndpointOptions extends GuardOptions {
 
 type Serve = (environment: Environment, ctx: Koa.Context) => Promise<void>;
 
+type Middleware = (ctx: Koa.Context, next: Koa.Next) => Promise<unknown>;
+
 /** The routes of one MCP endpoint, as middleware. Other requests go on to the host's middleware. */
-export function endpoint(environment: Environment, options: EndpointOptions): Koa.Middleware {
+export function endpoint(environment: Environment, options: EndpointOptions): Middleware {
   const { operators } = options;
   const base = options.path === '/' ? '' : options.path;
   const messagesPath = `${base}/messages`;
@@ -38,12 +40,14 @@ export function endpoint(environment: Environment, options: EndpointOptions): Ko
     }),
   };
   const router = new Router({ sensitive: true });
-  const exact = new Map<string, Koa.Middleware>();
+  const exact = new Map<string, Middleware>();
   for (const [path, methods] of Object.entries(routes)) {
     const allow = Object.keys(methods).join(', ');
     const table = new Map(Object.entries(methods));
-    const serve: Koa.Middleware = async ctx => {
-      environment.begin();
+    const serve: Middleware = async ctx => {
+      environment.requests.begin();
+      // The first request starts the reading of the log.
+      environment.tail.begin();
       try {
         assertOrigin(ctx, options);
         if (environment.isClosing) throw new McpError('InternalError', 'The server is shutting down; try again', { status: 503 });
@@ -53,28 +57,28 @@ export function endpoint(environment: Environment, options: EndpointOptions): Ko
       } catch (error) {
         respondError(environment, ctx, error);
       } finally {
-        environment.finish();
+        environment.requests.finish();
       }
     };
     if (!path.includes(':')) exact.set(path, serve);
-    router.all(path, serve as unknown as RouterMiddleware);
+    router.all(path, serve);
   }
   // Probes skip the `Host` check and the shutdown 503: they come by an address of any kind, and while the server is closing.
   router.get(`${base}/health{/:part}`, (routed, next) => {
-    const ctx = routed as unknown as Koa.Context;
+    const ctx: Koa.Context = routed;
     const { part } = routed.params;
     if (part === undefined) return getHealth(environment.health, ctx);
     return part === 'live' ? getLive(ctx) : next();
   });
-  const routed = router.routes() as unknown as Koa.Middleware;
+  const routed = router.routes() as Middleware;
   // The router tries all its paths on every request. A path that matches exactly is looked up without the router, which makes an echo 8 %
   // cheaper.
-  return (ctx, next) => (exact.get(ctx.path) ?? routed)(ctx, next) as unknown;
+  return (ctx, next) => (exact.get(ctx.path) ?? routed)(ctx, next);
 }
 
 function respondError(environment: Environment, ctx: Koa.Context, thrown: unknown): void {
   // The host threw its own HTTP error, such as `ctx.throw(401)`.
-  if (!McpError.isError(thrown) && typeof (thrown as { status?: unknown } | null)?.status === 'number') throw thrown;
+  if (!McpError.isError(thrown) && typeof membersOf(thrown)['status'] === 'number') throw thrown;
   const error = toMcpError(thrown, unexposed => environment.report(unexposed, ctx), { status: 500 });
   respondJson(ctx, statusOf(error), errorText(undefined, error));
 }

@@ -7,7 +7,7 @@ import type { Sessions } from '../session/sessions.ts';
 import type { Health } from './admin.ts';
 import type { CallMailboxes } from './call-mail.ts';
 import type { CallStreams } from './call-stream.ts';
-import type { Calls } from './calls.ts';
+import type { Calls, InFlight } from './calls.ts';
 import type { ClientQuestions } from './client-questions.ts';
 import type { Streams } from './event-stream.ts';
 import type { ReadBody } from './http.ts';
@@ -36,10 +36,8 @@ export interface Environment {
   readonly streams: Streams;
   readonly readBody: ReadBody;
   readonly maxBatch: number;
-  /** Must be called when a request of this endpoint arrives. The first call starts the background work that the endpoint needs. */
-  readonly begin: () => void;
-  /** Must be called once for each `begin`, when that request has its answer or the stream of its answer. `close()` waits for it. */
-  readonly finish: () => void;
+  /** The requests of this endpoint that have neither their answer nor the stream of their answer yet. `close()` waits for them. */
+  readonly requests: InFlight;
   /** Whether the service is closing. New requests are then refused. */
   isClosing: boolean;
   /** Returns the caller; `null` is a guest. */

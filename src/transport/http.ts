@@ -1,7 +1,10 @@
 import type Koa from 'koa';
 import bodyParser from 'koa-bodyparser';
-import { McpError, StoreUnavailable } from '../errors.ts';
+import { internalErrorText, McpError, StoreUnavailable } from '../errors.ts';
+import type { MessageSink } from '../protocol/call.ts';
 import { assertDepth } from '../protocol/jsonrpc.ts';
+import type { EventStream } from './event-stream.ts';
+import { respondStream } from './event-stream.ts';
 
 /** The hosts and origins that `assertOrigin` accepts. */
 export interface GuardOptions {
@@ -104,13 +107,13 @@ export function bodyReader({ maxBodyBytes, maxDepth }: { maxBodyBytes: number; m
 }
 
 function readBody(ctx: Koa.Context): unknown {
-  const { body, rawBody } = ctx.request as { body?: unknown; rawBody?: unknown };
+  const { body, rawBody }: { body?: unknown; rawBody?: unknown } = ctx.request;
   // The host's parser leaves an empty text or nothing for an empty body.
   if (body === undefined || body === '' || (rawBody === '' && typeof body === 'object'))
     throw new McpError('ParseError', 'Parse error: the body is empty');
   if (typeof body !== 'string' || typeof rawBody === 'string') return body;
   try {
-    return JSON.parse(body) as unknown;
+    return JSON.parse(body);
   } catch (cause) {
     throw new McpError('ParseError', 'Parse error: the body is not JSON', { cause });
   }
@@ -154,6 +157,108 @@ export function negotiateAnswer(ctx: Koa.Context): Accepts {
   return { acceptsJson, acceptsStream };
 }
 
+/** The answer to a POST: one JSON body, a stream of events, or an empty 202. */
+export type Answer =
+  | { readonly kind: 'json'; readonly text: string }
+  | { readonly kind: 'stream'; readonly stream: EventStream }
+  | { readonly kind: 'none' };
+
+/** A stream of messages, and the response body that carries it to the client. */
+export interface Carrier {
+  readonly body: EventStream;
+  /** @param isLast Whether this is known to be the last message of the stream. */
+  send(message: string, isLast?: boolean): boolean;
+  end(): void;
+  disconnect?(retryMs: number): void;
+}
+
+/** The options of `Exchange`. */
+export interface ExchangeOptions {
+  /** Whether the client reads event streams. If not, messages before the response are dropped. */
+  readonly acceptsStream: boolean;
+  /** Whether the client reads a JSON body. */
+  readonly acceptsJson: boolean;
+  /** Whether the request was a batch, so that the answer is an array. */
+  readonly isBatch: boolean;
+  readonly openStream: () => Carrier;
+}
+
+/**
+ * The answer to one POST. It is a JSON body, but becomes a stream if a message is sent before the last response.
+ *
+ * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#sending-messages-to-the-server
+ */
+export class Exchange implements MessageSink {
+  readonly #options: ExchangeOptions;
+  readonly #responses: string[] = [];
+  #stream: Carrier | undefined;
+  #answered: ((answer: Answer) => void) | undefined;
+
+  constructor(options: ExchangeOptions) {
+    this.#options = options;
+  }
+
+  send(message: string): boolean {
+    return this.#options.acceptsStream && this.#open().send(message);
+  }
+
+  get isSilent(): boolean {
+    return this.#stream === undefined && !this.#options.isBatch;
+  }
+
+  disconnect(retryMs: number): void {
+    if (this.#options.acceptsStream) this.#open().disconnect?.(retryMs);
+  }
+
+  /** Takes one response; `undefined` for a request that gets no response. */
+  respond(response: string | undefined): void {
+    if (response === undefined) return;
+    if (this.#stream !== undefined) this.#stream.send(response, !this.#options.isBatch);
+    else this.#responses.push(response);
+  }
+
+  /**
+   * Resolves as soon as the kind of answer is known: when the first message is sent, or when `served` is done.
+   *
+   * @param served Settles when all responses are given. Rejects only if nothing was sent.
+   */
+  answer(served: Promise<unknown>): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      this.#answered = resolve;
+      if (this.#stream !== undefined) resolve({ kind: 'stream', stream: this.#stream.body });
+      served.then(() => resolve(this.#finish()), reject);
+    });
+  }
+
+  #finish(): Answer {
+    const [first] = this.#responses;
+    const { isBatch, acceptsJson } = this.#options;
+    if (this.#stream === undefined && first === undefined) return { kind: 'none' };
+    if (this.#stream === undefined && acceptsJson)
+      return { kind: 'json', text: isBatch ? `[${this.#responses.join(',')}]` : (first ?? '') };
+    const stream = this.#open();
+    const { body } = stream;
+    stream.end();
+    return { kind: 'stream', stream: body };
+  }
+
+  #open(): Carrier {
+    if (this.#stream === undefined) {
+      this.#stream = this.#options.openStream();
+      for (const response of this.#responses) this.#stream.send(response, !this.#options.isBatch);
+      this.#answered?.({ kind: 'stream', stream: this.#stream.body });
+    }
+    return this.#stream;
+  }
+}
+
+/** Sends the answer to the client. @param status HTTP status of a JSON body. */
+export function respondAnswer(ctx: Koa.Context, status: number, answer: Answer): void {
+  if (answer.kind === 'json') respondJson(ctx, status, answer.text);
+  else if (answer.kind === 'stream') respondStream(ctx, answer.stream);
+  else respondAccepted(ctx);
+}
+
 /** Answers with a JSON body. A 503 carries `Retry-After`, because another process, or this one a little later, can serve the request. */
 export function respondJson(ctx: Koa.Context, status: number, text: string): void {
   ctx.status = status;
@@ -172,7 +277,7 @@ export function respondJson(ctx: Koa.Context, status: number, text: string): voi
 export function toMcpError(thrown: unknown, report: (error: unknown) => string, options: { status?: number } = {}): McpError {
   if (McpError.isError(thrown)) return thrown;
   const ref = report(thrown);
-  if (!StoreUnavailable.isError(thrown)) return new McpError('InternalError', `Internal error (ref ${ref})`, options);
+  if (!StoreUnavailable.isError(thrown)) return new McpError('InternalError', internalErrorText(ref), options);
   return new McpError('InternalError', `The database does not answer; try again (ref ${ref})`, { status: 503 });
 }
 

@@ -82,7 +82,7 @@ function createCall(environment: Environment, ctx: Koa.Context, session: Session
     meta: isObject(meta) ? meta : undefined,
     session: sessionPort(environment, session),
     logLevel: session.logLevel ?? 'debug',
-    asker: environment.clientQuestions.asker(session.id, sink),
+    asker: environment.clientQuestions,
     principal: session.principal ?? undefined,
     client: { info: session.clientInfo, capabilities: session.capabilities },
     sink,

@@ -111,12 +111,10 @@ export function openService(options: ServiceOptions): Service {
   const callStreams = new CallStreams(shared);
   const relay = new SseRelay(shared);
   const clientQuestions = new ClientQuestions({ ...limits, watch: id => callMail.open(id) });
-  const calls = new Calls({ ...limits, retain, onRefused, position: () => tail.position });
+  const calls = new Calls({ ...limits, retain, onRefused, tail });
   const listeners = new Listeners({ ...limits, streams, registry, hold: () => tail.hold() });
   let isDraining = false;
-  let hasBegun = false;
-  /** The requests that this process has not answered yet. */
-  const requests = new InFlight();
+  const requests = new InFlight(options.onFirstRequest);
   const environment: Environment = {
     server: { registry, limits },
     node,
@@ -135,8 +133,7 @@ export function openService(options: ServiceOptions): Service {
     streams,
     readBody: bodyReader(limits),
     maxBatch: limits.maxBatch,
-    begin,
-    finish: () => requests.finish(),
+    requests,
     isClosing: false,
     principal: options.principal,
     createContext: options.createContext,
@@ -166,13 +163,6 @@ export function openService(options: ServiceOptions): Service {
     relay.endAll();
     listeners.endAll();
   });
-
-  function begin(): void {
-    if (!hasBegun) options.onFirstRequest();
-    hasBegun = true;
-    requests.begin();
-    tail.begin();
-  }
 
   function onRefused({ session, principal }: { session: { readonly id: string } | undefined; principal: string | undefined }): void {
     if (session !== undefined) sessions.rejected(session.id, principal ?? null, 'limit');

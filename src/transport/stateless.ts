@@ -1,6 +1,5 @@
 import type Koa from 'koa';
 import { errorTable, McpError, StoreUnavailable } from '../errors.ts';
-import type { InputResponses } from '../protocol/answer-replay.ts';
 import { AnswerReplay, InputRequired } from '../protocol/answer-replay.ts';
 import type { MessageSink } from '../protocol/call.ts';
 import { Call, Cancelled } from '../protocol/call.ts';
@@ -10,16 +9,14 @@ import type { Envelope, Headers } from '../protocol/envelope.ts';
 import { assertParamHeaders, parseEnvelope } from '../protocol/envelope.ts';
 import type { JsonRpcRequest } from '../protocol/jsonrpc.ts';
 import { errorText, isObject, parseMessage, resultText } from '../protocol/jsonrpc.ts';
-import { isEnabled } from '../protocol/lists.ts';
 import { finishResult } from '../protocol/project.ts';
 import { mayRead } from '../protocol/resources.ts';
 import { parseFilter } from '../protocol/subscriptions.ts';
 import type { ContinuedRequest, TakenContinuation } from '../session/continuations.ts';
 import type { Environment } from './environment.ts';
 import { respondStream } from './event-stream.ts';
-import { Exchange, respondAnswer } from './exchange.ts';
 import type { Accepts } from './http.ts';
-import { negotiateAnswer, notAcceptable, respondAccepted, respondJson, toMcpError } from './http.ts';
+import { Exchange, negotiateAnswer, notAcceptable, respondAccepted, respondAnswer, respondJson, toMcpError } from './http.ts';
 
 /**
  * POST of the stateless era (2026-07-28): one request that needs no session, or a notification, which is accepted and ignored.
@@ -131,7 +128,7 @@ async function suspend(
 /** The recorded answers with which a handler runs again. */
 interface Resumed {
   /** The answers kept from earlier rounds and the answers of this request. */
-  readonly answers: InputResponses;
+  readonly answers: JsonObject;
   readonly taken?: TakenContinuation;
 }
 
@@ -143,7 +140,7 @@ const newCall: Resumed = { answers: {} };
  */
 async function resume({ continuations }: Environment, continued: ContinuedRequest): Promise<Resumed> {
   const { requestState, inputResponses } = continued.params;
-  const given = isObject(inputResponses) ? (inputResponses as InputResponses) : {};
+  const given = isObject(inputResponses) ? inputResponses : {};
   if (requestState === undefined) return { answers: given };
   const taken = typeof requestState === 'string' ? await continuations.resume(requestState, continued) : undefined;
   if (taken !== undefined) return { answers: { ...taken.answers, ...given }, taken };
@@ -172,17 +169,17 @@ async function listen(environment: Environment, ctx: Koa.Context, request: JsonR
 function createCall(
   environment: Environment,
   ctx: Koa.Context,
-  { id, method, params }: JsonRpcRequest,
-  { revision, capabilities, clientInfo, logLevel }: Envelope,
+  { id, method }: JsonRpcRequest,
+  { meta, revision, capabilities, clientInfo, logLevel }: Envelope,
   sink: MessageSink,
   principal: string | null,
-  answers: InputResponses,
+  answers: JsonObject,
 ): Call {
   return new Call({
     server: environment.server,
     revision,
     id,
-    meta: params?.['_meta'] as JsonObject,
+    meta,
     session: undefined,
     principal: principal ?? undefined,
     client: { info: clientInfo, capabilities },
@@ -201,10 +198,11 @@ function createCall(
 async function checkParamHeaders(call: Call, params: JsonObject | undefined, headers: Headers): Promise<void> {
   const { tools, paramHeaders } = call.server.registry;
   const name = params?.['name'];
-  const mirrored = typeof name === 'string' ? paramHeaders.get(name) : undefined;
-  const tool = mirrored && tools.get(name as string);
+  if (typeof name !== 'string') return;
+  const mirrored = paramHeaders.get(name);
+  const tool = tools.get(name);
   if (mirrored === undefined || tool === undefined) return;
-  if (await isEnabled(tool, call)) assertParamHeaders(mirrored, params?.['arguments'], headers);
+  if (await call.mayUse(tool)) assertParamHeaders(mirrored, params?.['arguments'], headers);
 }
 
 function statusOf({ type, status }: McpError): number {

@@ -11,9 +11,8 @@ import type { CallStream } from './call-stream.ts';
 import type { Environment } from './environment.ts';
 import type { EventStream } from './event-stream.ts';
 import { respondStream } from './event-stream.ts';
-import { Exchange, respondAnswer } from './exchange.ts';
 import type { Accepts } from './http.ts';
-import { methodNotAllowed, negotiateAnswer, notAcceptable, respondAccepted, respondJson } from './http.ts';
+import { Exchange, methodNotAllowed, negotiateAnswer, notAcceptable, respondAccepted, respondAnswer, respondJson } from './http.ts';
 import { serveRequest, takeNotification, takeResponse } from './serve.ts';
 
 /**

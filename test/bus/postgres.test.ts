@@ -3,14 +3,14 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { PostgresBusOptions } from '../../src/bus/postgres-bus.ts';
 import { postgresBus } from '../../src/bus/postgres-bus.ts';
-import { postgresAvailable, requirePostgres } from '../support/database.ts';
+import { describePostgres } from '../support/database.ts';
 import type { PostgresServer } from './postgres-server.ts';
 import { openPostgres } from './postgres-server.ts';
 import { reconnectSuite } from './reconnect-suite.ts';
 import { busSuite } from './suite.ts';
 import { listen, settle, untilReady } from './woken.ts';
 
-if (postgresAvailable()) {
+describePostgres('over PostgreSQL', () => {
   busSuite('PostgreSQL', async () => {
     const server = await openPostgres();
     const connect = () => new pg.Client(server.url);
@@ -18,9 +18,7 @@ if (postgresAvailable()) {
   });
   reconnectSuite('PostgreSQL', openPostgres);
   describe('postgresBus', ownTests);
-} else {
-  it('reaches PostgreSQL', async test => requirePostgres(test));
-}
+});
 
 function ownTests(): void {
   let server: PostgresServer;

@@ -3,7 +3,8 @@ import { fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { on, once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
-import { postgresAvailable, requirePostgres } from '../support/database.ts';
+import { compile } from '../support/compile.ts';
+import { describePostgres, postgresAvailable, requirePostgres } from '../support/database.ts';
 import { openPostgres } from './postgres-server.ts';
 import type { Answer, Kind, Order } from './process.ts';
 import { openProxy } from './proxy.ts';
@@ -71,7 +72,7 @@ describe.each(['postgres', 'redis'] as const)('processes with a bus over %s', ki
   });
 });
 
-describe.runIf(postgresAvailable())('a process with a connection on which PostgreSQL has gone silent', () => {
+describePostgres('a process with a connection on which PostgreSQL has gone silent', () => {
   it('exits when the bus is closed', async () => {
     const server = await openPostgres();
     const url = new URL(server.url);
@@ -108,7 +109,7 @@ interface Process {
 }
 
 async function start(kind: Kind, url = '', channel = ''): Promise<Process> {
-  const child = fork(new URL('./process.ts', import.meta.url), [kind, url, channel], { execArgv: ['--import', 'tsx'] });
+  const child = fork(await compile(new URL('process.ts', import.meta.url)), [kind, url, channel]);
   started.add(child);
   const answers: Answer[] = [];
   child.on('message', answer => answers.push(answer as Answer));

@@ -1,16 +1,12 @@
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { EmptyDatabase } from '../support/database.ts';
-import { emptyDatabase, postgresAvailable, requirePostgres } from '../support/database.ts';
+import { describePostgres, emptyDatabase } from '../support/database.ts';
 import { WireMessages } from './wire-messages.ts';
 import type { WireProxy } from './wire-proxy.ts';
 import { openWireProxy } from './wire-proxy.ts';
 
-describe('the road to PostgreSQL', () => {
-  if (!postgresAvailable()) {
-    it('leads to PostgreSQL', requirePostgres);
-    return;
-  }
+describePostgres('the road to PostgreSQL', () => {
   let database: EmptyDatabase;
   let direct: pg.Client;
   beforeAll(async () => {

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { compile } from '../support/compile.ts';
 
 /** The fixture, serving in a process of its own. */
 export interface FixtureServer extends AsyncDisposable {
@@ -10,7 +10,7 @@ export interface FixtureServer extends AsyncDisposable {
 
 /** Starts the fixture on a free port, on the Node that runs this. */
 export async function startFixture(): Promise<FixtureServer> {
-  const child = spawn(process.execPath, ['--import', 'tsx', fileURLToPath(new URL('fixture.ts', import.meta.url))], {
+  const child = spawn(process.execPath, [await compile(new URL('fixture.ts', import.meta.url))], {
     cwd: new URL('../..', import.meta.url),
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { describe, expect, it } from 'vitest';
+import pg from 'pg';
+import { describe, expect, it, vi } from 'vitest';
 import { describeDatabases, emptyDatabase } from '../support/database.ts';
 import { startExample } from '../support/example.ts';
 
@@ -28,6 +29,26 @@ describeDatabases('the example as a process', provider => {
     await using second = await startExample({ DATABASE_URL: place.url });
     expect(await (await fetch(`${second.origin}/bookings/${id}`, { headers })).json()).toMatchObject({ id, clientId: 2 });
     expect(await second.stop('SIGINT')).toEqual([0, null]);
+  });
+});
+
+describe('two processes of the example on PostgreSQL', () => {
+  it('have one connection of the bus each, and close it when they end', async () => {
+    await using place = await emptyDatabase('postgresql');
+    const listening = async () => {
+      const database = new pg.Client({ connectionString: place.url });
+      await database.connect();
+      const sql = "SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'reservations bus'";
+      const { rows } = await database.query<{ count: number }>(sql).finally(() => database.end());
+      return rows[0]?.count;
+    };
+    await using first = await startExample({ DATABASE_URL: place.url });
+    await using second = await startExample({ DATABASE_URL: place.url });
+    await vi.waitFor(async () => expect(await listening()).toBe(2), { timeout: 10_000 });
+    expect(await first.stop('SIGTERM')).toEqual([0, null]);
+    await vi.waitFor(async () => expect(await listening()).toBe(1), { timeout: 10_000 });
+    expect(await second.stop('SIGTERM')).toEqual([0, null]);
+    expect(await listening()).toBe(0);
   });
 });
 

@@ -32,6 +32,7 @@ describe('toDatamodel', () => {
       ['Member', 'member'],
       ['Doc', 'doc'],
       ['Badge', 'badge'],
+      ['Author', 'author'],
       ['McpSession', 'mcpSession'],
       ['McpSubscription', 'mcpSubscription'],
       ['McpEvent', 'mcpEvent'],
@@ -149,12 +150,20 @@ describe('toDatamodel', () => {
   });
 
   it('differs between SQLite and PostgreSQL by the provider, the type of the log’s ids, and the models that only one of them has', () => {
-    const { Listing, Entry, Native, McpEvent, ...models } = postgresql.models;
+    const { Listing, Entry, Native, Place, McpEvent, ...models } = postgresql.models;
     const { McpEvent: event, ...others } = sqlite.models;
     expect({ ...postgresql, models }).toEqual({ ...sqlite, models: others, provider: 'postgresql' });
     expect([McpEvent, event].map(each => each?.fields.find(({ name }) => name === 'id')?.type)).toEqual(['BigInt', 'Int']);
-    expect([Listing?.key, Entry?.key, Native?.key]).toEqual(['listing', 'entry', 'native']);
+    expect([Listing?.key, Entry?.key, Native?.key, Place?.key]).toEqual(['listing', 'entry', 'native', 'place']);
     expect(sqlite.provider).toBe('sqlite');
+  });
+
+  it('tells what Prisma cannot write: rows of a view, and new rows with a required column of an unsupported type', () => {
+    const missing = Object.values(postgresql.models).flatMap(each => (each.missing === undefined ? [] : [[each.name, each.missing]]));
+    expect(missing).toEqual([
+      ['Author', ['create', 'update', 'delete']],
+      ['Place', ['create']],
+    ]);
   });
 
   it('prefers the name given to @@id over its fields, and joins what has no name', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { datamodel as postgres } from '../../generated/test/postgresql/mcp/datamodel.ts';
 import { datamodel } from '../../generated/test/sqlite/mcp/datamodel.ts';
 import { isSecretName } from '../../src/models/columns.ts';
 import { compileModels } from '../../src/models/compile.ts';
@@ -11,6 +12,13 @@ const resolve = (models: Json) => resolveExposures(models, modelGraph(datamodel)
 const clientColumns = 'id, email, name, phone, joinedAt, passwordHash, notes, referredById, updatedAt';
 
 describe('a declaration that cannot be right stops the start', () => {
+  it('create of a model with a required column whose type Prisma does not have', () => {
+    const graph = () => modelGraph(postgres);
+    const message = 'models.place: Prisma has no create for Place, a model with a required column of an unsupported type; list';
+    expect(() => resolveExposures({ place: { operations: ['create'], data: () => ({}) } }, graph())).toThrow(message);
+    expect(resolveExposures({ place: { operations: ['findMany', 'update', 'delete'] } }, graph())).toHaveLength(1);
+  });
+
   it.each<[title: string, models: Json, message: string]>([
     ['an unknown model', { bookings: {} }, 'models.bookings: the datamodel has no model `bookings` (client, booking, room,'],
     ['an unknown option', { booking: { wehre: {} } }, 'models.booking.wehre: unknown option (operations, where, select,'],
@@ -163,6 +171,11 @@ describe('a declaration that cannot be right stops the start', () => {
       'create without a required column',
       { client: { operations: ['create'] } },
       'models.client: create needs passwordHash, which is hidden; show it, force it in data,',
+    ],
+    [
+      'a write of a view',
+      { author: { operations: ['findMany', 'update'] } },
+      'models.author: Prisma has no update for Author, a view; list operations without it',
     ],
     [
       'findUnique without a visible key',

@@ -6,7 +6,7 @@ import type { Exposure } from '../../src/models/graph.ts';
 import { modelGraph } from '../../src/models/graph.ts';
 import { operatorsOf } from '../../src/models/where.ts';
 import type { TestDatabase } from '../support/database.ts';
-import { openDatabase, postgresAvailable } from '../support/database.ts';
+import { describePostgres, openDatabase } from '../support/database.ts';
 import type { Json, Served } from './served.ts';
 import { serve } from './served.ts';
 
@@ -22,7 +22,7 @@ describe('a datamodel', () => {
   });
 });
 
-describe.skipIf(!postgresAvailable() && !process.env['CI'])('a column with a native type', () => {
+describePostgres('a column with a native type', () => {
   let db: TestDatabase;
   let served: Served;
   beforeAll(async () => {

@@ -183,6 +183,12 @@ describe('foreign keys that callers can filter by', () => {
     }
   });
 
+  it('are not reported for a view, which cannot have an index', () => {
+    const doc = sqlite.models['Doc'] ?? expect.fail();
+    const models = { ...sqlite.models, Doc: { ...doc, missing: ['create', 'update', 'delete'] as const } };
+    expect(unindexed({ member: { omit: { leadId: true } }, doc: {} }, { ...sqlite, models })).toEqual({});
+  });
+
   it('are not reported for MySQL, which makes these indexes itself, or for a datamodel without indexes', () => {
     expect(unindexed({ member: {}, doc: {} }, postgresql)).toEqual({ member: ['leadId'], doc: ['authorId', 'editorId'] });
     expect(unindexed({ member: {}, doc: {} }, { ...sqlite, provider: 'mysql' })).toEqual({});

@@ -7,6 +7,7 @@ import { modelGraph } from '../../src/models/graph.ts';
 import { parseWhere } from '../../src/models/where.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { describeDatabases } from '../support/database.ts';
+import { cases, propertyMs } from '../support/property.ts';
 import type { Json, Served } from './served.ts';
 import { seeded, serve } from './served.ts';
 
@@ -111,7 +112,6 @@ describeDatabases('any where of a caller', provider => {
   it.each(['client', 'booking', 'room'] as const)(
     'of a %s finds what it would find if hidden rows did not exist',
     async model => {
-      const numRuns = provider === 'sqlite' ? 250 : 60;
       await fc.assert(
         fc.asyncProperty(wheres[model], async where => {
           const args = { where, select: { id: true } };
@@ -119,10 +119,10 @@ describeDatabases('any where of a caller', provider => {
           expect(await policed.run(`${model}_findMany`, args)).toEqual(expected);
           expect(await policed.run(`${model}_count`, { where })).toEqual({ count: expected.rows.length });
         }),
-        { numRuns },
+        cases(provider === 'sqlite' ? 100 : 30),
       );
     },
-    60_000,
+    propertyMs,
   );
 });
 
@@ -191,7 +191,7 @@ describe('any JSON as a where', () => {
         const names = JSON.stringify(where).match(/"(\w+)":/g) ?? [];
         for (const name of hidden) expect(names).not.toContain(`"${name}":`);
       }),
-      { numRuns: 5_000 },
+      cases(2000),
     );
     expect(parsed).toBeGreaterThan(50);
   });

@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { compile } from '../support/compile.ts';
 import type { Numbered, Order, Report, Settings } from './protocol.ts';
 
 /** A process of the test app. */
@@ -30,8 +31,7 @@ export interface AppProcess {
  * @param onExit Told of an end that nobody ordered.
  */
 export async function startProcess(settings: Settings, onExit: (text: string) => void): Promise<AppProcess> {
-  const child = fork(new URL('./app.ts', import.meta.url), [JSON.stringify(settings)], {
-    execArgv: ['--import', import.meta.resolve('tsx')],
+  const child = fork(await compile(new URL('app.ts', import.meta.url)), [JSON.stringify(settings)], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   const problems: string[] = [];

@@ -20,8 +20,14 @@ export interface Scene {
 /** How often the processes look by themselves. */
 export const lookMs = 250;
 
+/** What requests, streams and clients see while every process runs. */
+const everyday = [callScenarios, sseScenarios, notificationScenarios, resumeScenarios, clientScenarios];
+/** Processes that are killed or end, and a database that is away: most of each scenario is waiting. */
+const faults = [restartScenarios, outageScenarios];
+const scenarios = { everyday, faults, all: [...everyday, ...faults] };
+
 /** What three processes behind a load balancer must do, whatever database and bus they share. */
-export function processesSuite(combination: Combination): void {
+export function processesSuite(combination: Combination, kind: keyof typeof scenarios = 'all'): void {
   describe(`three processes over ${combination.name}`, () => {
     if (!combination.isAvailable) {
       it('reach their servers', combination.require);
@@ -39,12 +45,9 @@ export function processesSuite(combination: Combination): void {
       await scene.place[Symbol.asyncDispose]();
     });
     const given = () => scene;
-    callScenarios(given);
-    sseScenarios(given);
-    notificationScenarios(given);
-    resumeScenarios(given);
-    clientScenarios(given);
-    restartScenarios(given);
-    if (combination.provider === 'postgresql') outageScenarios(given);
+    for (const declare of scenarios[kind]) {
+      // Only the way to PostgreSQL can be cut.
+      if (declare !== outageScenarios || combination.provider === 'postgresql') declare(given);
+    }
   });
 }

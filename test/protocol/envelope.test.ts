@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { McpError } from '../../src/errors.ts';
-import { isModern, parseEnvelope } from '../../src/protocol/envelope.ts';
+import { parseEnvelope } from '../../src/protocol/envelope.ts';
 import type { JsonRpcRequest } from '../../src/protocol/jsonrpc.ts';
-import { revisions } from '../../src/protocol/revisions.ts';
+import { isModern, revisions } from '../../src/protocol/revisions.ts';
 import type { ModernOptions } from '../support/modern.ts';
 import { modernRequest } from '../support/modern.ts';
 

@@ -125,4 +125,30 @@ describeDatabases('a row for which the policy is NULL', provider => {
       [2, 0, 0, { docs: 0 }],
     ]);
   });
+
+  // In the `where` of a write, Prisma negates a condition on a related row without SQL's NULL.
+  it.each([{ member: { isNot: { score: 8 } } }, { NOT: { member: { score: 8 } } }, { NOT: [{ member: { is: { score: { gt: 7 } } } }] }])(
+    'cannot be changed or deleted under %j',
+    async where => {
+      const models = { badge: { where, operations: ['findMany', 'update', 'delete'] } } as unknown as Record<string, ExposureLike>;
+      const { run, fail } = serve(db, models);
+      const client = scopedClient({ prisma: db.prisma, datamodel: db.datamodel, models })(callOf()) as PrismaClient;
+      expect((await run('badge_findMany')).rows).toMatchObject([{ id: 1 }]);
+      for (const id of [2, 3]) {
+        const missing = 'not found: no Badge matches where';
+        expect(await fail('badge_update', { where: { id }, data: { text: 'changed' } })).toBe(missing);
+        expect(await fail('badge_delete', { where: { id } })).toBe(missing);
+        await expect(client.badge.update({ where: { id }, data: { text: 'changed' } })).rejects.toMatchObject({ code: 'P2025' });
+        await expect(client.badge.delete({ where: { id } })).rejects.toMatchObject({ code: 'P2025' });
+        await expect(
+          client.badge.upsert({ where: { id }, create: { id, text: 'new' }, update: { text: 'changed' } }),
+        ).rejects.toMatchObject({ code: 'P2002' });
+        expect(await client.badge.updateMany({ where: { id }, data: { text: 'changed' } })).toEqual({ count: 0 });
+        expect(await client.badge.deleteMany({ where: { id } })).toEqual({ count: 0 });
+      }
+      expect(await db.prisma.badge.findMany({ orderBy: { id: 'asc' }, select: { text: true } })).toEqual(
+        ['one', 'two', 'three'].map(text => ({ text })),
+      );
+    },
+  );
 });

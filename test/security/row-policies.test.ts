@@ -1,7 +1,7 @@
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { TestDatabase } from '../support/database.ts';
-import { describeDatabases, openDatabase, postgresAvailable } from '../support/database.ts';
+import { describeDatabases, describePostgres, openDatabase } from '../support/database.ts';
 import type { TestServer } from '../support/server.ts';
 import type { WireSession } from '../support/wire.ts';
 import type { Json } from './world.ts';
@@ -127,7 +127,7 @@ it('a policy that turns guests away says so on every surface, and not that the s
 });
 
 /** Real transactions at once: another process gives the row away while the write of its former owner waits for it. */
-describe.runIf(postgresAvailable())('a row given away while its former owner writes (postgresql)', () => {
+describePostgres('a row given away while its former owner writes (postgresql)', () => {
   type Write = readonly [tool: string, args: object];
   const args = { where: { id: 2 } };
   const writes: Write[] = [

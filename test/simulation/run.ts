@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { plantedBugs } from './planted/bugs.ts';
+import { plantedBugs } from './planted-bugs.ts';
 import type { Report } from './simulate.ts';
 import { simulate } from './simulate.ts';
 
@@ -10,7 +10,7 @@ const usage = `npm run simulate -- [options]
   --from S       the first seed (default 1)
   --workers N    processes that run them (default 2)
   --stop         ends at the first breach
-  --bug NAME     puts a bug of planted/bugs.ts into the source first; it has to be found
+  --bug NAME     puts a bug of planted-bugs.ts into the source first; it has to be found
   --bugs         the same with each of them in turn, until it is found (default 2000 schedules)
   --seed S       runs this one and prints each of its events
   --brief        with --seed: prints its breaches only`;

@@ -1,8 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
 import { fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { compile, compileChanged } from '../support/compile.ts';
 import type { Breach } from './ledger.ts';
-import type { PlantedBug } from './planted/bugs.ts';
+import type { PlantedBug } from './planted-bugs.ts';
+import { plant } from './planted-bugs.ts';
 import type { Happenings } from './schedule.ts';
 
 /** What is to be simulated. */
@@ -92,7 +93,7 @@ interface Employment {
 /** Lets one process after the other work until there is nothing left to do. */
 async function employ({ bug, giveBack, take, add, isOver }: Employment): Promise<void> {
   for (let order = take(); order !== undefined; order = take()) {
-    const worker = hire(bug);
+    const worker = await hire(bug);
     let seed: number | undefined;
     try {
       while (order !== undefined) {
@@ -113,12 +114,10 @@ async function employ({ bug, giveBack, take, add, isOver }: Employment): Promise
   }
 }
 
-function hire(bug: PlantedBug | undefined): ChildProcess {
-  const planting = bug === undefined ? [] : ['--import', new URL('planted/plant.mjs', import.meta.url).href];
-  return fork(fileURLToPath(new URL('worker.ts', import.meta.url)), {
-    execArgv: [...planting, '--import', 'tsx', '--no-warnings'],
-    env: { ...process.env, NODE_ENV: 'test', ...(bug !== undefined && { PLANTED_BUG: JSON.stringify(bug) }) },
-  });
+async function hire(bug: PlantedBug | undefined): Promise<ChildProcess> {
+  const script = new URL('worker.ts', import.meta.url);
+  const file = await (bug === undefined ? compile(script) : compileChanged(script, plant(bug)));
+  return fork(file, { execArgv: ['--no-warnings', '--enable-source-maps'], env: { ...process.env, NODE_ENV: 'test' } });
 }
 
 /** @throws {Error} The worker ended, or has not finished a schedule for a long time. */

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { plantedBugs } from './planted/bugs.ts';
+import { plantedBugs } from './planted-bugs.ts';
 import { faultKinds } from './settings.ts';
 import { simulate } from './simulate.ts';
 
@@ -9,21 +9,21 @@ const patienceMs = 300_000;
 it(
   'runs a seed the same way twice, whatever ran before it',
   async () => {
-    const first = await simulate({ from: 1, seeds: 6, workers: 1 });
-    const second = await simulate({ from: 1, seeds: 6, workers: 1 });
+    const first = await simulate({ from: 1, seeds: 4, workers: 1 });
+    const second = await simulate({ from: 1, seeds: 4, workers: 1 });
     expect(second).toEqual(first);
-    const [alone, before] = [await simulate({ from: 6, seeds: 1 }), await simulate({ from: 1, seeds: 5, workers: 1 })];
+    const [alone, before] = [await simulate({ from: 4, seeds: 1 }), await simulate({ from: 1, seeds: 3, workers: 1 })];
     expect((alone.hash + before.hash) >>> 0).toBe(first.hash);
   },
   patienceMs,
 );
 
 it(
-  'finds no promise broken in a few hundred schedules, which inject faults of every kind',
+  'finds no promise broken in 80 schedules, which inject faults of every kind',
   async () => {
-    const { breaches, schedules, faults } = await simulate({ from: 1, seeds: 240 });
+    const { breaches, schedules, faults } = await simulate({ from: 1, seeds: 80 });
     expect(breaches).toEqual([]);
-    expect(schedules).toBe(240);
+    expect(schedules).toBe(80);
     expect(faultKinds.filter(kind => faults[kind] === undefined)).toEqual([]);
   },
   patienceMs,

@@ -8,17 +8,12 @@ import { bounded } from '../../src/store/outage.ts';
 import { prismaStore } from '../../src/store/prisma-store.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { TestDatabase } from '../support/database.ts';
-import { openDatabase, postgresAvailable, requirePostgres } from '../support/database.ts';
+import { describePostgres, openDatabase } from '../support/database.ts';
 import { newEvent, newId, newSession } from './fixtures.ts';
 
 const unavailable = { name: 'StoreUnavailable', message: expect.stringContaining('the database is away or too busy') };
 
-describe('prismaStore over PostgreSQL', () => {
-  if (!postgresAvailable()) {
-    it('reaches PostgreSQL', async test => requirePostgres(test));
-    return;
-  }
-
+describePostgres('prismaStore over PostgreSQL', () => {
   let database: TestDatabase;
   const role = `koa_mcp_test_role_${process.pid}`;
   beforeAll(async () => {

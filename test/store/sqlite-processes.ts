@@ -1,10 +1,10 @@
 import type { ChildProcess } from 'node:child_process';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { PrismaLibSql } from '@prisma/adapter-libsql';
 import { PrismaClient } from '../../generated/test/sqlite/client/client.ts';
 import type { SqliteAdapterFactory } from '../../src/store/sqlite-adapter.ts';
+import { compile } from '../support/compile.ts';
 import { emptyDatabase } from '../support/database.ts';
 import type { Answer, Order } from './sqlite-process.ts';
 
@@ -55,8 +55,7 @@ export async function sqliteFile(mode: 'delete' | 'wal'): Promise<SqliteFile> {
 }
 
 async function startProcess(url: string, name: string): Promise<OtherProcess> {
-  const file = fileURLToPath(new URL('sqlite-process.ts', import.meta.url));
-  const child: ChildProcess = fork(file, [url, name], { execArgv: ['--import', import.meta.resolve('tsx')] });
+  const child: ChildProcess = fork(await compile(new URL('sqlite-process.ts', import.meta.url)), [url, name]);
   await once(child, 'message');
   return {
     async order(order) {

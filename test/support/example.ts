@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
+import { compile } from './compile.ts';
 
 const example = new URL('../../example-app/server.ts', import.meta.url);
 
@@ -29,7 +29,7 @@ export function startExample(environment: Readonly<Record<string, string>>): Pro
 
 /** Starts a script that prints the URL of its MCP endpoint once it listens. @throws as `startExample` */
 export async function startApp(script: URL, environment: Readonly<Record<string, string>> = {}): Promise<AppProcess> {
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), fileURLToPath(script)], {
+  const child = spawn(process.execPath, [await compile(script)], {
     env: { ...process.env, PORT: '0', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -1,6 +1,7 @@
 import { describe, expectTypeOf, it } from 'vitest';
 import type { PrismaClient as PostgresClient } from '../../generated/test/postgresql/client/client.ts';
 import type { PrismaClient } from '../../generated/test/sqlite/client/client.ts';
+import { mcp } from '../../src/index.ts';
 import type { ModelKey, Models, Operation } from '../../src/models/declaration.ts';
 
 interface Ctx {
@@ -10,6 +11,7 @@ interface Ctx {
 /** Takes `models` where `mcp()` does: the client's type comes from `prisma` alone. */
 declare function expose<C>(prisma: C, models: Models<NoInfer<C>, Ctx>): void;
 declare const prisma: PrismaClient;
+declare const postgres: PostgresClient;
 
 const extend = () => prisma.$extends({ query: { $allModels: { $allOperations: ({ args, query }) => query(args) } } });
 
@@ -25,13 +27,14 @@ describe('the type of the option models', () => {
       | 'member'
       | 'doc'
       | 'badge'
+      | 'author'
       | 'mcpSession'
       | 'mcpSubscription'
       | 'mcpEvent'
       | 'mcpNode'
       | 'mcpContinuation'
     >();
-    expectTypeOf<ModelKey<PostgresClient>>().toEqualTypeOf<ModelKey<PrismaClient> | 'listing' | 'entry' | 'native'>();
+    expectTypeOf<ModelKey<PostgresClient>>().toEqualTypeOf<ModelKey<PrismaClient> | 'listing' | 'entry' | 'native' | 'place'>();
     expectTypeOf<ModelKey<unknown>>().toEqualTypeOf<never>();
   });
 
@@ -62,6 +65,29 @@ describe('the type of the option models', () => {
         },
       },
     });
+  });
+
+  it('keeps them where the client and the function are in one object, and the function takes nothing', () => {
+    mcp({ name: 'x', prisma, models: { booking: { where: () => ({ status: 'PENDING' }), data: () => ({ status: 'PENDING' }) } } });
+    mcp({ name: 'x', prisma, models: { booking: { where: async () => ({ OR: [{ status: { in: ['PENDING', 'CONFIRMED'] } }] }) } } });
+    mcp({ models: { booking: { where: () => ({ client: { id: 1 }, status: 'PENDING' }) } }, name: 'x', prisma });
+    // @ts-expect-error no such status
+    mcp({ name: 'x', prisma, models: { booking: { where: () => ({ status: 'LOST' }) } } });
+    // @ts-expect-error no such status
+    mcp({ name: 'x', prisma, models: { booking: { where: () => ({ OR: [{ status: { in: ['PENDING', 'LOST'] } }] }) } } });
+    // @ts-expect-error no such column
+    mcp({ name: 'x', prisma, models: { booking: { where: async () => ({ nope: 'x' }) } } });
+  });
+
+  it('takes a view, and a model that Prisma cannot create rows of, without the operations that they do not have', () => {
+    mcp({ name: 'x', prisma, models: { author: { operations: ['findUnique', 'count'], where: { mood: 'CALM' }, omit: { label: true } } } });
+    mcp({ name: 'x', prisma: postgres, models: { place: { operations: ['findMany', 'update', 'delete'], data: { name: 'x' } } } });
+    // @ts-expect-error a view has no writes
+    mcp({ name: 'x', prisma, models: { author: { operations: ['findMany', 'update'] } } });
+    // @ts-expect-error a required column has a type that Prisma does not have
+    mcp({ name: 'x', prisma: postgres, models: { place: { operations: ['create'] } } });
+    // @ts-expect-error such a column has no JSON form
+    mcp({ name: 'x', prisma: postgres, models: { place: { omit: { spot: true } } } });
   });
 
   it('takes an extended client', () => {

@@ -1,4 +1,6 @@
-/** A bug that is put into the source as it is loaded: the simulation has to find it. */
+import type { ChangeSource } from '../support/compile.ts';
+
+/** A bug that is put into the source before it is compiled: the simulation has to find it. */
 export interface PlantedBug {
   readonly name: string;
   /** What it does. */
@@ -103,3 +105,16 @@ export const plantedBugs: readonly PlantedBug[] = [
     seed: 1,
   },
 ];
+
+/**
+ * Puts a bug into the source.
+ *
+ * @throws {Error} The file does not have the text of the bug once.
+ */
+export function plant({ file, find, replace }: PlantedBug): ChangeSource {
+  return (name, source) => {
+    if (!name.endsWith(`/${file}`)) return source;
+    if (source.split(find).length !== 2) throw new Error(`${file} does not have the text of the planted bug once: ${find}`);
+    return source.replace(find, () => replace);
+  };
+}
