@@ -3,11 +3,12 @@ import { fileURLToPath } from 'node:url';
 import { configDefaults, defineConfig } from 'vitest/config';
 
 const all = ['test/**/*.test.ts'];
-/** Minutes of real processes, real faults and repetitions over other databases and buses: `npm run test:long`, not `npm test`. */
+/** Minutes of real processes, real faults, schedules and repetitions over other databases and buses: `npm run test:long`, not `npm test`. */
 const long = [
   'test/bench/contenders.test.ts',
   'test/chaos/chaos.test.ts',
   'test/clients/restart.test.ts',
+  'test/leak-hunt/planted.test.ts',
   'test/processes/{no-wake-ups,polling,postgres-faults,redis,sqlite}.test.ts',
   'test/simulation/schedules.test.ts',
 ];

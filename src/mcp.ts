@@ -3,6 +3,7 @@ import type Koa from 'koa';
 import { announce } from './announce.ts';
 import { memoryBus } from './bus/bus.ts';
 import { handlerContexts } from './context.ts';
+import { explainDatabaseError } from './host/database-errors.ts';
 import { compilePrompts } from './host/prompts.ts';
 import { compileResources } from './host/resources.ts';
 import { compileTools } from './host/tools.ts';
@@ -92,6 +93,7 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
   const ignoreBus = bus.onError?.(onError);
   const service = openService({
     registry: index(resolved, definitions),
+    explainError: explainDatabaseError,
     store,
     bus,
     nodeName: resolved.node,
@@ -165,12 +167,12 @@ interface Compiled {
 }
 
 function compile(options: ResolvedOptions): Compiled {
-  const { name, prisma, datamodel, models, tools = {}, resources = {}, prompts = {} } = options;
+  const { name, prisma, datamodel, models, style, tools = {}, resources = {}, prompts = {} } = options;
   if (models !== undefined && (prisma === undefined || datamodel === undefined)) {
     throw new TypeError('models: needs `prisma`, the client, and `datamodel`, which `generator mcp` writes (npx koa-mcp init)');
   }
   const compiled =
-    prisma === undefined || datamodel === undefined ? undefined : compileModels({ name, prisma, datamodel, models: models ?? {} });
+    prisma === undefined || datamodel === undefined ? undefined : compileModels({ name, prisma, datamodel, models: models ?? {}, style });
   const own: Definitions = { tools: compileTools(tools), ...compileResources(resources), prompts: compilePrompts(prompts) };
   const made: Definitions = compiled ?? { tools: [], resources: [], resourceTemplates: [], prompts: [] };
   return {
@@ -179,6 +181,7 @@ function compile(options: ResolvedOptions): Compiled {
       resources: [...own.resources, ...made.resources],
       resourceTemplates: [...own.resourceTemplates, ...made.resourceTemplates],
       prompts: [...own.prompts, ...made.prompts],
+      ...(compiled && { unknownToolHint: compiled.unknownToolHint }),
     },
     scope: compiled?.scope ?? (prisma === undefined ? undefined : () => prisma),
     report: () => reportOf({ name, path: options.path, models: compiled?.report() ?? [], own, made }),

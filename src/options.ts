@@ -5,7 +5,7 @@ import type { Prompt as HostPrompt } from './host/prompts.ts';
 import type { Resource as HostResource } from './host/resources.ts';
 import type { Tool as HostTool } from './host/tools.ts';
 import type { Datamodel } from './models/datamodel.ts';
-import type { Models } from './models/declaration.ts';
+import type { Models, Style } from './models/declaration.ts';
 import type { ExposureLike } from './models/exposure.ts';
 import type { Icon } from './protocol/definitions.ts';
 import type { SessionEvent } from './session/session-log.ts';
@@ -111,6 +111,13 @@ export interface McpOptions<C = unknown, T = Record<string, unknown>, R = Record
   datamodel?: Datamodel;
   /** The exposed models, by the client's property names. @default none */
   models?: Models<C, HandlerContext<C>>;
+  /**
+   * How models become tools. `'tools'`: a tool for each operation of each model. `'compact'`: at most six generic tools, which find a model,
+   * describe it and run its operations; for schemas with more models than a client takes tools. A model's own `style` overrides it.
+   *
+   * @default 'tools'
+   */
+  style?: Style;
   /** The host's own tools, by name. @default none */
   tools?: { [K in keyof T]: Tool<T[K], C> };
   /** The host's own resources, by name. @default none */

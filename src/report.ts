@@ -72,8 +72,8 @@ export interface ReportSubject {
 
 /** Reports on one endpoint. */
 export function reportOf({ name, path, models, own, made }: ReportSubject): McpReport {
-  const modelOf = new Map<string, string>(
-    models.flatMap(({ key, operations }) => operations.map(operation => [`${key}_${operation}`, key] as const)),
+  const modelOf = new Map(
+    models.flatMap(({ key, style, tools: names }) => (style === 'compact' ? [] : names.map(tool => [tool, key] as const))),
   );
   const tools = [
     ...own.tools.map(tool => reportTool(tool, 'app', undefined)),

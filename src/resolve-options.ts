@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { styles } from './models/declaration.ts';
 import type { McpOptions, ResolvedOptions, UntypedOptions } from './options.ts';
 import { defaults } from './options.ts';
 import type { JsonObject } from './protocol/definitions.ts';
@@ -16,6 +17,7 @@ const optionKeys = [
   'prisma',
   'datamodel',
   'models',
+  'style',
   'tools',
   'resources',
   'prompts',
@@ -100,6 +102,7 @@ const hasMethods = (names: readonly string[]) => (value: unknown) => isObject(va
 const shapes: readonly (readonly [keyof McpOptions, (value: unknown) => boolean, string])[] = [
   ...(['version', 'title', 'instructions', 'websiteUrl', 'path'] as const).map(key => [key, isText, 'be a string'] as const),
   ['datamodel', hasMembers(['models', 'enums']), 'be what `generator mcp` wrote (npx koa-mcp init)'],
+  ['style', value => styles.some(style => style === value), `be ${styles.map(style => `'${style}'`).join(' or ')}`],
   ['principal', isFunction, 'be a function (ctx) => string | undefined'],
   ['allowedHosts', isListOf(/^(?:[^\sA-Z:/[\]]+|\[[\da-f:.]+\])$/u), 'be an array of host names in lower case, without scheme or port'],
   ['allowedOrigins', isListOf(/^(?:null|[a-z][a-z\d+.-]*:\/\/[^\sA-Z/?#]+)$/u), 'be an array of origins such as https://app.example.com'],

@@ -21,6 +21,7 @@ describe('mcp(options)', () => {
     [{ name: 'x', path: 5 }, 'path: must be a string'],
     [{ name: 'x', path: 'mcp' }, 'path: "mcp" must be a plain path that begins with `/`'],
     [{ name: 'x', path: '/mcp/:id' }, 'path: "/mcp/:id" must be a plain path'],
+    [{ name: 'x', style: 'small' }, "style: must be 'tools' or 'compact'"],
     [{ name: 'x', principal: 'sub' }, 'principal: must be a function'],
     [{ name: 'x', onError: 1 }, 'onError: must be a function'],
     [{ name: 'x', onSession: {} }, 'onSession: must be a function'],

@@ -1,4 +1,5 @@
-import { readdirSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import * as koaMcp from '../src/index.ts';
@@ -147,3 +148,71 @@ describe('docstrings', () => {
     expect([...membersOf(file, type).values()].filter(({ isRequired, default: value }) => isRequired && value !== undefined)).toEqual([]);
   });
 });
+
+/** Members and variables of type `number`, or that begin as a number, with the comment before them. */
+function numbersOf(source: ts.SourceFile): { readonly name: string; readonly doc: string }[] {
+  const found: { name: string; doc: string }[] = [];
+  const visit = (node: ts.Node): void => {
+    const isMember = ts.isPropertySignature(node) || ts.isVariableDeclaration(node);
+    const isNumber =
+      isMember &&
+      (node.type?.kind === ts.SyntaxKind.NumberKeyword ||
+        (ts.isVariableDeclaration(node) && node.initializer !== undefined && ts.isNumericLiteral(node.initializer)));
+    if (isNumber) {
+      const documented = ts.isVariableDeclaration(node) ? node.parent.parent : node;
+      const doc = ts.getJSDocCommentsAndTags(documented).map(comment => comment.getText());
+      found.push({ name: node.name.getText(), doc: doc.join(' ') });
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
+}
+
+describe('names', () => {
+  it('say milliseconds and bytes, wherever a comment says that a number counts them', () => {
+    const wanting = [...sources].flatMap(([file, source]) =>
+      numbersOf(source)
+        .filter(({ name, doc }) => (/^\/\*\*[\s*]*Milliseconds/u.test(doc) || /\bin ms\b/u.test(doc)) && !/(?:Ms|At|Until)$/u.test(name))
+        .concat(numbersOf(source).filter(({ name, doc }) => /^\/\*\*[\s*]*Bytes/u.test(doc) && !/Bytes$|^size$/u.test(name)))
+        .map(({ name }) => `${file}: ${name}`),
+    );
+    expect(wanting).toEqual([]);
+  });
+
+  it.each(['SessionOptions', 'Limits'])('of all numbers in %s have a unit or are ceilings', type => {
+    const numbers = numbersOf(sources.get('options.ts') as ts.SourceFile).map(({ name }) => name);
+    const members = [...membersOf('src/options.ts', type).keys()].filter(name => numbers.includes(name));
+    expect(members.length).toBeGreaterThan(5);
+    expect(members.filter(name => !/^max[A-Z]|Ms$|Bytes$|Size$/u.test(name))).toEqual([]);
+  });
+});
+
+describe('tracked files', () => {
+  const tracked = execFileSync('git', ['ls-files', '-z'], { cwd: root, encoding: 'utf8' }).split('\0').filter(Boolean);
+  const texts = tracked
+    .filter(file => /\.(?:[cm]?[jt]s|json|md|prisma|sh|svg)$|^\.ci\//u.test(file))
+    .map(file => [file, read(file)] as const);
+
+  it('name no path of one machine', () => {
+    expect(texts.length).toBeGreaterThan(300);
+    const wanting = texts.filter(([, text]) => /(?<![\w.$}~/-])\/(?:home|Users|root|work)\/\w/u.test(text)).map(([file]) => file);
+    expect(wanting).toEqual([]);
+  });
+
+  it('name no issue by its number alone in a comment: a link says where to look', () => {
+    const wanting = texts
+      .filter(([file]) => file.endsWith('.ts'))
+      .flatMap(([file, text]) =>
+        text
+          .split('\n')
+          .filter(line => /^\s*(?:\/\/|\/?\*).*\b(?:issue|ticket|PR) ?#?\d/iu.test(line))
+          .map(line => `${file}: ${line.trim()}`),
+      );
+    expect(wanting).toEqual([]);
+  });
+});
+
+function read(file: string): string {
+  return readFileSync(`${root}${file}`, 'utf8');
+}

@@ -16,7 +16,7 @@ const tool = { description: 'Under test', handler: () => 'done' };
 function endpoint(models: Record<string, ExposureLike>, options: object = {}) {
   const prisma = Object.fromEntries(Object.values(sqlite.models).map(({ key }) => [key, { findMany: () => [] }]));
   const declared = { prisma, datamodel: sqlite, models, sessions: { store: memoryStore() } };
-  return mcp({ name: 'shop', ...(Object.keys(models).length > 0 && declared), ...options });
+  return mcp({ name: 'shop', ...(Object.keys(models).length > 0 && declared), ...options } as Parameters<typeof mcp>[0]);
 }
 
 function report(models: Record<string, ExposureLike>, options: object = {}): McpReport {
@@ -50,6 +50,18 @@ describe('endpoint.report()', () => {
     ]);
     expect(found.prompts).toEqual([{ name: 'toast', from: 'app' }]);
     expect(found.tokens).toBe(found.tools.reduce((sum, { tokens }) => sum + tokens, 0));
+  });
+
+  it('has the shared tools of compact models once, without a model', () => {
+    const found = report({ room: { style: 'compact' }, tag: { style: 'compact' }, client: { operations: ['count'] } });
+    expect(found.models.map(({ key, style, tools }) => [key, style, tools])).toEqual([
+      ['room', 'compact', ['read_rows']],
+      ['tag', 'compact', ['read_rows']],
+      ['client', 'tools', ['client_count']],
+    ]);
+    const shared = found.tools.filter(({ model }) => model === undefined).map(({ name }) => name);
+    expect(shared).toContain('read_rows');
+    expect(found.tools.map(({ name }) => name).toSorted()).toEqual([...shared, 'client_count'].toSorted());
   });
 
   it('can be printed as JSON', () => {

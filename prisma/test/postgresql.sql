@@ -118,6 +118,25 @@ CREATE TABLE "Badge" (
 );
 
 -- CreateTable
+CREATE TABLE "Seat" (
+    "row" INTEGER NOT NULL,
+    "number" INTEGER NOT NULL,
+    "owner" TEXT NOT NULL,
+
+    CONSTRAINT "Seat_pkey" PRIMARY KEY ("row","number")
+);
+
+-- CreateTable
+CREATE TABLE "Ticket" (
+    "id" INTEGER NOT NULL,
+    "row" INTEGER,
+    "number" INTEGER,
+    "note" TEXT,
+
+    CONSTRAINT "Ticket_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
 CREATE TABLE "McpSession" (
     "id" TEXT NOT NULL,
     "transport" TEXT NOT NULL,
@@ -312,6 +331,9 @@ ALTER TABLE "Doc" ADD CONSTRAINT "Doc_editorId_fkey" FOREIGN KEY ("editorId") RE
 
 -- AddForeignKey
 ALTER TABLE "Badge" ADD CONSTRAINT "Badge_memberId_fkey" FOREIGN KEY ("memberId") REFERENCES "Member"("id") ON DELETE SET NULL ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "Ticket" ADD CONSTRAINT "Ticket_row_number_fkey" FOREIGN KEY ("row", "number") REFERENCES "Seat"("row", "number") ON DELETE SET NULL ON UPDATE CASCADE;
 
 -- AddForeignKey
 ALTER TABLE "McpSubscription" ADD CONSTRAINT "McpSubscription_sessionId_fkey" FOREIGN KEY ("sessionId") REFERENCES "McpSession"("id") ON DELETE CASCADE ON UPDATE CASCADE;

@@ -102,6 +102,24 @@ CREATE TABLE "Badge" (
 );
 
 -- CreateTable
+CREATE TABLE "Seat" (
+    "row" INTEGER NOT NULL,
+    "number" INTEGER NOT NULL,
+    "owner" TEXT NOT NULL,
+
+    PRIMARY KEY ("row", "number")
+);
+
+-- CreateTable
+CREATE TABLE "Ticket" (
+    "id" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    "row" INTEGER,
+    "number" INTEGER,
+    "note" TEXT,
+    CONSTRAINT "Ticket_row_number_fkey" FOREIGN KEY ("row", "number") REFERENCES "Seat" ("row", "number") ON DELETE SET NULL ON UPDATE CASCADE
+);
+
+-- CreateTable
 CREATE TABLE "McpSession" (
     "id" TEXT NOT NULL PRIMARY KEY,
     "transport" TEXT NOT NULL,

@@ -43,7 +43,7 @@ export interface PostOptions {
 }
 
 /** The bus topic of every wake-up. A wake-up says that the log has grown. */
-export const LOG_TOPIC = 'log';
+export const GROWN_TOPIC = 'log';
 
 /** Most rows and characters in one write. */
 const batchRows = 100;
@@ -57,8 +57,8 @@ interface Waiting {
   readonly expiresAtMs: number;
   /** Whether a write of this event was begun. If so, the event may already be a row. */
   isBegun: boolean;
-  isSettled: boolean;
-  readonly settle: (error?: Error) => void;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /**
@@ -103,27 +103,15 @@ export class EventLog {
       data,
       expiresAt: new Date(Date.now() + replayMs),
     };
-    return new Promise((resolve, reject) => {
-      let timer: NodeJS.Timeout | undefined;
-      const waiting: Waiting = {
-        event,
-        isQuiet,
-        expiresAtMs: performance.now() + replayMs,
-        isBegun: false,
-        isSettled: false,
-        settle: error => {
-          if (waiting.isSettled) return;
-          waiting.isSettled = true;
-          clearTimeout(timer);
-          if (error === undefined) resolve();
-          else reject(error);
-        },
-      };
+    let timer: NodeJS.Timeout | undefined;
+    const posted = new Promise<void>((resolve, reject) => {
+      const waiting: Waiting = { event, isQuiet, expiresAtMs: performance.now() + replayMs, isBegun: false, resolve, reject };
       if (withinMs !== undefined) timer = setTimeout(() => this.#giveUp(waiting, withinMs), withinMs);
       this.#waiting.push(waiting);
       this.#waitingLength += data.length;
       this.#writing ??= this.#write();
     });
+    return timer === undefined ? posted : posted.finally(() => clearTimeout(timer));
   }
 
   /** Accepts no more events. Waits at most `deadlineMs` for the events that are still queued. */
@@ -134,12 +122,12 @@ export class EventLog {
     await doneWithin(deadlineMs, this.#writing);
     const left = this.#waiting.splice(0);
     this.#retry?.();
-    for (const { settle } of left) settle(new StoreUnavailable('This process has closed before the database took the event'));
+    for (const { reject } of left) reject(new StoreUnavailable('This process has closed before the database took the event'));
   }
 
   #giveUp(waiting: Waiting, withinMs: number): void {
     if (!waiting.isBegun) this.#drop(waiting);
-    waiting.settle(new StoreUnavailable(`The database has not taken an event within ${withinMs} ms`));
+    waiting.reject(new StoreUnavailable(`The database has not taken an event within ${withinMs} ms`));
   }
 
   #drop(waiting: Waiting): void {
@@ -181,9 +169,9 @@ export class EventLog {
     this.#isAway = false;
     for (const waiting of batch) {
       this.#drop(waiting);
-      waiting.settle();
+      waiting.resolve();
     }
-    if (batch.some(({ isQuiet }) => !isQuiet)) this.#options.bus.publish(LOG_TOPIC);
+    if (batch.some(({ isQuiet }) => !isQuiet)) this.#options.bus.publish(GROWN_TOPIC);
   }
 
   /**
@@ -197,7 +185,7 @@ export class EventLog {
       } catch (error) {
         if (StoreUnavailable.isError(error)) return;
         this.#drop(waiting);
-        waiting.settle(error as Error);
+        waiting.reject(error);
       }
     }
   }
@@ -212,7 +200,7 @@ export class EventLog {
     const now = performance.now();
     for (const waiting of this.#waiting.filter(({ expiresAtMs }) => expiresAtMs <= now)) {
       this.#drop(waiting);
-      waiting.settle(new StoreUnavailable('The database has not taken an event before it expired', { cause: error }));
+      waiting.reject(new StoreUnavailable('The database has not taken an event before it expired', { cause: error }));
     }
   }
 }

@@ -1,3 +1,4 @@
+import { releaseOnce } from '../release.ts';
 import type { NodeStore } from '../store/store.ts';
 import { pause } from '../timing.ts';
 
@@ -66,12 +67,9 @@ export class Nodes {
   hold(): () => void {
     this.#holds += 1;
     if (this.#holds === 1) this.#begin();
-    let isHeld = true;
-    return () => {
-      if (!isHeld) return;
-      isHeld = false;
+    return releaseOnce(() => {
       this.#holds -= 1;
-    };
+    });
   }
 
   /**
@@ -109,20 +107,19 @@ export class Nodes {
     if (node === this.#options.node) return 'alive';
     const watched = this.#watch(node);
     watched.keptUntil = performance.now() + watchedForMs;
-    if (isHeardOf(watched, this.#beatMs)) return 'alive';
-    await this.#look();
-    if (isHeardOf(watched, this.#beatMs)) return 'alive';
-    if (watched.beat === undefined || this.#isDead(node, watched)) return 'dead';
-    await this.#options.ask(node);
-    const until = performance.now() + withinMs;
+    const isHeardOf = (): boolean => performance.now() - watched.aliveAt <= this.#beatMs * 2;
+    let until: number | undefined;
     // The first pauses are short, because the process answers as soon as it reads the question.
-    for (let pauseMs = 5; performance.now() < until; pauseMs = Math.min(pauseMs * 2, 250)) {
-      await pause(pauseMs).over;
+    for (let pauseMs = 5; !isHeardOf(); pauseMs = Math.min(pauseMs * 2, 250)) {
       await this.#look();
-      if (isHeardOf(watched, this.#beatMs)) return 'alive';
+      if (isHeardOf()) break;
       if (watched.beat === undefined || this.#isDead(node, watched)) return 'dead';
+      if (until === undefined) await this.#options.ask(node);
+      until ??= performance.now() + withinMs;
+      if (performance.now() >= until) return 'unknown';
+      await pause(pauseMs).over;
     }
-    return 'unknown';
+    return 'alive';
   }
 
   /** Stops beating and watching, and removes this process's row. */
@@ -223,8 +220,4 @@ export class Nodes {
     if (!this.#isFailing) this.#options.onError(error);
     this.#isFailing = true;
   }
-}
-
-function isHeardOf({ aliveAt }: Watched, beatMs: number): boolean {
-  return performance.now() - aliveAt <= beatMs * 2;
 }

@@ -1,3 +1,4 @@
+import type { EventStore, StoredEvent } from '../store/store.ts';
 import { seal } from './stream-ids.ts';
 
 /**
@@ -26,6 +27,22 @@ export function isAhead({ id, gaps }: Position, eventId: number): boolean {
 export function union(a: Position, b: Position): Position {
   const [lower, upper] = a.id < b.id ? [a, b] : [b, a];
   return upper.gaps.length === 0 ? upper : { id: upper.id, gaps: upper.gaps.filter(gap => isAhead(lower, gap)) };
+}
+
+/** Most rows in one read of `eventsBehind`. */
+const rowsPerRead = 500;
+
+/** Reads the events of a stream that a reader at this position has not passed yet. */
+export async function eventsBehind(store: EventStore, stream: string, { id, gaps }: Position): Promise<StoredEvent[]> {
+  const events: StoredEvent[] = [];
+  for (let [after, late] = [id, gaps]; ; ) {
+    const page = await store.findEvents({ streams: [stream], after, gaps: late, limit: rowsPerRead });
+    events.push(...page);
+    const last = page.at(-1);
+    if (last === undefined || page.length < rowsPerRead) return events;
+    after = Math.max(after, last.id);
+    late = late.filter(gap => gap > last.id);
+  }
 }
 
 /** Most runs of gaps in an encoded position. If there are more, those with the greatest ids are kept. */

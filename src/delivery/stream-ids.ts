@@ -1,4 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto';
+import type { Session } from '../store/store.ts';
 
 /** The stream of events that every process reads. */
 export const EVERYBODY = '*';
@@ -23,6 +24,16 @@ export function nodeMailOf(node: string): string {
 /** A new random id for one run of a process. Every start of the process makes another one. */
 export function newNodeId(): string {
   return randomBytes(9).toString('base64url');
+}
+
+/** Makes a name for a connection of this process that carries the stream of a session or of a call. */
+export function newConnectionName({ node, nodeName }: { readonly node: string; readonly nodeName: string }): string {
+  return `${nodeName}/${node}.${randomBytes(6).toString('base64url')}`;
+}
+
+/** The run id of the process that carried a session's stream last, from the session's row; `undefined` if there was none. */
+export function nodeOf({ connection }: Pick<Session, 'connection'>): string | undefined {
+  return connection === null ? undefined : /\/([\w-]{12})\.[\w-]+$/u.exec(connection)?.[1];
 }
 
 /** The parsed name of a call's stream. */

@@ -1,6 +1,7 @@
 import type { Bus } from '../bus/bus.ts';
-import type { EventStore, TailedEvent } from '../store/store.ts';
-import { LOG_TOPIC } from './event-log.ts';
+import { releaseOnce } from '../release.ts';
+import type { EventStore, StoredEvent, TailedEvent } from '../store/store.ts';
+import { GROWN_TOPIC } from './event-log.ts';
 import type { Position } from './position.ts';
 
 /** The options of `Tail`. */
@@ -19,10 +20,7 @@ export interface TailOptions {
 export type TailListener = (event: DeliveredEvent) => void;
 
 /** One event with all its data. */
-export interface DeliveredEvent {
-  readonly id: number;
-  readonly data: string;
-}
+export type DeliveredEvent = Pick<StoredEvent, 'id' | 'data'>;
 
 /** Delay of a read after a wake-up while nobody holds the tail, in ms. Nobody waits for events then; the read only moves the position. */
 const unheldMs = 20;
@@ -113,13 +111,10 @@ export class Tail {
       this.#timer = setInterval(() => this.wake(), this.#options.lookMs).unref();
       this.wake();
     }
-    let isHeld = true;
-    return () => {
-      if (!isHeld) return;
-      isHeld = false;
+    return releaseOnce(() => {
       this.#holds -= 1;
       if (this.#holds === 0) clearInterval(this.#timer);
-    };
+    });
   }
 
   /** Reads now, or again once the running read is done. While nobody holds the tail, reads a little later. */
@@ -158,7 +153,7 @@ export class Tail {
     for (const id of ids.toReversed()) this.#pass(id);
     this.#id = latest;
     this.#started = true;
-    this.#unsubscribe = this.#options.bus.subscribe(LOG_TOPIC, () => this.wake());
+    this.#unsubscribe = this.#options.bus.subscribe(GROWN_TOPIC, () => this.wake());
     this.wake();
   }
 

@@ -1,6 +1,8 @@
+import type { Operation } from './declaration.ts';
 import type { Args } from './delegates.ts';
 import type { Exposure, OrderStep, Selection, UniqueKey } from './graph.ts';
 import { rowKey, uniqueWhere } from './graph.ts';
+import { argumentHint, keyHint, orderHint, selectHint } from './hints.ts';
 import { completeOrder } from './host-args.ts';
 import { isObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
 import type { ParsedWhere, WhereLimits } from './where.ts';
@@ -15,16 +17,30 @@ export interface ParsedFindMany extends ParsedWhere {
   readonly cursor: Args | undefined;
 }
 
-/** Refuses arguments that the tool does not have. */
-export function assertArguments(args: Args, known: readonly string[]): void {
-  for (const name of Object.keys(args)) {
-    if (!known.includes(name)) refuse(join('', name), `unknown argument (${list(known)})`);
+/** An argument of some operation, as Prisma names it. */
+export type ArgumentName = 'where' | 'select' | 'orderBy' | 'take' | 'cursor' | 'data';
+
+/** The arguments of each operation. */
+export const argumentNames: Readonly<Record<Operation, readonly ArgumentName[]>> = {
+  findUnique: ['where', 'select'],
+  findMany: ['where', 'select', 'orderBy', 'take', 'cursor'],
+  count: ['where'],
+  create: ['data'],
+  update: ['where', 'data'],
+  delete: ['where'],
+};
+
+/** Refuses arguments that the operation does not have. */
+export function assertArguments(exposure: Exposure, operation: Operation, args: Args): void {
+  const known: readonly string[] = argumentNames[operation];
+  for (const [name, value] of Object.entries(args)) {
+    if (!known.includes(name)) refuse(join('', name), `unknown argument (${list(known)})${argumentHint(exposure, name, value, known)}`);
   }
 }
 
 /** Parses the arguments of `findMany`. */
 export function parseFindMany(exposure: Exposure, args: Args, limits: WhereLimits): ParsedFindMany {
-  assertArguments(args, ['where', 'select', 'orderBy', 'take', 'cursor']);
+  assertArguments(exposure, 'findMany', args);
   const { where, relational } = args['where'] === undefined ? noWhere : parseWhere(exposure, args['where'], limits);
   const key = cursorKey(exposure);
   const { cursor } = args;
@@ -52,8 +68,10 @@ export function parseSelect(exposure: Exposure, value: unknown): Selection {
   const names = new Set<string>();
   for (const [name, flag] of Object.entries(value)) {
     const at = join('select', name);
-    if (!Object.hasOwn(full.select, name))
-      refuse(at, `${exposure.node.name} has no column ${quote(name)} (${list(Object.keys(full.select))})`);
+    if (!Object.hasOwn(full.select, name)) {
+      const names = list(Object.keys(full.select));
+      refuse(at, `${exposure.node.name} has no column ${quote(name)} (${names})${selectHint(exposure, name)}`);
+    }
     if (typeof flag !== 'boolean') refuse(at, `expected true or false, got ${nameOf(flag)}`);
     if (flag) names.add(name);
   }
@@ -78,7 +96,10 @@ function parseOrderBy(exposure: Exposure, value: unknown): OrderStep[] {
     if (!isObject(item)) return refuse(path, `expected an object such as { "${sortable[0] ?? 'id'}": "asc" }, got ${nameOf(item)}`);
     for (const [name, direction] of Object.entries(item)) {
       const at = join(path, name);
-      if (!sortable.includes(name)) refuse(at, `${exposure.node.name} has no column ${quote(name)} to order by (${list(sortable)})`);
+      if (!sortable.includes(name)) {
+        const hint = orderHint(exposure, name, sortable);
+        refuse(at, `${exposure.node.name} has no column ${quote(name)} to order by (${list(sortable)})${hint}`);
+      }
       if (direction !== 'asc' && direction !== 'desc') refuse(at, 'expected "asc" or "desc"');
       if (!steps.some(step => Object.hasOwn(step, name))) steps.push({ [name]: direction });
     }
@@ -109,10 +130,8 @@ export function parseUniqueWhere(exposure: Exposure, value: unknown): Args {
   const names = Object.keys(where);
   for (const unknown of names) {
     if (exposure.uniques.some(key => key.name === unknown)) continue;
-    refuse(
-      join('where', unknown),
-      `${exposure.node.name} has no unique key ${quote(unknown)} (${list(exposure.uniques.map(key => key.name))})`,
-    );
+    const keys = list(exposure.uniques.map(key => key.name));
+    refuse(join('where', unknown), `${exposure.node.name} has no unique key ${quote(unknown)} (${keys})${keyHint(exposure, unknown)}`);
   }
   const key = exposure.uniques.find(known => known.name === names[0]);
   if (key === undefined || names.length > 1) {

@@ -5,12 +5,15 @@ import type {
   ResourceTemplateDefinition,
   ToolDefinition,
 } from '../protocol/definitions.ts';
+import { compactTools } from './compact.ts';
 import { dataParser } from './data.ts';
+import type { Style } from './declaration.ts';
 import type { Delegates, PrismaClientLike } from './delegates.ts';
 import { baseClient } from './delegates.ts';
 import { resolveExposures } from './exposure.ts';
 import type { ModelNode } from './graph.ts';
 import { modelGraph } from './graph.ts';
+import { unknownToolHint } from './hints.ts';
 import { list } from './messages.ts';
 import { reader } from './reads.ts';
 import type { ModelReport } from './report.ts';
@@ -18,6 +21,7 @@ import { reportModels } from './report.ts';
 import { listResource, rowTemplate } from './resources.ts';
 import type { ModelOptions } from './scoped-client.ts';
 import { clientScope } from './scoped-client.ts';
+import type { ToolParts } from './tools.ts';
 import { modelTools } from './tools.ts';
 import type { WhereLimits } from './where.ts';
 import { writer } from './writes.ts';
@@ -26,6 +30,8 @@ import { writer } from './writes.ts';
 export interface CompileOptions extends ModelOptions {
   /** Scheme of the resource URIs. */
   readonly name: string;
+  /** The style of models that do not name one. @default 'tools' */
+  readonly style?: Style | undefined;
   readonly limits?: Partial<WhereLimits>;
 }
 
@@ -35,6 +41,8 @@ export interface CompiledModels {
   readonly resources: ResourceDefinition[];
   readonly resourceTemplates: ResourceTemplateDefinition[];
   readonly prompts: PromptDefinition[];
+  /** For the name of a tool that does not exist: the tools of the model that was probably meant. */
+  readonly unknownToolHint: (name: string) => string | undefined;
   /** `ctx.prisma`: the client, scoped to the caller of one call. */
   readonly scope: (ctx: CallContext) => PrismaClientLike;
   /** What is exposed, for the host. Computed at each call. */
@@ -44,30 +52,41 @@ export interface CompiledModels {
 const whereDefaults: WhereLimits = { maxDepth: 6, maxConditions: 100, maxValues: 200 };
 
 /**
- * Compiles the declared exposures into tools, resources and resource templates. All schemas are built here, and none during a call.
+ * Compiles the declared exposures into tools, resources and resource templates. All schemas of tools are built here, and none during a call.
  *
  * @throws {TypeError} with every mistake in the declaration, one a line: option path, fact and remedy.
  */
 export function compileModels(options: CompileOptions): CompiledModels {
   const graph = modelGraph(options.datamodel);
-  const exposures = resolveExposures(options.models, graph);
+  const exposures = resolveExposures(options.models, graph, options.style);
   const limits = { ...whereDefaults, ...options.limits };
   const client = baseClient(options.prisma);
   for (const { node } of exposures) assertDelegate(client, node);
   const scope = clientScope(client, graph);
-  const report = () => reportModels(exposures, options.models, graph);
-  const compiled: CompiledModels = { tools: [], resources: [], resourceTemplates: [], prompts: [], scope, report };
+  const compiled: CompiledModels = {
+    tools: [],
+    resources: [],
+    resourceTemplates: [],
+    prompts: [],
+    unknownToolHint: unknownToolHint(exposures),
+    scope,
+    report: () => reportModels(exposures, options.models, graph),
+  };
+  const compact: ToolParts[] = [];
   for (const exposure of exposures) {
     const { operations } = exposure;
     const reads = reader(exposure, client);
     const create = dataParser(exposure, 'create', graph);
     const update = dataParser(exposure, 'update', graph);
     const writes = writer({ exposure, client, create, update });
-    compiled.tools.push(...modelTools({ exposure, reader: reads, writer: writes, create, update, limits }));
+    const parts: ToolParts = { exposure, reader: reads, writer: writes, create, update, limits };
+    if (exposure.style === 'compact') compact.push(parts);
+    else compiled.tools.push(...modelTools(parts));
     if (operations.has('findMany')) compiled.resources.push(listResource(exposure, reads, options.name));
     const template = operations.has('findUnique') ? rowTemplate(exposure, reads, options.name) : undefined;
     if (template !== undefined) compiled.resourceTemplates.push(template);
   }
+  compiled.tools.push(...compactTools(compact, exposures));
   return compiled;
 }
 

@@ -2,6 +2,7 @@ import type { CallContext } from '../protocol/definitions.ts';
 import { columnNames, toColumn } from './columns.ts';
 import type { Args } from './delegates.ts';
 import type { Column, Columns, Exposure, ModelGraph, ModelNode } from './graph.ts';
+import { dataHint } from './hints.ts';
 import { isPlainObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
 
 /** Parses the `data` of create or update, and adds the values that the host forces. */
@@ -59,7 +60,13 @@ function parseData(exposure: Exposure, columns: Columns, value: unknown): Args {
   for (const [name, part] of Object.entries(parseObject(value, 'data'))) {
     const at = join('data', name);
     const column = columns.get(name);
-    if (column === undefined) return refuse(at, `${exposure.node.name} has no column ${quote(name)} to write (${list(columns.keys())})`);
+    if (column === undefined) {
+      const names = list(columns.keys());
+      return refuse(
+        at,
+        `${exposure.node.name} has no column ${quote(name)} to write (${names})${dataHint(exposure, name, columns.keys())}`,
+      );
+    }
     if (column.list) {
       if (!Array.isArray(part)) return refuse(at, `expected an array, got ${nameOf(part)}`);
       data[name] = part.map((item, index) => parseValue(column, item, `${at}[${index}]`));

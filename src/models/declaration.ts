@@ -11,6 +11,11 @@ export const operationNames = ['findUnique', 'findMany', 'count', 'create', 'upd
 /** A delegate method that an exposure may offer. */
 export type Operation = (typeof operationNames)[number];
 
+/** How models become tools. */
+export const styles = ['tools', 'compact'] as const;
+/** `tools`: a tool for each operation of a model. `compact`: a few generic tools for any number of models. */
+export type Style = (typeof styles)[number];
+
 /** The exposed models by the client's property names: `{ booking: { take: 50 } }`. */
 export type Models<C, Ctx = CallContext> = { readonly [M in ModelKey<C>]?: DeclaredExposure<C, M, Ctx> };
 
@@ -21,6 +26,8 @@ export type ModelKey<C> = { [K in keyof C]: C[K] extends Delegate ? K : never }[
 export type DeclaredExposure<C, M extends ModelKey<C>, Ctx = CallContext> = Visible<Scalars<C, M>> & {
   /** The delegate methods that exist for the caller. @default ['findUnique', 'findMany', 'count'] */
   readonly operations?: readonly OperationOf<C, M>[];
+  /** `'tools'`: a tool for each operation. `'compact'`: reached through the generic tools of all compact models. @default the option `style` */
+  readonly style?: Style;
   /** Row policy: ANDed into every read, update and delete, and true of every row a write leaves behind. @default every row */
   readonly where?: GivenOrMade<Where<C, M>, Ctx>;
   /** Relations that rows are returned with. @default none */

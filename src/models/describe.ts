@@ -8,7 +8,8 @@ export interface DescribeOptions {
 }
 
 interface Detail {
-  readonly comments: boolean;
+  /** Characters of one comment; 0 leaves comments out. */
+  readonly commentChars: number;
   /** Values of one enum. */
   readonly maxValues: number;
   readonly types: boolean;
@@ -16,13 +17,13 @@ interface Detail {
 
 /** From the longest form to the shortest. */
 const details: readonly Detail[] = [
-  { comments: true, maxValues: 24, types: true },
-  { comments: true, maxValues: 8, types: true },
-  { comments: false, maxValues: 8, types: true },
-  { comments: false, maxValues: 0, types: false },
+  { commentChars: 80, maxValues: 24, types: true },
+  { commentChars: 80, maxValues: 8, types: true },
+  { commentChars: 0, maxValues: 8, types: true },
+  { commentChars: 0, maxValues: 0, types: false },
 ];
+const whole: Detail = { commentChars: 300, maxValues: Number.POSITIVE_INFINITY, types: true };
 
-const maxCommentChars = 80;
 const maxIncludedColumns = 12;
 
 /** How values of a type are written in JSON, for the types where the name does not say so. */
@@ -103,9 +104,10 @@ export function describeFormats(columns: Iterable<Column>): string {
   return list([...formats].filter(([type]) => types.has(type)).map(([type, format]) => `${type} is ${format}`));
 }
 
-function describeColumn(column: Column, { comments, maxValues, types }: Detail): string {
+/** One column with all values of its enum: `status PENDING|CONFIRMED (where the booking stands)`. */
+export function describeColumn(column: Column, { commentChars, maxValues, types }: Detail = whole): string {
   if (!types) return column.name;
-  const comment = comments ? shortComment(column.field.documentation) : undefined;
+  const comment = shortComment(column.field.documentation, commentChars);
   return `${column.name} ${typeName(column, maxValues)}${comment === undefined ? '' : ` (${comment})`}`;
 }
 
@@ -125,17 +127,18 @@ function nativeName(type: string, native: string | undefined): string {
 }
 
 /** The first line of a comment, or the part of it that fits. */
-function shortComment(comment: string | undefined): string | undefined {
+function shortComment(comment: string | undefined, maxChars: number): string | undefined {
+  if (maxChars === 0) return undefined;
   const [line = ''] = (comment ?? '').split('\n');
   const text = line.trim().replace(/\.$/, '');
   if (text === '') return undefined;
-  if (text.length <= maxCommentChars) return text;
-  const cut = text.slice(0, maxCommentChars - 1);
+  if (text.length <= maxChars) return text;
+  const cut = text.slice(0, maxChars - 1);
   return `${cut.slice(0, cut.lastIndexOf(' ')).replace(/[\uD800-\uDBFF]$/, '')}…`;
 }
 
-/** Names the foreign key where the name of the relation does not: `author User (ownerId)`. */
-function describeRelation({ name, target, toMany, required, from, source }: Relation): string {
+/** One relation. Names the foreign key where the name of the relation does not: `author User (ownerId)`. */
+export function describeRelation({ name, target, toMany, required, from, source }: Relation): string {
   const key = from.filter(column => source.exposure?.columns.has(column));
   const isObvious = key.every(column => column.toLowerCase().replace(/_?(id|uuid)$/, '') === name.toLowerCase());
   return `${name} ${target.name}${toMany ? '[]' : required ? '' : '?'}${isObvious ? '' : ` (${list(key)})`}`;

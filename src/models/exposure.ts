@@ -1,8 +1,8 @@
 import type { CallContext } from '../protocol/definitions.ts';
 import { resolveColumns } from './columns.ts';
 import { assertForced, writableColumns } from './data.ts';
-import type { Operation } from './declaration.ts';
-import { operationNames } from './declaration.ts';
+import type { Operation, Style } from './declaration.ts';
+import { operationNames, styles } from './declaration.ts';
 import { whyNotFilterable } from './filterable.ts';
 import type { Exposure, ModelGraph, ModelNode, PerCall, Relation } from './graph.ts';
 import { rowKey } from './graph.ts';
@@ -14,6 +14,7 @@ import { assertOrderInSight } from './policy.ts';
 /** One entry of `models` before it is checked. `DeclaredExposure` is its typed form. */
 export interface ExposureLike {
   readonly operations?: readonly string[];
+  readonly style?: unknown;
   readonly where?: unknown;
   readonly select?: unknown;
   readonly omit?: unknown;
@@ -26,7 +27,7 @@ export interface ExposureLike {
 
 /** The operations of a model whose declaration does not name any. */
 export const defaultOperations: readonly Operation[] = ['findUnique', 'findMany', 'count'];
-const optionNames = ['operations', 'where', 'select', 'omit', 'include', 'orderBy', 'take', 'data', 'description'];
+const optionNames = ['operations', 'where', 'select', 'omit', 'include', 'orderBy', 'take', 'data', 'description', 'style'];
 const insensitiveProviders: ReadonlySet<string | undefined> = new Set(['postgresql', 'postgres', 'cockroachdb', 'mongodb']);
 
 /** The models that `npx koa-mcp init` adds. They hold session ids and the messages of clients. */
@@ -35,9 +36,10 @@ const ownModels: ReadonlySet<string> = new Set(['McpSession', 'McpSubscription',
 /**
  * Resolves and checks all declarations, and puts each exposure on its model in the graph.
  *
+ * @param style The style of models that do not name one.
  * @throws {TypeError} with every mistake, one a line: option path, fact and remedy.
  */
-export function resolveExposures(models: Readonly<Record<string, ExposureLike>>, graph: ModelGraph): Exposure[] {
+export function resolveExposures(models: Readonly<Record<string, ExposureLike>>, graph: ModelGraph, style: Style = 'tools'): Exposure[] {
   if (!isPlainObject(models)) throw new TypeError('models: expected an object');
   const { gather, assertNone } = complaints();
   const exposures: Exposure[] = [];
@@ -45,7 +47,7 @@ export function resolveExposures(models: Readonly<Record<string, ExposureLike>>,
   for (const [key, declared] of Object.entries(models)) {
     const node = gather(() => nodeOf(key, graph));
     if (node === undefined) continue;
-    const exposure = resolveExposure(declared, node, graph, gather);
+    const exposure = resolveExposure(declared, node, graph, { style, gather });
     if (exposure === undefined) isWhole = false;
     else exposures.push(exposure);
     node.exposure = exposure;
@@ -72,7 +74,12 @@ function nodeOf(key: string, graph: ModelGraph): ModelNode {
 }
 
 /** `undefined` if the entry is so wrong that its columns are unknown; `gather` keeps the errors. */
-function resolveExposure(declared: ExposureLike, node: ModelNode, graph: ModelGraph, gather: Complaints['gather']): Exposure | undefined {
+function resolveExposure(
+  declared: ExposureLike,
+  node: ModelNode,
+  graph: ModelGraph,
+  { style, gather }: { style: Style; gather: Complaints['gather'] },
+): Exposure | undefined {
   const path = `models.${node.key}`;
   gather(() => assertKeys(declared, optionNames, path));
   if (!isPlainObject(declared)) return undefined;
@@ -85,6 +92,7 @@ function resolveExposure(declared: ExposureLike, node: ModelNode, graph: ModelGr
   const take = gather(() => resolveTake(declared.take, `${path}.take`)) ?? defaultTake;
   const description = gather(() => resolveDescription(declared.description, `${path}.description`));
   const operations = gather(() => resolveOperations(declared.operations, `${path}.operations`)) ?? new Set(defaultOperations);
+  const ownStyle = gather(() => resolveStyle(declared.style, `${path}.style`));
   if (resolved === undefined) return undefined;
   const { columns, secret } = resolved;
   const uniques = node.uniques.filter(unique => unique.fields.every(name => columns.has(name)));
@@ -96,6 +104,7 @@ function resolveExposure(declared: ExposureLike, node: ModelNode, graph: ModelGr
     node,
     description: description ?? node.model.documentation,
     operations,
+    style: ownStyle ?? style,
     readable: defaultOperations.some(operation => operations.has(operation)),
     columns,
     secret,
@@ -138,6 +147,13 @@ function resolveOperations(declared: unknown, path: string): Set<Operation> {
     operations.add(operation);
   }
   return operations;
+}
+
+function resolveStyle(declared: unknown, path: string): Style | undefined {
+  if (declared === undefined) return undefined;
+  const style = styles.find(known => known === declared);
+  if (style === undefined) throw new TypeError(`${path}: expected ${styles.map(known => `'${known}'`).join(' or ')}`);
+  return style;
 }
 
 function resolvePolicy(declared: unknown, node: ModelNode, path: string): PerCall | undefined {

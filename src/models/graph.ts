@@ -1,6 +1,6 @@
 import type { CallContext } from '../protocol/definitions.ts';
 import type { Datamodel, DatamodelField, DatamodelModel } from './datamodel.ts';
-import type { Operation } from './declaration.ts';
+import type { Operation, Style } from './declaration.ts';
 import type { Args } from './delegates.ts';
 import type { ScalarType } from './scalars.ts';
 
@@ -61,6 +61,8 @@ export interface Exposure {
   readonly node: ModelNode;
   readonly description: string | undefined;
   readonly operations: ReadonlySet<Operation>;
+  /** Whether the model has tools of its own or is reached through the generic tools. */
+  readonly style: Style;
   /** Whether any operation reads rows. If none does, callers cannot filter by relations to this model. */
   readonly readable: boolean;
   /** The visible columns. */

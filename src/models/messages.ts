@@ -41,12 +41,17 @@ export function parseObject(value: unknown, path: string): Record<string, unknow
   return isObject(value) ? value : refuse(path, `expected an object, got ${nameOf(value)}`);
 }
 
-/** The kind of a JSON value, for a message: `a string`, `null`, `an array`. */
+/** The kind of a JSON value, for a message: `a string`, `null`, `an array`. Some models write an object as text. */
 export function nameOf(value: unknown): string {
+  if (typeof value === 'string' && isJsonText(value.trim())) return 'JSON in a string';
   if (value === null) return 'null';
   if (value === undefined) return 'nothing';
   if (Array.isArray(value)) return 'an array';
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+}
+
+function isJsonText(text: string): boolean {
+  return (text.startsWith('{') && text.endsWith('}')) || (text.startsWith('[') && text.endsWith(']'));
 }
 
 /** `a, b, c` */

@@ -70,13 +70,13 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
       const found = await attempt(exposure, 'findMany', () => call(delegate, 'findMany', args));
       const more = found.length > take;
       if (more) found.pop();
-      if (scoped.selection !== undefined) await attachJoins(client, found, scoped.selection);
       const last = found.at(-1);
+      // Before the joins, which remove the foreign keys that nobody selected.
+      const nextCursor = more && key !== undefined && last !== undefined ? encodeCursor(exposure, key, last) : undefined;
+      if (scoped.selection !== undefined) await attachJoins(client, found, scoped.selection);
       const rows = found.map(rowToJson(selection));
       if (!more) return { rows };
-      return key === undefined || last === undefined
-        ? { rows, truncated: true }
-        : { rows, nextCursor: encodeCursor(exposure, key, last), truncated: true };
+      return nextCursor === undefined ? { rows, truncated: true } : { rows, nextCursor, truncated: true };
     },
     count: async (parsed, ctx) => {
       const scoped = await scopeRead(exposure, 'count', parsed, undefined, ctx);

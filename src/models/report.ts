@@ -1,10 +1,11 @@
 import { toColumn } from './columns.ts';
-import type { Operation } from './declaration.ts';
+import type { Operation, Style } from './declaration.ts';
 import type { ExposureLike } from './exposure.ts';
 import { defaultOperations } from './exposure.ts';
 import { whyNotFilterable } from './filterable.ts';
 import type { Exposure, ModelGraph, ModelNode, PerCall, Relation } from './graph.ts';
 import { isEmpty, list } from './messages.ts';
+import { toolName } from './tool-names.ts';
 
 /**
  * What narrows the rows of a model. `none` means that the model has no row policy, `every row` that its policy is `{}`. Both show every row to
@@ -18,7 +19,10 @@ export interface ModelReport {
   readonly key: string;
   /** The model's name, e.g. `Booking`. */
   readonly name: string;
+  readonly style: Style;
   readonly operations: readonly Operation[];
+  /** The names of the tools that run the operations. In the style `compact` other models share them. */
+  readonly tools: readonly string[];
   /** Operations that are left out because the unique key that they need looks like a secret. */
   readonly droppedOperations: readonly Operation[];
   readonly policy: PolicyKind;
@@ -64,12 +68,14 @@ export function reportModels(
 ): ModelReport[] {
   const unindexed = unindexedKeys(exposures, graph);
   return exposures.map(exposure => {
-    const { node, operations, policy, forced, take, columns } = exposure;
+    const { node, style, operations, policy, forced, take, columns } = exposure;
     const wanted = (declared[node.key]?.operations ?? defaultOperations) as readonly Operation[];
     return {
       key: node.key,
       name: node.name,
+      style,
       operations: [...operations],
+      tools: [...new Set([...operations].map(operation => toolName(exposure, operation)))],
       droppedOperations: wanted.filter(operation => !operations.has(operation)),
       policy: kindOf(policy),
       data: kindOf(forced) === 'function' ? 'function' : forced === undefined ? 'none' : 'value',

@@ -1,5 +1,6 @@
 import type { JsonSchema } from '../protocol/json-schema.ts';
 import { nameOf, refuse } from './messages.ts';
+import { didYouMean } from './near-names.ts';
 
 /** How one Prisma scalar type is read from JSON, written to JSON and filtered. */
 export interface ScalarType {
@@ -171,7 +172,10 @@ export function enumType(values: readonly string[]): ScalarType {
     output: { type: 'string', enum: [...values] },
     operators: [],
     listable: true,
-    parse: (value, path) => (allowed.has(value) ? value : refuse(path, `not one of ${values.join(', ')}`)),
+    parse: (value, path) => {
+      if (allowed.has(value)) return value;
+      return refuse(path, `not one of ${values.join(', ')}${typeof value === 'string' ? didYouMean(value, values) : ''}`);
+    },
   };
 }
 

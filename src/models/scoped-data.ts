@@ -21,7 +21,8 @@ export interface DataScope {
 /**
  * Puts row policies into the `data` of a write of the scoped client.
  *
- * - `connect` that sets the foreign key of this row: gets the policy, so that it finds only visible rows.
+ * - `connect` that sets the foreign key of this row: gets the policy, so that it finds only visible rows. Refused between one row and one row, if this
+ *   model has a policy: another row would lose its related row.
  * - the foreign key itself: a query before the write checks that the row is visible.
  * - `disconnect: true` of that foreign key: allowed, because it changes only this row.
  * - any other nested write into a model with a policy: refused, because the policy cannot check the rows that it leaves.
@@ -46,6 +47,7 @@ function scopeNested(relation: Relation, writes: Args, scope: DataScope): Args {
   const owner = !relation.toMany && relation.from.length > 0;
   for (const [operation, value] of Object.entries(writes)) {
     const at = `${path}.${operation}`;
+    assertKeepsRelated(relation, operation, at);
     if (value === undefined || (owner && operation === 'disconnect' && value === true)) scoped[operation] = value;
     else if (owner && operation === 'connect' && isObject(value)) scoped[operation] = scopeConnect(relation, value, policies);
     else if (hasPolicy(relation.target)) {
@@ -59,6 +61,16 @@ function scopeNested(relation: Relation, writes: Args, scope: DataScope): Args {
         : scopePayload(relation, operation, value, { ...scope, path: at });
   }
   return scoped;
+}
+
+/**
+ * Throws at a connection between one row and one row of a model with a policy: Prisma takes the related row away from the row that has it, which the
+ * policy may hide.
+ */
+function assertKeepsRelated({ source, target, from, toMany, opposite = '' }: Relation, operation: string, path: string): void {
+  if (toMany || from.length === 0 || !operation.startsWith('connect') || !hasPolicy(source)) return;
+  if (target.relations.get(opposite)?.toMany !== false) return;
+  throw new TypeError(`${path}: models.${source.key}.where cannot check the row that would lose it; set ${list(from)} itself`);
 }
 
 function scopeConnect(relation: Relation, where: Args, policies: Policies): Args {

@@ -2,7 +2,7 @@ import type { Operation } from './declaration.ts';
 import type { Args, Delegates, Row } from './delegates.ts';
 import { call, delegateOf, rowsOf } from './delegates.ts';
 import type { ModelNode } from './graph.ts';
-import { columnsWhere, rowKey, selectOf } from './graph.ts';
+import { columnsWhere, noRow, rowKey, selectOf } from './graph.ts';
 import { isObject } from './messages.ts';
 import type { Policies, RowFilter } from './policy.ts';
 import { assertOrderInSight, both } from './policy.ts';
@@ -100,7 +100,8 @@ export function isScopable(operation: string): operation is ScopedOperation {
 export function queryRunner(policies: Policies): RunQuery {
   return async (execution, node, operation, args) => {
     const scoped = await policies.settled(() => scopeArgs(node, operation, args, policies));
-    return operations[operation](execution, node, operation, scoped);
+    const isCursorHidden = await hidesCursor(execution, node, scoped);
+    return operations[operation](execution, node, operation, isCursorHidden ? nothing(node, scoped) : scoped);
   };
 }
 
@@ -133,6 +134,18 @@ function scopeArgs(node: ModelNode, operation: string, args: Args, policies: Pol
 }
 
 const noSelection: ScopedSelection = { args: {}, joins: [], nested: [] };
+
+/** Whether the policy hides the row of the cursor. A page after it would show its place in the order, and with it its values. */
+async function hidesCursor({ client }: Execution, node: ModelNode, { args: { cursor }, filter }: ScopedArgs): Promise<boolean> {
+  if (filter === undefined || !isObject(cursor)) return false;
+  const args = { where: { ...cursor, AND: [filter] }, select: selectOf(rowKey(node).fields) };
+  return (await call(delegateOf(client, node), 'findUnique', args)) === null;
+}
+
+/** The same query for no row, as if the row of the cursor did not exist. */
+function nothing(node: ModelNode, scoped: ScopedArgs): ScopedArgs {
+  return { ...scoped, args: { ...scoped.args, where: noRow(node) } };
+}
 
 async function runRows({ client }: Execution, node: ModelNode, operation: string, { args, selection }: ScopedArgs): Promise<unknown> {
   const result = await call(delegateOf(client, node), operation, args);

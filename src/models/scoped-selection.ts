@@ -1,7 +1,7 @@
 import type { Args, Delegates, Row } from './delegates.ts';
 import { call, delegateOf, rowsOf } from './delegates.ts';
 import type { ModelNode, Relation } from './graph.ts';
-import { columnsWhere, rowKey, selectOf } from './graph.ts';
+import { columnsWhere, hasPolicy, rowKey, selectOf } from './graph.ts';
 import { isObject } from './messages.ts';
 import type { Policies } from './policy.ts';
 import { assertOrderInSight, both } from './policy.ts';
@@ -53,6 +53,7 @@ export function scopeSelection(node: ModelNode, args: Args, policies: Policies):
       else if (relation.toMany || relatedFilter(relation, policies) === undefined) {
         const part = isObject(value) ? value : {};
         assertOrderInSight(relation.target, part['orderBy'], `ctx.prisma.${node.key}: ${name}.orderBy`);
+        assertNoCursor(relation.target, part, `ctx.prisma.${node.key}: ${name}.cursor`);
         const selection = scopeSelection(relation.target, part, policies);
         if (selection.joins.length + selection.nested.length > 0) nested.push([name, selection]);
         const where = relatedWhere(relation, part['where'], policies);
@@ -76,6 +77,12 @@ export async function attachJoins(client: Delegates, rows: readonly Row[], selec
     const related = rows.flatMap(row => rowsOf(row[name]));
     await attachJoins(client, related, part);
   }
+}
+
+/** Throws at the cursor of a related list. Only a query of its own could tell whether the policy shows the row of the cursor. */
+function assertNoCursor(target: ModelNode, { cursor }: Args, path: string): void {
+  if (cursor === undefined || !hasPolicy(target)) return;
+  throw new TypeError(`${path}: models.${target.key}.where cannot check it; page through ctx.prisma.${target.key}`);
 }
 
 function scopeCounts(node: ModelNode, value: unknown, policies: Policies): unknown {

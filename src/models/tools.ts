@@ -18,6 +18,7 @@ import {
   rowOutput,
   updateInput,
 } from './schema.ts';
+import { toolName } from './tool-names.ts';
 import type { WhereLimits } from './where.ts';
 import { parseWhere } from './where.ts';
 import type { Writer } from './writes.ts';
@@ -35,7 +36,8 @@ export interface ToolParts {
   readonly limits: WhereLimits;
 }
 
-interface Plan {
+/** One operation of an exposure: its arguments, and the query that answers a call. */
+export interface Plan {
   readonly title: string;
   readonly summary: string;
   readonly inputSchema: JsonSchema;
@@ -56,7 +58,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
     outputSchema: rowOutput(exposure.selection, false),
     annotations: readOnly,
     run: async (args, ctx) => {
-      assertArguments(args, ['where', 'select']);
+      assertArguments(exposure, 'findUnique', args);
       const where = parseUniqueWhere(exposure, args['where']);
       const row = await reader.findUnique(where, parseSelect(exposure, args['select']), ctx);
       if (row === undefined) throw notFound(exposure);
@@ -78,7 +80,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
     outputSchema: countOutput(),
     annotations: readOnly,
     run: async (args, ctx) => {
-      assertArguments(args, ['where']);
+      assertArguments(exposure, 'count', args);
       const { where } = args;
       return {
         count: await reader.count(where === undefined ? { where: {}, relational: false } : parseWhere(exposure, where, limits), ctx),
@@ -92,7 +94,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
     outputSchema: rowOutput(exposure.selection, true),
     annotations: { ...writing, destructiveHint: false, idempotentHint: false },
     run: (args, ctx) => {
-      assertArguments(args, ['data']);
+      assertArguments(exposure, 'create', args);
       return writer.create(args['data'], ctx);
     },
   }),
@@ -103,7 +105,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
     outputSchema: rowOutput(exposure.selection, true),
     annotations: { ...writing, destructiveHint: true, idempotentHint: true },
     run: (args, ctx) => {
-      assertArguments(args, ['where', 'data']);
+      assertArguments(exposure, 'update', args);
       return writer.update(parseUniqueWhere(exposure, args['where']), args['data'], ctx);
     },
   }),
@@ -114,11 +116,16 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
     outputSchema: rowOutput({ ...exposure.selection, relations: [], counts: [] }, true),
     annotations: { ...writing, destructiveHint: true, idempotentHint: true },
     run: (args, ctx) => {
-      assertArguments(args, ['where']);
+      assertArguments(exposure, 'delete', args);
       return writer.delete(parseUniqueWhere(exposure, args['where']), ctx);
     },
   }),
 };
+
+/** The plan of one operation. A tool of the model's own and a generic tool run the same plan. */
+export function planOf(operation: Operation, parts: ToolParts): Plan {
+  return plans[operation](parts);
+}
 
 /** The tools of one exposure, named `<model key>_<operation>`, in the order of the operations. */
 export function modelTools(parts: ToolParts): ToolDefinition[] {
@@ -126,10 +133,10 @@ export function modelTools(parts: ToolParts): ToolDefinition[] {
 }
 
 function modelTool(operation: Operation, parts: ToolParts): ToolDefinition {
-  const { title, summary, inputSchema, outputSchema, annotations, run } = plans[operation](parts);
+  const { title, summary, inputSchema, outputSchema, annotations, run } = planOf(operation, parts);
   const { node, description } = parts.exposure;
   return {
-    name: `${node.key}_${operation}`,
+    name: toolName(parts.exposure, operation),
     title: `${node.name}: ${title}`,
     description: bounded([summary, description, describeRow(parts.exposure)].filter(part => part !== undefined).join(' ')),
     inputSchema,
@@ -139,7 +146,8 @@ function modelTool(operation: Operation, parts: ToolParts): ToolDefinition {
   };
 }
 
-function toResult(structured: object): CallToolResult {
+/** A structured result, with the same as text for clients that read only text. */
+export function toResult(structured: object): CallToolResult {
   return { content: [{ type: 'text', text: JSON.stringify(structured) }], structuredContent: structured };
 }
 
@@ -152,7 +160,7 @@ function describeRow({ columns, selection }: Exposure): string {
 }
 
 /** The order of rows in words, without hidden columns. */
-function describeOrder({ orderBy, columns, node }: Exposure): string {
+export function describeOrder({ orderBy, columns, node }: Exposure): string {
   const steps = orderBy.flatMap(step =>
     Object.entries(step).map(([name, order]) => {
       const direction =

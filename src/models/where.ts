@@ -1,5 +1,6 @@
 import type { Args } from './delegates.ts';
 import type { Column, Exposure, Relation } from './graph.ts';
+import { operatorHint, relationFilterHint, whereHint } from './hints.ts';
 import { isObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
 import { isCombinator, simplifyWhere } from './simplify-where.ts';
 
@@ -76,7 +77,7 @@ function countCondition(state: State, path: string): void {
 
 function unknownName(exposure: Exposure, name: string, path: string): never {
   const names = [...exposure.columns.keys(), ...exposure.filterable.keys(), 'AND', 'OR', 'NOT'];
-  return refuse(path, `${exposure.node.name} has no column ${quote(name)} (${list(names)})`);
+  return refuse(path, `${exposure.node.name} has no column ${quote(name)} (${list(names)})${whereHint(exposure, name)}`);
 }
 
 function parseCombined(exposure: Exposure, name: string, value: unknown, state: State, path: string, depth: number): Args[] | Args {
@@ -100,7 +101,7 @@ function parseRelation(relation: Relation, target: Exposure, value: unknown, sta
   const parsed: Args = {};
   for (const name of names) {
     const at = join(path, name);
-    if (!operators.includes(name)) refuse(at, `not a relation filter (${list(operators)})`);
+    if (!operators.includes(name)) refuse(at, `not a relation filter (${list(operators)})${relationFilterHint(relation, name)}`);
     parsed[name] = filter[name] === null && !relation.toMany ? null : parseConditions(target, filter[name], state, at, depth + 1);
   }
   return parsed;
@@ -125,7 +126,9 @@ function parseFilter(
   for (const [operator, operand] of Object.entries(value)) {
     const at = join(path, operator);
     countCondition(state, path);
-    if (!operators.includes(operator)) refuse(at, `not a filter for ${column.name} (${list(operators)})`);
+    if (!operators.includes(operator)) {
+      refuse(at, `not a filter for ${column.name} (${list(operators)})${operatorHint(operator, operators)}`);
+    }
     if (operator === 'in' || operator === 'notIn') filter[operator] = parseValues(column, operand, state, at);
     else if (operator === 'mode') filter[operator] = parseMode(operand, at);
     else if (operator === 'not' && isObject(operand) && column.field.type !== 'Json') {
@@ -174,7 +177,9 @@ function parseListFilter(column: Column, value: unknown, state: State, path: str
   for (const [operator, operand] of operators) {
     const at = join(path, operator);
     countCondition(state, path);
-    if (!listOperators.includes(operator)) refuse(at, `not a filter for ${column.name} (${list(listOperators)})`);
+    if (!listOperators.includes(operator)) {
+      refuse(at, `not a filter for ${column.name} (${list(listOperators)})${operatorHint(operator, listOperators)}`);
+    }
     if (operator === 'has') filter[operator] = column.type.parse(operand, at);
     else if (operator === 'isEmpty') filter[operator] = typeof operand === 'boolean' ? operand : refuse(at, 'expected true or false');
     else filter[operator] = parseValues(column, operand, state, at);

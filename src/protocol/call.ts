@@ -57,10 +57,21 @@ export interface CallLimits {
   readonly maxUriCharacters: number;
 }
 
+/** What a client gets to know of an error that a handler passed on from the database. */
+export interface ExplainedError {
+  readonly message: string;
+  /** Whether the handler asked for a row that does not exist. @default false */
+  readonly isNotFound?: boolean;
+  /** Whether the error is also reported to the app, and the message followed by the reference. @default false */
+  readonly isReported?: boolean;
+}
+
 /** What all calls of one endpoint share. */
 export interface Server {
   readonly registry: Registry;
   readonly limits: CallLimits;
+  /** Recognises errors of the database that a client can act on; `undefined` for any other error. */
+  readonly explainError: (error: unknown) => ExplainedError | undefined;
 }
 
 /** What the transport gives a call. */

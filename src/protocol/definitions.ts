@@ -38,29 +38,29 @@ export interface ToolAnnotations {
   openWorldHint?: boolean;
 }
 
-interface ContentBase {
+interface ContentMembers {
   annotations?: Annotations;
   _meta?: JsonObject;
 }
 /** Text. */
-export interface TextContent extends ContentBase {
+export interface TextContent extends ContentMembers {
   type: 'text';
   text: string;
 }
 /** An image, base64. */
-export interface ImageContent extends ContentBase {
+export interface ImageContent extends ContentMembers {
   type: 'image';
   data: string;
   mimeType: string;
 }
 /** Sound, base64. */
-export interface AudioContent extends ContentBase {
+export interface AudioContent extends ContentMembers {
   type: 'audio';
   data: string;
   mimeType: string;
 }
 /** A resource that the client may read. */
-export interface ResourceLink extends ContentBase {
+export interface ResourceLink extends ContentMembers {
   type: 'resource_link';
   uri: string;
   name: string;
@@ -71,7 +71,7 @@ export interface ResourceLink extends ContentBase {
   icons?: Icon[];
 }
 /** A resource with its contents. */
-export interface EmbeddedResource extends ContentBase {
+export interface EmbeddedResource extends ContentMembers {
   type: 'resource';
   resource: ResourceContents;
 }
@@ -318,4 +318,6 @@ export interface Definitions {
   readonly resources: readonly ResourceDefinition[];
   readonly resourceTemplates: readonly ResourceTemplateDefinition[];
   readonly prompts: readonly PromptDefinition[];
+  /** The remedy for a call of a tool that does not exist, such as the tools that are named like it. `undefined` if there is none. */
+  readonly unknownToolHint?: (name: string) => string | undefined;
 }

@@ -38,47 +38,33 @@ const pages = new WeakMap<Registry, Map<string, SerializedResult>>();
 type ListMethod = (call: Call, params: JsonObject | undefined, method: string) => Promise<SerializedResult>;
 
 /** `tools/list`: one page of the tools that this caller may use. @throws {McpError} -32602 for a cursor that the list did not give. */
-export const listTools: ListMethod = (call, params, method) => list(tools, call, params, method);
+export const listTools: ListMethod = listMethod(tools);
 /** `prompts/list`: one page of the prompts that this caller may use. */
-export const listPrompts: ListMethod = (call, params, method) => list(prompts, call, params, method);
+export const listPrompts: ListMethod = listMethod(prompts);
 /** `resources/list`: one page of the resources that this caller may read. */
-export const listResources: ListMethod = (call, params, method) => list(resources, call, params, method);
+export const listResources: ListMethod = listMethod(resources);
 /** `resources/templates/list`: one page of the templates that this caller may read. */
-export const listResourceTemplates: ListMethod = (call, params, method) => list(resourceTemplates, call, params, method);
+export const listResourceTemplates: ListMethod = listMethod(resourceTemplates);
 
 /** A list without `enabled` conditions is the same for every caller, and is serialised once. */
-async function list<T extends Definition>(
-  list: List<T>,
-  call: Call,
-  params: JsonObject | undefined,
-  method: string,
-): Promise<SerializedResult> {
-  const { registry } = call.server;
-  const cache = cacheOf(registry);
-  // JSON tells no cursor from the text "undefined", and ["x"] from "x".
-  const cacheKey = `${method} ${call.revision} ${JSON.stringify(params?.['cursor'])}`;
-  const cached = cache.get(cacheKey);
-  if (cached !== undefined) return cached;
-  const all = [...list.items(registry)];
-  if (all.some(item => item.enabled !== undefined)) {
-    return toPage(list, await filterEnabled(all, call), call, params, method);
-  }
-  const page = toPage(list, all, call, params, method);
-  cache.set(cacheKey, page);
-  return page;
-}
-
-function toPage<T extends Definition>(
-  { key, project }: List<T>,
-  visible: readonly T[],
-  call: Call,
-  params: JsonObject | undefined,
-  method: string,
-): SerializedResult {
-  const page = paginate(key, visible, params, call.server.limits.pageSize);
-  const result: JsonObject = { [key]: page.items.map(item => project(item, call.revisionRow)) };
-  if (page.nextCursor !== undefined) result['nextCursor'] = page.nextCursor;
-  return new SerializedResult(JSON.stringify(finishResult(call, method, result)));
+function listMethod<T extends Definition>({ key, items, project }: List<T>): ListMethod {
+  return async (call, params, method) => {
+    const { registry, limits } = call.server;
+    const cursor = params?.['cursor'];
+    const cache = cacheOf(registry);
+    // JSON tells no cursor from the text "undefined", and ["x"] from "x".
+    const cacheKey = `${method} ${call.revision} ${JSON.stringify(cursor)}`;
+    const cached = cache.get(cacheKey);
+    if (cached !== undefined) return cached;
+    const all = [...items(registry)];
+    const isSame = all.every(item => item.enabled === undefined);
+    const page = paginate(key, isSame ? all : await filterEnabled(all, call), { cursor, pageSize: limits.pageSize });
+    const result: JsonObject = { [key]: page.items.map(item => project(item, call.revisionRow)) };
+    if (page.nextCursor !== undefined) result['nextCursor'] = page.nextCursor;
+    const serialized = new SerializedResult(JSON.stringify(finishResult(call, method, result)));
+    if (isSame) cache.set(cacheKey, serialized);
+    return serialized;
+  };
 }
 
 async function filterEnabled<T extends Definition>(items: readonly T[], call: Call): Promise<T[]> {
@@ -104,8 +90,8 @@ export interface Page<T> {
  * @throws {McpError} -32602 for a cursor that this list did not give.
  * @see https://modelcontextprotocol.io/specification/2025-11-25/server/utilities/pagination
  */
-export function paginate<T>(list: string, items: readonly T[], params: JsonObject | undefined, pageSize: number): Page<T> {
-  const start = parseCursor(list, params?.['cursor'], { length: items.length, pageSize });
+export function paginate<T>(list: string, items: readonly T[], { cursor, pageSize }: { cursor: unknown; pageSize: number }): Page<T> {
+  const start = parseCursor(list, cursor, { length: items.length, pageSize });
   const end = start + pageSize;
   return {
     items: start === 0 && end >= items.length ? items : items.slice(start, end),

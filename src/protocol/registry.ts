@@ -25,6 +25,7 @@ export interface Registry extends ServerInfo {
   readonly resources: ReadonlyMap<string, ResourceDefinition>;
   readonly resourceTemplates: readonly (ResourceTemplateDefinition & { readonly matcher: UriTemplate })[];
   readonly prompts: ReadonlyMap<string, PromptDefinition>;
+  readonly unknownToolHint: Definitions['unknownToolHint'];
   /** Arguments that headers repeat, by tool. Other tools have no entry. */
   readonly paramHeaders: ReadonlyMap<string, readonly ParamHeader[]>;
   /** The capabilities that the server has definitions for, as it declares them. */
@@ -42,10 +43,11 @@ export function registry(server: ServerInfo, definitions: Definitions): Registry
   const table = Object.entries(capabilityTable);
   return {
     ...server,
-    tools: index('tool', definitions.tools, tool => tool.name, /^[A-Za-z0-9_.-]{1,128}$/u),
-    resources: index('resource', definitions.resources, resource => resource.uri, /^[A-Za-z][A-Za-z0-9+.-]*:/u),
+    tools: index('tool', definitions.tools, { keyOf: tool => tool.name, syntax: /^[A-Za-z0-9_.-]{1,128}$/u }),
+    resources: index('resource', definitions.resources, { keyOf: resource => resource.uri, syntax: /^[A-Za-z][A-Za-z0-9+.-]*:/u }),
     resourceTemplates: definitions.resourceTemplates.map(template => ({ ...template, matcher: uriTemplate(template.uriTemplate) })),
-    prompts: index('prompt', definitions.prompts, prompt => prompt.name, /^.{1,128}$/u),
+    prompts: index('prompt', definitions.prompts, { keyOf: prompt => prompt.name, syntax: /^.{1,128}$/u }),
+    unknownToolHint: definitions.unknownToolHint,
     paramHeaders: new Map(
       definitions.tools
         .map(tool => [tool.name, paramHeaders(tool.name, tool.inputSchema)] as const)
@@ -85,7 +87,7 @@ const capabilityTable: Readonly<Record<string, Capability>> = {
   logging: { value: {}, methods: [], isOffered: () => true },
 };
 
-function index<T>(kind: string, items: readonly T[], keyOf: (item: T) => string, syntax: RegExp): Map<string, T> {
+function index<T>(kind: string, items: readonly T[], { keyOf, syntax }: { keyOf: (item: T) => string; syntax: RegExp }): Map<string, T> {
   const map = new Map<string, T>();
   for (const item of items) {
     const key = keyOf(item);

@@ -19,14 +19,9 @@ export async function readResource(call: Call, params: JsonObject | undefined): 
     result = await call.race(read(call, uri));
   } catch (error) {
     if (McpError.isError(error) || error instanceof CallEnded) throw error;
-    const { status, code } = membersOf(error);
-    // `ctx.throw(404)`, or Prisma's code for a missing row.
-    if (status === 404 || code === 'P2025') throw notFound(call, uri);
-    throw new McpError(
-      'InternalError',
-      describeError(error, unexposed => call.report(unexposed)),
-      { data: { uri }, cause: error },
-    );
+    // `ctx.throw(404)`, or a row that the database does not have.
+    if (membersOf(error)['status'] === 404 || call.server.explainError(error)?.isNotFound) throw notFound(call, uri);
+    throw new McpError('InternalError', describeError(call, error), { data: { uri }, cause: error });
   }
   if (result === undefined) throw notFound(call, uri);
   const size = Buffer.byteLength(JSON.stringify(result));

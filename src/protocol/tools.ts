@@ -27,9 +27,11 @@ export function toolError(text: string): CallToolResult {
 
 async function findTool(call: Call, name: unknown): Promise<ToolDefinition> {
   if (typeof name !== 'string') throw new McpError('InvalidParams', 'Invalid params: `name` must be a string');
-  const tool = call.server.registry.tools.get(name);
-  if (tool === undefined || !(await call.mayUse(tool))) throw new McpError('InvalidParams', `Unknown tool: ${name}`);
-  return tool;
+  const { tools, unknownToolHint } = call.server.registry;
+  const tool = tools.get(name);
+  if (tool !== undefined && (await call.mayUse(tool))) return tool;
+  const hint = unknownToolHint?.(name);
+  throw new McpError('InvalidParams', `Unknown tool: ${name}${hint === undefined ? '' : `; ${hint}`}`);
 }
 
 async function run(call: Call, tool: ToolDefinition, args: JsonObject): Promise<CallToolResult> {
@@ -37,7 +39,7 @@ async function run(call: Call, tool: ToolDefinition, args: JsonObject): Promise<
     return await call.race(tool.call(args, call.ctx));
   } catch (error) {
     if (McpError.isError(error) || error instanceof CallEnded) throw error;
-    return toolError(describeError(error, unexposed => call.report(unexposed)));
+    return toolError(describeError(call, error));
   }
 }
 

@@ -93,17 +93,17 @@ export class Health {
  */
 export async function getHealth(health: Health, ctx: Koa.Context): Promise<void> {
   const missing = await health.check();
-  if (missing.length === 0) return answer(ctx, 200, { status: 'ok', ...(!health.isWoken && { slow: ['bus'] }) });
+  if (missing.length === 0) return respondProbe(ctx, 200, { status: 'ok', ...(!health.isWoken && { slow: ['bus'] }) });
   ctx.set('Retry-After', '1');
-  answer(ctx, 503, { status: 'unavailable', missing });
+  respondProbe(ctx, 503, { status: 'unavailable', missing });
 }
 
 /** GET or HEAD: 200, which shows that this process answers. */
 export function getLive(ctx: Koa.Context): void {
-  answer(ctx, 200, { status: 'ok' });
+  respondProbe(ctx, 200, { status: 'ok' });
 }
 
-function answer(ctx: Koa.Context, status: number, body: object): void {
+function respondProbe(ctx: Koa.Context, status: number, body: object): void {
   ctx.set('Cache-Control', 'no-store');
   respondJson(ctx, status, JSON.stringify(body));
 }

@@ -1,24 +1,16 @@
-import type { EventLog } from '../delivery/event-log.ts';
+import type { Delivery } from '../delivery/delivery.ts';
 import type { CallMail } from '../delivery/messages.ts';
 import { parseCallMail } from '../delivery/messages.ts';
 import type { Position } from '../delivery/position.ts';
 import { callMailOf } from '../delivery/stream-ids.ts';
-import type { DeliveredEvent, Tail } from '../delivery/tail.ts';
-import type { EventStore } from '../store/store.ts';
+import type { DeliveredEvent } from '../delivery/tail.ts';
+import { releaseOnce } from '../release.ts';
 import { pause } from '../timing.ts';
 
 /** The options of `CallMailboxes`. */
-export interface CallMailboxesOptions {
-  readonly store: EventStore;
-  readonly log: EventLog;
-  readonly tail: Tail;
-  /** Most milliseconds to wait for the database. */
-  readonly storeMs: number;
-  /** Milliseconds between tries while the database is away. */
-  readonly lookMs: number;
+export interface CallMailboxesOptions extends Pick<Delivery, 'store' | 'log' | 'tail' | 'storeMs' | 'lookMs' | 'onError'> {
   /** Takes one message. `eventId` is the id of its event in the log. */
   readonly take: (sessionId: string, mail: CallMail, eventId: number) => void;
-  readonly onError: (error: unknown) => void;
 }
 
 /** The mailbox of a session, and the number of its users. */
@@ -62,25 +54,20 @@ export class CallMailboxes {
     this.#open.set(sessionId, box);
     box.count += 1;
     if (since !== undefined) void this.#readSince(sessionId, since, box);
-    let isOpen = true;
-    return () => {
-      if (!isOpen) return;
-      isOpen = false;
+    return releaseOnce(() => {
       box.count -= 1;
       if (box.count > 0) return;
       box.close();
       this.#open.delete(sessionId);
-    };
+    });
   }
 
   #listen(sessionId: string): () => void {
     const { tail } = this.#options;
-    const release = tail.hold();
-    const unlisten = tail.listen(callMailOf(sessionId), event => this.#take(sessionId, event));
-    return () => {
-      release();
-      unlisten();
-    };
+    return releaseOnce(
+      tail.hold(),
+      tail.listen(callMailOf(sessionId), event => this.#take(sessionId, event)),
+    );
   }
 
   /** Reads the messages behind a position. Tries until the database answers or the mailbox is closed. */

@@ -1,36 +1,26 @@
-import type { EventLog, Posting } from '../delivery/event-log.ts';
-import type { Resumption } from '../delivery/messages.ts';
+import type { Delivery } from '../delivery/delivery.ts';
+import type { Posting } from '../delivery/event-log.ts';
+import type { CallEvent, Resumption } from '../delivery/messages.ts';
 import { encodeCallEvent, parseCallEvent, parseNodeMail } from '../delivery/messages.ts';
-import type { Nodes } from '../delivery/nodes.ts';
+import { eventsBehind } from '../delivery/position.ts';
 import type { CallPosition } from '../delivery/stream-ids.ts';
-import { callEventId, newCallStream, nodeMailOf, requestIdOf } from '../delivery/stream-ids.ts';
-import type { DeliveredEvent, Tail } from '../delivery/tail.ts';
+import { callEventId, newCallStream, newConnectionName, nodeMailOf, requestIdOf } from '../delivery/stream-ids.ts';
+import type { DeliveredEvent } from '../delivery/tail.ts';
 import { McpError } from '../errors.ts';
 import type { RequestId } from '../protocol/jsonrpc.ts';
 import { errorText, notificationText } from '../protocol/jsonrpc.ts';
-import type { EventStore } from '../store/store.ts';
+import { releaseOnce } from '../release.ts';
 import type { EventStream } from './event-stream.ts';
-import { newConnectionName } from './session-stream.ts';
+import { Opening } from './event-stream.ts';
 
 /** The options of `CallStreams`. */
-export interface CallStreamsOptions {
-  readonly store: EventStore;
-  readonly log: EventLog;
-  readonly tail: Tail;
-  readonly nodes: Nodes;
-  /** The id of this process's run. */
-  readonly node: string;
-  /** The name of this process, for people. */
-  readonly nodeName: string;
-  /** Most milliseconds to wait for the database. */
-  readonly storeMs: number;
+export interface CallStreamsOptions extends Delivery {
   /** Most messages of one stream that are kept for a client that comes back. */
   readonly maxEvents: number;
   /** Most characters of those messages. At least one message is kept. */
   readonly maxEventBytes: number;
   /** Milliseconds a client should wait before it reconnects to another process. */
   readonly retryMs: number;
-  readonly onError: (error: unknown) => void;
 }
 
 /**
@@ -39,10 +29,6 @@ export interface CallStreamsOptions {
  */
 const lingerMs = 60_000;
 const maxLingering = 1000;
-/** Milliseconds between checks for streams whose time is over. */
-const lingerLookMs = 10_000;
-/** Most rows in one read. */
-const rowsPerRead = 500;
 
 /**
  * The streams of the calls in this process, and access to call streams of other processes.
@@ -55,10 +41,10 @@ const rowsPerRead = 500;
 export class CallStreams {
   readonly #options: CallStreamsOptions;
   readonly #streams = new Map<string, CallStream>();
-  readonly #lingering = new Map<string, { readonly until: number; readonly forget: () => void }>();
+  /** Streams that have ended, oldest first. Each has the function that forgets it. */
+  readonly #lingering = new Map<string, () => void>();
   /** The connections that carry streams of other processes, each with its session. */
   readonly #following = new Map<EventStream, string>();
-  #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
   constructor(options: CallStreamsOptions) {
@@ -71,17 +57,11 @@ export class CallStreams {
    * @param requestId The request that the stream's one response answers; `undefined` for a batch.
    */
   open(sessionId: string, connection: EventStream, requestId: RequestId | undefined): CallStream {
-    const { nodes, tail } = this.#options;
-    const stream = new CallStream(sessionId, requestId, this.#options);
-    this.#streams.set(stream.id, stream);
-    const releases = [nodes.hold(), tail.hold()];
-    stream.onClose(() =>
-      this.#linger(stream, () => {
-        this.#streams.delete(stream.id);
-        for (const release of releases) release();
-      }),
-    );
-    stream.attach(connection, 0);
+    const { node, nodes, tail } = this.#options;
+    const id = newCallStream(sessionId, node, requestId);
+    const release = releaseOnce(nodes.hold(), tail.hold(), () => this.#streams.delete(id));
+    const stream = new CallStream({ id, sessionId, body: connection, onClose: () => this.#linger(id, release) }, this.#options);
+    this.#streams.set(id, stream);
     return stream;
   }
 
@@ -133,7 +113,7 @@ export class CallStreams {
   /** Forgets all ended streams. Streams that end later are forgotten at once. */
   close(): void {
     this.#isClosed = true;
-    this.#forget(Number.POSITIVE_INFINITY);
+    for (const forget of this.#lingering.values()) forget();
   }
 
   /**
@@ -142,73 +122,53 @@ export class CallStreams {
    */
   async #follow(sessionId: string, { stream, node, seq }: CallPosition, openConnection: () => EventStream): Promise<EventStream> {
     const { store, log, tail, nodes, storeMs, onError } = this.#options;
-    const releases = [tail.hold()];
-    const stop = (): void => {
-      for (const release of releases.splice(0)) release();
+    const opening = new Opening();
+    let written = seq;
+    const take = (connection: EventStream, { data }: DeliveredEvent): void => {
+      const event = parseCallEvent(data);
+      if (event === undefined) return;
+      if (event.seq > written) {
+        if (event.seq > written + 1 && event.seq < endSeq) connection.send(droppedText(event.seq - written - 1));
+        written = event.seq;
+        if (event.message !== '') connection.message(event.message, callEventId(stream, event.seq, event.isLast));
+      }
+      // This also ends the connection of a client that has received the last message without knowing that it was the last.
+      if (event.isLast) connection.end();
     };
+    let release = tail.hold();
     try {
       await tail.start();
-      const early: DeliveredEvent[] = [];
-      let take = (event: DeliveredEvent): void => void early.push(event);
-      releases.push(tail.listen(stream, event => take(event)));
-      const events = await this.#readAll(store, stream);
-      let isOvertaken = false;
-      let end = (): void => {};
+      const unlisten = tail.listen(stream, event => opening.run(connection => take(connection, event)));
+      release = releaseOnce(release, unlisten);
+      const events = await eventsBehind(store, stream, { id: 0, gaps: [] });
       if (!events.some(({ data }) => parseCallEvent(data)?.isLast)) {
         const by = newConnectionName(this.#options);
         let isTold = false;
-        releases.push(
-          tail.listen(nodeMailOf(node), ({ data }) => {
-            const mail = parseNodeMail(data);
-            if (mail === undefined || !('resume' in mail) || mail.resume !== stream) return;
-            // A message of another connection behind the message of this one means that the client has moved on.
-            isOvertaken ||= isTold && mail.by !== by;
-            isTold ||= mail.by === by;
-            if (isOvertaken) end();
-          }),
-        );
+        const unwatchMail = tail.listen(nodeMailOf(node), ({ data }) => {
+          const mail = parseNodeMail(data);
+          if (mail === undefined || !('resume' in mail) || mail.resume !== stream) return;
+          // A message of another connection behind the message of this one means that the client has moved on.
+          if (isTold && mail.by !== by) opening.run(connection => connection.end());
+          isTold ||= mail.by === by;
+        });
+        release = releaseOnce(release, unwatchMail);
         await log.post(resumption(node, { resume: stream, sessionId, by }), { withinMs: storeMs });
-        releases.push(
-          nodes.watch(node, () => {
-            this.#end(stream, sessionId, processEnded).catch(onError);
-          }),
-        );
+        const unwatch = nodes.watch(node, () => void this.#end(stream, sessionId, processEnded).catch(onError));
+        release = releaseOnce(release, unwatch);
       }
       const connection = openConnection();
-      end = () => connection.end();
       connection.comment();
       this.#following.set(connection, sessionId);
-      connection.once('close', () => {
-        this.#following.delete(connection);
-        stop();
-      });
-      if (isOvertaken) end();
-      let written = seq;
-      take = ({ data }) => {
-        const event = parseCallEvent(data);
-        if (event === undefined) return;
-        if (event.seq > written) {
-          if (event.seq > written + 1 && event.seq < endSeq) connection.send(droppedText(event.seq - written - 1));
-          written = event.seq;
-          if (event.message !== '') connection.message(event.message, callEventId(stream, event.seq, event.isLast));
-        }
-        // This also ends the connection of a client that has received the last message without knowing that it was the last.
-        if (event.isLast) connection.end();
-      };
-      for (const event of [...events, ...early]) take(event);
+      connection.once(
+        'close',
+        releaseOnce(release, () => this.#following.delete(connection)),
+      );
+      for (const event of events) take(connection, event);
+      opening.done(connection);
       return connection;
     } catch (error) {
-      stop();
+      release();
       throw error;
-    }
-  }
-
-  async #readAll(store: EventStore, stream: string): Promise<DeliveredEvent[]> {
-    const all: DeliveredEvent[] = [];
-    for (;;) {
-      const page = await store.findEvents({ streams: [stream], after: all.at(-1)?.id ?? 0, limit: rowsPerRead });
-      all.push(...page);
-      if (page.length < rowsPerRead) return all;
     }
   }
 
@@ -223,28 +183,21 @@ export class CallStreams {
     await this.#options.log.post({ stream, sessionId, data, key: endKey(stream) });
   }
 
-  #linger(stream: CallStream, forget: () => void): void {
+  /** Keeps a stream that has ended for a while. Beyond `maxLingering` the oldest is forgotten. */
+  #linger(id: string, release: () => void): void {
     if (this.#isClosed) {
-      forget();
+      release();
       return;
     }
-    this.#lingering.set(stream.id, { until: performance.now() + lingerMs, forget });
-    if (this.#lingering.size > maxLingering) this.#forget(0, 1);
-    this.#timer ??= setInterval(() => this.#forget(performance.now()), lingerLookMs).unref();
-  }
-
-  /** Forgets the streams whose time is over at `now`, and at least the `atLeast` oldest ones. */
-  #forget(now: number, atLeast = 0): void {
-    let left = atLeast;
-    for (const [id, { until, forget }] of this.#lingering) {
-      if (until > now && left <= 0) break;
-      left -= 1;
-      this.#lingering.delete(id);
-      forget();
-    }
-    if (this.#lingering.size > 0) return;
-    clearInterval(this.#timer);
-    this.#timer = undefined;
+    const timer = setTimeout(() => forget(), lingerMs).unref();
+    const forget = releaseOnce(
+      release,
+      () => clearTimeout(timer),
+      () => this.#lingering.delete(id),
+    );
+    this.#lingering.set(id, forget);
+    const [forgetOldest] = this.#lingering.size > maxLingering ? this.#lingering.values() : [];
+    forgetOldest?.();
   }
 }
 
@@ -265,34 +218,35 @@ function endKey(stream: string): string {
  */
 type State = 'carried' | 'rows' | 'ended' | 'closed';
 
-interface KeptEvent {
-  readonly seq: number;
-  readonly message: string;
-  readonly isLast: boolean;
+/** Which stream it is, and what happens when it is over. */
+interface CallStreamInit {
+  /** From `newCallStream`. */
+  readonly id: string;
+  readonly sessionId: string;
+  /** The connection that carries the stream first. */
+  readonly body: EventStream;
+  /** Called when the stream has ended and its end was written to the client or became a row. */
+  readonly onClose: () => void;
 }
 
 /** The stream of a call. It outlives the connections that carry it. */
 export class CallStream {
   readonly id: string;
   readonly sessionId: string;
+  /** The connection that the stream was opened over. */
+  readonly body: EventStream;
   readonly #options: CallStreamsOptions;
-  readonly #closeListeners: (() => void)[] = [];
+  readonly #onClose: () => void;
   /** The latest messages, kept for a client that comes back. */
-  readonly #kept: KeptEvent[] = [];
+  readonly #kept: CallEvent[] = [];
   #keptBytes = 0;
-  /** The greatest sequence number that is no longer kept. */
-  #dropped = 0;
   #seq = 0;
   /** The greatest sequence number that was given to the log. */
   #posted = 0;
   /** The greatest sequence number that was written to a connection. */
   #written = 0;
-  /** Count and length of the events that were given to the log and never written to a connection. */
-  #unwrittenEvents = 0;
-  #unwrittenBytes = 0;
   #posting: Promise<unknown> = Promise.resolve();
   #connection: EventStream | undefined;
-  #body: EventStream | undefined;
   #state: State = 'carried';
   #isPrimed = false;
   /** Whether a connection of another process carries the stream, or will. */
@@ -300,20 +254,13 @@ export class CallStream {
   /** The name by which other processes know the connection that carries the stream. */
   carrier: string | undefined;
 
-  constructor(sessionId: string, requestId: RequestId | undefined, options: CallStreamsOptions) {
-    this.id = newCallStream(sessionId, options.node, requestId);
+  constructor({ id, sessionId, body, onClose }: CallStreamInit, options: CallStreamsOptions) {
+    this.id = id;
     this.sessionId = sessionId;
+    this.body = body;
+    this.#onClose = onClose;
     this.#options = options;
-  }
-
-  /** The connection that the stream was opened over. */
-  get body(): EventStream {
-    return this.#body as EventStream;
-  }
-
-  /** Calls `listener` when the stream has ended and its end was written to the client or became a row. */
-  onClose(listener: () => void): void {
-    this.#closeListeners.push(listener);
+    this.attach(body, 0);
   }
 
   /**
@@ -339,14 +286,12 @@ export class CallStream {
   /** Continues the stream over another connection: first the messages after `seq`, then new ones. The earlier connection ends. */
   attach(connection: EventStream, seq: number): void {
     const earlier = this.#connection;
-    this.#body ??= connection;
     this.#connection = connection;
     earlier?.end();
     if (!this.#hasEnded) this.#state = 'carried';
     if (this.#isFollowed) this.#tellFollowers();
-    this.#unwrittenEvents = 0;
-    this.#unwrittenBytes = 0;
-    if (seq < this.#dropped) connection.send(droppedText(this.#dropped - seq));
+    const dropped = (this.#kept[0]?.seq ?? 1) - 1;
+    if (seq < dropped) connection.send(droppedText(dropped - seq));
     for (const event of this.#kept) if (event.seq > seq) this.#write(connection, event);
     connection.once('close', () => this.#disconnected(connection));
     if (this.#hasEnded) connection.end();
@@ -388,22 +333,34 @@ export class CallStream {
 
   #append(message: string, isLast: boolean): void {
     this.#seq += 1;
-    const event = { seq: this.#seq, message, isLast };
-    this.#kept.push(event);
+    this.#kept.push({ seq: this.#seq, message, isLast });
     this.#keptBytes += message.length;
-    const { maxEvents, maxEventBytes } = this.#options;
-    while (this.#kept.length > maxEvents || (this.#keptBytes > maxEventBytes && this.#kept.length > 1)) {
-      const [oldest] = this.#kept.splice(0, 1);
-      if (oldest === undefined) break;
-      this.#keptBytes -= oldest.message.length;
-      this.#dropped = oldest.seq;
-    }
+    this.#makeRoom();
+    const event = this.#kept.at(-1) as CallEvent;
     if (this.#connection?.isOpen) this.#write(this.#connection, event);
     if (this.#state === 'rows' || !this.#connection?.isOpen) this.#toRows();
-    if (isLast && !this.#hasEnded) this.#finish();
+    if (event.isLast) this.#finish();
   }
 
-  #write(connection: EventStream, { seq, message, isLast }: KeptEvent): void {
+  /**
+   * Drops the oldest messages beyond the limits. If the client has not received one of them, the newest message becomes the end of the
+   * stream, with an error. The response itself is always kept.
+   */
+  #makeRoom(): void {
+    const { maxEvents, maxEventBytes } = this.#options;
+    while (this.#kept.length > maxEvents || (this.#keptBytes > maxEventBytes && this.#kept.length > 1)) {
+      const oldest = this.#kept[0] as CallEvent;
+      const newest = this.#kept.at(-1) as CallEvent;
+      if (oldest.seq > this.#written && !newest.isLast) {
+        this.#kept.splice(-1, 1, { seq: newest.seq, isLast: true, message: this.#overflowText() });
+        return;
+      }
+      this.#kept.shift();
+      this.#keptBytes -= oldest.message.length;
+    }
+  }
+
+  #write(connection: EventStream, { seq, message, isLast }: CallEvent): void {
     this.#written = Math.max(this.#written, seq);
     if (message !== '') connection.message(message, callEventId(this.id, seq, isLast));
   }
@@ -429,8 +386,9 @@ export class CallStream {
   }
 
   #closed(): void {
+    if (this.#state === 'closed') return;
     this.#state = 'closed';
-    for (const listener of this.#closeListeners.splice(0)) listener();
+    this.#onClose();
   }
 
   #toRows(): void {
@@ -440,26 +398,12 @@ export class CallStream {
 
   /** Gives the log the events that it does not have yet. The log tries until the events are rows or expire. */
   #post(): void {
-    const { log, maxEvents, maxEventBytes, onError } = this.#options;
+    const { log, onError } = this.#options;
     for (const event of this.#kept.filter(({ seq }) => seq > this.#posted)) {
       this.#posted = event.seq;
-      if (event.seq > this.#written) {
-        this.#unwrittenEvents += 1;
-        this.#unwrittenBytes += event.message.length;
-      }
-      const isOver = this.#unwrittenEvents > maxEvents || (this.#unwrittenBytes > maxEventBytes && this.#unwrittenEvents > 1);
-      const isTooMuch = isOver && !event.isLast;
-      const given = isTooMuch ? { seq: event.seq, isLast: true, message: this.#overflowText() } : event;
-      // A client that comes back to this process must find the same end.
-      if (isTooMuch) this.#kept.splice(this.#kept.indexOf(event), this.#kept.length, given);
-      const key = given.isLast ? endKey(this.id) : `${this.id}.${event.seq}`;
-      const data = encodeCallEvent(given);
-      const posted = log.post({ stream: this.id, sessionId: this.sessionId, data, key }).catch(onError);
+      const key = event.isLast ? endKey(this.id) : `${this.id}.${event.seq}`;
+      const posted = log.post({ stream: this.id, sessionId: this.sessionId, data: encodeCallEvent(event), key }).catch(onError);
       this.#posting = Promise.all([this.#posting, posted]);
-      if (!isTooMuch) continue;
-      this.#posted = Number.POSITIVE_INFINITY;
-      this.#finish();
-      return;
     }
   }
 

@@ -11,29 +11,26 @@ interface Pending {
   reject(error: Error): void;
 }
 
-/** The options of `ClientQuestions`. */
-export interface ClientQuestionsOptions {
-  /** Milliseconds to wait for a client's answer. Long, because a person may have to answer. */
-  readonly inputMs: number;
-  /** Receives messages that other processes left for a session's calls, until the returned function is called. */
-  readonly watch: (sessionId: string) => () => void;
-}
-
 /** Requests from the server to clients that wait for an answer, by session. */
 export class ClientQuestions implements Asker {
   readonly #pending = new Map<string, Map<string, Pending>>();
-  readonly #options: ClientQuestionsOptions;
+  readonly #inputMs: number;
+  readonly #watch: (sessionId: string) => () => void;
 
-  constructor(options: ClientQuestionsOptions) {
-    this.#options = options;
+  /**
+   * @param inputMs Milliseconds to wait for a client's answer. Long, because a person may have to answer.
+   * @param watch Receives messages that other processes left for a session's calls, until the returned function is called.
+   */
+  constructor(inputMs: number, watch: (sessionId: string) => () => void) {
+    this.#inputMs = inputMs;
+    this.#watch = watch;
   }
 
   /** Asks the client of a session's call. The request goes on the call's own stream, as the specification requires. */
   async ask<T>(request: InputRequest<T>, call: Call): Promise<T> {
     const { signal, sessionId = '' } = call;
     const id = newRequestId(sessionId);
-    const { inputMs, watch } = this.#options;
-    const unwatch = watch(sessionId);
+    const unwatch = this.#watch(sessionId);
     const waiting = this.#pending.get(sessionId) ?? new Map<string, Pending>();
     this.#pending.set(sessionId, waiting);
     let giveUp: (() => void) | undefined;
@@ -43,10 +40,10 @@ export class ClientQuestions implements Asker {
         waiting.set(id, { resolve, reject });
         giveUp = () => {
           call.send(notificationText('notifications/cancelled', { requestId: id, reason: 'The request is no longer needed' }));
-          reject(signal.aborted ? (signal.reason as Error) : new ToolError(`The client did not answer within ${inputMs / 1000} s`));
+          reject(signal.aborted ? (signal.reason as Error) : new ToolError(`The client did not answer within ${this.#inputMs / 1000} s`));
         };
         signal.addEventListener('abort', giveUp);
-        timer = setTimeout(giveUp, inputMs).unref();
+        timer = setTimeout(giveUp, this.#inputMs).unref();
         if (!call.send(requestText(id, request.method, request.params))) {
           reject(new ToolError('This needs a client that reads event streams (Accept: text/event-stream)'));
         }

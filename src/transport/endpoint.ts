@@ -8,7 +8,7 @@ import type { Operators } from './admin.ts';
 import { endListedSession, getHealth, getLive, getSessions } from './admin.ts';
 import type { Environment } from './environment.ts';
 import type { GuardOptions } from './http.ts';
-import { assertOrigin, methodNotAllowed, respondJson, toMcpError } from './http.ts';
+import { assertOrigin, methodNotAllowed, respondJson, sessionHeaderOf, toMcpError } from './http.ts';
 import { openSse, postSse } from './http-sse.ts';
 import { postStateless } from './stateless.ts';
 import { deleteSession, getStreamable, postStreamable } from './streamable.ts';
@@ -21,7 +21,7 @@ export interface EndpointOptions extends GuardOptions {
   readonly operators?: Operators | undefined;
 }
 
-type Serve = (environment: Environment, ctx: Koa.Context) => Promise<void>;
+type Route = (environment: Environment, ctx: Koa.Context) => Promise<void>;
 
 type Middleware = (ctx: Koa.Context, next: Koa.Next) => Promise<unknown>;
 
@@ -30,7 +30,7 @@ export function endpoint(environment: Environment, options: EndpointOptions): Mi
   const { operators } = options;
   const base = options.path === '/' ? '' : options.path;
   const messagesPath = `${base}/messages`;
-  const routes: Record<string, Record<string, Serve>> = {
+  const routes: Record<string, Record<string, Route>> = {
     [options.path]: { POST: post, GET: getStreamable, DELETE: deleteSession },
     [`${base}/sse`]: { GET: (env, ctx) => getSse(env, ctx, messagesPath), POST: postAny, DELETE: deleteSession },
     [messagesPath]: { POST: (env, ctx) => postSse(env, ctx, sessionIdOf(ctx)) },
@@ -80,7 +80,7 @@ function respondError(environment: Environment, ctx: Koa.Context, thrown: unknow
   // The host threw its own HTTP error, such as `ctx.throw(401)`.
   if (!McpError.isError(thrown) && typeof membersOf(thrown)['status'] === 'number') throw thrown;
   const error = toMcpError(thrown, unexposed => environment.report(unexposed, ctx), { status: 500 });
-  respondJson(ctx, statusOf(error), errorText(undefined, error));
+  respondJson(ctx, refusalStatus(error), errorText(undefined, error));
 }
 
 /** Both eras share one URL. The body decides the revision. */
@@ -100,8 +100,8 @@ async function postAny(environment: Environment, ctx: Koa.Context): Promise<void
 
 /** GET on the URL of HTTP+SSE opens an HTTP+SSE session, or the stream of an existing Streamable HTTP session. */
 async function getSse(environment: Environment, ctx: Koa.Context, messagesPath: string): Promise<void> {
-  const id = ctx.req.headers['mcp-session-id'];
-  const isStreamable = typeof id === 'string' && (await findTransport(environment, ctx, id)) === 'streamable';
+  const id = sessionHeaderOf(ctx);
+  const isStreamable = id !== undefined && (await findTransport(environment, ctx, id)) === 'streamable';
   await (isStreamable ? getStreamable(environment, ctx) : openSse(environment, ctx, messagesPath));
 }
 
@@ -109,12 +109,14 @@ async function findTransport({ sessions, principal }: Environment, ctx: Koa.Cont
   return (await sessions.find(id, await principal(ctx)))?.transport;
 }
 
+/** The session that a request of HTTP+SSE names in its query, or else in its header. */
 function sessionIdOf(ctx: Koa.Context): string | undefined {
-  const id = ctx.query['sessionId'] ?? ctx.req.headers['mcp-session-id'];
-  return typeof id === 'string' ? id : undefined;
+  const { sessionId } = ctx.query;
+  if (sessionId === undefined) return sessionHeaderOf(ctx);
+  return typeof sessionId === 'string' ? sessionId : undefined;
 }
 
 /** The HTTP status of a request that could not be served at all: at least 400. */
-function statusOf({ type, status }: McpError): number {
+function refusalStatus({ type, status }: McpError): number {
   return status ?? Math.max(400, errorTable[type].status);
 }

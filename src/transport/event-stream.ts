@@ -86,6 +86,23 @@ export class EventStream extends Readable {
   }
 }
 
+/** Steps that need a connection which is made later. They wait for it in order; once it is made, each step runs at once. */
+export class Opening {
+  #waiting: ((connection: EventStream) => void)[] = [];
+  #connection: EventStream | undefined;
+
+  run(step: (connection: EventStream) => void): void {
+    if (this.#connection === undefined) this.#waiting.push(step);
+    else step(this.#connection);
+  }
+
+  /** Runs the steps that wait. */
+  done(connection: EventStream): void {
+    this.#connection = connection;
+    for (const step of this.#waiting.splice(0)) step(connection);
+  }
+}
+
 /** The limits of open streams. */
 export interface StreamLimits {
   /** Most bytes that may wait for a slow reader. Beyond it the stream is destroyed. */

@@ -1,4 +1,5 @@
 import type Koa from 'koa';
+import { newConnectionName } from '../delivery/stream-ids.ts';
 import { McpError } from '../errors.ts';
 import type { MessageSink } from '../protocol/call.ts';
 import { initializeResult, parseInitialize } from '../protocol/handshake.ts';
@@ -9,8 +10,8 @@ import type { Session } from '../store/store.ts';
 import type { Environment } from './environment.ts';
 import { respondStream } from './event-stream.ts';
 import { negotiateAnswer, notAcceptable, respondAccepted, toMcpError } from './http.ts';
+import type { SessionRequest } from './serve.ts';
 import { serveRequest, takeNotification, takeResponse } from './serve.ts';
-import { newConnectionName } from './session-stream.ts';
 import type { RelayedRequest } from './sse-relay.ts';
 
 /**
@@ -32,31 +33,27 @@ export async function openSse(environment: Environment, ctx: Koa.Context, messag
   const version = findRevision(ctx.req.headers['mcp-protocol-version']);
   const revision = version?.era === 'legacy' ? version : oldest;
   const connection = newConnectionName(environment);
-  const releasePreparation = await relay.prepare();
-  try {
-    const session = await sessions.open({
-      transport: 'sse',
-      revision: revision.id,
-      principal,
-      clientInfo,
-      capabilities: {},
-      connection,
-    });
-    const stream = streams.open();
-    const release = sessions.retain(session.id);
-    stream.once('close', () => {
-      release();
-      // A session of this transport ends with its stream: without the stream no answer can reach the client.
-      sessions.end(session.id, 'stream').catch((error: unknown) => environment.report(error, ctx));
-    });
-    relay.open(session.id, stream);
-    if (ctx.res.destroyed) stream.destroy();
-    stream.event('endpoint', `${prefixOf(ctx)}${messagesPath}?sessionId=${session.id}`);
-    ctx.set('Mcp-Session-Id', session.id);
-    respondStream(ctx, stream);
-  } finally {
-    releasePreparation();
-  }
+  await relay.prepare();
+  const session = await sessions.open({
+    transport: 'sse',
+    revision: revision.id,
+    principal,
+    clientInfo,
+    capabilities: {},
+    connection,
+  });
+  const stream = streams.open();
+  const release = sessions.retain(session.id);
+  stream.once('close', () => {
+    release();
+    // A session of this transport ends with its stream: without the stream no answer can reach the client.
+    sessions.end(session.id, 'stream').catch((error: unknown) => environment.report(error, ctx));
+  });
+  relay.open(session.id, stream);
+  if (ctx.res.destroyed) stream.destroy();
+  stream.event('endpoint', `${prefixOf(ctx)}${messagesPath}?sessionId=${session.id}`);
+  ctx.set('Mcp-Session-Id', session.id);
+  respondStream(ctx, stream);
 }
 
 /**
@@ -90,7 +87,7 @@ export async function postSse(environment: Environment, ctx: Koa.Context, id: st
       const request = message.message;
       const relayed = environment.relay.has(id) ? undefined : await accept(environment, session, request.id);
       // The 202 does not wait for the response. Clients wait for the 202 before they send the next message, for instance a cancellation.
-      serve(environment, ctx, session, request, relayed).catch((error: unknown) => environment.report(error, ctx));
+      answerOnStream({ environment, ctx, session, message: request }, relayed).catch((error: unknown) => environment.report(error, ctx));
     }
   }
   respondAccepted(ctx);
@@ -113,30 +110,22 @@ async function accept({ relay, sessions, tail }: Environment, session: Session, 
 }
 
 /** Serves a request. The response goes to the stream in this process, or through `relayed` to the stream in another process. */
-async function serve(
-  environment: Environment,
-  ctx: Koa.Context,
-  session: Session,
-  request: JsonRpcRequest,
-  relayed: RelayedRequest | undefined,
-): Promise<void> {
+async function answerOnStream(request: SessionRequest, relayed: RelayedRequest | undefined): Promise<void> {
+  const { environment, ctx, session, message } = request;
   const { relay } = environment;
   const sink: MessageSink = {
-    send: message => {
-      if (relayed === undefined) return relay.sendHere(session.id, message);
-      relayed.send(message);
+    send: text => {
+      if (relayed === undefined) return relay.sendHere(session.id, text);
+      relayed.send(text);
       return true;
     },
   };
   let response: string | undefined;
   try {
-    response =
-      request.method === 'initialize'
-        ? await initialize(environment, session, request)
-        : await serveRequest(environment, ctx, session, request, sink);
+    response = message.method === 'initialize' ? await initialize(environment, session, message) : await serveRequest(request, sink);
   } catch (error) {
     response = errorText(
-      request.id,
+      message.id,
       toMcpError(error, unexposed => environment.report(unexposed, ctx)),
     );
   }

@@ -139,7 +139,9 @@ async function done(): Promise<void> {}
 
 /** The answers that a client accepts, by its `Accept` header. */
 export interface Accepts {
+  /** Whether the client reads a JSON body. */
   readonly acceptsJson: boolean;
+  /** Whether the client reads an event stream. */
   readonly acceptsStream: boolean;
 }
 
@@ -172,48 +174,45 @@ export interface Carrier {
   disconnect?(retryMs: number): void;
 }
 
-/** The options of `Exchange`. */
-export interface ExchangeOptions {
-  /** Whether the client reads event streams. If not, messages before the response are dropped. */
-  readonly acceptsStream: boolean;
-  /** Whether the client reads a JSON body. */
-  readonly acceptsJson: boolean;
-  /** Whether the request was a batch, so that the answer is an array. */
-  readonly isBatch: boolean;
-  readonly openStream: () => Carrier;
-}
-
 /**
  * The answer to one POST. It is a JSON body, but becomes a stream if a message is sent before the last response.
  *
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#sending-messages-to-the-server
  */
 export class Exchange implements MessageSink {
-  readonly #options: ExchangeOptions;
+  readonly #accepts: Accepts;
+  readonly #isBatch: boolean;
+  readonly #openStream: () => Carrier;
   readonly #responses: string[] = [];
   #stream: Carrier | undefined;
   #answered: ((answer: Answer) => void) | undefined;
 
-  constructor(options: ExchangeOptions) {
-    this.#options = options;
+  /**
+   * @param accepts What the client reads. If it reads no streams, messages before the last response are dropped.
+   * @param isBatch Whether the request was a batch, so that the answer is an array.
+   */
+  constructor(accepts: Accepts, isBatch: boolean, openStream: () => Carrier) {
+    this.#accepts = accepts;
+    this.#isBatch = isBatch;
+    this.#openStream = openStream;
   }
 
   send(message: string): boolean {
-    return this.#options.acceptsStream && this.#open().send(message);
+    return this.#accepts.acceptsStream && this.#open().send(message);
   }
 
   get isSilent(): boolean {
-    return this.#stream === undefined && !this.#options.isBatch;
+    return this.#stream === undefined && !this.#isBatch;
   }
 
   disconnect(retryMs: number): void {
-    if (this.#options.acceptsStream) this.#open().disconnect?.(retryMs);
+    if (this.#accepts.acceptsStream) this.#open().disconnect?.(retryMs);
   }
 
   /** Takes one response; `undefined` for a request that gets no response. */
   respond(response: string | undefined): void {
     if (response === undefined) return;
-    if (this.#stream !== undefined) this.#stream.send(response, !this.#options.isBatch);
+    if (this.#stream !== undefined) this.#stream.send(response, !this.#isBatch);
     else this.#responses.push(response);
   }
 
@@ -232,10 +231,9 @@ export class Exchange implements MessageSink {
 
   #finish(): Answer {
     const [first] = this.#responses;
-    const { isBatch, acceptsJson } = this.#options;
     if (this.#stream === undefined && first === undefined) return { kind: 'none' };
-    if (this.#stream === undefined && acceptsJson)
-      return { kind: 'json', text: isBatch ? `[${this.#responses.join(',')}]` : (first ?? '') };
+    if (this.#stream === undefined && this.#accepts.acceptsJson)
+      return { kind: 'json', text: this.#isBatch ? `[${this.#responses.join(',')}]` : (first ?? '') };
     const stream = this.#open();
     const { body } = stream;
     stream.end();
@@ -244,8 +242,8 @@ export class Exchange implements MessageSink {
 
   #open(): Carrier {
     if (this.#stream === undefined) {
-      this.#stream = this.#options.openStream();
-      for (const response of this.#responses) this.#stream.send(response, !this.#options.isBatch);
+      this.#stream = this.#openStream();
+      for (const response of this.#responses) this.#stream.send(response, !this.#isBatch);
       this.#answered?.({ kind: 'stream', stream: this.#stream.body });
     }
     return this.#stream;
@@ -257,6 +255,12 @@ export function respondAnswer(ctx: Koa.Context, status: number, answer: Answer):
   if (answer.kind === 'json') respondJson(ctx, status, answer.text);
   else if (answer.kind === 'stream') respondStream(ctx, answer.stream);
   else respondAccepted(ctx);
+}
+
+/** The session that a request names in its header. */
+export function sessionHeaderOf(ctx: Koa.Context): string | undefined {
+  const id = ctx.req.headers['mcp-session-id'];
+  return typeof id === 'string' ? id : undefined;
 }
 
 /** Answers with a JSON body. A 503 carries `Retry-After`, because another process, or this one a little later, can serve the request. */

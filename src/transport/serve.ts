@@ -11,6 +11,14 @@ import type { Session } from '../store/store.ts';
 import type { Environment } from './environment.ts';
 import { toMcpError } from './http.ts';
 
+/** One request of a session. */
+export interface SessionRequest {
+  readonly environment: Environment;
+  readonly ctx: Koa.Context;
+  readonly session: Session;
+  readonly message: JsonRpcRequest;
+}
+
 /**
  * Serves one request of a session, for every transport.
  *
@@ -18,19 +26,14 @@ import { toMcpError } from './http.ts';
  * @throws {StoreUnavailable} The database does not answer, and nothing was sent yet.
  * @throws {McpError} 503 This process is closing, and nothing was done yet.
  */
-export async function serveRequest(
-  environment: Environment,
-  ctx: Koa.Context,
-  session: Session,
-  request: JsonRpcRequest,
-  sink: MessageSink,
-): Promise<string | undefined> {
-  const { id, method, params } = request;
+export async function serveRequest(request: SessionRequest, sink: MessageSink): Promise<string | undefined> {
+  const { environment, ctx, message } = request;
+  const { id, method, params } = message;
   let finish: (() => void) | undefined;
   try {
     // Answers, cancellations and reconnecting clients reach a call through the log. A call that ran before the log is read would miss them.
     await environment.tail.start();
-    const call = createCall(environment, ctx, session, request, sink);
+    const call = sessionCall(request, sink);
     finish = environment.calls.start(call);
     return resultText(id, await dispatch(call, method, params));
   } catch (error) {
@@ -73,12 +76,12 @@ export async function takeResponse({ clientQuestions, callMail }: Environment, s
   await callMail.send(session.id, { answer: message });
 }
 
-function createCall(environment: Environment, ctx: Koa.Context, session: Session, { id, params }: JsonRpcRequest, sink: MessageSink): Call {
-  const meta = params?.['_meta'];
+function sessionCall({ environment, ctx, session, message }: SessionRequest, sink: MessageSink): Call {
+  const meta = message.params?.['_meta'];
   return new Call({
     server: environment.server,
     revision: findRevision(session.revision) ?? assumedRevision,
-    id,
+    id: message.id,
     meta: isObject(meta) ? meta : undefined,
     session: sessionPort(environment, session),
     logLevel: session.logLevel ?? 'debug',

@@ -42,6 +42,7 @@ const acceptMs = 1000;
 /** The options of `openService`. */
 export interface ServiceOptions extends Pick<Environment, 'principal' | 'createContext' | 'report'> {
   readonly registry: Registry;
+  readonly explainError: Environment['server']['explainError'];
   readonly store: Store;
   readonly bus: Bus;
   /** The name of this process, for people. */
@@ -110,13 +111,13 @@ export function openService(options: ServiceOptions): Service {
   const sessionStreams = new SessionStreams({ ...shared, streams });
   const callStreams = new CallStreams(shared);
   const relay = new SseRelay(shared);
-  const clientQuestions = new ClientQuestions({ ...limits, watch: id => callMail.open(id) });
+  const clientQuestions = new ClientQuestions(limits.inputMs, id => callMail.open(id));
   const calls = new Calls({ ...limits, retain, onRefused, tail });
   const listeners = new Listeners({ ...limits, streams, registry, hold: () => tail.hold() });
   let isDraining = false;
   const requests = new InFlight(options.onFirstRequest);
   const environment: Environment = {
-    server: { registry, limits },
+    server: { registry, limits, explainError: options.explainError },
     node,
     nodeName,
     sessions,

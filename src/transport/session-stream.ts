@@ -1,33 +1,19 @@
-import { randomBytes } from 'node:crypto';
-import type { EventLog } from '../delivery/event-log.ts';
+import type { Delivery } from '../delivery/delivery.ts';
 import type { Broadcast } from '../delivery/messages.ts';
 import { encodeStreamMail, parseBroadcast, parseStreamMail } from '../delivery/messages.ts';
-import type { Nodes } from '../delivery/nodes.ts';
 import type { Position } from '../delivery/position.ts';
-import { decodePosition, encodePosition, isAhead, union } from '../delivery/position.ts';
-import { EVERYBODY, sessionStreamOf } from '../delivery/stream-ids.ts';
-import type { DeliveredEvent, Tail } from '../delivery/tail.ts';
+import { decodePosition, encodePosition, eventsBehind, isAhead, union } from '../delivery/position.ts';
+import { EVERYBODY, newConnectionName, sessionStreamOf } from '../delivery/stream-ids.ts';
 import { notificationText } from '../protocol/jsonrpc.ts';
 import { listNames } from '../protocol/subscriptions.ts';
-import type { Session, Store, StoredEvent } from '../store/store.ts';
+import { releaseOnce } from '../release.ts';
+import type { Session } from '../store/store.ts';
 import type { EventStream, Streams } from './event-stream.ts';
+import { Opening } from './event-stream.ts';
 
 /** The options of `SessionStreams`. */
-export interface SessionStreamsOptions {
-  readonly store: Store;
-  readonly log: EventLog;
-  readonly tail: Tail;
-  readonly nodes: Nodes;
+export interface SessionStreamsOptions extends Delivery {
   readonly streams: Streams;
-  /** The id of this process's run. */
-  readonly node: string;
-  /** The name of this process, for people. */
-  readonly nodeName: string;
-  /** Most milliseconds to wait for the database. */
-  readonly storeMs: number;
-  /** Milliseconds that an event is kept. */
-  readonly replayMs: number;
-  readonly onError: (error: unknown) => void;
 }
 
 /** The options of `SessionStreams.open`. */
@@ -43,8 +29,6 @@ export interface OpenSessionStream {
  * last stretch again.
  */
 const settleMs = 10_000;
-/** Most rows in one read of missed events. */
-const rowsPerRead = 500;
 
 /**
  * The streams that sessions opened with GET in this process, for messages that belong to no request.
@@ -72,18 +56,10 @@ export class SessionStreams {
    */
   async open(sessionId: string, options: OpenSessionStream): Promise<EventStream | undefined> {
     const stream = new SessionStream(sessionId, this.#options);
-    try {
-      if (!(await stream.start(options.from))) {
-        stream.stop();
-        return undefined;
-      }
-    } catch (error) {
-      stream.stop();
-      throw error;
-    }
+    const connection = await stream.open(options);
+    if (connection === undefined) return undefined;
     this.#open.get(sessionId)?.takeOver();
     this.#open.set(sessionId, stream);
-    const connection = stream.connect(options.primes);
     connection.once('close', () => {
       if (this.#open.get(sessionId) === stream) this.#open.delete(sessionId);
       this.#save(sessionId, stream);
@@ -124,93 +100,62 @@ export class SessionStreams {
   }
 }
 
-/** `opening`: events wait until the missed ones are read. */
-type State = 'opening' | 'open' | 'taken' | 'stopped';
+/** A message for the client, with the position behind it. */
+interface Positioned {
+  readonly text: string;
+  readonly position: Position;
+}
 
 /** One connection of a session's GET. */
 class SessionStream {
   readonly #sessionId: string;
   readonly #options: SessionStreamsOptions;
   readonly #name: string;
-  readonly #releases: (() => void)[];
-  #state: State = 'opening';
+  /** What the tail delivers waits here until the events before it are read. */
+  readonly #opening = new Opening();
+  #release: () => void;
+  #isTaken = false;
   #connection: EventStream | undefined;
   #subscriptions: Set<string> = new Set();
   /** The client's position when the stream begins. */
   #from: Position = { id: 0, gaps: [] };
-  /** Texts that the client missed and that are not written yet, each with the position behind it. */
-  #waiting: { readonly text: string; readonly position: Position }[] = [];
-  #early: (() => void)[] = [];
   /** Id of the event with which this connection took the stream. */
-  #takenAt: number | undefined;
+  #takenAt = Number.POSITIVE_INFINITY;
   #lastTaken = 0;
-  /** The positions that the stream has reached, at most one per second: `since` begins that second, `at` is the time of `position`. */
-  #reached: { readonly since: number; readonly at: number; readonly position: Position }[] = [];
+  /** The position that the stream had reached at the end of each second, by `performance.now()`. */
+  readonly #reached = new Map<number, Position>();
 
   constructor(sessionId: string, options: SessionStreamsOptions) {
     this.#sessionId = sessionId;
     this.#options = options;
     this.#name = newConnectionName(options);
-    this.#releases = [options.nodes.hold(), options.tail.hold()];
+    this.#release = releaseOnce(options.nodes.hold(), options.tail.hold());
   }
 
   /** Whether another connection carries the stream, or the session has ended. */
   get isTaken(): boolean {
-    return this.#state === 'taken';
+    return this.#isTaken;
   }
 
   /** The position up to which everything counts as received by the client. */
   get settled(): Position {
-    const settledAt = performance.now() - settleMs;
-    return this.#reached.findLast(({ at }) => at <= settledAt)?.position ?? this.#from;
+    const settledAt = secondOf(performance.now() - settleMs);
+    return [...this.#reached].findLast(([second]) => second < settledAt)?.[1] ?? this.#from;
   }
 
-  /** Reads the events that the client has missed, and takes the stream; `false` if the session is gone. */
-  async start(given: Position | undefined): Promise<boolean> {
-    const { tail, store, log, storeMs, replayMs } = this.#options;
-    const sessionId = this.#sessionId;
-    await tail.start();
-    const session = await store.find(sessionId);
-    if (session === undefined) return false;
-    const from = given ?? lastPositionOf(session) ?? tail.position;
-    this.#from = from;
-    // From here on the tail delivers new events. Events appended earlier are read below.
-    const until = tail.position;
-    this.#listen();
-    const stream = sessionStreamOf(sessionId);
-    const [isThere, subscriptions] = await Promise.all([
-      store.update(sessionId, { connection: this.#name, position: encodePosition(sessionId, this.#from) }),
-      store.subscriptions(sessionId),
-      log.post({ stream, sessionId, data: encodeStreamMail({ taken: this.#name }) }, { withinMs: storeMs }),
-    ]);
-    if (!isThere) return false;
-    this.#subscriptions = new Set(subscriptions);
-    await this.#readMissed(until, from.sentAt !== undefined && Date.now() - from.sentAt > replayMs);
-    return true;
-  }
-
-  /** Writes the waiting texts to a new connection, and new ones from now on. */
-  connect(primes: boolean): EventStream {
-    const { streams, tail } = this.#options;
-    const connection = streams.openGet(this.#sessionId);
-    this.#connection = connection;
-    connection.once('close', () => this.stop());
-    if (primes) connection.prime(encodePosition(this.#sessionId, this.#from));
-    // A first write sends the headers at once. Without it they would wait for the first message.
-    else connection.comment();
-    for (const { text, position } of this.#waiting) this.#write(text, position);
-    this.#waiting = [];
-    this.#state = this.#state === 'opening' ? 'open' : this.#state;
-    for (const take of this.#early) take();
-    this.#early = [];
-    this.#note(union(this.#from, tail.position));
-    if (this.#state !== 'open') connection.end();
-    return connection;
+  /** Reads the events that the client has missed, takes the stream, and makes the connection; `undefined` if the session is gone. */
+  async open({ from, primes }: OpenSessionStream): Promise<EventStream | undefined> {
+    try {
+      const missed = await this.#start(from);
+      return missed && this.#connect(missed, primes);
+    } finally {
+      if (this.#connection === undefined) this.#release();
+    }
   }
 
   /** Ends the connection, because another one carries the stream or the session has ended. */
   takeOver(): void {
-    this.#state = 'taken';
+    this.#isTaken = true;
     this.#connection?.end();
   }
 
@@ -220,41 +165,64 @@ class SessionStream {
     this.#connection?.end();
   }
 
-  /** Releases everything that the stream holds. */
-  stop(): void {
-    if (this.#state !== 'taken') this.#state = 'stopped';
-    for (const release of this.#releases.splice(0)) release();
+  async #start(given: Position | undefined): Promise<Positioned[] | undefined> {
+    const { tail, store, log, storeMs } = this.#options;
+    const sessionId = this.#sessionId;
+    await tail.start();
+    const session = await store.find(sessionId);
+    if (session === undefined) return undefined;
+    this.#from = given ?? lastPositionOf(session) ?? tail.position;
+    // From here on the tail delivers new events. Events appended earlier are read below.
+    const until = tail.position;
+    this.#listen();
+    const stream = sessionStreamOf(sessionId);
+    const [isThere, subscriptions] = await Promise.all([
+      store.update(sessionId, { connection: this.#name, position: encodePosition(sessionId, this.#from) }),
+      store.subscriptions(sessionId),
+      log.post({ stream, sessionId, data: encodeStreamMail({ taken: this.#name }) }, { withinMs: storeMs }),
+    ]);
+    if (!isThere) return undefined;
+    this.#subscriptions = new Set(subscriptions);
+    return this.#readMissed(until);
+  }
+
+  #connect(missed: readonly Positioned[], primes: boolean): EventStream {
+    const { streams, tail } = this.#options;
+    const connection = streams.openGet(this.#sessionId);
+    this.#connection = connection;
+    connection.once('close', this.#release);
+    if (primes) connection.prime(encodePosition(this.#sessionId, this.#from));
+    // A first write sends the headers at once. Without it they would wait for the first message.
+    else connection.comment();
+    for (const message of missed) this.#write(message);
+    if (this.#isTaken) connection.end();
+    this.#opening.done(connection);
+    this.#note(union(this.#from, tail.position));
+    return connection;
   }
 
   #listen(): void {
     const { tail } = this.#options;
-    this.#releases.push(
-      tail.listen(EVERYBODY, event => {
+    this.#release = releaseOnce(
+      this.#release,
+      tail.listen(EVERYBODY, ({ id, data }) => {
         const { position } = tail;
-        this.#inOrder(() => this.#takeBroadcast(event, position));
+        this.#opening.run(() => this.#takeBroadcast(id, data, union(this.#from, position)));
       }),
-      tail.listen(sessionStreamOf(this.#sessionId), event => {
-        const mail = parseStreamMail(event.data);
+      tail.listen(sessionStreamOf(this.#sessionId), ({ id, data }) => {
+        const mail = parseStreamMail(data);
         if (mail === undefined) return;
-        if ('taken' in mail) this.#noteTaken(mail.taken, event.id);
-        else if ('subscribed' in mail) this.#inOrder(() => this.#subscriptions.add(mail.subscribed));
-        else if ('unsubscribed' in mail) this.#inOrder(() => this.#subscriptions.delete(mail.unsubscribed));
+        if ('taken' in mail) this.#noteTaken(mail.taken, id);
+        else if ('subscribed' in mail) this.#opening.run(() => this.#subscriptions.add(mail.subscribed));
+        else if ('unsubscribed' in mail) this.#opening.run(() => this.#subscriptions.delete(mail.unsubscribed));
       }),
     );
   }
 
-  /** Runs `take` now, or after the stream has opened. */
-  #inOrder(take: () => void): void {
-    if (this.#state === 'opening') this.#early.push(take);
-    else take();
-  }
-
-  #takeBroadcast({ id, data }: DeliveredEvent, tailed: Position): void {
-    if (this.#state !== 'open' || !this.#connection?.isOpen || !isAhead(this.#from, id)) return;
-    const position = union(this.#from, tailed);
-    const broadcast = parseBroadcast(data);
-    const text = broadcast && textFor(broadcast, this.#subscriptions);
-    if (text !== undefined) this.#write(text, position);
+  #takeBroadcast(id: number, data: string, position: Position): void {
+    if (!this.#connection?.isOpen || !isAhead(this.#from, id)) return;
+    const text = this.#textFor(data);
+    if (text !== undefined) this.#write({ text, position });
     this.#note(position);
   }
 
@@ -262,70 +230,52 @@ class SessionStream {
   #noteTaken(name: string, id: number): void {
     if (name === this.#name) this.#takenAt = id;
     else this.#lastTaken = Math.max(this.#lastTaken, id);
-    if (this.#takenAt !== undefined && this.#lastTaken > this.#takenAt) this.takeOver();
+    if (this.#lastTaken > this.#takenAt) this.takeOver();
   }
 
-  /** Reads the broadcasts between the client's position and the position from which the tail delivers. */
-  async #readMissed(until: Position, isOld: boolean): Promise<void> {
-    const { store } = this.#options;
-    const streams = [EVERYBODY];
-    if (isOld) {
-      const [missed] = await store.findEvents({ streams, after: this.#from.id, gaps: this.#from.gaps, limit: 1 });
-      // The newest broadcast always stays. Other broadcasts that the client has missed may have expired, in any order, since clocks differ.
-      if (missed !== undefined) this.#missAll();
+  /** The messages for the client behind its position and up to the position from which the tail delivers. */
+  async #readMissed(until: Position): Promise<Positioned[]> {
+    const { store, replayMs } = this.#options;
+    const from = this.#from;
+    const isOld = from.sentAt !== undefined && Date.now() - from.sentAt > replayMs;
+    if (!isOld && from.id >= until.id && from.gaps.length === 0) return [];
+    const events = await eventsBehind(store, EVERYBODY, from);
+    const messages: Positioned[] = [];
+    // The newest broadcast always stays. Other broadcasts that the client has missed may have expired, in any order, since clocks differ.
+    if (isOld && events.length > 0) {
+      for (const list of listNames) messages.push({ text: notificationText(`notifications/${list}/list_changed`), position: from });
+      for (const uri of this.#subscriptions) messages.push({ text: updatedText(uri), position: from });
     }
-    if (this.#from.id >= until.id && this.#from.gaps.length === 0) return;
-    let after = this.#from.id;
-    let gaps: readonly number[] = this.#from.gaps;
-    for (;;) {
-      const events = await store.findEvents({ streams, after, gaps, upTo: until.id, limit: rowsPerRead });
-      for (const event of events) this.#miss(event, until);
-      const last = events.at(-1);
-      if (last === undefined || events.length < rowsPerRead) return;
-      after = Math.max(after, last.id);
-      gaps = gaps.filter(gap => gap > last.id);
+    // The tail will deliver the events that are ahead of `until`.
+    for (const { id, data } of events.filter(event => !isAhead(until, event.id))) {
+      const text = this.#textFor(data);
+      const position = union(from, { id, gaps: until.gaps.filter(gap => gap <= id) });
+      if (text !== undefined) messages.push({ text, position });
     }
+    return messages;
   }
 
-  #miss({ id, data }: StoredEvent, until: Position): void {
-    // The tail will deliver this event.
-    if (isAhead(until, id)) return;
+  #textFor(data: string): string | undefined {
     const broadcast = parseBroadcast(data);
-    const text = broadcast && textFor(broadcast, this.#subscriptions);
-    const passed = { id, gaps: until.gaps.filter(gap => gap <= id) };
-    if (text !== undefined) this.#waiting.push({ text, position: union(this.#from, passed) });
+    return broadcast && textFor(broadcast, this.#subscriptions);
   }
 
-  /** Notifies the client that every list and every subscribed resource may have changed. */
-  #missAll(): void {
-    const texts = listNames.map(list => notificationText(`notifications/${list}/list_changed`));
-    for (const uri of this.#subscriptions) texts.push(updatedText(uri));
-    for (const text of texts) this.#waiting.push({ text, position: this.#from });
-  }
-
-  #write(text: string, position: Position): void {
+  #write({ text, position }: Positioned): void {
     this.#connection?.message(text, encodePosition(this.#sessionId, position));
   }
 
   #note(position: Position): void {
-    const now = performance.now();
-    const last = this.#reached.at(-1);
-    const isSameSecond = last !== undefined && now - last.since < 1000;
-    if (isSameSecond) this.#reached.pop();
-    this.#reached.push({ since: isSameSecond ? last.since : now, at: now, position });
-    // Only the newest position that counts as received is needed.
-    while (this.#reached[1] !== undefined && this.#reached[1].at <= now - settleMs) this.#reached.shift();
+    this.#reached.set(secondOf(performance.now()), position);
+    const [oldest] = this.#reached.keys();
+    if (this.#reached.size > keptSeconds && oldest !== undefined) this.#reached.delete(oldest);
   }
 }
 
-/** Makes a name for a connection of this process that carries the stream of a session or of a call. */
-export function newConnectionName({ node, nodeName }: Pick<SessionStreamsOptions, 'node' | 'nodeName'>): string {
-  return `${nodeName}/${node}.${randomBytes(6).toString('base64url')}`;
-}
+/** The seconds of `settleMs`, the one before them, and the one that has just begun. */
+const keptSeconds = settleMs / 1000 + 2;
 
-/** The run id of the process that carried a session's stream last, from the session's row; `undefined` if there was none. */
-export function nodeOf({ connection }: Pick<Session, 'connection'>): string | undefined {
-  return connection === null ? undefined : /\/([\w-]{12})\.[\w-]+$/u.exec(connection)?.[1];
+function secondOf(ms: number): number {
+  return Math.floor(ms / 1000);
 }
 
 /** The notification that a session gets for a broadcast; `undefined` if it gets none. */

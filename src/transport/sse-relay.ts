@@ -1,28 +1,17 @@
-import type { EventLog } from '../delivery/event-log.ts';
+import type { Delivery } from '../delivery/delivery.ts';
 import type { StreamMail } from '../delivery/messages.ts';
 import { encodeStreamMail, parseBroadcast, parseStreamMail } from '../delivery/messages.ts';
 import type { Nodes } from '../delivery/nodes.ts';
-import { EVERYBODY, sessionStreamOf } from '../delivery/stream-ids.ts';
-import type { DeliveredEvent, Tail } from '../delivery/tail.ts';
+import { EVERYBODY, nodeOf, sessionStreamOf } from '../delivery/stream-ids.ts';
+import type { DeliveredEvent } from '../delivery/tail.ts';
 import { McpError, StoreUnavailable } from '../errors.ts';
 import type { RequestId } from '../protocol/jsonrpc.ts';
 import { errorText } from '../protocol/jsonrpc.ts';
+import { releaseOnce } from '../release.ts';
 import type { Session } from '../store/store.ts';
 import { processEnded } from './call-stream.ts';
 import type { EventStream } from './event-stream.ts';
-import { nodeOf, textFor } from './session-stream.ts';
-
-/** The options of `SseRelay`. */
-export interface SseRelayOptions {
-  readonly log: EventLog;
-  readonly tail: Tail;
-  readonly nodes: Nodes;
-  /** The id of this process's run. */
-  readonly node: string;
-  /** Most milliseconds to wait for the database. */
-  readonly storeMs: number;
-  readonly onError: (error: unknown) => void;
-}
+import { textFor } from './session-stream.ts';
 
 /** A request of an HTTP+SSE client that is served in this process while its stream is in another one. */
 export interface RelayedRequest {
@@ -41,33 +30,23 @@ export interface RelayedRequest {
  * @see https://modelcontextprotocol.io/specification/2024-11-05/basic/transports#http-with-sse
  */
 export class SseRelay {
-  readonly #options: SseRelayOptions;
+  readonly #options: Delivery;
   readonly #streams = new Map<string, SseStream>();
   /** The processes that are about to end their streams. */
   readonly #leaving = new Set<string>();
 
-  constructor(options: SseRelayOptions) {
+  constructor(options: Delivery) {
     this.#options = options;
   }
 
   /**
-   * Prepares this process to hold a stream. The returned function ends the preparation.
+   * Prepares this process to hold a stream: from now on other processes can tell that it is alive, and it reads the log.
    *
    * @throws {StoreUnavailable} The database does not answer.
    */
-  async prepare(): Promise<() => void> {
+  async prepare(): Promise<void> {
     const { nodes, tail } = this.#options;
-    const releases = [nodes.hold(), tail.hold()];
-    const release = (): void => {
-      for (const done of releases.splice(0)) done();
-    };
-    try {
-      await Promise.all([nodes.ready(), tail.start()]);
-      return release;
-    } catch (error) {
-      release();
-      throw error;
-    }
+    await Promise.all([nodes.ready(), tail.start()]);
   }
 
   /** Makes a connection the stream of a session. A session never has another one. */
@@ -190,12 +169,12 @@ class SseStream {
   readonly #accepted = new Map<RequestId, () => void>();
   /** Requests that were answered with an error because their process died. Late messages of that process for them are dropped. */
   readonly #givenUp = new Set<RequestId>();
-  readonly #releases: (() => void)[];
+  readonly #release: () => void;
 
-  constructor(sessionId: string, connection: EventStream, { tail, nodes }: SseRelayOptions) {
+  constructor(sessionId: string, connection: EventStream, { tail, nodes }: Delivery) {
     this.connection = connection;
     this.#nodes = nodes;
-    this.#releases = [
+    this.#release = releaseOnce(
       nodes.hold(),
       tail.hold(),
       tail.listen(EVERYBODY, ({ data }) => {
@@ -204,7 +183,7 @@ class SseStream {
         if (text !== undefined) connection.send(text);
       }),
       tail.listen(sessionStreamOf(sessionId), event => this.#take(event)),
-    ];
+    );
   }
 
   get isIdle(): boolean {
@@ -218,7 +197,7 @@ class SseStream {
   }
 
   stop(): void {
-    for (const release of [...this.#releases, ...this.#accepted.values()]) release();
+    releaseOnce(this.#release, ...this.#accepted.values())();
     this.#accepted.clear();
   }
 

@@ -29,35 +29,38 @@ export async function postStateless(environment: Environment, ctx: Koa.Context, 
   if (parsed.kind === 'notification') return respondAccepted(ctx);
   if (parsed.kind === 'response')
     throw new McpError('InvalidRequest', 'Invalid request: the server asks nothing here, so there is nothing to answer');
-  const request = parsed.message;
+  const { message } = parsed;
   try {
-    const envelope = parseEnvelope(request, ctx.req.headers);
-    if (request.method !== 'subscriptions/listen') return await answer(environment, ctx, request, envelope, accepts);
+    const request = { environment, ctx, message, envelope: parseEnvelope(message, ctx.req.headers) };
+    if (message.method !== 'subscriptions/listen') return await answerRequest(request, accepts);
     if (!accepts.acceptsStream) throw notAcceptable('text/event-stream');
-    await listen(environment, ctx, request, envelope);
+    await listen(request);
   } catch (error) {
     if (!McpError.isError(error)) throw error;
-    respondJson(ctx, statusOf(error), errorText(request.id, error));
+    respondJson(ctx, statusOf(error), errorText(message.id, error));
   }
 }
 
-async function answer(
-  environment: Environment,
-  ctx: Koa.Context,
-  request: JsonRpcRequest,
-  envelope: Envelope,
-  { acceptsJson, acceptsStream }: Accepts,
-): Promise<void> {
-  const { method, params = {} } = request;
+/** One request of the stateless era. */
+interface StatelessRequest {
+  readonly environment: Environment;
+  readonly ctx: Koa.Context;
+  readonly message: JsonRpcRequest;
+  readonly envelope: Envelope;
+}
+
+async function answerRequest(request: StatelessRequest, accepts: Accepts): Promise<void> {
+  const { environment, ctx, message, envelope } = request;
+  const { method, params = {} } = message;
   const principal = await environment.principal(ctx);
   const continued: ContinuedRequest = { principal, method, params };
   const { answers, taken } = envelope.revision.inputRequired.has(method) ? await resume(environment, continued) : newCall;
   // A client that has closed the connection has cancelled its request.
   if (ctx.res.closed) return taken?.giveBack();
-  const exchange = new Exchange({ acceptsJson, acceptsStream, isBatch: false, openStream: () => environment.streams.open() });
-  const call = createCall(environment, ctx, request, envelope, exchange, principal, answers);
+  const exchange = new Exchange(accepts, false, () => environment.streams.open());
+  const call = statelessCall(request, principal, { sink: exchange, answers });
   let status = 200;
-  const served = serve(environment, call, request, continued, ctx).then(({ text, error, isUndone }) => {
+  const served = runCall(request, call, continued).then(({ text, error, isUndone }) => {
     if (error !== undefined) status = statusOf(error);
     if (isUndone) taken?.giveBack();
     else taken?.remove();
@@ -83,14 +86,8 @@ interface Served {
   readonly isUndone?: boolean;
 }
 
-async function serve(
-  environment: Environment,
-  call: Call,
-  request: JsonRpcRequest,
-  continued: ContinuedRequest,
-  ctx: Koa.Context,
-): Promise<Served> {
-  const { id, method, params } = request;
+async function runCall({ environment, ctx, message }: StatelessRequest, call: Call, continued: ContinuedRequest): Promise<Served> {
+  const { id, method, params } = message;
   let finish: (() => void) | undefined;
   try {
     if (method === 'tools/call') await checkParamHeaders(call, params, ctx.req.headers);
@@ -106,23 +103,15 @@ async function serve(
 }
 
 /** The result of a call. If the handler has asked its client something, the result is `input_required`. */
-async function dispatchOrSuspend(environment: Environment, call: Call, continued: ContinuedRequest): Promise<string> {
+async function dispatchOrSuspend({ continuations }: Environment, call: Call, continued: ContinuedRequest): Promise<string> {
+  const { method, params } = continued;
   try {
-    return await dispatch(call, continued.method, continued.params);
+    return await dispatch(call, method, params);
   } catch (thrown) {
     if (!(thrown instanceof InputRequired)) throw thrown;
-    return suspend(environment, call, continued, thrown);
+    const requestState = await continuations.keep(continued, thrown.answers);
+    return JSON.stringify(finishResult(call, method, { resultType: 'input_required', inputRequests: thrown.requests, requestState }));
   }
-}
-
-async function suspend(
-  { continuations }: Environment,
-  call: Call,
-  continued: ContinuedRequest,
-  { requests, answers }: InputRequired,
-): Promise<string> {
-  const requestState = await continuations.keep(continued, answers);
-  return JSON.stringify(finishResult(call, continued.method, { resultType: 'input_required', inputRequests: requests, requestState }));
 }
 
 /** The recorded answers with which a handler runs again. */
@@ -150,42 +139,40 @@ async function resume({ continuations }: Environment, continued: ContinuedReques
   );
 }
 
-async function listen(environment: Environment, ctx: Koa.Context, request: JsonRpcRequest, envelope: Envelope): Promise<void> {
-  const { resourceSubscriptions: uris = [], ...filter } = parseFilter(environment.server.registry, request.params);
+async function listen(request: StatelessRequest): Promise<void> {
+  const { environment, ctx, message } = request;
+  const { resourceSubscriptions: uris = [], ...filter } = parseFilter(environment.server.registry, message.params);
   const readable: string[] = [];
   if (uris.length > 0) {
     const principal = await environment.principal(ctx);
-    const call = createCall(environment, ctx, request, envelope, { send: () => false }, principal, {});
+    const call = statelessCall(request, principal, { sink: { send: () => false }, answers: {} });
     for (const uri of uris) if (await mayRead(call, uri)) readable.push(uri);
   }
   await environment.tail.start();
   if (ctx.res.closed) return;
   respondStream(
     ctx,
-    environment.listeners.open(request.id, { ...filter, ...(readable.length > 0 && { resourceSubscriptions: readable }) }),
+    environment.listeners.open(message.id, { ...filter, ...(readable.length > 0 && { resourceSubscriptions: readable }) }),
   );
 }
 
-function createCall(
-  environment: Environment,
-  ctx: Koa.Context,
-  { id, method }: JsonRpcRequest,
-  { meta, revision, capabilities, clientInfo, logLevel }: Envelope,
-  sink: MessageSink,
+function statelessCall(
+  { environment, ctx, message, envelope }: StatelessRequest,
   principal: string | null,
-  answers: JsonObject,
+  { sink, answers }: { sink: MessageSink; answers: JsonObject },
 ): Call {
+  const { meta, revision, capabilities, clientInfo, logLevel } = envelope;
   return new Call({
     server: environment.server,
     revision,
-    id,
+    id: message.id,
     meta,
     session: undefined,
     principal: principal ?? undefined,
     client: { info: clientInfo, capabilities },
     logLevel,
     sink,
-    asker: new AnswerReplay(method, answers),
+    asker: new AnswerReplay(message.method, answers),
     createContext: mcp => environment.createContext(ctx, mcp),
     report: error => environment.report(error, ctx),
   });

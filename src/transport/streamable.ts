@@ -12,7 +12,17 @@ import type { Environment } from './environment.ts';
 import type { EventStream } from './event-stream.ts';
 import { respondStream } from './event-stream.ts';
 import type { Accepts } from './http.ts';
-import { Exchange, methodNotAllowed, negotiateAnswer, notAcceptable, respondAccepted, respondAnswer, respondJson } from './http.ts';
+import {
+  Exchange,
+  methodNotAllowed,
+  negotiateAnswer,
+  notAcceptable,
+  respondAccepted,
+  respondAnswer,
+  respondJson,
+  sessionHeaderOf,
+} from './http.ts';
+import type { SessionRequest } from './serve.ts';
 import { serveRequest, takeNotification, takeResponse } from './serve.ts';
 
 /**
@@ -28,22 +38,16 @@ export async function postStreamable(environment: Environment, ctx: Koa.Context,
   const message = parseMessage(body);
   if (isInitialize(message)) return openSession(environment, ctx, message.message, accepts);
   const session = await requireSession(environment, ctx);
-  if (message.kind === 'request') return postRequest(environment, ctx, session, message.message, accepts);
+  if (message.kind === 'request') return postRequest({ environment, ctx, session, message: message.message }, accepts);
   if (message.kind === 'notification') await takeNotification(environment, session, message.message);
   else await takeResponse(environment, session, message.message);
   respondAccepted(ctx);
 }
 
-async function postRequest(
-  environment: Environment,
-  ctx: Koa.Context,
-  session: Session,
-  request: JsonRpcRequest,
-  { acceptsJson, acceptsStream }: Accepts,
-): Promise<void> {
-  const openStream = () => openCallStream(environment, session, request.id);
-  const exchange = new Exchange({ acceptsJson, acceptsStream, isBatch: false, openStream });
-  const served = serveRequest(environment, ctx, session, request, exchange).then(response => exchange.respond(response));
+async function postRequest(request: SessionRequest, accepts: Accepts): Promise<void> {
+  const { environment, ctx, session, message } = request;
+  const exchange = new Exchange(accepts, false, () => openCallStream(environment, session, message.id));
+  const served = serveRequest(request, exchange).then(response => exchange.respond(response));
   respondAnswer(ctx, 200, await exchange.answer(served));
 }
 
@@ -53,9 +57,10 @@ async function postBatch(environment: Environment, ctx: Koa.Context, messages: r
   const session = await requireSession(environment, ctx);
   assertBatch(session, messages.length, environment.maxBatch);
   const openStream = () => openCallStream(environment, session, undefined);
-  const exchange = new Exchange({ ...accepts, isBatch: true, openStream });
+  const exchange = new Exchange(accepts, true, openStream);
   const served = messages.map(async message => {
-    if (message.kind === 'request') exchange.respond(await serveRequest(environment, ctx, session, message.message, exchange));
+    if (message.kind !== 'request') return;
+    exchange.respond(await serveRequest({ environment, ctx, session, message: message.message }, exchange));
   });
   for (const message of messages) {
     if (message.kind === 'notification') await takeNotification(environment, session, message.message);
@@ -127,11 +132,11 @@ async function openSession(
   environment: Environment,
   ctx: Koa.Context,
   { id, params }: JsonRpcRequest,
-  { acceptsJson }: { acceptsJson: boolean },
+  { acceptsJson }: Accepts,
 ): Promise<void> {
   const { sessions, server } = environment;
   const principal = await environment.principal(ctx);
-  const sent = sessionIdOf(ctx);
+  const sent = sessionHeaderOf(ctx);
   if (sent !== undefined && (await sessions.find(sent, principal)) !== undefined) {
     throw new McpError(
       'InvalidRequest',
@@ -168,7 +173,7 @@ async function requireSession({ sessions, principal }: Environment, ctx: Koa.Con
     const supported = revisionIds('legacy').join(', ');
     throw new McpError('InvalidRequest', `Unsupported MCP-Protocol-Version: ${String(version)} (supported: ${supported})`, { status: 400 });
   }
-  const id = sessionIdOf(ctx);
+  const id = sessionHeaderOf(ctx);
   if (id === undefined)
     throw new McpError('InvalidRequest', 'Mcp-Session-Id is missing: send `initialize` first and echo the id it is answered with');
   const caller = await principal(ctx);
@@ -182,11 +187,6 @@ function sessionNotFound(): McpError {
   return new McpError('InvalidRequest', 'Session not found: it never was, has ended or expired; send `initialize` for a new one', {
     status: 404,
   });
-}
-
-function sessionIdOf(ctx: Koa.Context): string | undefined {
-  const id = ctx.req.headers['mcp-session-id'];
-  return typeof id === 'string' ? id : undefined;
 }
 
 function assertBatch(session: Session, length: number, maxBatch: number): void {

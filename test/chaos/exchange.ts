@@ -1,6 +1,6 @@
-import type { EventReader, ReaderOptions } from '../processes/event-reader.ts';
-import { openReader, UnexpectedAnswer } from '../processes/event-reader.ts';
 import type { WireMessage } from '../support/schemas.ts';
+import type { EventReader, ReaderOptions } from '../support/sse.ts';
+import { openReader, UnexpectedAnswer } from '../support/sse.ts';
 import type { Doing } from './incidents.ts';
 import type { Ledger } from './ledger.ts';
 

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Received } from '../processes/event-reader.ts';
 import { eventually } from '../processes/eventually.ts';
 import { modernRequest } from '../support/modern.ts';
 import type { WireMessage } from '../support/schemas.ts';
+import type { Received } from '../support/sse.ts';
 import { exchange } from './exchange.ts';
 import { fence, Heard } from './heard.ts';
 import type { Random } from './random.ts';

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { EventReader } from '../processes/event-reader.ts';
 import { eventually } from '../processes/eventually.ts';
 import { linger } from '../processes/round-robin.ts';
 import type { WireMessage } from '../support/schemas.ts';
+import type { EventReader } from '../support/sse.ts';
 import type { Doing } from './incidents.ts';
 import type { Random } from './random.ts';
 import type { ChaosSession } from './session.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { EventReader, Received } from '../processes/event-reader.ts';
 import { linger } from '../processes/round-robin.ts';
+import type { EventReader, Received } from '../support/sse.ts';
 import { Heard } from './heard.ts';
 import type { Doing } from './incidents.ts';
 import type { Random } from './random.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ReaderOptions } from '../processes/event-reader.ts';
 import type { WireMessage } from '../support/schemas.ts';
+import type { ReaderOptions } from '../support/sse.ts';
 import type { Outcome } from './exchange.ts';
 import { exchange } from './exchange.ts';
 import type { Random } from './random.ts';

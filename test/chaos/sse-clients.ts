@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { EventReader } from '../processes/event-reader.ts';
 import { eventually } from '../processes/eventually.ts';
 import type { WireMessage } from '../support/schemas.ts';
+import type { EventReader } from '../support/sse.ts';
 import { exchange, patienceMs } from './exchange.ts';
 import { fence, Heard } from './heard.ts';
 import type { Doing } from './incidents.ts';

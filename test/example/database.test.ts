@@ -2,10 +2,11 @@ import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDatabase } from '../../example-app/database.ts';
 import { modelsFor } from '../../src/cli/init.ts';
 import type { Datamodel } from '../../src/models/datamodel.ts';
+import { compile } from '../support/compile.ts';
 import { describeDatabases, emptyDatabase } from '../support/database.ts';
 
 const run = promisify(execFile);
@@ -26,64 +27,64 @@ describeDatabases('the database of the example', provider => {
     await prisma.$disconnect();
   });
 
-  it('holds the same rows every time, Ada Lovelace and Grace Hopper first', async () => {
-    await using place = await emptyDatabase(provider);
-    const { prisma } = await openDatabase(place.url);
-    const clients = await prisma.client.findMany({ orderBy: { id: 'asc' } });
-    expect(clients.slice(0, 2)).toEqual([
-      { id: 1, email: 'ada@example.com', name: 'Ada Lovelace', joinedAt: new Date('2024-01-01T09:00:00Z') },
-      { id: 2, email: 'grace@example.com', name: 'Grace Hopper', joinedAt: new Date('2024-01-04T09:00:00Z') },
-    ]);
-    expect(new Set(clients.map(({ name }) => name)).size).toBe(200);
-    expect(await prisma.booking.count({ where: { clientId: 1 } })).toBe(12);
-    expect(await prisma.booking.count({ where: { clientId: 2 } })).toBe(7);
-    const bookings = await prisma.booking.findMany({ orderBy: { id: 'asc' } });
-    expect(createHash('sha256').update(JSON.stringify({ clients, bookings })).digest('hex')).toBe(seedHash);
-    await prisma.$disconnect();
-  });
-
   it('is seeded once when several processes start on it at once', async () => {
     await using place = await emptyDatabase(provider);
-    const script = `
-      import { openDatabase } from ${JSON.stringify(new URL('../../example-app/database.ts', import.meta.url).href)};
-      const { prisma } = await openDatabase(process.argv[1]);
-      console.log(await prisma.client.count(), await prisma.booking.count());
-      await prisma.$disconnect();`;
-    const start = () => run(process.execPath, ['--import', import.meta.resolve('tsx'), '--input-type=module', '--eval', script, place.url]);
+    const script = await compile(new URL('open-database.ts', import.meta.url));
+    const start = () => run(process.execPath, [script, place.url]);
     const processes = await Promise.all([start(), start(), start(), start()]);
     expect(processes.map(({ stdout }) => stdout)).toEqual(Array.from({ length: 4 }, () => '200 1000\n'));
   });
 
-  it('has its migrations where prisma migrate deploy finds them applied', async () => {
-    await using place = await emptyDatabase(provider);
-    const { prisma } = await openDatabase(place.url);
-    const folder = `example-app/prisma/migrations/${provider}`;
-    const names = (await readdir(new URL(`../../${folder}`, import.meta.url))).filter(name => name !== 'migration_lock.toml').sort();
-    const rows = await prisma.$queryRaw<object[]>`SELECT * FROM "_prisma_migrations" ORDER BY "migration_name"`;
-    const checksums = await Promise.all(
-      names.map(async name =>
-        createHash('sha256')
-          .update(await read(`${folder}/${name}/migration.sql`))
-          .digest('hex'),
-      ),
-    );
-    expect(rows).toMatchObject(
-      names.map((name, index) => ({ migration_name: name, checksum: checksums[index], rolled_back_at: null, logs: null })),
-    );
-    expect(rows.every(row => 'finished_at' in row && row.finished_at !== null)).toBe(true);
-    expect(await read(`${folder}/migration_lock.toml`)).toContain(`provider = "${provider}"`);
-    await prisma.$disconnect();
-  });
+  describe('as it is seeded', () => {
+    let place: Awaited<ReturnType<typeof emptyDatabase>>;
+    let opened: Awaited<ReturnType<typeof openDatabase>>;
+    beforeAll(async () => {
+      place = await emptyDatabase(provider);
+      opened = await openDatabase(place.url);
+    });
+    afterAll(async () => {
+      await opened.prisma.$disconnect();
+      await place[Symbol.asyncDispose]();
+    });
 
-  it('has every column of the schema', async () => {
-    await using place = await emptyDatabase(provider);
-    const { prisma, datamodel } = await openDatabase(place.url);
-    const models: Datamodel['models'] = datamodel.models;
-    for (const { key } of Object.values(models)) {
-      const delegate = prisma[key as 'client'];
-      await expect(delegate.findFirst()).resolves.not.toThrow();
-    }
-    await prisma.$disconnect();
+    it('holds the same rows every time, Ada Lovelace and Grace Hopper first', async () => {
+      const clients = await opened.prisma.client.findMany({ orderBy: { id: 'asc' } });
+      expect(clients.slice(0, 2)).toEqual([
+        { id: 1, email: 'ada@example.com', name: 'Ada Lovelace', joinedAt: new Date('2024-01-01T09:00:00Z') },
+        { id: 2, email: 'grace@example.com', name: 'Grace Hopper', joinedAt: new Date('2024-01-04T09:00:00Z') },
+      ]);
+      expect(new Set(clients.map(({ name }) => name)).size).toBe(200);
+      expect(await opened.prisma.booking.count({ where: { clientId: 1 } })).toBe(12);
+      expect(await opened.prisma.booking.count({ where: { clientId: 2 } })).toBe(7);
+      const bookings = await opened.prisma.booking.findMany({ orderBy: { id: 'asc' } });
+      expect(createHash('sha256').update(JSON.stringify({ clients, bookings })).digest('hex')).toBe(seedHash);
+    });
+
+    it('has its migrations where prisma migrate deploy finds them applied', async () => {
+      const folder = `example-app/prisma/migrations/${provider}`;
+      const names = (await readdir(new URL(`../../${folder}`, import.meta.url))).filter(name => name !== 'migration_lock.toml').sort();
+      const rows = await opened.prisma.$queryRaw<object[]>`SELECT * FROM "_prisma_migrations" ORDER BY "migration_name"`;
+      const checksums = await Promise.all(
+        names.map(async name =>
+          createHash('sha256')
+            .update(await read(`${folder}/${name}/migration.sql`))
+            .digest('hex'),
+        ),
+      );
+      expect(rows).toMatchObject(
+        names.map((name, index) => ({ migration_name: name, checksum: checksums[index], rolled_back_at: null, logs: null })),
+      );
+      expect(rows.every(row => 'finished_at' in row && row.finished_at !== null)).toBe(true);
+      expect(await read(`${folder}/migration_lock.toml`)).toContain(`provider = "${provider}"`);
+    });
+
+    it('has every column of the schema', async () => {
+      const models: Datamodel['models'] = opened.datamodel.models;
+      for (const { key } of Object.values(models)) {
+        const delegate = opened.prisma[key as 'client'];
+        await expect(delegate.findFirst()).resolves.not.toThrow();
+      }
+    });
   });
 
   it('says what is wrong when it cannot be opened, and leaves no process hanging', async () => {

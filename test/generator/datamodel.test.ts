@@ -33,6 +33,8 @@ describe('toDatamodel', () => {
       ['Doc', 'doc'],
       ['Badge', 'badge'],
       ['Author', 'author'],
+      ['Seat', 'seat'],
+      ['Ticket', 'ticket'],
       ['McpSession', 'mcpSession'],
       ['McpSubscription', 'mcpSubscription'],
       ['McpEvent', 'mcpEvent'],

@@ -7,12 +7,13 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Datamodel } from '../../src/models/datamodel.ts';
+import { compile } from '../support/compile.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const require = createRequire(import.meta.url);
 const run = promisify(execFile);
-const tsx = pathToFileURL(require.resolve('tsx')).href;
-const command = [process.execPath, '--import', tsx, path.join(root, 'src/cli/bin.ts')].map(part => JSON.stringify(part)).join(' ');
+const cli = await compile(new URL('../../src/cli/bin.ts', import.meta.url));
+const command = [process.execPath, cli].map(part => JSON.stringify(part)).join(' ');
 
 let folder: string;
 beforeAll(async () => {

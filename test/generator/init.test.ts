@@ -2,10 +2,10 @@ import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { init, modelsFor } from '../../src/cli/init.ts';
+import { compile } from '../support/compile.ts';
 
 const run = promisify(execFile);
 const header = 'datasource db {\n  provider = "sqlite"\n}\n';
@@ -171,8 +171,8 @@ describe('koa-mcp init', () => {
 });
 
 describe('the command koa-mcp', () => {
-  const bin = fileURLToPath(new URL('../../src/cli/bin.ts', import.meta.url));
-  const koaMcp = (...args: string[]) => run(process.execPath, ['--import', import.meta.resolve('tsx'), bin, ...args], { cwd });
+  const bin = compile(new URL('../../src/cli/bin.ts', import.meta.url));
+  const koaMcp = async (...args: string[]) => run(process.execPath, [await bin, ...args], { cwd });
 
   it('prints what it did and what comes next', async () => {
     await write('prisma/schema.prisma', `${client}\n${header}`);

@@ -68,8 +68,7 @@ export function isConsistent(schema: Schema, data: Data): boolean {
 /** Whether every foreign key of a row names a row. */
 export function isReferring(data: Data, model: Model, row: Row): boolean {
   return [...model.relations.values()].every(
-    relation =>
-      relation.from.length === 0 || relation.from.some(name => row[name] === null) || related(data, relation, row).length > 0,
+    relation => relation.from.length === 0 || relation.from.some(name => row[name] === null) || related(data, relation, row).length > 0,
   );
 }
 

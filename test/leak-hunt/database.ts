@@ -20,7 +20,9 @@ export interface HuntDatabase {
   readonly schema: Schema;
   /** Replaces the rows and links of these models and relations, or of all. Foreign keys are not checked meanwhile. */
   fill(data: Data, only?: Iterable<string>): Promise<void>;
-  /** Reads everything. */
+  /** Everything as one text, by one query: equal texts mean equal databases. */
+  stamp(): Promise<string>;
+  /** Reads everything, by many queries. */
   read(): Promise<Data>;
   close(): Promise<void>;
 }
@@ -42,6 +44,7 @@ export async function openHuntDatabase(provider: Provider): Promise<HuntDatabase
     datamodel,
     schema,
     fill: (data, only = [...schema.keys(), ...joinTables]) => script.run(fillScript(schema, data, [...only], provider)),
+    stamp: () => script.text(stampQuery(schema, provider)),
     read: () => readAll(prisma, schema),
     close: async () => {
       await prisma.$disconnect();
@@ -54,6 +57,8 @@ export async function openHuntDatabase(provider: Provider): Promise<HuntDatabase
 /** A connection that runs SQL scripts. */
 interface Scripts {
   readonly run: (sql: string) => Promise<void>;
+  /** Runs a query that gives one text. */
+  readonly text: (sql: string) => Promise<string>;
   /** Stops checking foreign keys, on this connection only, and makes commits cheap. */
   readonly relax: () => Promise<void>;
   readonly close: () => Promise<void>;
@@ -64,6 +69,7 @@ async function sqliteScripts(url: string): Promise<Scripts> {
   await connection.executeScript('PRAGMA journal_mode = WAL');
   return {
     run: sql => connection.executeScript(sql),
+    text: async sql => String((await connection.queryRaw({ sql, args: [], argTypes: [] })).rows[0]?.[0]),
     relax: () => connection.executeScript('PRAGMA foreign_keys = OFF; PRAGMA synchronous = OFF'),
     close: () => connection.dispose(),
   };
@@ -73,7 +79,8 @@ async function postgresScripts(url: string): Promise<Scripts> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   const run = async (sql: string) => void (await client.query(sql));
-  return { run, relax: () => run("SET session_replication_role = replica; SET synchronous_commit = 'off'"), close: () => client.end() };
+  const text = async (sql: string) => String((await client.query<{ stamp: string }>(sql)).rows[0]?.stamp);
+  return { run, text, relax: () => run("SET session_replication_role = replica; SET synchronous_commit = 'off'"), close: () => client.end() };
 }
 
 async function sqliteClient(url: string) {
@@ -101,6 +108,16 @@ function fillScript(schema: Schema, data: Data, names: readonly string[], provid
     ...tables.flatMap(table => [`DELETE FROM "${table}"`, insertLinks(table, linksOf(data, table))]),
   ].filter(statement => statement !== '');
   return `BEGIN;\n${statements.join(';\n')};\nCOMMIT;`;
+}
+
+function stampQuery(schema: Schema, provider: Provider): string {
+  const tables = [...[...schema.values()].map(({ name, columns }) => [name, [...columns.keys()]] as const), ...joinTables.map(name => [name, ['A', 'B']] as const)];
+  const texts = tables.map(([name, columns]) => {
+    const row = provider === 'sqlite' ? columns.map(column => `quote("${column}")`).join(` || ',' || `) : 't::text';
+    const rows = `SELECT ${row} AS line FROM "${name}" t ORDER BY 1`;
+    return `coalesce((SELECT ${provider === 'sqlite' ? `group_concat(line, ';')` : `string_agg(line, ';')`} FROM (${rows}) lines), '')`;
+  });
+  return `SELECT ${texts.join(` || '#' || `)} AS stamp`;
 }
 
 function insertRows(model: Model, rows: readonly Row[], provider: Provider): string {
@@ -144,7 +161,9 @@ async function readAll(prisma: PrismaClient, schema: Schema): Promise<Data> {
       key,
       all.map(({ tags: _, ...row }) => toWire(row) as Row),
     );
-    const pairs = all.flatMap(row => ((row['tags'] as { id: number }[] | undefined) ?? []).map((tag): Link => [row['id'] as number, tag.id]));
+    const pairs = all.flatMap(row =>
+      ((row['tags'] as { id: number }[] | undefined) ?? []).map((tag): Link => [row['id'] as number, tag.id]),
+    );
     if (key === 'doc') links.set('_DocToTag', pairs);
     if (key === 'person') links.set('_PersonToTag', pairs);
   }

@@ -83,7 +83,8 @@ export function isSortable({ list, type }: Column): boolean {
 export function isFilterable(declaration: Declaration, { model }: Exposure, relation: Relation): boolean {
   const target = declaration.get(relation.target);
   const own = declaration.get(model.key);
-  if (own === undefined || target === undefined || !['findUnique', 'findMany', 'count'].some(name => target.operations.has(name))) return false;
+  if (own === undefined || target === undefined || !['findUnique', 'findMany', 'count'].some(name => target.operations.has(name)))
+    return false;
   const { from, back } = relation;
   if (from.length > 0) return from.every(name => !own.hidden.has(name)) || showsRelated(declaration, own, relation);
   if (back.length > 0) return back.every(name => !target.hidden.has(name));
@@ -127,9 +128,7 @@ export function modelsOption(declaration: Declaration, callerOf: (ctx: unknown) 
 }
 
 function randomExposure(schema: Schema, model: Model, random: Random): Exposure {
-  const hidden = new Set(
-    [...model.columns.values()].filter(column => isHidden(model, column, random)).map(({ name }) => name),
-  );
+  const hidden = new Set([...model.columns.values()].filter(column => isHidden(model, column, random)).map(({ name }) => name));
   const sortable = [...model.columns.values()].filter(column => isSortable(column) && !hidden.has(column.name));
   const policy = randomPolicy(schema, model.key, random);
   const stricter = policy !== undefined && random.chance(0.2) ? stricterForWrites(schema, model.key, policy) : undefined;

@@ -17,9 +17,7 @@ export const eras = ['2025-11-25', '2026-07-28'] as const;
 export type Era = (typeof eras)[number];
 
 /** What a request was answered. */
-export type Outcome =
-  | { readonly kind: 'answer'; readonly value: unknown }
-  | { readonly kind: 'refusal'; readonly text: string };
+export type Outcome = { readonly kind: 'answer'; readonly value: unknown } | { readonly kind: 'refusal'; readonly text: string };
 
 /** A real endpoint over one database. */
 export interface Endpoint {
@@ -29,7 +27,10 @@ export interface Endpoint {
   close(): Promise<void>;
 }
 
-const agent = new Agent({ keepAlive: true, maxSockets: 32 });
+interface Place {
+  readonly port: number;
+  readonly agent: Agent;
+}
 
 /** Serves a declaration to callers who name themselves in a header. */
 export async function serve(db: HuntDatabase, declaration: Declaration, callers: readonly Caller[]): Promise<Endpoint> {
@@ -58,10 +59,13 @@ export async function serve(db: HuntDatabase, declaration: Declaration, callers:
   app.use(middleware);
   const server = app.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
+  // A connection that the server closes while a request is on its way would fail the hunt.
+  server.keepAliveTimeout = 0;
+  const agent = new Agent({ keepAlive: true, maxSockets: 32 });
+  const place: Place = { port: (server.address() as AddressInfo).port, agent };
   const sessions = new Map<number, Promise<string>>();
   const sessionOf = (caller: Caller) => {
-    const found = sessions.get(caller.index) ?? openSession(port, caller);
+    const found = sessions.get(caller.index) ?? openSession(place, caller);
     sessions.set(caller.index, found);
     return found;
   };
@@ -71,13 +75,14 @@ export async function serve(db: HuntDatabase, declaration: Declaration, callers:
       const base = { 'x-caller': String(caller.index) };
       if (era === '2026-07-28') {
         const { body, headers } = modernRequest(method, params);
-        return outcomeOf(method, (await post(port, body, { ...base, ...headers })).message);
+        return outcomeOf(method, (await post(place, body, { ...base, ...headers })).message);
       }
       const headers = { ...base, 'mcp-session-id': await sessionOf(caller), 'mcp-protocol-version': era };
-      return outcomeOf(method, (await post(port, { jsonrpc: '2.0', id: 1, method, params }, headers)).message);
+      return outcomeOf(method, (await post(place, { jsonrpc: '2.0', id: 1, method, params }, headers)).message);
     },
     close: async () => {
       await middleware.close({ deadlineMs: 1000 });
+      agent.destroy();
       server.closeAllConnections();
       server.close();
       await once(server, 'close');
@@ -97,17 +102,21 @@ async function runQuery(prisma: unknown, model: string, operation: string, args:
   }
 }
 
-async function openSession(port: number, caller: Caller): Promise<string> {
+async function openSession(place: Place, caller: Caller): Promise<string> {
   const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'hunter', version: '1.0.0' } };
   const headers = { 'x-caller': String(caller.index) };
-  const { sessionId } = await post(port, { jsonrpc: '2.0', id: 0, method: 'initialize', params }, headers);
+  const { sessionId } = await post(place, { jsonrpc: '2.0', id: 0, method: 'initialize', params }, headers);
   if (sessionId === undefined) throw new Error('the endpoint opened no session');
-  await post(port, { jsonrpc: '2.0', method: 'notifications/initialized' }, { ...headers, 'mcp-session-id': sessionId });
+  await post(place, { jsonrpc: '2.0', method: 'notifications/initialized' }, { ...headers, 'mcp-session-id': sessionId });
   return sessionId;
 }
 
 /** Sends one message over a kept connection. `fetch` would take three times as long. */
-function post(port: number, body: unknown, headers: Record<string, string>): Promise<{ message: Json; sessionId: string | undefined }> {
+function post(
+  { port, agent }: Place,
+  body: unknown,
+  headers: Record<string, string>,
+): Promise<{ message: Json; sessionId: string | undefined }> {
   const text = JSON.stringify(body);
   const options = {
     agent,

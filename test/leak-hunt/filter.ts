@@ -125,7 +125,10 @@ function byPattern(operator: string, part: string, value: string, { provider, ig
 
 /** SQL's LIKE, which reads `%` and `_` as wildcards. Prisma does not escape them. */
 function like(value: string, pattern: string, ignoresCase: boolean): boolean {
-  const source = pattern.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&').replaceAll('%', '[^]*').replaceAll('_', '[^]');
+  const source = pattern
+    .replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
+    .replaceAll('%', '[^]*')
+    .replaceAll('_', '[^]');
   return new RegExp(`^${source}$`, ignoresCase ? 'i' : '').test(value);
 }
 

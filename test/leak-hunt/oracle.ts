@@ -92,6 +92,12 @@ export class Oracle {
     return 0;
   }
 
+  /** The rows from a cursor on. If `where` excludes the row of the cursor, they begin after its place in the order. */
+  from(model: Model, rows: readonly Row[], cursor: Row, steps: readonly Step[]): readonly Row[] {
+    if (rows.includes(cursor)) return rows.slice(rows.indexOf(cursor));
+    return rows.filter(row => this.compareRows(model, row, cursor, steps) > 0);
+  }
+
   /** A row as a tool returns it. */
   rowJson({ model, included, counts }: Exposure, row: Row, select?: Readonly<Record<string, boolean>>): Json {
     const wants = (name: string) => select === undefined || select[name] === true;
@@ -129,7 +135,7 @@ export class Oracle {
       const most = take ?? exposure?.take ?? 25;
       if (!relation.many) out[relation.name] = rows[0] === undefined ? null : toJson(rows[0]);
       else {
-        if (rows.length > most) (out['_truncated'] ??= []).push(relation.name);
+        if (rows.length > most) out['_truncated'] = [...(out['_truncated'] ?? []), relation.name];
         out[relation.name] = rows.slice(0, most).map(toJson);
       }
     }

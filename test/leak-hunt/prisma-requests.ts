@@ -163,9 +163,12 @@ export function prismaRequest(maker: Maker, model: Model): Request {
   const { random } = maker;
   const isWrite = random.chance(0.3);
   const makers = isWrite ? writes : reads;
-  const names = Object.keys(makers).filter(name => name !== 'deleteMany' || leaves.includes(model.key));
-  const operation = random.pick(names);
-  const { args, expect } = (makers[operation] as Make)(maker, model, namesOfPrisma(maker));
+  const operations = Object.keys(makers).filter(name => name !== 'deleteMany' || leaves.includes(model.key));
+  const operation = random.pick(operations);
+  const all = namesOfPrisma(maker);
+  // In the `where` of a write, Prisma negates a condition on a related row without SQL's NULL, so the host's code cannot rely on it.
+  const names = isWrite ? { ...all, relations: (key: string) => all.relations(key).filter(({ many }) => many) } : all;
+  const { args, expect } = (makers[operation] as Make)(maker, model, names);
   return {
     surface: 'prisma',
     operation,
@@ -195,13 +198,17 @@ function list(maker: Maker, model: Model, names: Names, isFirst: boolean): Retur
       ...selection.args,
     },
     expect: oracle => {
+      let isVague = false;
       let rows: readonly Row[] = oracle.sorted(model, oracle.matching(model.key, where, 'findMany'), steps);
       if (cursor !== undefined) {
         const first = oracle.admitted(model.key, 'findMany').find(row => key.fields.every(name => row[name] === cursor[name]));
-        rows = first !== undefined && rows.includes(first) ? rows.slice(rows.indexOf(first)) : [];
+        isVague = first !== undefined && !rows.includes(first);
+        rows = first === undefined ? [] : oracle.from(model, rows, first, steps);
       }
       const page = rows.slice(skip ?? 0, take === undefined ? undefined : (skip ?? 0) + take).map(row => selection.toJson(oracle, row));
-      return answer(isFirst ? (page[0] ?? null) : page);
+      const json = answer(isFirst ? (page[0] ?? null) : page);
+      // If `where` excludes the row of the cursor, Prisma begins after its place in the order, or finds nothing.
+      return isVague ? { ...json, or: isFirst ? null : [] } : json;
     },
   };
 }
@@ -253,9 +260,14 @@ function randomSelection(maker: Maker, model: Model, names: Names, depth: number
   const parts = relations.map(relation => randomRelated(maker, relation, names, depth));
   for (const { relation, args } of parts) entries[relation.name] = args;
   const counts = [...model.relations.values()].filter(({ many }) => many && random.chance(0.2));
-  const counted = counts.map(relation => ({ relation, where: random.chance(0.4) ? randomWhere(maker, names, relation.target, 2) : undefined }));
+  const counted = counts.map(relation => ({
+    relation,
+    where: random.chance(0.4) ? randomWhere(maker, names, relation.target, 2) : undefined,
+  }));
   if (counted.length > 0) {
-    entries['_count'] = { select: Object.fromEntries(counted.map(({ relation, where }) => [relation.name, where === undefined ? true : { where }])) };
+    entries['_count'] = {
+      select: Object.fromEntries(counted.map(({ relation, where }) => [relation.name, where === undefined ? true : { where }])),
+    };
   }
   if (Object.keys(entries).length === 0) return whole;
   return {
@@ -344,9 +356,9 @@ function dataFor(maker: Maker, model: Model, operation: 'create' | 'update' | 'u
   const data: Json = {};
   const isUnique = (name: string) => model.uniques.some(fields => fields.includes(name));
   const columns = [...model.columns.values()].filter(({ type, isId }) => type !== 'Bytes' && (operation === 'create' || !isId));
-  const usable = operation === 'updateMany' ? columns.filter(({ name }) => !isUnique(name)) : columns;
-  const only = usable.length === 0 ? undefined : random.pick(usable).name;
-  for (const { name, type, initial } of usable) {
+  const names = operation === 'updateMany' ? columns.filter(({ name }) => !isUnique(name)) : columns;
+  const only = names.length === 0 ? undefined : random.pick(names).name;
+  for (const { name, type, initial } of names) {
     if (operation === 'create' ? initial === undefined || random.chance(0.5) : name === only || random.chance(0.1)) {
       const value = writtenValue(maker, model, name);
       data[name] = type === 'BigInt' && value !== null ? Number(value) : value;
@@ -407,9 +419,13 @@ function connecting(maker: Maker, model: Model): Nested | undefined {
     };
   }
   const values = Object.fromEntries(relation.from.map((name, at) => [name, other[relation.to[at] as string]]));
+  const isUnique = model.uniques.some(fields => relation.from.every(name => fields.includes(name)));
+  // Prisma takes the related row away from the row that has it, or refuses that where it is required.
+  if (isUnique && maker.setting.declaration.get(model.key)?.policy === undefined) return undefined;
   return {
     data: { [relation.name]: { connect: uniqueWhere(primaryKey(target), other) } },
     expect: (oracle, row) => {
+      if (isUnique) return refusal('outside');
       if (row === undefined) return refusal('missing');
       const isSeen = related(oracle.data, relation, { ...row, ...values }).some(each => oracle.admits(relation.target, each, 'findMany'));
       return isSeen ? expectChange(oracle, model, row, values, ['update']) : refusal('missing');

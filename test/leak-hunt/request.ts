@@ -30,7 +30,13 @@ export type Refusal = 'unlawful' | 'missing' | 'outside' | 'reference' | 'taken'
 
 /** What a request must be answered, and the data that it leaves if it writes. */
 export type Expected =
-  | { readonly kind: 'answer'; readonly value: unknown; readonly after?: Data | undefined }
+  | {
+      readonly kind: 'answer';
+      readonly value: unknown;
+      readonly after?: Data | undefined;
+      /** Another answer that is right too. */
+      readonly or?: unknown;
+    }
   | { readonly kind: 'refusal'; readonly why: Refusal };
 
 /** The request must be answered with this value. */

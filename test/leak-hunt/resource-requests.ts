@@ -1,11 +1,11 @@
 import type { Row } from './data.ts';
-import { valueFor } from './where.ts';
 import type { Exposure } from './declaration.ts';
 import type { Maker, Request } from './request.ts';
 import { answer, refusal } from './request.ts';
 import type { Column, Model } from './schema.ts';
 import { primaryKey } from './schema.ts';
 import { pageJson } from './tool-requests.ts';
+import { valueFor } from './where.ts';
 
 /** The name of the server, and the scheme of its URIs. */
 export const serverName = 'hunt';
@@ -28,7 +28,9 @@ export function rowRequest(maker: Maker, exposure: Exposure): Request {
   const { random } = maker;
   const row = maker.anyRow(model.key);
   const isOdd = row === undefined || random.chance(0.1);
-  const values = isOdd ? fields.map(() => random.pick(['001', '1.0', '99', '%00', 'none', '-1', '*'])) : fields.map(name => String(row[name]));
+  const values = isOdd
+    ? fields.map(() => random.pick(['001', '1.0', '99', '%00', 'none', '-1', '*']))
+    : fields.map(name => String(row[name]));
   const uri = `${serverName}://${model.key}/${values.map(encodeURIComponent).join('/')}`;
   return resourceRequest('row', uri, oracle => {
     const isNamed = (each: Row) => fields.every((name, at) => String(each[name]) === values[at]);

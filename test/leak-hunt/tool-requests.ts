@@ -34,8 +34,10 @@ const makers: Readonly<Record<string, Make>> = {
         cursor,
       },
       expect: oracle => {
-        const rows = pageOf(oracle, exposure, { where, steps: steps ?? exposure.orderBy, first });
-        return rows === undefined ? refusal('missing') : answer(pageJson(oracle, exposure, rows, { take: take ?? most, select }));
+        const page = pageOf(oracle, exposure, { where, steps: steps ?? exposure.orderBy, first });
+        if (page === undefined) return refusal('missing');
+        const json = answer(pageJson(oracle, exposure, page.rows, { take: take ?? most, select }));
+        return page.isVague ? { ...json, or: { rows: [] } } : json;
       },
     };
   },
@@ -97,13 +99,13 @@ function pageOf(
   oracle: Oracle,
   { model }: Exposure,
   { where, steps, first }: { where: Json; steps: readonly Step[]; first: Row | undefined },
-): readonly Row[] | undefined {
+): { rows: readonly Row[]; isVague: boolean } | undefined {
   const rows = oracle.sorted(model, oracle.matching(model.key, where, 'findMany'), steps);
-  if (first === undefined) return rows;
+  if (first === undefined) return { rows, isVague: false };
   const { fields } = primaryKey(model);
   const cursor = oracle.admitted(model.key, 'findMany').find(row => fields.every(name => row[name] === first[name]));
-  // If `where` excludes the row of the cursor, Prisma finds nothing.
-  return cursor && (rows.includes(cursor) ? rows.slice(rows.indexOf(cursor) + 1) : []);
+  // The tool skips the row of the cursor. Where `where` excludes that one, it skips the first row, or Prisma finds nothing at all.
+  return cursor && { rows: oracle.from(model, rows, cursor, steps).slice(1), isVague: !rows.includes(cursor) };
 }
 
 /** The first page of these rows. */
@@ -153,8 +155,7 @@ function randomUnique(
   const keys = model.keys.filter(({ fields }) => fields.every(name => !hidden.has(name)));
   const key = random.pick(keys);
   const row = random.chance(0.92) ? maker.anyRow(model.key) : undefined;
-  const values: Row =
-    row ?? Object.fromEntries(key.fields.map(name => [name, model.columns.get(name)?.type === 'Int' ? 99 : 'none']));
+  const values: Row = row ?? Object.fromEntries(key.fields.map(name => [name, model.columns.get(name)?.type === 'Int' ? 99 : 'none']));
   const where: Json = uniqueWhere(key, values);
   if (maker.strays()) {
     const other = [...hidden, ...model.relations.keys(), 'AND', 'OR'];
@@ -207,7 +208,12 @@ export function writtenValue(maker: Maker, model: Model, name: string): unknown 
     if (random.chance(0.07)) return column.type === 'Int' ? 99 : 'none';
     return anyReference(setting.schema, data, model, name, random) ?? (column.nullable ? null : 99);
   }
-  if (column.isId) return random.chance(0.15) ? maker.anyRow(model.key)?.[name] : column.type === 'Int' ? random.between(40, 60) : `n${random.between(1, 9)}`;
+  if (column.isId)
+    return random.chance(0.15)
+      ? maker.anyRow(model.key)?.[name]
+      : column.type === 'Int'
+        ? random.between(40, 60)
+        : `n${random.between(1, 9)}`;
   if (name === 'slot') return random.between(0, 9);
   if (name === 'label' && model.key === 'tag') return `t${random.between(1, 12)}`;
   const value = anyValue(column, random);
@@ -248,4 +254,3 @@ export function mayRefer(oracle: Oracle, model: Model, row: Row, isSet: (name: s
     return related(oracle.data, relation, row).some(other => seen.includes(other));
   });
 }
-

@@ -192,6 +192,23 @@ describeDatabases('reading', provider => {
       expect((await open.run('auditLog_findMany', { cursor: audit.nextCursor })).rows).toMatchObject([{ id: '9007199254740991' }]);
     });
 
+    it('names the last row by its key where the key is a foreign key that only a row under a policy needed', async () => {
+      const rooms = serve(db, { membership: { include: { room: { select: { code: true } } } }, room: { where: { capacity: { gt: 0 } } } });
+      const page = { take: 1, select: { level: true, room: true } };
+      const levels: unknown[] = [];
+      let cursor: string | undefined;
+      do {
+        const { rows, nextCursor } = await rooms.run('membership_findMany', { ...page, cursor });
+        levels.push(...rows);
+        cursor = nextCursor;
+      } while (cursor !== undefined);
+      expect(levels).toEqual([
+        { level: 'full', room: { code: 'R' } },
+        { level: 'half', room: { code: 'B' } },
+        { level: 'full', room: { code: 'R' } },
+      ]);
+    });
+
     it('holds a cursor to the policy: one of a row out of sight is like one of a row that is gone', async () => {
       const foreign = (await scoped.run('booking_findMany', { take: 1 }, callOf(2))).nextCursor;
       const gone = Buffer.from('[99]').toString('base64url');

@@ -181,6 +181,34 @@ describeDatabases('the scoped client, writing', provider => {
         'ctx.prisma.room: create.bookings.create',
       ],
       [
+        'upsert’s update',
+        client =>
+          client.room.upsert({
+            where: { id: 'red' },
+            create: { code: 'x', capacity: 1 },
+            update: { bookings: { create: { ...slot, clientId: 1 } } },
+          }),
+        'ctx.prisma.room: update.bookings.create',
+      ],
+      [
+        'one in the create of a connectOrCreate',
+        client =>
+          client.membership.create({
+            data: {
+              level: 'x',
+              slot: 9,
+              client: { connect: { id: 2 } },
+              room: {
+                connectOrCreate: {
+                  where: { code: 'y' },
+                  create: { code: 'y', capacity: 1, bookings: { create: { ...slot, clientId: 1 } } },
+                },
+              },
+            },
+          }),
+        'ctx.prisma.membership: data.room.connectOrCreate.bookings.create',
+      ],
+      [
         'one behind a model without a policy',
         client =>
           client.membership.create({
@@ -213,6 +241,27 @@ describeDatabases('the scoped client, writing', provider => {
       ).toMatchObject({ clientId: 2, roomId: 'red' });
       await expect(grace.booking.create({ data: { ...slot, client: { connect: { id: 1 } } } })).rejects.toMatchObject({ code: 'P2025' });
       expect(await grace.booking.update({ where: { id: 4 }, data: { room: { disconnect: true } } })).toMatchObject({ roomId: null });
+    });
+
+    it('connect in an upsert that updates to a row in sight, and to no other', async () => {
+      const upsert = (id: number): Promise<unknown> =>
+        grace.booking.upsert({
+          where: { id: 4 },
+          create: { ...slot, client: { connect: { id: 2 } } },
+          update: { price: '3', client: { connect: { id } } },
+        });
+      await expect(upsert(1)).rejects.toMatchObject({ code: 'P2025' });
+      expect(await upsert(2)).toMatchObject({ id: 4, clientId: 2 });
+    });
+
+    it('of disconnect is refused where another row has the foreign key, because its policy decides', async () => {
+      const models = { badge: { where: { text: { not: 'secret' } } } };
+      const client = scopedClient({ prisma: db.prisma, datamodel: db.datamodel, models })(callOf(2)) as PrismaClient;
+      await db.prisma.member.create({ data: { id: 1, nick: 'a', facts: {}, badge: { create: { id: 1, text: 'secret' } } } });
+      await expect(client.member.update({ where: { id: 1 }, data: { badge: { disconnect: true } } })).rejects.toThrow(
+        'ctx.prisma.member: data.badge.disconnect: models.badge.where cannot reach into a nested write',
+      );
+      expect(await db.prisma.badge.findUnique({ where: { id: 1 } })).toMatchObject({ memberId: 1 });
     });
 
     it('into models without a policy go through', async () => {

@@ -122,6 +122,13 @@ describeDatabases('the scoped client, reading', provider => {
     });
   });
 
+  it('holds relation filters beside a unique key to the policy, below AND, OR and NOT too', async () => {
+    const find = (where: object): Promise<Json> => grace.room.findUnique({ where: { id: 'red', ...where } });
+    const [hidden, own] = [{ bookings: { some: { clientId: 1 } } }, { bookings: { some: { clientId: 2 } } }];
+    expect(await Promise.all([hidden, { OR: [hidden] }, { AND: [hidden] }, { NOT: own }].map(find))).toEqual([null, null, null, null]);
+    for (const where of [own, { OR: [own] }, { AND: [own] }, { NOT: hidden }]) expect(await find(where)).toMatchObject({ id: 'red' });
+  });
+
   it('leaves models without a policy alone', async () => {
     db.queries.length = 0;
     const args = { where: { code: { in: ['R'] } }, select: { id: true } };

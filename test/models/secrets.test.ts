@@ -49,6 +49,9 @@ describe('the rule of secret columns', () => {
     ['User', scalarField('backupCode', 'Int')],
     ['User', scalarField('token', 'String')],
     ['User', scalarField('tokens', 'Json')],
+    ['User', scalarField('OTPCode', 'String')],
+    ['User', scalarField('PINHint', 'String')],
+    ['User', scalarField('userPINHint', 'String')],
   ])('hides %s %o', (model, column) => {
     expect(expose(model, [id, column]).secret).toEqual([column.name]);
     expect(expose(model, [id, column], { omit: { [column.name]: false } }).secret).toEqual([]);

@@ -214,6 +214,32 @@ describeDatabases('writing', provider => {
       const overruled = serve(db, { booking: { operations: all, data: () => ({ clientId: 2 }) }, client: { where: { id: 1 } } });
       expect(await overruled.run('booking_create', { data: { ...booking, clientId: 1 } })).toMatchObject({ clientId: 2 });
     });
+
+    it('of two columns are checked whole, with the stored column where the caller sets one of them', async () => {
+      await db.prisma.seat.createMany({
+        data: [
+          { row: 1, number: 1, owner: '1' },
+          { row: 1, number: 2, owner: '2' },
+          { row: 1, number: 3, owner: '1' },
+          { row: 2, number: 2, owner: '1' },
+        ],
+      });
+      const { run, fail } = serve(db, {
+        seat: { where: (ctx: never) => ({ owner: `${own(ctx).clientId}` }) },
+        ticket: { operations: all },
+      });
+      const refused = 'the related row does not exist';
+      for (const number of [2, 9])
+        expect(await fail('ticket_create', { data: { id: 1, row: 1, number } }, callOf(1))).toBe(`data.row, number: ${refused}`);
+      expect(await run('ticket_create', { data: { id: 1, row: 1, number: 1 } }, callOf(1))).toMatchObject({ row: 1, number: 1 });
+      const update = { where: { id: 1 } };
+      for (const number of [2, 9])
+        expect(await fail('ticket_update', { ...update, data: { number } }, callOf(1))).toBe(`data.row, number: ${refused}`);
+      expect(await run('ticket_update', { ...update, data: { number: 3 } }, callOf(1))).toMatchObject({ row: 1, number: 3 });
+      expect(await fail('ticket_update', { ...update, data: { row: 2 } }, callOf(1))).toBe(`data.row, number: ${refused}`);
+      expect(await run('ticket_update', { ...update, data: { row: 2, number: 2 } }, callOf(1))).toMatchObject({ row: 2, number: 2 });
+      expect(await run('ticket_update', { ...update, data: { number: null } }, callOf(1))).toMatchObject({ row: 2, number: null });
+    });
   });
 
   describe('forced data', () => {

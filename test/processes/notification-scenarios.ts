@@ -3,8 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ModernClient } from '../support/modern.ts';
 import type { WireSession } from '../support/wire.ts';
 import { places, to } from './cluster.ts';
-import { openGet, openSession, textOf } from './requests.ts';
-import { openSseClient } from './sse-client.ts';
+import { openGet, openSession, openSseAt, textOf } from './requests.ts';
 import type { Scene } from './suite.ts';
 
 /** What clients are told without having asked, wherever it arises and wherever their streams are. */
@@ -32,7 +31,7 @@ export function notificationScenarios(scene: () => Scene): void {
       const { cluster } = scene();
       const session = await openSession(cluster, 'b');
       const stream = await openGet(session, 'a');
-      const older = await openSseClient(cluster.origin, to('a'));
+      const older = await openSseAt(cluster, 'a');
       const params = { protocolVersion: '2024-11-05', capabilities: {}, clientInfo: { name: 'sse', version: '1' } };
       await older.request('initialize', params, to('a').headers);
       await older.post({ jsonrpc: '2.0', method: 'notifications/initialized' }, to('a').headers);
@@ -110,8 +109,6 @@ function newUri(): string {
 }
 
 async function subscribe(session: WireSession, place: 'a' | 'b' | 'c', uris: readonly string[]): Promise<void> {
-  for (const uri of uris) {
-    const { response } = await session.request('resources/subscribe', { uri }, to(place));
-    expect(response.result).toEqual({});
-  }
+  const subscribed = await Promise.all(uris.map(uri => session.request('resources/subscribe', { uri }, to(place))));
+  for (const { response } of subscribed) expect(response.result).toEqual({});
 }

@@ -3,8 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ModernClient } from '../support/modern.ts';
 import { places, to } from './cluster.ts';
-import { openCall, openGet, openSession, textOf } from './requests.ts';
-import { openSseClient } from './sse-client.ts';
+import { openCall, openGet, openSession, openSseAt, textOf } from './requests.ts';
 import type { Scene } from './suite.ts';
 
 const outageMs = 5000;
@@ -33,7 +32,7 @@ export function outageScenarios(scene: () => Scene): void {
       const [uri, key] = [`test://item/${randomUUID()}`, randomUUID()];
       await session.request('resources/subscribe', { uri }, to('a'));
       const stream = await openGet(session, 'a');
-      const sse = await openSseClient(cluster.origin, to('b'));
+      const sse = await openSseAt(cluster, 'b');
       await sse.request('initialize', { ...initialize.params, protocolVersion: '2024-11-05' }, to('c').headers);
       await sse.post({ jsonrpc: '2.0', method: 'notifications/initialized' }, to('c').headers);
       const modern = await new ModernClient(cluster.url).listen({ toolsListChanged: true, resourceSubscriptions: [uri] }, to('c'));

@@ -1,10 +1,10 @@
 import type { WireMessage } from '../support/schemas.ts';
 import { assertValid } from '../support/schemas.ts';
+import type { EventReader, SseSession } from '../support/sse.ts';
+import { openReader, openSse } from '../support/sse.ts';
 import { open, WireSession } from '../support/wire.ts';
 import type { Cluster, Place } from './cluster.ts';
 import { to } from './cluster.ts';
-import type { EventReader } from './event-reader.ts';
-import { openReader } from './event-reader.ts';
 
 /** Opens a session at one process. */
 export async function openSession(cluster: Cluster, place: Place, capabilities: object = {}): Promise<WireSession> {
@@ -18,6 +18,11 @@ export function openGet(session: WireSession, place: Place, lastEventId?: string
   const position = lastEventId === undefined ? {} : { 'last-event-id': lastEventId };
   const headers = { ...session.headers, ...to(place).headers, ...position, ...more };
   return openReader({ url: session.url, headers, check: message => assertValid(message, undefined, session.revision) });
+}
+
+/** Opens an HTTP+SSE session whose stream is at one process. */
+export function openSseAt({ origin }: Cluster, place: Place): Promise<SseSession> {
+  return openSse(`${origin}/mcp/sse`, { streamHeaders: to(place).headers });
 }
 
 export interface CallOptions {

@@ -3,8 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { WireSession } from '../support/wire.ts';
 import { to } from './cluster.ts';
 import { eventually } from './eventually.ts';
-import { openCall, openGet, openSession, resumeCall, textOf } from './requests.ts';
-import { openSseClient } from './sse-client.ts';
+import { openCall, openGet, openSession, openSseAt, resumeCall, textOf } from './requests.ts';
 import type { Scene } from './suite.ts';
 
 /** Processes that end, by SIGKILL or by `mcp.close()`, while clients have streams there. */
@@ -64,7 +63,7 @@ export function restartScenarios(scene: () => Scene): void {
 
     it('an HTTP+SSE client whose stream is at B gets one error for the call that ran there, and goes on', async () => {
       const { cluster } = scene();
-      const client = await openSseClient(cluster.origin, to('b'));
+      const client = await openSseAt(cluster, 'b');
       await client.request('initialize', { protocolVersion: '2024-11-05', capabilities: {}, clientInfo: { name: 'sse', version: '1' } });
       const key = randomUUID();
       const id = await client.send('tools/call', { name: 'say', arguments: { key } }, to('a').headers);
@@ -77,7 +76,7 @@ export function restartScenarios(scene: () => Scene): void {
 
     it('a POST of an HTTP+SSE session whose stream was there is answered 409 at B, once B has noticed: nobody can be given the answer', async () => {
       const { cluster } = scene();
-      const client = await openSseClient(cluster.origin, to('a'));
+      const client = await openSseAt(cluster, 'a');
       await client.request('initialize', { protocolVersion: '2024-11-05', capabilities: {}, clientInfo: { name: 'sse', version: '1' } });
       expect((await client.request('ping', undefined, to('b').headers)).result).toEqual({});
       await cluster.stop('a', 'SIGKILL');

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import type { EventReader } from '../support/sse.ts';
 import type { Place } from './cluster.ts';
 import { to } from './cluster.ts';
-import type { EventReader } from './event-reader.ts';
 import { bigText } from './protocol.ts';
 import { openCall, openGet, openSession, positions, range, resumeCall, textOf } from './requests.ts';
 import { linger } from './round-robin.ts';

@@ -2,14 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { answers } from '../clients/client.ts';
 import type { WireMessage } from '../support/schemas.ts';
-import { assertValid } from '../support/schemas.ts';
+import type { SseSession } from '../support/sse.ts';
 import type { Cluster, Place } from './cluster.ts';
 import { to } from './cluster.ts';
 import { eventually } from './eventually.ts';
 import { bigText } from './protocol.ts';
-import { textOf } from './requests.ts';
-import type { SseClient } from './sse-client.ts';
-import { openSseClient } from './sse-client.ts';
+import { openSseAt, textOf } from './requests.ts';
 import type { Scene } from './suite.ts';
 
 /** Clients of 2024-11-05, whose stream is at one process and whose messages land on others. */
@@ -100,11 +98,8 @@ export function sseScenarios(scene: () => Scene): void {
 
 const capabilities = { sampling: {}, roots: {} };
 
-async function connect(cluster: Cluster, place: Place, { initializeAt = place }: { initializeAt?: Place } = {}): Promise<SseClient> {
-  const client = await openSseClient(cluster.origin, {
-    ...to(place),
-    check: (message, method) => assertValid(message, method, '2024-11-05'),
-  });
+async function connect(cluster: Cluster, place: Place, { initializeAt = place }: { initializeAt?: Place } = {}): Promise<SseSession> {
+  const client = await openSseAt(cluster, place);
   const params = { protocolVersion: '2024-11-05', capabilities, clientInfo: { name: 'sse', version: '1' } };
   await client.request('initialize', params, to(initializeAt).headers);
   expect((await client.post({ jsonrpc: '2.0', method: 'notifications/initialized' }, to(initializeAt).headers)).status).toBe(202);

@@ -3,8 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { clientCapabilities } from '../clients/client.ts';
 import { startCluster, to } from './cluster.ts';
 import { combinations, openPlace } from './combinations.ts';
-import { openCall, openGet, openSession, resumeCall, textOf } from './requests.ts';
-import { openSseClient } from './sse-client.ts';
+import { openCall, openGet, openSession, openSseAt, resumeCall, textOf } from './requests.ts';
 
 // Long enough for none of the processes to look by itself.
 const sessions = { lookMs: 3_600_000 };
@@ -34,7 +33,7 @@ describe.each([combinations.postgres, combinations.redis])('processes that never
     expect((await asking.end()).map(textOf).at(-1)).toBe('decline');
 
     // The response of an HTTP+SSE client's call.
-    const sse = await openSseClient(cluster.origin, to('a'));
+    const sse = await openSseAt(cluster, 'a');
     const params = { protocolVersion: '2024-11-05', capabilities: {}, clientInfo: { name: 'sse', version: '1' } };
     expect((await sse.request('initialize', params, to('b').headers)).result.protocolVersion).toBe('2024-11-05');
 

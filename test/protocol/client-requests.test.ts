@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { ToolError } from '../../src/errors.ts';
-import { formSchema } from '../../src/protocol/client-requests.ts';
+import { assertCapability, elicitRequest, formSchema, rootsRequest, sampleRequest } from '../../src/protocol/client-requests.ts';
 import type { JsonSchema } from '../../src/protocol/json-schema.ts';
 import type { Revision } from '../../src/protocol/revisions.ts';
 import { findRevision, revisions } from '../../src/protocol/revisions.ts';
@@ -128,3 +128,38 @@ describe('what no form can have is the host’s mistake', () => {
 function assertForm(revision: string, requestedSchema: JsonSchema): void {
   assertType(revision, 'ElicitRequest', { jsonrpc: '2.0', id: 1, method: 'elicitation/create', params: { message: 'm', requestedSchema } });
 }
+
+describe('what a client must be able to do', () => {
+  const params = { messages: [], maxTokens: 1 };
+  const requests = {
+    form: elicitRequest({ message: '?', requestedSchema: z.object({}) }, newest),
+    page: elicitRequest({ mode: 'url', message: '?', url: 'https://example.com' }, newest),
+    model: sampleRequest(params),
+    tools: sampleRequest({ ...params, tools: [] }),
+    roots: rootsRequest(undefined),
+  };
+
+  it.each([
+    [{}, []],
+    [{ elicitation: {} }, ['form']],
+    [{ elicitation: { form: {} } }, ['form']],
+    [{ elicitation: { url: {} } }, ['page']],
+    [{ elicitation: { form: {}, url: {} } }, ['form', 'page']],
+    [{ elicitation: true, sampling: null, roots: [] }, []],
+    [{ sampling: {} }, ['model']],
+    [{ sampling: { context: {} } }, ['model']],
+    [{ sampling: { tools: {} } }, ['model', 'tools']],
+    [{ roots: { listChanged: true } }, ['roots']],
+  ])('with the capabilities %j allows %j', (declared, allowed) => {
+    const allows = Object.entries(requests).filter(([, request]) => {
+      try {
+        assertCapability(request, declared, newest);
+        return true;
+      } catch (error) {
+        expect(error).toBeInstanceOf(ToolError);
+        return false;
+      }
+    });
+    expect(allows.map(([name]) => name)).toEqual(allowed);
+  });
+});

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeHeader } from '../../src/protocol/envelope.ts';
+import { assertHeader, decodeHeader } from '../../src/protocol/envelope.ts';
 import { encodeHeader } from '../support/modern.ts';
 
 describe('decodeHeader', () => {
@@ -68,5 +68,26 @@ describe('decodeHeader', () => {
         },
       ),
     );
+  });
+});
+
+describe('assertHeader', () => {
+  const name = '=?base64?QQ==?=';
+
+  it.each([
+    ['text that looks encoded, sent as it is: it says "A"', name, name],
+    ['what it decodes to, if the body has the encoded text', 'A', name],
+    ['another text', 'B', 'A'],
+    ['nothing', undefined, 'A'],
+  ])('refuses %s', (_, sent, expected) => {
+    expect(() => assertHeader({ 'mcp-name': sent }, 'Mcp-Name', expected)).toThrow(expect.objectContaining({ code: -32020 }));
+  });
+
+  it.each([
+    ['A', 'A'],
+    [name, 'A'],
+    [encodeHeader(name), name],
+  ])('takes %j for %j', (sent, expected) => {
+    expect(() => assertHeader({ 'mcp-name': sent }, 'Mcp-Name', expected)).not.toThrow();
   });
 });

@@ -13,7 +13,7 @@ describe('paginate', () => {
         let cursor: string | undefined;
         let pages = 0;
         do {
-          const page = paginate('tools', list, cursor === undefined ? undefined : { cursor }, pageSize);
+          const page = paginate('tools', list, { cursor, pageSize });
           seen.push(...page.items);
           cursor = page.nextCursor;
           pages += 1;
@@ -30,7 +30,7 @@ describe('paginate', () => {
         const list = Array.from({ length }, (_, index) => index);
         const pages = list.flatMap(start => {
           try {
-            return [paginate('tools', list, { cursor: cursorAt(`tools:${start}`) }, pageSize).items];
+            return [paginate('tools', list, { cursor: cursorAt(`tools:${start}`), pageSize }).items];
           } catch {
             return [];
           }
@@ -41,7 +41,7 @@ describe('paginate', () => {
   });
 
   it('gives an empty list as one page', () => {
-    expect(paginate('tools', [], {}, 5)).toEqual({ items: [], nextCursor: undefined });
+    expect(paginate('tools', [], { cursor: undefined, pageSize: 5 })).toEqual({ items: [], nextCursor: undefined });
   });
 
   it.each<[string, unknown]>([
@@ -64,11 +64,11 @@ describe('paginate', () => {
     ['padded', `${cursorAt('tools:5')}=`],
     ['in plain text', 'tools:5'],
   ])('refuses a cursor that is %s', (_, cursor) => {
-    expect(() => paginate('tools', items, { cursor }, 5)).toThrow(/^Invalid params: `cursor`/);
+    expect(() => paginate('tools', items, { cursor, pageSize: 5 })).toThrow(/^Invalid params: `cursor`/);
   });
 
   it('takes the cursor that it gave', () => {
-    const { nextCursor } = paginate('tools', items, undefined, 5);
-    expect(paginate('tools', items, { cursor: nextCursor }, 5)).toEqual({ items: [5, 6, 7, 8, 9], nextCursor: undefined });
+    const { nextCursor } = paginate('tools', items, { cursor: undefined, pageSize: 5 });
+    expect(paginate('tools', items, { cursor: nextCursor, pageSize: 5 })).toEqual({ items: [5, 6, 7, 8, 9], nextCursor: undefined });
   });
 });

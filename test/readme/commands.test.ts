@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { compile } from '../support/compile.ts';
 import { startExample } from '../support/example.ts';
 import { codes, commands, fences, pages, readme, root, table } from './readme.ts';
 
@@ -75,8 +76,8 @@ describe('commands of README and docs', () => {
     const schema = await readFile(`${root}example-app/prisma/schema.prisma`, 'utf8');
     await mkdir(path.join(folder, 'prisma'));
     await writeFile(path.join(folder, 'prisma/schema.prisma'), schema.replace(/generator mcp \{[^}]*\}/, ''));
-    const bin = [import.meta.resolve('tsx'), `${root}src/cli/bin.ts`, 'init'];
-    const { stdout } = await run(process.execPath, ['--import', ...bin], { cwd: folder });
+    const bin = await compile(new URL('../../src/cli/bin.ts', import.meta.url));
+    const { stdout } = await run(process.execPath, [bin, 'init'], { cwd: folder });
     const next = commands.slice(commands.indexOf('npx koa-mcp init') + 1).filter(command => command.startsWith('npx prisma'));
     expect(next).toHaveLength(2);
     expect(stdout).toMatch(new RegExp(next.join('\\s+')));

@@ -141,3 +141,50 @@ describeDatabases('a reference to a row out of sight, in the scoped client', pro
     expect(await mine.booking.findMany({ orderBy: { room: { code: 'asc' } } })).toHaveLength(6);
   });
 });
+
+describeDatabases('a row out of sight, in the scoped client', provider => {
+  it('is no cursor: a page after it is as empty as one after a row that does not exist', async () => {
+    await using db = await openDatabase(provider);
+    await fill(db.prisma);
+    const models = { booking: { where: (ctx: never) => ({ clientId: callerOf(ctx) }) } };
+    const client = scopedClient({ prisma: db.prisma, datamodel: db.datamodel, models })(callOf(2)) as PrismaClient;
+    const ids = async (cursor: Json): Promise<number[]> =>
+      (await client.booking.findMany({ cursor, orderBy: [{ startsAt: 'asc' }, { id: 'asc' }] })).map(({ id }) => id);
+    expect(await ids({ id: 3 })).toEqual([3, 4]);
+    for (const id of [1, 99]) {
+      expect(await ids({ id })).toEqual([]);
+      const page = { cursor: { id }, orderBy: { id: 'asc' } } as const;
+      expect(await client.booking.findFirst(page)).toBeNull();
+      await expect(client.booking.findFirstOrThrow(page)).rejects.toMatchObject({ code: 'P2025' });
+      expect(await client.booking.count(page)).toBe(0);
+      expect(await client.booking.aggregate({ ...page, _max: { id: true } })).toEqual({ _max: { id: null } });
+      expect(await client.$transaction(tx => tx.booking.findMany(page))).toEqual([]);
+    }
+    await expect(client.client.findMany({ include: { bookings: { cursor: { id: 1 }, orderBy: { id: 'asc' } } } })).rejects.toThrow(
+      'ctx.prisma.client: bookings.cursor: models.booking.where cannot check it; page through ctx.prisma.booking',
+    );
+  });
+
+  it('keeps its related row: nobody takes it by connecting the row to another', async () => {
+    await using db = await openDatabase(provider);
+    for (const id of [1, 2]) await db.prisma.member.create({ data: { id, nick: `nick ${id}`, facts: {} } });
+    await db.prisma.badge.createMany({ data: [1, 2].map(id => ({ id, text: `badge ${id}`, level: id, memberId: id })) });
+    const models = { badge: { where: { level: 1 } } };
+    const client = scopedClient({ prisma: db.prisma, datamodel: db.datamodel, models })(callOf(2)) as PrismaClient;
+    const member = { connect: { id: 2 } };
+    const refused = 'models.badge.where cannot check the row that would lose it; set memberId itself';
+    await expect(client.badge.update({ where: { id: 1 }, data: { member } })).rejects.toThrow(refused);
+    await expect(client.badge.create({ data: { id: 3, text: 'new', level: 1, member } })).rejects.toThrow(refused);
+    await expect(
+      client.badge.update({
+        where: { id: 1 },
+        data: { member: { connectOrCreate: { where: { id: 2 }, create: { id: 2, nick: 'x', facts: {} } } } },
+      }),
+    ).rejects.toThrow(refused);
+    await expect(client.badge.update({ where: { id: 1 }, data: { memberId: 2 } })).rejects.toMatchObject({ code: 'P2002' });
+    expect(await db.prisma.badge.findMany({ orderBy: { id: 'asc' }, select: { memberId: true } })).toEqual([
+      { memberId: 1 },
+      { memberId: 2 },
+    ]);
+  });
+});

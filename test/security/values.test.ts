@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { explainDatabaseError } from '../../src/host/database-errors.ts';
 import { describeError } from '../../src/protocol/handler-errors.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { describeDatabases, openDatabase } from '../support/database.ts';
@@ -167,7 +168,9 @@ describe('a database that is too busy', () => {
       reported.push(each);
       return 'abc';
     };
-    expect(describeError(error, report)).toBe('The database is too busy to answer; try again later (ref abc)');
+    expect(describeError({ server: { explainError: explainDatabaseError }, report } as never, error)).toBe(
+      'The database is too busy to answer; try again later (ref abc)',
+    );
     expect(reported).toEqual([error]);
   });
 });

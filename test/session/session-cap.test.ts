@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { memoryBus } from '../../src/bus/bus.ts';
 import { SessionCap } from '../../src/session/session-cap.ts';
 import { memoryStore } from '../../src/store/memory-store.ts';
+import { start } from '../support/server.ts';
+import { open } from '../support/wire.ts';
 import { Clock, newInit, node } from './fixtures.ts';
 
 describe('sessions of one principal', () => {
@@ -26,6 +29,18 @@ describe('sessions of one principal', () => {
     const second = await sessions.open(newInit());
     await sessions.flush();
     expect(await store.existing([first.id, second.id])).toEqual([second.id]);
+  });
+
+  it('that are ended for one more are gone in every process at once, with their streams', async () => {
+    const [store, bus] = [memoryStore(), memoryBus()];
+    await using one = await start({ bus, sessions: { store, maxPerPrincipal: 1 } });
+    await using other = await start({ bus, sessions: { store } });
+    const first = await open(other.url);
+    const stream = await first.listen(AbortSignal.timeout(20_000));
+    const ended = stream.next();
+    await open(one.url);
+    expect(await ended).toEqual({ value: undefined, done: true });
+    expect((await first.request('ping')).status).toBe(404);
   });
 
   it('that are in use here are spared, though their uses are not written yet', async () => {

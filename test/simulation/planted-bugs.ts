@@ -68,8 +68,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'leaking-get',
     what: 'a GET that failed does not let go of what it took',
     file: 'src/transport/session-stream.ts',
-    find: 'stream.stop();\n      throw error;',
-    replace: 'throw error;',
+    find: 'if (this.#connection === undefined) this.#release();',
+    replace: '',
     seed: 2,
   },
   {

@@ -1,6 +1,6 @@
-import { createParser } from 'eventsource-parser';
 import type { WireMessage } from './schemas.ts';
 import { assertValid } from './schemas.ts';
+import { rawEvents } from './sse.ts';
 import type { Exchange } from './wire.ts';
 import { post } from './wire.ts';
 
@@ -167,25 +167,17 @@ export class ModernStream {
   }
 
   async *#read(response: Response, method: string): AsyncGenerator<WireMessage> {
-    const pending: string[] = [];
-    const parser = createParser({
-      onEvent: ({ id, data }) => {
-        if (id !== undefined) this.oddities.push(`id: ${id}`);
-        pending.push(data);
-      },
-      onRetry: ms => this.oddities.push(`retry: ${ms}`),
+    const seen = {
+      onRetry: (ms: number) => void this.oddities.push(`retry: ${ms}`),
       onComment: () => {
         this.comments += 1;
       },
-    });
-    const decoder = new TextDecoder();
-    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-      parser.feed(decoder.decode(chunk, { stream: true }));
-      while (pending.length > 0) {
-        const message: unknown = JSON.parse(pending.shift() as string);
-        assertValid(message, method, '2026-07-28');
-        yield message;
-      }
+    };
+    for await (const { id, data } of rawEvents(response, seen)) {
+      if (id !== undefined) this.oddities.push(`id: ${id}`);
+      const message: unknown = JSON.parse(data);
+      assertValid(message, method, '2026-07-28');
+      yield message;
     }
   }
 }

@@ -1,7 +1,7 @@
-import { createParser } from 'eventsource-parser';
 import { revisions } from '../../src/protocol/revisions.ts';
 import type { WireMessage } from './schemas.ts';
 import { assertValid } from './schemas.ts';
+import { rawEvents } from './sse.ts';
 
 /** A POST's answer: HTTP facts and the messages, each held to the official schemas. */
 export interface Exchange {
@@ -64,13 +64,7 @@ function revisionOf(body: unknown): string | undefined {
 
 /** The JSON-RPC messages of an event stream, as they arrive. */
 export async function* events(response: Response): AsyncGenerator<WireMessage> {
-  const pending: string[] = [];
-  const parser = createParser({ onEvent: ({ data }) => void (data !== '' && pending.push(data)) });
-  const decoder = new TextDecoder();
-  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-    parser.feed(decoder.decode(chunk, { stream: true }));
-    while (pending.length > 0) yield JSON.parse(pending.shift() as string) as WireMessage;
-  }
+  for await (const { data } of rawEvents(response)) if (data !== '') yield JSON.parse(data) as WireMessage;
 }
 
 /** A session, by hand. */

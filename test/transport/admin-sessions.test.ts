@@ -60,6 +60,17 @@ describe('<path>/sessions', () => {
     expect(await guest.result('ping')).toEqual({});
   });
 
+  it('shows the sessions of one principal, or those of the guests, if asked', async () => {
+    await using server = await start({ principal, operators });
+    const [ada, guest] = [await open(server.url, as('ada')), await open(server.url)];
+    await open(server.url, as('grace'));
+    const idsOf = async (query: string): Promise<string[]> => (await list(server.url, query)).sessions.map(({ id }) => id);
+    expect(await idsOf('?principal=ada')).toEqual([ada.id]);
+    expect(await idsOf('?principal=')).toEqual([guest.id]);
+    expect(await idsOf('?principal=nobody')).toEqual([]);
+    expect(await idsOf('')).toHaveLength(3);
+  });
+
   it.each<[string, NonNullable<McpOptions['operators']>, number]>([
     ['false', () => Promise.resolve(false), 403],
     ['something true that is not true', () => 'no' as never, 403],

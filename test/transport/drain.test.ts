@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { memoryBus } from '../../src/bus/bus.ts';
 import { encodeStreamMail } from '../../src/delivery/messages.ts';
-import { nodeMailOf, sessionStreamOf } from '../../src/delivery/stream-ids.ts';
-import { newConnectionName } from '../../src/transport/session-stream.ts';
+import { newConnectionName, nodeMailOf, sessionStreamOf } from '../../src/delivery/stream-ids.ts';
 import { away, hanging, held, silentBus } from '../delivery/fixtures.ts';
 import { newEvent } from '../store/fixtures.ts';
 import type { Received, TestProcess } from './service-pair.ts';
@@ -30,11 +29,10 @@ async function openSession({ environment, store }: TestProcess): Promise<Receive
 }
 
 async function openSse({ environment, store }: TestProcess) {
-  const [release] = await Promise.all([environment.relay.prepare(), settle()]);
+  await Promise.all([environment.relay.prepare(), settle()]);
   const session = await addSession(store, { transport: 'sse', connection: newConnectionName(environment) });
   const connection = environment.streams.open();
   environment.relay.open(session.id, connection);
-  release();
   return { session, received: receive(connection) };
 }
 

@@ -49,6 +49,16 @@ describe('an event stream', () => {
     while (paused.isOpen && paused.send('x'.repeat(100))) expect(paused.readableLength).toBeLessThan(1200);
     expect(paused.isOpen).toBe(false);
   });
+
+  it('counts the bytes that were handed over and not read yet together with those that wait', async () => {
+    const stream = new EventStream(1000);
+    stream.on('readable', () => {});
+    await new Promise(setImmediate);
+    stream.send('x'.repeat(600));
+    expect([stream.readableLength > 600, stream.isOpen]).toEqual([true, true]);
+    stream.send('x'.repeat(600));
+    expect(stream.isOpen).toBe(false);
+  });
 });
 
 describe('the streams of a process', () => {

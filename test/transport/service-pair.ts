@@ -34,6 +34,7 @@ export function openProcess(shared: Store = memoryStore(), options: ProcessOptio
   const errors: unknown[] = [];
   const service = openService({
     registry: registry({ info: { name: 'test', version: '1' } }, { tools: [], resources: [], resourceTemplates: [], prompts: [] }),
+    explainError: () => undefined,
     store: disturbance.store,
     bus,
     nodeName,

@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { memoryBus } from '../../src/bus/bus.ts';
-import { EVERYBODY, sessionStreamOf } from '../../src/delivery/stream-ids.ts';
+import { EVERYBODY, newConnectionName, sessionStreamOf } from '../../src/delivery/stream-ids.ts';
 import type { Session } from '../../src/store/store.ts';
-import { newConnectionName } from '../../src/transport/session-stream.ts';
 import { answerLost, away, first, held } from '../delivery/fixtures.ts';
 import { newEvent } from '../store/fixtures.ts';
 import type { Received, TestProcess } from './service-pair.ts';
@@ -22,11 +21,10 @@ interface OpenStream {
 
 /** Opens the stream of an HTTP+SSE session, as GET does. */
 async function open({ environment, store }: TestProcess): Promise<OpenStream> {
-  const [release] = await Promise.all([environment.relay.prepare(), settle()]);
+  await Promise.all([environment.relay.prepare(), settle()]);
   const session = await addSession(store, { transport: 'sse', connection: newConnectionName(environment) });
   const connection = environment.streams.open();
   environment.relay.open(session.id, connection);
-  release();
   const received = receive(connection);
   await settle();
   return { session, received, break: () => void connection.destroy() };
@@ -341,13 +339,11 @@ describe('the process with the stream', () => {
       end();
       await vi.advanceTimersByTimeAsync(60_000);
       expect(vi.getTimerCount()).toBe(timers);
-      const [release] = await Promise.all([process.environment.relay.prepare(), settle()]);
+      await Promise.all([process.environment.relay.prepare(), settle()]);
       expect(await store.beats([process.environment.node])).not.toEqual(new Map());
       const latest = process.count('latest');
       await process.environment.tail.start();
       expect(process.count('latest')).toBe(latest);
-      release();
-      release();
       await vi.advanceTimersByTimeAsync(60_000);
       expect(vi.getTimerCount()).toBe(timers);
     }

@@ -28,6 +28,8 @@ describe('the type of the option models', () => {
       | 'doc'
       | 'badge'
       | 'author'
+      | 'seat'
+      | 'ticket'
       | 'mcpSession'
       | 'mcpSubscription'
       | 'mcpEvent'
@@ -133,6 +135,13 @@ describe('the type of the option models', () => {
       booking: {
         // @ts-expect-error no such option
         operation: ['findMany'],
+      },
+    });
+    expose(prisma, { booking: { style: 'compact' }, client: { style: 'tools' } });
+    expose(prisma, {
+      booking: {
+        // @ts-expect-error no such style
+        style: 'small',
       },
     });
     expose(prisma, {

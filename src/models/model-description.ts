@@ -1,0 +1,135 @@
+import type { JsonSchema } from '../protocol/json-schema.ts';
+import { cursorKey, sortableColumns } from './arguments.ts';
+import type { Operation } from './declaration.ts';
+import { describeColumn, describeFormats, describeIncluded, describeKeys, describeRelation } from './describe.ts';
+import type { Column, Exposure } from './graph.ts';
+import { list } from './messages.ts';
+import { toolName } from './tool-names.ts';
+import type { ToolParts } from './tools.ts';
+import { describeOrder } from './tools.ts';
+import { operatorsOf } from './where.ts';
+
+/** A model, described for a language model that writes calls. A member without content is left out. */
+export interface ModelDescription {
+  readonly model: string;
+  readonly description?: string;
+  /** `startsAt DateTime (start of the slot, UTC)`, `status PENDING|CONFIRMED` */
+  readonly columns: readonly string[];
+  /** `DateTime is an ISO 8601 string` */
+  readonly formats?: string;
+  /** Relations that callers may filter by: `client Client`. */
+  readonly relations?: readonly string[];
+  /** Relations that rows include: `client (name)`. */
+  readonly included?: string;
+  /** `id, clientId_roomId {clientId, roomId}` */
+  readonly uniqueKeys?: string;
+  /** `Int, DateTime: equals, not, in, notIn, lt, lte, gt, gte` */
+  readonly filters?: readonly string[];
+  readonly operations: readonly { readonly operation: Operation; readonly tool: string; readonly arguments: string }[];
+}
+
+const text: JsonSchema = { type: 'string' };
+const texts: JsonSchema = { type: 'array', items: text };
+
+/** The JSON Schema of a `ModelDescription`. */
+export const modelDescriptionSchema: JsonSchema = closed(
+  {
+    model: text,
+    description: text,
+    columns: texts,
+    formats: text,
+    relations: texts,
+    included: text,
+    uniqueKeys: text,
+    filters: texts,
+    operations: { type: 'array', items: closed({ operation: text, tool: text, arguments: text }, ['operation', 'tool', 'arguments']) },
+  },
+  ['model', 'columns', 'operations'],
+);
+
+/** Describes a model with its visible columns and relations, and the arguments of its operations. */
+export function modelDescription(parts: ToolParts): ModelDescription {
+  const { exposure } = parts;
+  const { node, description, columns, filterable, operations } = exposure;
+  const formats = describeFormats(columns.values());
+  const included = describeIncluded(exposure);
+  const uniqueKeys = describeKeys(exposure);
+  const isFiltered = operations.has('findMany') || operations.has('count');
+  return {
+    model: node.key,
+    ...(description !== undefined && { description }),
+    columns: [...columns.values()].map(column => describeColumn(column)),
+    ...(formats !== '' && { formats }),
+    ...(filterable.size > 0 && { relations: [...filterable.values()].map(relation => describeRelation(relation)) }),
+    ...(included !== '' && { included }),
+    ...(uniqueKeys !== '' && { uniqueKeys }),
+    ...(isFiltered && { filters: describeFilters(exposure) }),
+    operations: [...operations].map(operation => ({
+      operation,
+      tool: toolName(exposure, operation),
+      arguments: describeArguments(operation, parts),
+    })),
+  };
+}
+
+/** The operators of each type, and those of relations. Where columns of one type differ, as a UUID and a text do, columns are named instead. */
+function describeFilters({ columns, filterable, insensitive }: Exposure): string[] {
+  const filters = [...columns.values()].map(column => ({
+    column,
+    type: typeOf(column),
+    operators: list(operatorsOf(column, insensitive)),
+  }));
+  const isUniform = (type: string): boolean => new Set(filters.filter(other => other.type === type).map(each => each.operators)).size === 1;
+  const labels = new Map<string, Set<string>>();
+  for (const { column, type, operators } of filters) {
+    labels.set(operators, (labels.get(operators) ?? new Set()).add(isUniform(type) ? type : column.name));
+  }
+  const relations = [...filterable.values()];
+  return [
+    ...[...labels].map(([operators, names]) => `${list(names)}: ${operators}`),
+    ...(relations.some(({ toMany }) => toMany) ? ['relation to many: some, every, none'] : []),
+    ...(relations.some(({ toMany }) => !toMany) ? ['relation to one: is, isNot'] : []),
+    'AND, OR, NOT',
+  ];
+}
+
+function typeOf({ field, list: isList }: Column): string {
+  return `${field.kind === 'enum' ? 'enum' : field.type}${isList ? '[]' : ''}`;
+}
+
+/** The arguments of an operation in words. `?` marks those that may be left out. */
+function describeArguments(operation: Operation, { exposure, create, update }: ToolParts): string {
+  switch (operation) {
+    case 'findUnique':
+      return 'where: one unique key; select?: { column: true }';
+    case 'findMany':
+      return describeFindMany(exposure);
+    case 'count':
+      return 'where?: filters';
+    case 'create': {
+      const optional = [...create.columns.keys()].filter(name => !create.required.includes(name));
+      return `data: { ${list([...create.required, ...optional.map(name => `${name}?`)])} }`;
+    }
+    case 'update':
+      return `where: one unique key; data: { ${list([...update.columns.keys()].map(name => `${name}?`))} }`;
+    case 'delete':
+      return 'where: one unique key';
+  }
+}
+
+function describeFindMany(exposure: Exposure): string {
+  const sortable = sortableColumns(exposure);
+  const others = [...exposure.columns.keys()].filter(name => !sortable.includes(name));
+  const sorted = others.length === 0 ? 'any column' : `any column but ${list(others)}`;
+  return [
+    'where?: filters',
+    'select?: { column: true }',
+    `orderBy?: [{ column: "asc" }], ${sorted}, default ${describeOrder(exposure)}`,
+    `take?: 1 to ${exposure.take}, default ${exposure.take}`,
+    ...(cursorKey(exposure) === undefined ? [] : ['cursor?: nextCursor of the page before']),
+  ].join('; ');
+}
+
+function closed(properties: Record<string, JsonSchema>, required: string[]): JsonSchema {
+  return { type: 'object', properties, required, additionalProperties: false };
+}

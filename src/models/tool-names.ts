@@ -1,0 +1,40 @@
+import type { Operation } from './declaration.ts';
+import type { Exposure } from './graph.ts';
+
+/** The tools of the style `compact` that run operations: one for each kind of effect, because clients ask their users once for each tool. */
+export const rowTools: Readonly<Record<Operation, 'read_rows' | 'create_rows' | 'update_rows' | 'delete_rows'>> = {
+  findUnique: 'read_rows',
+  findMany: 'read_rows',
+  count: 'read_rows',
+  create: 'create_rows',
+  update: 'update_rows',
+  delete: 'delete_rows',
+};
+
+/** The tool that runs an operation: `booking_findMany`, or `read_rows` for a model of the style `compact`. */
+export function toolName({ node, style }: Exposure, operation: Operation): string {
+  return style === 'compact' ? rowTools[operation] : `${node.key}_${operation}`;
+}
+
+/** The tools of a model in words: `booking_findMany, booking_count`, `read_rows (findMany, count), create_rows (create)`. */
+export function toolNames(exposure: Exposure): string {
+  const operations = new Map<string, Operation[]>();
+  for (const operation of exposure.operations) {
+    const name = toolName(exposure, operation);
+    operations.set(name, [...(operations.get(name) ?? []), operation]);
+  }
+  const names = exposure.style === 'compact' ? [...operations].map(([name, own]) => `${name} (${own.join(', ')})`) : [...operations.keys()];
+  return names.join(', ');
+}
+
+/**
+ * A call in words, for a hint.
+ *
+ * `badge_findMany { where: { docId: <id> } }`, `read_rows { model: "badge", operation: "findMany", where: { docId: <id> } }`
+ *
+ * @param args The arguments as text, without the braces around them.
+ */
+export function callText(exposure: Exposure, operation: Operation, args: string): string {
+  const target = exposure.style === 'compact' ? `model: "${exposure.node.key}", operation: "${operation}", ` : '';
+  return `${toolName(exposure, operation)} { ${target}${args} }`;
+}

@@ -1,0 +1,34 @@
+import { expect, it } from 'vitest';
+import { describeDatabases } from '../support/database.ts';
+import { huntApart } from './apart.ts';
+import { plantedBugs } from './planted.ts';
+import { shortcomings } from './tallies.ts';
+
+/** Milliseconds of the machine's time, of which a busy one may need more. */
+const patienceMs = 240_000;
+
+describeDatabases('the leak hunt', provider => {
+  it(
+    'finds no leak in 1,500 requests, of which a good part finds something',
+    async () => {
+      const report = await huntApart({ provider, seed: 7, requests: 1500 });
+      expect(report.finding).toBeUndefined();
+      expect(report.requests).toBe(1500);
+      expect(report.compared).toBeGreaterThan(750);
+      expect(shortcomings(report)).toEqual([]);
+    },
+    patienceMs,
+  );
+
+  it(
+    'replays a request alone as in its hunt',
+    async () => {
+      const bug = plantedBugs.find(({ name }) => name === 'count-without-policy');
+      const { finding } = await huntApart({ provider, seed: 7, requests: 1000, bug });
+      expect(finding?.what).toMatch(/the answer is wrong/);
+      const again = await huntApart({ provider, seed: 7, from: finding?.request ?? 0, requests: 1, bug });
+      expect(again.finding).toEqual(finding);
+    },
+    patienceMs,
+  );
+});

@@ -1,0 +1,135 @@
+import type { PlantedBug as Planted } from '../simulation/planted/bugs.ts';
+
+/** A bug that is put into the source as it is loaded. The hunt has to find it. */
+export type PlantedBug = Omit<Planted, 'seed'>;
+
+/** Ways to lose a policy, or to show a hidden column. */
+export const plantedBugs: readonly PlantedBug[] = [
+  {
+    name: 'lists-without-policy',
+    what: 'some and none ask hidden related rows too',
+    file: 'src/models/related-policies.ts',
+    find: 'return { [operator]: both(where, policy) ?? {} };',
+    replace: 'return { [operator]: where };',
+  },
+  {
+    name: 'every-without-policy',
+    what: 'every asks hidden related rows too',
+    file: 'src/models/related-policies.ts',
+    find: 'return { none: { AND: [policy, { NOT: where }] } };',
+    replace: 'return { none: { NOT: where } };',
+  },
+  {
+    name: 'rows-without-policy',
+    what: 'is and isNot ask a hidden related row too',
+    file: 'src/models/related-policies.ts',
+    find: 'return both(scopeConditions(relation.target, where, place), policyAt(relation, place)) ?? {};',
+    replace: 'return scopeConditions(relation.target, where, place);',
+  },
+  {
+    name: 'three-valued',
+    what: 'a policy inside a filter comes out as NULL',
+    file: 'src/models/related-policies.ts',
+    find: 'return twoValued(target, policy);',
+    replace: 'return policy;',
+  },
+  {
+    name: 'three-valued-writes',
+    what: 'the policy of a write comes out as NULL',
+    file: 'src/models/policy.ts',
+    find: 'return filter !== undefined && writes.has(operation) ? twoValued(node, filter) : filter;',
+    replace: 'return filter;',
+  },
+  {
+    name: 'shared-policies',
+    what: 'the policy of one caller is used for the next',
+    file: 'src/models/policy.ts',
+    find: 'readonly #filters = new Map<string, RowFilter>();',
+    replace: 'readonly #filters = ((globalThis as { kept?: Map<string, RowFilter> }).kept ??= new Map<string, RowFilter>());',
+  },
+  {
+    name: 'hidden-column-in-where',
+    what: 'a hidden column can be filtered by',
+    file: 'src/models/where.ts',
+    find: 'else if (isCombinator(name)) where[name] = parseCombined(',
+    replace:
+      'else if (exposure.node.fields.has(name) && !exposure.node.relations.has(name)) where[name] = part;\n    else if (isCombinator(name)) where[name] = parseCombined(',
+  },
+  {
+    name: 'hidden-column-in-order',
+    what: 'rows can be ordered by a hidden column',
+    file: 'src/models/arguments.ts',
+    find: 'if (!sortable.includes(name)) refuse(at,',
+    replace: 'if (!exposure.node.fields.has(name)) refuse(at,',
+  },
+  {
+    name: 'count-without-policy',
+    what: 'count counts hidden rows',
+    file: 'src/models/reads.ts',
+    find: "call(delegate, 'count', whereOf(scoped))",
+    replace: "call(delegate, 'count', whereOf({ ...scoped, filter: undefined }))",
+  },
+  {
+    name: 'completion-without-policy',
+    what: 'completions are values of hidden rows',
+    file: 'src/models/reads.ts',
+    find: 'const args = { ...whereOf(scoped), select: { [column]: true }',
+    replace: 'const args = { ...whereOf({ ...scoped, filter: undefined }), select: { [column]: true }',
+  },
+  {
+    name: 'cursor-without-policy',
+    what: 'a page begins after a hidden row',
+    file: 'src/models/reads.ts',
+    find: 'await assertCursor(exposure, delegate, key, cursor, scoped.filter);',
+    replace: 'await assertCursor(exposure, delegate, key, cursor, undefined);',
+  },
+  {
+    name: 'scoped-cursor-without-policy',
+    what: 'a page of ctx.prisma begins after a hidden row',
+    file: 'src/models/scoped-operations.ts',
+    find: 'isCursorHidden ? nothing(node, scoped) : scoped',
+    replace: 'isCursorHidden ? scoped : scoped',
+  },
+  {
+    name: 'unchecked-write',
+    what: 'a write may leave a row that the policy hides',
+    file: 'src/models/writes.ts',
+    find: 'const where = both(columnsWhere(key.fields, written), filter);',
+    replace: 'const where = columnsWhere(key.fields, written);',
+  },
+  {
+    name: 'update-of-hidden-rows',
+    what: 'an update finds hidden rows, and is only checked afterwards',
+    file: 'src/models/writes.ts',
+    find: "operation === 'update' && filter !== undefined ? { ...args, where: { ...args.where, AND: [filter] } } : args;",
+    replace: 'args;',
+  },
+  {
+    name: 'delete-of-hidden-rows',
+    what: 'delete deletes hidden rows',
+    file: 'src/models/writes.ts',
+    find: 'where: filter === undefined ? where : { ...where, AND: [filter] }, select: columns.select',
+    replace: 'where, select: columns.select',
+  },
+  {
+    name: 'unchecked-reference',
+    what: 'a write may refer to a hidden row',
+    file: 'src/models/writes.ts',
+    find: 'await assertReferences(tx, references, name => exposure.columns.has(name));',
+    replace: '',
+  },
+  {
+    name: 'join-without-policy',
+    what: 'an included row comes though its policy hides it',
+    file: 'src/models/scoped-selection.ts',
+    find: "filter: relatedWhere(relation, part['where'], policies) ?? {},",
+    replace: 'filter: {},',
+  },
+  {
+    name: 'relation-counts-without-policy',
+    what: '_count counts hidden rows',
+    file: 'src/models/scoped-selection.ts',
+    find: 'if (where !== undefined) select[relation.name] = { where };',
+    replace: '',
+  },
+];

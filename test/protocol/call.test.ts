@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest';
+import { Call, Cancelled } from '../../src/protocol/call.ts';
+import { newestLegacy } from '../../src/protocol/revisions.ts';
+
+function open(): { call: Call; sent: string[]; disconnected: number[] } {
+  const sent: string[] = [];
+  const disconnected: number[] = [];
+  const call = new Call({
+    revision: newestLegacy,
+    meta: { progressToken: 1 },
+    logLevel: 'debug',
+    client: { info: undefined, capabilities: {} },
+    sink: { send: (message: string) => sent.push(message) > 0, disconnect: (retryMs: number) => disconnected.push(retryMs) },
+    createContext: () => ({}) as never,
+  } as unknown as ConstructorParameters<typeof Call>[0]);
+  return { call, sent, disconnected };
+}
+
+describe('a call', () => {
+  it('that has its response sends nothing more, and leaves its stream alone', () => {
+    const { call, sent, disconnected } = open();
+    call.progress(1);
+    call.log('info', 'early');
+    call.closeStream({ retryMs: 5 });
+    expect([sent.length, disconnected]).toEqual([2, [5]]);
+    call.finish();
+    call.progress(2);
+    call.log('emergency', 'late');
+    call.notify('notifications/message', {});
+    call.closeStream();
+    expect([sent.length, disconnected]).toEqual([2, [5]]);
+  });
+
+  it('that was given up before its handler began does not wait for it', async () => {
+    const { call } = open();
+    const reason = new Cancelled('changed my mind');
+    call.abort(reason);
+    await expect(call.race(new Promise(() => {}))).rejects.toBe(reason);
+  });
+});
