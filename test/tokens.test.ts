@@ -6,7 +6,8 @@ import { datamodel as postgresql } from '../generated/test/postgresql/mcp/datamo
 import { datamodel as sqlite } from '../generated/test/sqlite/mcp/datamodel.ts';
 import { compileTools } from '../src/host/tools.ts';
 import { compileModels } from '../src/models/compile.ts';
-import type { Datamodel } from '../src/models/datamodel.ts';
+import type { Datamodel, DatamodelModel } from '../src/models/datamodel.ts';
+import type { Style } from '../src/models/declaration.ts';
 import { operationNames } from '../src/models/declaration.ts';
 import type { ToolDefinition } from '../src/protocol/definitions.ts';
 import { estimateTokens } from '../src/tokens.ts';
@@ -14,15 +15,19 @@ import { estimateTokens } from '../src/tokens.ts';
 const textOf = ({ name, description, inputSchema }: ToolDefinition) => JSON.stringify({ name, description, inputSchema });
 const ratio = (text: string) => estimateTokens(text) / countTokens(text);
 
-/** The tools of all models of a datamodel, with its first operations. */
-function toolsOf(datamodel: Datamodel, operations: number): readonly ToolDefinition[] {
-  const keys = Object.values(datamodel.models).flatMap(({ name, key }) => (name.startsWith('Mcp') ? [] : [key]));
-  const declared = (key: string) => ({ operations: operationNames.slice(0, operations), ...(key === 'client' && { data: () => ({}) }) });
+/** The tools of all models of a datamodel, with those of its first operations that Prisma has for them. */
+function toolsOf(datamodel: Datamodel, operations: number, style?: Style): readonly ToolDefinition[] {
+  const exposed = Object.values(datamodel.models).filter(({ name }) => !name.startsWith('Mcp'));
+  const declared = ({ key, missing = [] }: DatamodelModel) => ({
+    operations: operationNames.slice(0, operations).filter(name => !missing.some(each => each === name)),
+    ...(key === 'client' && { data: () => ({}) }),
+  });
   return compileModels({
     name: 'test',
-    prisma: Object.fromEntries(keys.map(key => [key, { findMany: () => [] }])),
+    prisma: Object.fromEntries(exposed.map(({ key }) => [key, { findMany: () => [] }])),
     datamodel,
-    models: Object.fromEntries(keys.map(key => [key, declared(key)])),
+    models: Object.fromEntries(exposed.map(model => [model.key, declared(model)])),
+    style,
   }).tools;
 }
 
@@ -39,6 +44,11 @@ describe('the estimate of tokens, against o200k_base', () => {
     expect(texts.length).toBeGreaterThanOrEqual(2 * operations);
     expect(Math.abs(ratio(texts.join('\n')) - 1)).toBeLessThan(0.15);
     for (const text of texts) expect(Math.abs(ratio(text) - 1), text).toBeLessThan(0.2);
+  });
+
+  it('is at most 15 percent off for the tools of compact models', () => {
+    const text = toolsOf(sqlite, 6, 'compact').map(textOf).join('\n');
+    expect(Math.abs(ratio(text) - 1)).toBeLessThan(0.15);
   });
 
   it('is at most 15 percent off for tools of the app’s own, whose schemas may hold patterns', () => {

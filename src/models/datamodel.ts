@@ -89,7 +89,9 @@ export function toDatamodel(dmmf: DMMF.Document, provider?: string): Datamodel {
 const lookUpAlgorithms: ReadonlySet<string> = new Set(['BTree', 'Hash']);
 
 function toModel(model: DMMF.Model, mapping: DMMF.ModelMapping | undefined, indexes: readonly DMMF.Index[]): DatamodelModel {
-  const missing = mapping === undefined ? [] : writes.filter(write => !mapping[`${write}One`]);
+  // `createOne` in practice, `create` by its type.
+  const names = new Set(Object.keys(mapping ?? {}));
+  const missing = mapping === undefined ? [] : writes.filter(write => !names.has(write) && !names.has(`${write}One`));
   const primaryKey = model.primaryKey?.fields ?? model.fields.filter(field => field.isId).map(field => field.name);
   const single = model.fields.filter(field => field.isUnique).map(field => ({ name: field.name, fields: [field.name] }));
   const compound = model.uniqueIndexes.map(index => ({ name: index.name ?? index.fields.join('_'), fields: [...index.fields] }));
