@@ -155,7 +155,7 @@ export interface McpOptions<C = unknown, T = Record<string, unknown>, R = Record
   onError?: (error: unknown) => void;
   /** Hears of every session that was created, initialized, resumed, ended, expired or refused. What it throws goes to `onError`. @default none */
   onSession?: (event: SessionEvent) => unknown;
-  /** Takes the same as one line of JSON per event, e.g. `console.log`. @default none */
+  /** Takes one line of JSON for the start and for each event of a session, e.g. `console.log`. @default none: the start is a line on stderr */
   log?: (line: string) => unknown;
   /** Name of this process in events, log lines and the list of sessions; each process needs its own. @default host name and process id */
   node?: string;

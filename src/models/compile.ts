@@ -16,6 +16,8 @@ import { modelGraph } from './graph.ts';
 import { unknownToolHint } from './hints.ts';
 import { list } from './messages.ts';
 import { reader } from './reads.ts';
+import type { ModelReport } from './report.ts';
+import { reportModels } from './report.ts';
 import { listResource, rowTemplate } from './resources.ts';
 import type { ModelOptions } from './scoped-client.ts';
 import { clientScope } from './scoped-client.ts';
@@ -40,12 +42,12 @@ export interface CompiledModels {
   readonly resources: ResourceDefinition[];
   readonly resourceTemplates: ResourceTemplateDefinition[];
   readonly prompts: PromptDefinition[];
-  /** Columns hidden only because they look like secrets, as `client.passwordHash`. */
-  readonly hidden: string[];
   /** For the name of a tool that does not exist: the tools of the model that was probably meant. */
   readonly unknownToolHint: (name: string) => string | undefined;
   /** `ctx.prisma`: the client, scoped to the caller of one call. */
   readonly scope: (ctx: CallContext) => PrismaClientLike;
+  /** What is exposed, for the host. Computed at each call. */
+  readonly report: () => ModelReport[];
 }
 
 /**
@@ -65,13 +67,13 @@ export function compileModels(options: CompileOptions): CompiledModels {
     resources: [],
     resourceTemplates: [],
     prompts: [],
-    hidden: [],
     unknownToolHint: unknownToolHint(exposures),
     scope,
+    report: () => reportModels(exposures, options.models, graph),
   };
   const compact: ToolParts[] = [];
   for (const exposure of exposures) {
-    const { node, operations, secret } = exposure;
+    const { operations } = exposure;
     const reads = reader(exposure, client);
     const create = dataParser(exposure, 'create', graph);
     const update = dataParser(exposure, 'update', graph);
@@ -82,7 +84,6 @@ export function compileModels(options: CompileOptions): CompiledModels {
     if (operations.has('findMany')) compiled.resources.push(listResource(exposure, reads, options.name));
     const template = operations.has('findUnique') ? rowTemplate(exposure, reads, options.name) : undefined;
     if (template !== undefined) compiled.resourceTemplates.push(template);
-    compiled.hidden.push(...secret.map(name => `${node.key}.${name}`));
   }
   compiled.tools.push(...compactTools(compact, exposures));
   return compiled;
