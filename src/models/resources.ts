@@ -8,6 +8,7 @@ import type {
 } from '../protocol/definitions.ts';
 import { cursorKey, whereOfVariables } from './arguments.ts';
 import type { Args } from './delegates.ts';
+import { describeText } from './describe.ts';
 import type { Column, Exposure, UniqueKey } from './graph.ts';
 import type { Reader } from './reads.ts';
 
@@ -26,7 +27,7 @@ export function listResource(exposure: Exposure, reader: Reader, name: string): 
     uri: `${name}://${node.key}`,
     name: node.key,
     title: `${node.name} rows`,
-    description: [`The first ${take} ${node.name} rows.`, description].filter(part => part !== undefined).join(' '),
+    description: joined(`The first ${take} ${node.name} rows.`, description, describeText(selection)),
     mimeType,
     read: async (uri, ctx) => {
       const { rows, truncated } = await reader.findMany({ where: {}, relational: false, selection, orderBy, take, cursor: undefined }, ctx);
@@ -53,12 +54,16 @@ export function rowTemplate(exposure: Exposure, reader: Reader, name: string): R
     uriTemplate: `${name}://${node.key}/${key.fields.map(field => `{${field}}`).join('/')}`,
     name: node.key,
     title: `One ${node.name}`,
-    description: [`One ${node.name} by ${key.fields.join(' and ')}.`, description].filter(part => part !== undefined).join(' '),
+    description: joined(`One ${node.name} by ${key.fields.join(' and ')}.`, description, describeText(selection)),
     mimeType,
     read,
     // Completion lists keys, so it needs the operation that lists rows.
     ...(exposure.operations.has('findMany') && { complete: keyCompleters(exposure, key, reader) }),
   };
+}
+
+function joined(...parts: readonly (string | undefined)[]): string {
+  return parts.filter(part => part !== undefined).join(' ');
 }
 
 function toContents(uri: string, value: unknown, meta?: Record<string, unknown>): ReadResourceResult {

@@ -1,52 +1,108 @@
 import type { JsonSchema } from '../protocol/json-schema.ts';
-import { cursorKey, sortableColumns } from './arguments.ts';
+import { cursorKey } from './arguments.ts';
 import type { DataParser } from './data.ts';
-import type { Column, Exposure, Selection, UniqueKey } from './graph.ts';
+import { takesChange } from './data.ts';
+import type { Operation } from './declaration.ts';
+import { describeColumns, describeKey, describeModel } from './describe.ts';
+import type { Column, Columns, Exposure, Selection, UniqueKey } from './graph.ts';
 import { truncatedKey } from './include.ts';
 import { list } from './messages.ts';
-import { operatorsOf } from './where.ts';
+import { toolName } from './tool-names.ts';
+
+/** What the schemas of one exposure are made of. */
+export interface SchemaParts {
+  readonly exposure: Exposure;
+  readonly create: DataParser;
+  readonly update: DataParser;
+}
 
 type Properties = Record<string, JsonSchema>;
 
-const textOperators: ReadonlySet<string> = new Set(['contains', 'startsWith', 'endsWith']);
+/** An enum with more values is any string in an output schema. */
+const maxOutputValues = 24;
+
+const anyObject: JsonSchema = { type: 'object' };
+
+/** In this order, the first operation of an exposure lists its columns. */
+const listingOperations: readonly Operation[] = ['findMany', 'findUnique', 'count', 'create', 'update'];
+
+/**
+ * The operation whose tool lists the columns, as text. The other tools of the exposure refer to it. `undefined` if there is only `delete`.
+ *
+ * Schemas are small, because each costs the language model attention in every conversation. The parser checks the arguments, and a schema accepts
+ * all that the parser accepts. A member that takes values of several types has no properties, or `anyOf` alone: Gemini allows nothing beside it.
+ */
+export function listingOperation({ operations }: Exposure): Operation | undefined {
+  return listingOperations.find(operation => operations.has(operation));
+}
 
 /** `{ where?, select?, orderBy?, take?, cursor? }` */
-export function findManyInput(exposure: Exposure): JsonSchema {
-  const orders = sortableColumns(exposure).map((name): [string, JsonSchema] => [name, { type: 'string', enum: ['asc', 'desc'] }]);
-  return closed({
-    where: whereSchema(exposure),
-    select: selectSchema(exposure),
-    orderBy: { type: 'array', items: closed(Object.fromEntries(orders)), description: 'One column per item.' },
-    take: { type: 'integer', minimum: 1, maximum: exposure.take, description: `Rows at most, default ${exposure.take}.` },
-    ...(cursorKey(exposure) && {
-      cursor: { type: 'string', description: 'nextCursor of the page before, with the same where and orderBy.' },
-    }),
+export function findManyInput({ exposure }: SchemaParts): JsonSchema {
+  return object({
+    where: whereSchema(exposure, 'findMany'),
+    select: selectSchema(exposure, 'findMany'),
+    orderBy: { anyOf: [anyObject, { type: 'array', items: anyObject }] },
+    take: { type: 'integer', maximum: exposure.take },
+    ...(cursorKey(exposure) && { cursor: { type: 'string', description: 'nextCursor of the page before' } }),
   });
 }
 
 /** `{ where, select? }` */
-export function findUniqueInput(exposure: Exposure): JsonSchema {
-  return closed({ where: uniqueSchema(exposure), select: selectSchema(exposure) }, ['where']);
+export function findUniqueInput({ exposure }: SchemaParts): JsonSchema {
+  return object({ where: keysSchema(exposure), select: selectSchema(exposure, 'findUnique') }, ['where']);
 }
 
 /** `{ where? }` */
-export function countInput(exposure: Exposure): JsonSchema {
-  return closed({ where: whereSchema(exposure) });
+export function countInput({ exposure }: SchemaParts): JsonSchema {
+  return object({ where: whereSchema(exposure, 'count') });
 }
 
 /** `{ data }` */
-export function createInput(parser: DataParser): JsonSchema {
-  return closed({ data: dataSchema(parser) }, ['data']);
+export function createInput(parts: SchemaParts): JsonSchema {
+  const { columns, required } = parts.create;
+  const typed: Properties = {};
+  for (const name of required) {
+    const schema = valueSchema(columns.get(name));
+    if (schema !== undefined) typed[name] = schema;
+  }
+  const untyped = required.filter(name => !Object.hasOwn(typed, name));
+  const optional = [...columns.keys()].filter(name => !required.includes(name));
+  const words = [
+    untyped.length === 0 ? '' : `Also required: ${list(untyped)}.`,
+    listingOperation(parts.exposure) === 'create'
+      ? `${describeColumns(columns.values())}.`
+      : optional.length === 0
+        ? ''
+        : `Optional: ${describeWritable(parts, optional, Object.keys(typed))}.`,
+  ];
+  const data = Object.keys(typed).length === 0 ? anyObject : object(typed, Object.keys(typed));
+  return object({ data: withDescription(data, words) }, ['data']);
 }
 
 /** `{ where, data }` */
-export function updateInput(exposure: Exposure, parser: DataParser): JsonSchema {
-  return closed({ where: uniqueSchema(exposure), data: dataSchema(parser) }, ['where', 'data']);
+export function updateInput(parts: SchemaParts): JsonSchema {
+  const { exposure, update } = parts;
+  const text =
+    listingOperation(exposure) === 'update'
+      ? describeColumns(update.columns.values())
+      : describeWritable(parts, [...update.columns.keys()], []);
+  const data = withDescription(anyObject, [`Only what changes: ${text}.`, describeChanges(update.columns)]);
+  return object({ where: otherKeysSchema(exposure), data }, ['where', 'data']);
+}
+
+/** The forms in which an update changes a column by its present value. */
+function describeChanges(columns: Columns): string {
+  const changing = [...columns.values()].filter(takesChange);
+  const forms = [
+    changing.some(({ list: isList }) => !isList) ? 'a number takes {increment: 1}' : '',
+    changing.some(({ list: isList }) => isList) ? 'a list takes {push: item}' : '',
+  ];
+  return forms.filter(form => form !== '').join(', ');
 }
 
 /** `{ where }` */
-export function deleteInput(exposure: Exposure): JsonSchema {
-  return closed({ where: uniqueSchema(exposure) }, ['where']);
+export function deleteInput({ exposure }: SchemaParts): JsonSchema {
+  return object({ where: otherKeysSchema(exposure) }, ['where']);
 }
 
 /** `{ rows, nextCursor?, truncated? }` */
@@ -54,8 +110,8 @@ export function pageOutput(exposure: Exposure): JsonSchema {
   return closed(
     {
       rows: { type: 'array', items: rowOutput(exposure.selection, false) },
-      ...(cursorKey(exposure) && { nextCursor: { type: 'string', description: 'Give it as cursor for the next page.' } }),
-      truncated: { type: 'boolean', description: 'There are more rows than these.' },
+      ...(cursorKey(exposure) && { nextCursor: { type: 'string' } }),
+      truncated: { type: 'boolean' },
     },
     ['rows'],
   );
@@ -77,7 +133,7 @@ export function rowOutput(selection: Selection, whole: boolean): JsonSchema {
   for (const { relation, selection: part, take, nullable } of selection.relations) {
     const row = rowOutput(part, true);
     if (take === undefined) properties[relation.name] = nullable ? { ...row, type: ['object', 'null'] } : row;
-    else properties[relation.name] = { type: 'array', items: row, description: `At most ${take}.` };
+    else properties[relation.name] = { type: 'array', items: row };
   }
   if (selection.counts.length > 0) {
     const counts = selection.counts.map((name): [string, JsonSchema] => [name, { type: 'integer' }]);
@@ -85,98 +141,76 @@ export function rowOutput(selection: Selection, whole: boolean): JsonSchema {
   }
   const required = whole ? Object.keys(properties) : [];
   if (selection.relations.some(({ take }) => take !== undefined)) {
-    properties[truncatedKey] = { type: 'array', items: { type: 'string' }, description: 'Relations with more rows than are given here.' };
+    properties[truncatedKey] = { type: 'array', items: { type: 'string' } };
   }
   return closed(properties, required);
 }
 
-function columnOutput({ type, list: isList, nullable, field }: Column): JsonSchema {
-  const one = isList ? { type: 'array', items: type.output } : nullable ? orNull(type.output) : type.output;
-  return field.documentation === undefined ? one : { ...one, description: field.documentation };
+function columnOutput({ type, list: isList, nullable }: Column): JsonSchema {
+  const { enum: values, ...plain } = type.output;
+  const one = values === undefined || values.length > maxOutputValues ? plain : type.output;
+  return isList ? { type: 'array', items: one } : nullable ? orNull(one) : one;
 }
 
-/**
- * The schema of a caller's `where`, kept small. Each column has its type, and one description names the operators. Operators spelled out for
- * each column would make a list of tools that clients refuse for its size.
- */
-function whereSchema(exposure: Exposure): JsonSchema {
-  const properties: Properties = {};
-  for (const column of exposure.columns.values()) properties[column.name] = filterSchema(column);
-  for (const relation of exposure.filterable.values()) {
-    const columns = list(relation.target.exposure?.columns.keys() ?? []);
-    properties[relation.name] = {
-      type: relation.toMany ? 'object' : ['object', 'null'],
-      description: `${relation.toMany ? 'some, every or none' : 'is or isNot'}, of ${relation.target.name} (${columns})`,
-    };
-  }
-  for (const name of ['AND', 'OR', 'NOT']) properties[name] = { type: 'array', items: { type: 'object' } };
-  return {
-    ...closed(properties),
-    description: `Prisma filter. A column takes a value or operators: ${describeOperators(exposure)}. AND, OR and NOT nest.`,
-  };
+function whereSchema(exposure: Exposure, operation: Operation): JsonSchema {
+  const isListing = listingOperation(exposure) === operation;
+  return withDescription(anyObject, [isListing ? `Prisma where. ${describeModel(exposure)}` : `as in ${listingTool(exposure)}`]);
 }
 
-function filterSchema({ type, field, nullable, list: isList }: Column): JsonSchema {
-  const own = type.input.type as string | undefined;
-  const types = [
-    ...(isList ? ['array'] : own === undefined ? [] : [own]),
-    'object',
-    ...(nullable && field.type !== 'Json' ? ['null'] : []),
-  ];
-  const words = [field.documentation, type.input.enum === undefined ? type.input.description : list(type.input.enum.map(String))];
-  const description = words.filter(word => word !== undefined).join(' · ');
-  const schema: JsonSchema = own === undefined && !isList ? {} : { type: types.length === 1 ? 'object' : types };
-  return description === '' ? schema : { ...schema, description };
+function selectSchema(exposure: Exposure, operation: Operation): JsonSchema {
+  const form = `as {${[...exposure.columns.keys()][0] ?? 'id'}: true}`;
+  if (operation !== 'findUnique') return withDescription(anyObject, [form]);
+  const isListing = listingOperation(exposure) === operation;
+  return withDescription(anyObject, [isListing ? `${form}. ${describeModel(exposure)}` : `columns of ${listingTool(exposure)}, ${form}`]);
 }
 
-/** The operators of all visible columns: `equals, not, in, … contains (text)`. */
-function describeOperators(exposure: Exposure): string {
-  const operators = new Set([...exposure.columns.values()].flatMap(column => operatorsOf(column, exposure.insensitive)));
-  const named = [...operators].map(name =>
-    name === 'mode' ? 'mode: "insensitive" (text)' : textOperators.has(name) ? `${name} (text)` : name,
-  );
-  return list(named);
+/** Columns to write, named or by what is missing from the list of another tool, whichever is shorter. */
+function describeWritable({ exposure, create }: SchemaParts, names: readonly string[], named: readonly string[]): string {
+  const listed = listingOperation(exposure) === 'create' ? create.columns : exposure.columns;
+  const missing = [...listed.keys()].filter(name => !names.includes(name) && !named.includes(name));
+  const others = `${named.length === 0 ? '' : 'the other '}columns of ${listingTool(exposure)}${missing.length === 0 ? '' : ` but ${list(missing)}`}`;
+  const own = list(names);
+  return own.length <= others.length ? own : others;
 }
 
-function uniqueSchema(exposure: Exposure): JsonSchema {
-  const { uniques, columns } = exposure;
-  const properties: Properties = {};
-  for (const key of uniques) properties[key.name] = keySchema(key, columns);
-  const [only] = uniques;
-  if (uniques.length === 1 && only !== undefined) return closed(properties, [only.name]);
-  return { ...closed(properties), description: `Exactly one of ${list(uniques.map(key => key.name))}.` };
+function listingTool(exposure: Exposure): string {
+  return toolName(exposure, listingOperation(exposure) ?? 'findMany');
 }
 
-function keySchema(key: UniqueKey, columns: ReadonlyMap<string, Column>): JsonSchema {
-  const parts = key.fields.flatMap(name => {
-    const column = columns.get(name);
-    return column === undefined ? [] : [[name, describe(column)] as const];
-  });
-  const [first] = parts;
-  return key.compound || first === undefined ? closed(Object.fromEntries(parts), [...key.fields]) : first[1];
+/** A unique `where`: keys of one column are typed, compound keys are given in words unless there is no other. */
+function keysSchema({ uniques, columns }: Exposure): JsonSchema {
+  const [first, ...others] = uniques;
+  if (first === undefined) return anyObject;
+  if (others.length === 0) return object({ [first.name]: keySchema(first, columns) }, [first.name]);
+  const typed = uniques.filter(key => key === first || !key.compound);
+  const told = others.filter(key => key.compound);
+  const properties = Object.fromEntries(typed.map(key => [key.name, keySchema(key, columns)]));
+  return withDescription(object(properties), [
+    typed.length > 1 ? 'exactly one key' : '',
+    told.length > 0 ? `or ${list(told.map(describeKey))}` : '',
+  ]);
 }
 
-function dataSchema({ columns, required, operation }: DataParser): JsonSchema {
-  const properties: Properties = {};
-  for (const column of columns.values()) {
-    const schema = describe(column);
-    properties[column.name] = column.nullable && column.field.type !== 'Json' ? orNull(schema) : schema;
-  }
-  const schema = closed(properties, [...required]);
-  return operation === 'update' ? { ...schema, description: 'Only what is to change.' } : schema;
+/** The same for further tools of an exposure. They have only the first key, if `findUnique` has all. */
+function otherKeysSchema(exposure: Exposure): JsonSchema {
+  const { operations, uniques, columns } = exposure;
+  const [first, ...others] = uniques;
+  if (first === undefined || others.length === 0 || !operations.has('findUnique')) return keysSchema(exposure);
+  return withDescription(object({ [first.name]: keySchema(first, columns) }), [`or as in ${toolName(exposure, 'findUnique')}`]);
 }
 
-function selectSchema(exposure: Exposure): JsonSchema {
-  const properties: Properties = {};
-  for (const name of Object.keys(exposure.selection.select)) properties[name] = { type: 'boolean' };
-  return { ...closed(properties), description: 'Return only these; default all.' };
+function keySchema(key: UniqueKey, columns: Columns): JsonSchema {
+  const parts = Object.fromEntries(key.fields.map(name => [name, valueSchema(columns.get(name)) ?? {}]));
+  return key.compound ? object(parts, [...key.fields]) : (parts[key.name] ?? {});
 }
 
-/** The schema of a value that a caller gives for a column. */
-function describe({ type, field, list: isList }: Column): JsonSchema {
-  const schema: JsonSchema = isList ? { type: 'array', items: type.input } : { ...type.input };
-  const words = [field.documentation, schema.description].filter(word => word !== undefined);
-  return words.length === 0 ? schema : { ...schema, description: words.join(' · ') };
+/** The schema of a value of a required column. `undefined` if values of all types are allowed. */
+function valueSchema(column: Column | undefined): JsonSchema | undefined {
+  if (column === undefined) return undefined;
+  const { field, type } = column;
+  if (field.type === 'BigInt') return { anyOf: [{ type: 'string' }, { type: 'integer' }] };
+  if (field.type === 'Decimal') return { anyOf: [{ type: 'string' }, { type: 'number' }] };
+  return type.input.type === undefined ? undefined : { type: type.input.type };
 }
 
 /** The same, or null. */
@@ -187,6 +221,15 @@ function orNull(schema: JsonSchema): JsonSchema {
   return schema.enum === undefined ? nullable : { ...nullable, enum: [...schema.enum, null] };
 }
 
-function closed(properties: Properties, required: string[] = []): JsonSchema {
-  return { type: 'object', properties, ...(required.length > 0 && { required }), additionalProperties: false };
+function withDescription(schema: JsonSchema, parts: readonly string[]): JsonSchema {
+  const description = parts.filter(part => part !== '').join(' ');
+  return description === '' ? schema : { ...schema, description };
+}
+
+function object(properties: Properties, required: readonly string[] = []): JsonSchema {
+  return { type: 'object', properties, ...(required.length > 0 && { required: [...required] }) };
+}
+
+function closed(properties: Properties, required: readonly string[] = []): JsonSchema {
+  return { ...object(properties, required), additionalProperties: false };
 }

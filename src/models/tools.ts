@@ -1,12 +1,14 @@
 import type { CallContext, CallToolResult, JsonObject, ToolAnnotations, ToolDefinition } from '../protocol/definitions.ts';
 import type { JsonSchema } from '../protocol/json-schema.ts';
 import { assertArguments, parseFindMany, parseSelect, parseUniqueWhere } from './arguments.ts';
-import type { DataParser } from './data.ts';
+import { takesChange } from './data.ts';
 import type { Operation } from './declaration.ts';
+import { describeText } from './describe.ts';
 import type { Exposure } from './graph.ts';
 import { list, withArticle } from './messages.ts';
 import { notFound } from './prisma-errors.ts';
 import type { Reader } from './reads.ts';
+import type { SchemaParts } from './schema.ts';
 import {
   countInput,
   countOutput,
@@ -14,6 +16,7 @@ import {
   deleteInput,
   findManyInput,
   findUniqueInput,
+  listingOperation,
   pageOutput,
   rowOutput,
   updateInput,
@@ -27,12 +30,9 @@ import type { Writer } from './writes.ts';
 export const maxDescriptionChars = 1024;
 
 /** The parts that the tools of one exposure use. */
-export interface ToolParts {
-  readonly exposure: Exposure;
+export interface ToolParts extends SchemaParts {
   readonly reader: Reader;
   readonly writer: Writer;
-  readonly create: DataParser;
-  readonly update: DataParser;
   readonly limits: WhereLimits;
 }
 
@@ -51,13 +51,14 @@ const readOnly: ToolAnnotations = { readOnlyHint: true, destructiveHint: false, 
 const writing: ToolAnnotations = { readOnlyHint: false, openWorldHint: false };
 
 const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
-  findUnique: ({ exposure, reader }) => ({
+  findUnique: parts => ({
     title: 'find one',
-    summary: `Reads one ${exposure.node.name} by ${list(exposure.uniques.map(key => key.name))}.`,
-    inputSchema: findUniqueInput(exposure),
-    outputSchema: rowOutput(exposure.selection, false),
+    summary: `Reads one ${parts.exposure.node.name} by a unique key.`,
+    inputSchema: findUniqueInput(parts),
+    outputSchema: rowOutput(parts.exposure.selection, false),
     annotations: readOnly,
     run: async (args, ctx) => {
+      const { exposure, reader } = parts;
       assertArguments(exposure, 'findUnique', args);
       const where = parseUniqueWhere(exposure, args['where']);
       const row = await reader.findUnique(where, parseSelect(exposure, args['select']), ctx);
@@ -65,21 +66,22 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
       return row;
     },
   }),
-  findMany: ({ exposure, reader, limits }) => ({
+  findMany: parts => ({
     title: 'find many',
-    summary: `Reads ${exposure.node.name} rows, ordered by ${describeOrder(exposure)}, at most ${exposure.take} a call; nextCursor gets the next page.`,
-    inputSchema: findManyInput(exposure),
-    outputSchema: pageOutput(exposure),
+    summary: `Reads ${parts.exposure.node.name} rows by page, ordered by ${describeOrder(parts.exposure)}.`,
+    inputSchema: findManyInput(parts),
+    outputSchema: pageOutput(parts.exposure),
     annotations: readOnly,
-    run: (args, ctx) => reader.findMany(parseFindMany(exposure, args, limits), ctx),
+    run: (args, ctx) => parts.reader.findMany(parseFindMany(parts.exposure, args, parts.limits), ctx),
   }),
-  count: ({ exposure, reader, limits }) => ({
+  count: parts => ({
     title: 'count',
-    summary: `Counts ${exposure.node.name} rows.`,
-    inputSchema: countInput(exposure),
+    summary: `Counts ${parts.exposure.node.name} rows.`,
+    inputSchema: countInput(parts),
     outputSchema: countOutput(),
     annotations: readOnly,
     run: async (args, ctx) => {
+      const { exposure, reader, limits } = parts;
       assertArguments(exposure, 'count', args);
       const { where } = args;
       return {
@@ -87,37 +89,38 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
       };
     },
   }),
-  create: ({ exposure, writer, create }) => ({
+  create: parts => ({
     title: 'create',
-    summary: `Creates ${withArticle(exposure.node.name)} and returns it.`,
-    inputSchema: createInput(create),
-    outputSchema: rowOutput(exposure.selection, true),
+    summary: `Creates ${withArticle(parts.exposure.node.name)} and returns it.`,
+    inputSchema: createInput(parts),
+    outputSchema: rowOutput(parts.exposure.selection, true),
     annotations: { ...writing, destructiveHint: false, idempotentHint: false },
     run: (args, ctx) => {
-      assertArguments(exposure, 'create', args);
-      return writer.create(args['data'], ctx);
+      assertArguments(parts.exposure, 'create', args);
+      return parts.writer.create(args['data'], ctx);
     },
   }),
-  update: ({ exposure, writer, update }) => ({
+  update: parts => ({
     title: 'update',
-    summary: `Changes one ${exposure.node.name} and returns it.`,
-    inputSchema: updateInput(exposure, update),
-    outputSchema: rowOutput(exposure.selection, true),
-    annotations: { ...writing, destructiveHint: true, idempotentHint: true },
+    summary: `Changes one ${parts.exposure.node.name} and returns it.`,
+    inputSchema: updateInput(parts),
+    outputSchema: rowOutput(parts.exposure.selection, true),
+    // A second increment or push changes the row once more.
+    annotations: { ...writing, destructiveHint: true, idempotentHint: ![...parts.update.columns.values()].some(takesChange) },
     run: (args, ctx) => {
-      assertArguments(exposure, 'update', args);
-      return writer.update(parseUniqueWhere(exposure, args['where']), args['data'], ctx);
+      assertArguments(parts.exposure, 'update', args);
+      return parts.writer.update(parseUniqueWhere(parts.exposure, args['where']), args['data'], ctx);
     },
   }),
-  delete: ({ exposure, writer }) => ({
+  delete: parts => ({
     title: 'delete',
-    summary: `Deletes one ${exposure.node.name} for good and returns what it was.`,
-    inputSchema: deleteInput(exposure),
-    outputSchema: rowOutput({ ...exposure.selection, relations: [], counts: [] }, true),
+    summary: `Deletes one ${parts.exposure.node.name} for good and returns it as it was.`,
+    inputSchema: deleteInput(parts),
+    outputSchema: rowOutput({ ...parts.exposure.selection, relations: [], counts: [] }, true),
     annotations: { ...writing, destructiveHint: true, idempotentHint: true },
     run: (args, ctx) => {
-      assertArguments(exposure, 'delete', args);
-      return writer.delete(parseUniqueWhere(exposure, args['where']), ctx);
+      assertArguments(parts.exposure, 'delete', args);
+      return parts.writer.delete(parseUniqueWhere(parts.exposure, args['where']), ctx);
     },
   }),
 };
@@ -134,11 +137,16 @@ export function modelTools(parts: ToolParts): ToolDefinition[] {
 
 function modelTool(operation: Operation, parts: ToolParts): ToolDefinition {
   const { title, summary, inputSchema, outputSchema, annotations, run } = planOf(operation, parts);
-  const { node, description } = parts.exposure;
+  const { exposure } = parts;
+  const about = [
+    summary,
+    operation === listingOperation(exposure) ? exposure.description : undefined,
+    operation === 'count' ? undefined : describeText(exposure.selection),
+  ];
   return {
-    name: toolName(parts.exposure, operation),
-    title: `${node.name}: ${title}`,
-    description: bounded([summary, description, describeRow(parts.exposure)].filter(part => part !== undefined).join(' ')),
+    name: toolName(exposure, operation),
+    title: `${exposure.node.name}: ${title}`,
+    description: bounded(about.filter(part => part !== undefined).join(' ')),
     inputSchema,
     outputSchema,
     annotations,
@@ -149,14 +157,6 @@ function modelTool(operation: Operation, parts: ToolParts): ToolDefinition {
 /** A structured result, with the same as text for clients that read only text. */
 export function toResult(structured: object): CallToolResult {
   return { content: [{ type: 'text', text: JSON.stringify(structured) }], structuredContent: structured };
-}
-
-function describeRow({ columns, selection }: Exposure): string {
-  const relations = selection.relations.map(
-    ({ relation, selection: part }) => `${relation.name} (${list(part.columns.map(({ name }) => name))})`,
-  );
-  const included = relations.length === 0 ? '' : `; with ${list(relations)}`;
-  return `Columns: ${list(columns.keys())}${included}.`;
 }
 
 /** The order of rows in words, without hidden columns. */

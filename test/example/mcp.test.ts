@@ -8,6 +8,8 @@ import type { ReservationsApp } from '../../example-app/app.ts';
 import { createApp } from '../../example-app/app.ts';
 import type { Database } from '../../example-app/database.ts';
 import { openDatabase } from '../../example-app/database.ts';
+import type { SeenTool } from '../schemas/tokens.ts';
+import { complaintsAbout } from '../schemas/vendor-rules.ts';
 import type { EmptyDatabase } from '../support/database.ts';
 import { emptyDatabase } from '../support/database.ts';
 
@@ -77,6 +79,13 @@ describe('the example over MCP', () => {
       description: 'Summarise a client and their bookings',
       arguments: [{ name: 'client_email', description: 'E-mail address of the client', required: true }],
     });
+  });
+
+  it('offers tools for its models that every vendor takes', async () => {
+    await using client = await connect('demo-ada');
+    const tools = (await client.listTools()).tools.filter(({ name }) => /^(client|booking)_/.test(name));
+    expect(tools).toHaveLength(10);
+    expect(complaintsAbout(tools as SeenTool[])).toEqual([]);
   });
 
   it.each([

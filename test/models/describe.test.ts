@@ -27,25 +27,14 @@ describe('describeModel', () => {
       room: { omit: { code: true } },
     });
     expect(describeModel(booking)).toBe(
-      'id Int, clientId Int, roomId String?, startsAt DateTime (Start of the slot, UTC), status PENDING|CONFIRMED|CANCELLED, price Decimal (In euros), ' +
-        'meta Json?, internalNote String? (For staff only); relations: client Client, room Room?; rows include client (name), room',
+      'Columns: id Int, clientId Int, roomId String?, startsAt DateTime (Start of the slot, UTC), status PENDING|CONFIRMED|CANCELLED, ' +
+        'price Decimal (In euros), meta Json?, internalNote String? (For staff only). Relations: client Client, room Room?. Rows include client (name), room.',
     );
   });
 
   it('names no column that is hidden, and no relation that callers cannot filter by', () => {
     const text = describeModel(exposed({ client: { select: { id: true, name: true } }, booking: { operations: ['create'] } }));
-    expect(text).toBe('id Int, name String');
-  });
-
-  it('keeps to its limit: first without comments, then without types, at last without the last columns', () => {
-    const booking = exposed({ booking: {}, client: {} });
-    const texts = [170, 120, 70, 12].map(maxChars => describeModel(booking, { maxChars }));
-    expect(texts).toEqual([
-      'id Int, clientId Int, roomId String?, startsAt DateTime, status PENDING|CONFIRMED|CANCELLED, price Decimal, meta Json?, internalNote String?; relations: client Client',
-      'id, clientId, roomId, startsAt, status, price, meta, internalNote; relations: client Client',
-      'id, clientId, roomId, startsAt, … 4 more; relations: client Client',
-      '8 columns; relations: client Client',
-    ]);
+    expect(text).toBe('Columns: id Int, name String.');
   });
 });
 
@@ -58,6 +47,17 @@ describe('describeColumns', () => {
     );
     const { columns } = exposed({ listing: {} }, postgresql);
     expect(describeColumns(columns.values())).toMatch(/^id Int, name String, labels String\[\], sizes Int\[\], moods \(\w+(\|\w+)+\)\[\]$/);
+  });
+
+  it('keeps to its limit: first without comments, then without types, at last without the last columns', () => {
+    const { columns } = exposed({ booking: {}, client: {} });
+    const texts = [150, 100, 50, 6].map(maxChars => describeColumns(columns.values(), { maxChars }));
+    expect(texts).toEqual([
+      'id Int, clientId Int, roomId String?, startsAt DateTime, status PENDING|CONFIRMED|CANCELLED, price Decimal, meta Json?, internalNote String?',
+      'id, clientId, roomId, startsAt, status, price, meta, internalNote',
+      'id, clientId, roomId, startsAt, status, … 3 more',
+      'id, … 7 more',
+    ]);
   });
 
   it('names the first values of a long enum', () => {

@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { datamodel } from '../../generated/test/postgresql/mcp/datamodel.ts';
+import { sortableColumns } from '../../src/models/arguments.ts';
 import { dataParser } from '../../src/models/data.ts';
 import type { Datamodel } from '../../src/models/datamodel.ts';
 import { resolveExposures } from '../../src/models/exposure.ts';
 import type { Exposure } from '../../src/models/graph.ts';
 import { modelGraph } from '../../src/models/graph.ts';
 import { rowToJson } from '../../src/models/include.ts';
-import { createInput, findManyInput, rowOutput } from '../../src/models/schema.ts';
-import { parseWhere } from '../../src/models/where.ts';
+import { createInput, rowOutput } from '../../src/models/schema.ts';
+import { parseWhere, resolveWhereLimits } from '../../src/models/where.ts';
 import type { Json } from './served.ts';
 import { callOf } from './served.ts';
 
@@ -34,7 +35,10 @@ const listed: Datamodel = {
 };
 const graph = modelGraph(listed);
 const [exposure] = resolveExposures({ room: { operations: ['findMany', 'create'] } }, graph) as [Exposure];
-const limits = { maxDepth: 4, maxConditions: 20, maxValues: 3 };
+const limits = resolveWhereLimits(
+  { maxDepth: 4, maxConditions: 20, maxValues: 3, maxHops: 12, maxListFilters: 100, maxListHops: 12, maxRelations: 100 },
+  undefined,
+);
 const parse = (where: Json): Json => parseWhere(exposure, where, limits).where;
 const parser = dataParser(exposure, 'create', graph);
 
@@ -76,14 +80,17 @@ describe('a list column', () => {
     await expect(parser.parse({ code: 'x', capacity: 1, bigints: [null] }, callOf())).rejects.toThrow('data.bigints[0]: not an integer');
   });
 
-  it('is an array in every schema, and nothing to order by', () => {
-    expect(createInput(parser).properties?.['data']?.properties?.['bigints']).toEqual({
-      type: 'array',
-      items: { type: 'string', description: 'integer in a string' },
-    });
+  it('is an array in output schemas, and optional on create', () => {
     expect(rowOutput(exposure.selection, true).properties?.['bigints']).toEqual({ type: 'array', items: { type: 'string' } });
-    expect(createInput(parser).properties?.['data']?.required).toEqual(['code', 'capacity']);
-    const items = findManyInput(exposure).properties?.['orderBy']?.items as Json;
-    expect(Object.keys(items.properties)).toEqual(['id', 'code', 'capacity', 'active']);
+    expect(createInput({ exposure, create: parser, update: parser }).properties?.['data']).toEqual({
+      type: 'object',
+      properties: { code: { type: 'string' }, capacity: { type: 'integer' } },
+      required: ['code', 'capacity'],
+      description: 'Optional: active, bigints, datetimes.',
+    });
+  });
+
+  it('is nothing to order by', () => {
+    expect(sortableColumns(exposure)).toEqual(['id', 'code', 'capacity', 'active']);
   });
 });

@@ -12,7 +12,7 @@ import { openDatabase } from '../support/database.ts';
 // biome-ignore lint/suspicious/noExplicitAny: see above
 export type Json = any;
 
-/** Compiled models with what a test asks of them. Every result is held to the tool's own output schema. */
+/** Compiled models with what a test asks of them. Arguments that a tool takes, and its results, are held to its own schemas. */
 export interface Served extends CompiledModels {
   /** Calls a tool, and gives its structured result. */
   readonly run: (tool: string, args?: object, ctx?: CallContext) => Promise<Json>;
@@ -35,9 +35,13 @@ export function userOf(ctx: CallContext): { clientId: number } | undefined {
 const guest = callOf();
 const ajv = new Ajv2020({ strict: true, allowUnionTypes: true });
 
+/** Limits that SQLite has no more than PostgreSQL. */
+export const sameLimits: Partial<WhereLimits> = { maxListFilters: 10, maxListHops: 3 };
+
 /** Compiles `models` over a database. */
-export function serve(db: TestDatabase, models: Record<string, ExposureLike>, limits: Partial<WhereLimits> = {}): Served {
+export function serve(db: TestDatabase, models: Record<string, ExposureLike>, limits: Partial<WhereLimits> = sameLimits): Served {
   const compiled = compileModels({ name: 'test', prisma: db.prisma, datamodel: db.datamodel, models, limits });
+  const inputs = new Map(compiled.tools.map(tool => [tool.name, ajv.compile(tool.inputSchema)]));
   const outputs = new Map(compiled.tools.map(tool => [tool.name, ajv.compile(tool.outputSchema ?? false)]));
   const call = async (name: string, args: object, ctx: CallContext): Promise<CallToolResult> => {
     const tool = compiled.tools.find(known => known.name === name);
@@ -49,6 +53,8 @@ export function serve(db: TestDatabase, models: Record<string, ExposureLike>, li
     ...compiled,
     run: async (name, args = {}, ctx = guest) => {
       const { content, structuredContent } = await call(name, args, ctx);
+      const accepts = inputs.get(name);
+      expect(accepts?.(JSON.parse(JSON.stringify(args))), JSON.stringify(accepts?.errors)).toBe(true);
       const [block] = content;
       expect(JSON.parse(block?.type === 'text' ? block.text : '')).toEqual(structuredContent);
       const validate = outputs.get(name);

@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest';
+import { syntheticSchema } from '../schemas/synthetic.ts';
+import { exposeAll, operationSets, tokenRow, tokensOf } from '../schemas/tokens.ts';
+
+/** Tokens of `o200k_base` that a model may cost on average, by its operations, and that one tool may cost. */
+const limits = { read: 450, all: 700, tool: 900 } as const;
+
+describe('the tools of models', () => {
+  it.each([20, 60, 120, 300])('cost a language model few tokens, in a schema of %d models', { timeout: 240_000 }, async models => {
+    const { datamodel } = await syntheticSchema({ models });
+    const [read, all] = [tokenRow(datamodel, 'read'), tokenRow(datamodel, 'all')];
+    expect(read.tools).toBe(models * 3);
+    expect(all.tools).toBeGreaterThan(models * 5);
+    expect(read.perModel).toBeLessThanOrEqual(limits.read);
+    expect(all.perModel).toBeLessThanOrEqual(limits.all);
+    expect([read.largest, all.largest].filter(tokens => tokens > limits.tool)).toEqual([]);
+  });
+
+  it('cost 18,000 tokens at most in a schema of 40 models', { timeout: 240_000 }, async () => {
+    const { datamodel } = await syntheticSchema({ models: 40 });
+    expect(tokenRow(datamodel, 'read').tokens).toBeLessThanOrEqual(18_000);
+  });
+
+  it('stay below the limit of one tool with the widest model, whichever operation it has', { timeout: 240_000 }, async () => {
+    const { datamodel } = await syntheticSchema({ models: 20 });
+    const [base] = Object.values(datamodel.models);
+    const field = base?.fields.find(({ type, isId }) => type === 'String' && !isId) ?? expect.fail('no text column');
+    const fields = Array.from({ length: 90 }, (_, index) => ({
+      ...field,
+      name: `billingAddressOfTheCustomer${index}`,
+      isUnique: false,
+      documentation: 'What the customer has written into the form, without any check of its spelling.',
+    }));
+    const links = Array.from({ length: 90 }, (_, index) => ({
+      ...field,
+      name: `customerInvitationsOfTheYear${index}`,
+      kind: 'object' as const,
+      type: 'Wide',
+      isList: true,
+      relationName: `link${index}`,
+      relationFromFields: [],
+      relationToFields: [],
+    }));
+    const wide = {
+      ...base,
+      name: 'Wide',
+      key: 'wide',
+      documentation: 'One of many. '.repeat(200),
+      fields: [...(base?.fields.filter(({ isId }) => isId) ?? []), ...fields, ...links],
+      uniques: [],
+    };
+    for (const operation of operationSets.all) {
+      const tools = exposeAll({ ...datamodel, models: { Wide: wide as never } }, [operation]);
+      expect(Math.max(...tools.map(tokensOf)), operation).toBeLessThanOrEqual(limits.tool);
+    }
+  });
+});
