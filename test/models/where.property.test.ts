@@ -169,7 +169,11 @@ function filterOf({ type, isList, isRequired }: DatamodelField, insensitive: boo
   }
   const orNull = isRequired ? value : fc.oneof({ weight: 3, arbitrary: value }, fc.constant(null));
   const operators: fc.Arbitrary<Json>[] = [orNull.map(equals => ({ equals })), orNull.map(not => ({ not }))];
-  if (type !== 'Boolean') operators.push(some.map(values => ({ in: values })), some.map(notIn => ({ notIn })));
+  if (type !== 'Boolean')
+    operators.push(
+      some.map(values => ({ in: values })),
+      some.map(notIn => ({ notIn })),
+    );
   if (comparable.includes(type)) {
     operators.push(fc.tuple(fc.constantFrom('lt', 'lte', 'gt', 'gte'), value).map(([name, one]) => ({ [name]: one })));
   }
