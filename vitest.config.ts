@@ -8,8 +8,9 @@ const long = [
   'test/bench/contenders.test.ts',
   'test/chaos/chaos.test.ts',
   'test/clients/restart.test.ts',
+  'test/example/restart.test.ts',
   'test/leak-hunt/planted.test.ts',
-  'test/processes/{no-wake-ups,polling,postgres-faults,redis,sqlite}.test.ts',
+  'test/processes/{no-wake-ups,polling,postgres-faults,redis,sqlite,wake-ups}.test.ts',
   'test/simulation/schedules.test.ts',
 ];
 

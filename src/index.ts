@@ -7,7 +7,9 @@ export { McpError, type McpErrorOptions, StoreUnavailable, ToolError } from './e
 export type { Complete } from './host/completion.ts';
 export { type McpMiddleware, type McpSessions, mcp } from './mcp.ts';
 export type { Datamodel } from './models/datamodel.ts';
+export type { HiddenColumn, ModelReport, RelationReport } from './models/report.ts';
 export { scopedClient } from './models/scoped-client.ts';
+export type { WhereLimits } from './models/where.ts';
 export type { Limits, McpOptions, Prompt, Resource, SessionOptions, Tool } from './options.ts';
 export type {
   CallToolResult,
@@ -22,6 +24,7 @@ export type {
   SampleParams,
   SampleResult,
 } from './protocol/definitions.ts';
+export type { DefinitionReport, LimitReport, McpReport, ReportWarning, ToolReport } from './report.ts';
 export type { SessionInfo, SessionPage, SessionQuery } from './session/session-list.ts';
 export type { SessionEvent } from './session/session-log.ts';
 export { memoryStore } from './store/memory-store.ts';

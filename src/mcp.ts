@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type Koa from 'koa';
+import { announce } from './announce.ts';
 import { memoryBus } from './bus/bus.ts';
 import { handlerContexts } from './context.ts';
 import { explainDatabaseError } from './host/database-errors.ts';
@@ -13,6 +14,8 @@ import { isObject } from './protocol/jsonrpc.ts';
 import type { Registry } from './protocol/registry.ts';
 import { registry } from './protocol/registry.ts';
 import type { ListName } from './protocol/subscriptions.ts';
+import type { McpReport } from './report.ts';
+import { reportOf } from './report.ts';
 import { resolveOptions } from './resolve-options.ts';
 import type { SessionPage, SessionQuery } from './session/session-list.ts';
 import { SessionLog } from './session/session-log.ts';
@@ -36,6 +39,11 @@ export interface McpMiddleware extends Koa.Middleware {
   resourceUpdated(uri: string): Promise<void>;
   /** The sessions in the database, in whichever process they are served. */
   readonly sessions: McpSessions;
+  /**
+   * Returns what the endpoint exposes and what it costs agents: models, columns, policies, tools, tokens, and the limits of agents. Reads no
+   * database. `npx koa-mcp check` prints it.
+   */
+  report(): McpReport;
   /**
    * Prepares the shutdown of this process without an error for any client. `<path>/health` answers 503, so that the load balancer chooses
    * other processes. Requests are still served. Streams are ended one after the other, so that clients reconnect through other processes.
@@ -77,7 +85,7 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
   options: McpOptions<C, T, R, P>,
 ): McpMiddleware {
   const resolved = resolveOptions(options);
-  const { definitions, scope } = compile(resolved);
+  const { definitions, scope, report } = compile(resolved);
   const apps = new Set<Koa>();
   const onError = resolved.onError ?? reportTo(apps);
   const { store = resolved.prisma === undefined ? memoryStore() : prismaStore(resolved.prisma) } = resolved.sessions;
@@ -96,7 +104,7 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
     onError,
     principal: normalizePrincipal(resolved.principal ?? principalOf),
     createContext: handlerContexts(scope),
-    report,
+    report: reportError,
   });
   const { environment } = service;
   const serve = endpoint(environment, resolved);
@@ -105,7 +113,9 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
     apps.add(ctx.app);
     return serve(ctx, next);
   };
+  announce(report, { ...resolved, onError });
   return Object.assign(middleware, {
+    report,
     sessions: {
       list: (query?: SessionQuery) => environment.sessions.list(query),
       end: (id: string) => environment.sessions.end(id, 'operator'),
@@ -148,30 +158,35 @@ function isHeard({ onSession, log }: ResolvedOptions): boolean {
   return onSession !== undefined || log !== undefined;
 }
 
-function compile(options: ResolvedOptions): { definitions: Definitions; scope: ((ctx: CallContext) => unknown) | undefined } {
-  const { name, prisma, datamodel, models, style, tools = {}, resources = {}, prompts = {} } = options;
+/** The parts of an endpoint that come from its declaration. */
+interface Compiled {
+  readonly definitions: Definitions;
+  /** Gives `ctx.prisma`. */
+  readonly scope: ((ctx: CallContext) => unknown) | undefined;
+  readonly report: () => McpReport;
+}
+
+function compile(options: ResolvedOptions): Compiled {
+  const { name, prisma, datamodel, models, style, limits, tools = {}, resources = {}, prompts = {} } = options;
   if (models !== undefined && (prisma === undefined || datamodel === undefined)) {
     throw new TypeError('models: needs `prisma`, the client, and `datamodel`, which `generator mcp` writes (npx koa-mcp init)');
   }
   const compiled =
-    prisma === undefined || datamodel === undefined ? undefined : compileModels({ name, prisma, datamodel, models: models ?? {}, style });
-  if (compiled !== undefined && compiled.hidden.length > 0) {
-    const columns = compiled.hidden.join(', ');
-    process.emitWarning(
-      `Hidden, since their names suggest secrets: ${columns}. Name them in \`select\` to show them, in \`omit\` to say so.`,
-      'KoaMcpWarning',
-    );
-  }
-  const own = compileResources(resources);
+    prisma === undefined || datamodel === undefined
+      ? undefined
+      : compileModels({ name, prisma, datamodel, models: models ?? {}, style, limits: limits.where });
+  const own: Definitions = { tools: compileTools(tools), ...compileResources(resources), prompts: compilePrompts(prompts) };
+  const made: Definitions = compiled ?? { tools: [], resources: [], resourceTemplates: [], prompts: [] };
   return {
     definitions: {
-      tools: [...compileTools(tools), ...(compiled?.tools ?? [])],
-      resources: [...own.resources, ...(compiled?.resources ?? [])],
-      resourceTemplates: [...own.resourceTemplates, ...(compiled?.resourceTemplates ?? [])],
-      prompts: [...compilePrompts(prompts), ...(compiled?.prompts ?? [])],
+      tools: [...own.tools, ...made.tools],
+      resources: [...own.resources, ...made.resources],
+      resourceTemplates: [...own.resourceTemplates, ...made.resourceTemplates],
+      prompts: [...own.prompts, ...made.prompts],
       ...(compiled && { unknownToolHint: compiled.unknownToolHint }),
     },
     scope: compiled?.scope ?? (prisma === undefined ? undefined : () => prisma),
+    report: () => reportOf({ name, path: options.path, models: compiled?.report() ?? [], own, made }),
   };
 }
 
@@ -211,7 +226,7 @@ function principalOf(ctx: Koa.Context): string | undefined {
   throw new TypeError('ctx.state.user has no usable `id` or `sub`; tell mcp() who is calling with the option `principal`');
 }
 
-function report(error: unknown, ctx: Koa.Context): string {
+function reportError(error: unknown, ctx: Koa.Context): string {
   const ref = randomBytes(4).toString('hex');
   const reported = error instanceof Error && Object.isExtensible(error) ? error : new Error(String(error), { cause: error });
   Object.defineProperty(reported, 'ref', { value: ref, configurable: true });

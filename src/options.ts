@@ -7,6 +7,7 @@ import type { Tool as HostTool } from './host/tools.ts';
 import type { Datamodel } from './models/datamodel.ts';
 import type { Models, Style } from './models/declaration.ts';
 import type { ExposureLike } from './models/exposure.ts';
+import type { WhereLimits } from './models/where.ts';
 import type { Icon } from './protocol/definitions.ts';
 import type { SessionEvent } from './session/session-log.ts';
 import type { Store } from './store/store.ts';
@@ -60,6 +61,8 @@ export interface Limits {
   storeMs?: number;
   /** Items in one page of a list. @default 1000 */
   pageSize?: number;
+  /** Limits of a caller's `where` on a model; a breach is refused with the limit and a remedy. @default see `WhereLimits` */
+  where?: Partial<WhereLimits>;
 }
 
 /** Where sessions live and for how long. Times are at most 2147483647 ms where nothing else is said. */
@@ -152,7 +155,7 @@ export interface McpOptions<C = unknown, T = Record<string, unknown>, R = Record
   onError?: (error: unknown) => void;
   /** Hears of every session that was created, initialized, resumed, ended, expired or refused. What it throws goes to `onError`. @default none */
   onSession?: (event: SessionEvent) => unknown;
-  /** Takes the same as one line of JSON per event, e.g. `console.log`. @default none */
+  /** Takes one line of JSON for the start and for each event of a session, e.g. `console.log`. @default none: the start is a line on stderr */
   log?: (line: string) => unknown;
   /** Name of this process in events, log lines and the list of sessions; each process needs its own. @default host name and process id */
   node?: string;
@@ -169,7 +172,7 @@ export const defaults: Readonly<{
   version: string;
   path: string;
   sessions: Required<Omit<SessionOptions, 'store'>>;
-  limits: Required<Limits>;
+  limits: Required<Omit<Limits, 'where'>>;
 }> = Object.freeze({
   version: '0.0.0',
   path: '/mcp',
@@ -205,7 +208,7 @@ export const defaults: Readonly<{
 });
 
 /** `limits` with their defaults. */
-export type ResolvedLimits = Readonly<Required<Limits>>;
+export type ResolvedLimits = Readonly<Required<Omit<Limits, 'where'>> & Pick<Limits, 'where'>>;
 /** `sessions` with their defaults. */
 export type ResolvedSessions = Readonly<Required<Omit<SessionOptions, 'store'>> & Pick<SessionOptions, 'store'>>;
 

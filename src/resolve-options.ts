@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { styles } from './models/declaration.ts';
+import type { WhereLimits } from './models/where.ts';
 import type { McpOptions, ResolvedOptions, UntypedOptions } from './options.ts';
 import { defaults } from './options.ts';
 import type { JsonObject } from './protocol/definitions.ts';
@@ -33,6 +34,17 @@ const optionKeys = [
   'node',
   'operators',
 ];
+const whereLimitKeys: (keyof WhereLimits)[] = [
+  'maxDepth',
+  'maxConditions',
+  'maxValues',
+  'maxRelations',
+  'maxHops',
+  'maxListFilters',
+  'maxListHops',
+  'maxWildcards',
+  'maxPatternCharacters',
+];
 const definitionKeys = {
   tools: ['description', 'title', 'inputSchema', 'outputSchema', 'annotations', 'icons', '_meta', 'enabled', 'handler'],
   resources: [
@@ -63,11 +75,13 @@ export function resolveOptions(options: object): ResolvedOptions {
   const path = options.path ?? defaults.path;
   if (!path.startsWith('/') || /[?#:*()]/u.test(path))
     throw new TypeError(`path: ${JSON.stringify(path)} must be a plain path that begins with \`/\``);
-  if (options.limits !== undefined) assertKeys('limits', options.limits, Object.keys(defaults.limits));
+  if (options.limits !== undefined) assertKeys('limits', options.limits, [...Object.keys(defaults.limits), 'where']);
+  if (options.limits?.where !== undefined) assertKeys('limits.where', options.limits.where, whereLimitKeys);
   if (options.sessions !== undefined) assertKeys('sessions', options.sessions, [...Object.keys(defaults.sessions), 'store']);
   const limits = { ...defaults.limits, ...defined(options.limits) };
   const sessions = { ...defaults.sessions, ...defined(options.sessions) };
   assertPositive('limits', limits);
+  assertPositive('limits.where', limits.where ?? {});
   assertPositive('sessions', sessions);
   if (sessions.touchMs * 2 > sessions.idleMs) {
     throw new TypeError(
@@ -160,7 +174,7 @@ function assertKeys(path: string, value: unknown, known: readonly string[]): ass
 
 function assertPositive(path: string, values: object): void {
   for (const [key, value] of Object.entries(values)) {
-    if (key === 'store') continue;
+    if (key === 'store' || key === 'where') continue;
     if (!(Number.isInteger(value) && value > 0)) throw new TypeError(`${path}.${key}: ${String(value)} must be a positive integer`);
     const longest = key.endsWith('Ms') ? (longestMs.get(key) ?? maxTimerMs) : Number.POSITIVE_INFINITY;
     if (value > longest) throw new TypeError(`${path}.${key}: ${String(value)} must be at most ${longest} (milliseconds)`);

@@ -1,6 +1,6 @@
-import { releaseOnce } from '../release.ts';
 import type { NodeStore } from '../store/store.ts';
 import { pause } from '../timing.ts';
+import { releaseOnce } from './release.ts';
 
 /** The options of `Nodes`. */
 export interface NodesOptions {

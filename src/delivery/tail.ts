@@ -1,8 +1,8 @@
 import type { Bus } from '../bus/bus.ts';
-import { releaseOnce } from '../release.ts';
 import type { EventStore, StoredEvent, TailedEvent } from '../store/store.ts';
 import { GROWN_TOPIC } from './event-log.ts';
 import type { Position } from './position.ts';
+import { releaseOnce } from './release.ts';
 
 /** The options of `Tail`. */
 export interface TailOptions {

@@ -1,7 +1,7 @@
 import type { Operation } from './declaration.ts';
 import type { Args } from './delegates.ts';
-import type { Exposure, OrderStep, Selection, UniqueKey } from './graph.ts';
-import { rowKey, uniqueWhere } from './graph.ts';
+import type { Column, Exposure, ModelNode, OrderStep, Relation, Selection, UniqueKey } from './graph.ts';
+import { hasPolicy, rowKey, uniqueWhere } from './graph.ts';
 import { argumentHint, keyHint, orderHint, selectHint } from './hints.ts';
 import { completeOrder } from './host-args.ts';
 import { isObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
@@ -33,8 +33,9 @@ export const argumentNames: Readonly<Record<Operation, readonly ArgumentName[]>>
 /** Refuses arguments that the operation does not have. */
 export function assertArguments(exposure: Exposure, operation: Operation, args: Args): void {
   const known: readonly string[] = argumentNames[operation];
-  for (const [name, value] of Object.entries(args)) {
-    if (!known.includes(name)) refuse(join('', name), `unknown argument (${list(known)})${argumentHint(exposure, name, value, known)}`);
+  for (const name of Object.keys(args)) {
+    if (!known.includes(name))
+      refuse(join('', name), `unknown argument (${list(known)})${argumentHint(exposure, name, args[name], known)}`);
   }
 }
 
@@ -43,16 +44,38 @@ export function parseFindMany(exposure: Exposure, args: Args, limits: WhereLimit
   assertArguments(exposure, 'findMany', args);
   const { where, relational } = args['where'] === undefined ? noWhere : parseWhere(exposure, args['where'], limits);
   const key = cursorKey(exposure);
+  const orderBy = args['orderBy'] === undefined ? exposure.orderBy : parseOrderBy(exposure, args['orderBy'], limits);
   const { cursor } = args;
+  if (cursor !== undefined && !isPageable(exposure.node, orderBy)) {
+    refuse(
+      'cursor',
+      'an order by a column of a row that may be missing has no pages; order by columns of the model itself, or narrow where',
+    );
+  }
   return {
     where,
     relational,
     selection: parseSelect(exposure, args['select']),
-    orderBy: args['orderBy'] === undefined ? exposure.orderBy : parseOrderBy(exposure, args['orderBy']),
+    orderBy,
     take: parseTake(exposure, args['take']),
     cursor:
       cursor === undefined ? undefined : key === undefined ? refuse('cursor', 'unknown argument') : parseCursor(exposure, key, cursor),
   };
+}
+
+/**
+ * Whether a cursor works with this order. Prisma's cursors skip the rows for which a required column is NULL because the related row is missing.
+ */
+export function isPageable(node: ModelNode, orderBy: readonly OrderStep[]): boolean {
+  return orderBy.every(step => Object.entries(step).every(([name, order]) => isKnown(node, name, order, false)));
+}
+
+/** @param optional Whether a relation around it may lead to no row. */
+function isKnown(node: ModelNode, name: string, order: unknown, optional: boolean): boolean {
+  const relation = node.relations.get(name);
+  if (relation === undefined) return !optional || node.fields.get(name)?.isRequired !== true;
+  if (relation.toMany || !isObject(order)) return true;
+  return Object.entries(order).every(([inner, value]) => isKnown(relation.target, inner, value, optional || !relation.required));
 }
 
 /** The unique key that cursors are made of. `undefined` if every unique key has a hidden column. */
@@ -87,29 +110,91 @@ export function parseSelect(exposure: Exposure, value: unknown): Selection {
 
 const noWhere: ParsedWhere = { where: {}, relational: false };
 
-/** `{ a: "asc" }` or `[{ a: "asc" }, { b: "desc" }]` on visible columns, completed with the row's key so that pages are stable. */
-function parseOrderBy(exposure: Exposure, value: unknown): OrderStep[] {
-  const sortable = sortableColumns(exposure);
+/**
+ * Parses the order of a caller, and completes it with the row's key so that pages are stable.
+ *
+ * `{ a: "asc" }`, `[{ a: { sort: "desc", nulls: "last" } }, { client: { name: "asc" } }, { bookings: { _count: "desc" } }]`
+ */
+function parseOrderBy(exposure: Exposure, value: unknown, limits: WhereLimits): OrderStep[] {
   const steps: OrderStep[] = [];
+  let relations = 0;
   for (const [index, item] of (Array.isArray(value) ? value : [value]).entries()) {
     const path = Array.isArray(value) ? `orderBy[${index}]` : 'orderBy';
-    if (!isObject(item)) return refuse(path, `expected an object such as { "${sortable[0] ?? 'id'}": "asc" }, got ${nameOf(item)}`);
-    for (const [name, direction] of Object.entries(item)) {
-      const at = join(path, name);
-      if (!sortable.includes(name)) {
-        const hint = orderHint(exposure, name, sortable);
-        refuse(at, `${exposure.node.name} has no column ${quote(name)} to order by (${list(sortable)})${hint}`);
-      }
-      if (direction !== 'asc' && direction !== 'desc') refuse(at, 'expected "asc" or "desc"');
-      if (!steps.some(step => Object.hasOwn(step, name))) steps.push({ [name]: direction });
+    if (!isObject(item)) {
+      const [first = 'id'] = sortableColumns(exposure);
+      return refuse(path, `expected an object such as { "${first}": "asc" }, got ${nameOf(item)}`);
+    }
+    for (const [name, order] of Object.entries(item)) {
+      const step = { [name]: parseOrder(exposure, name, order, { path: join(path, name), limits, hops: 0 }) };
+      if (!exposure.columns.has(name)) relations++;
+      else if (steps.some(other => Object.hasOwn(other, name))) continue;
+      steps.push(step);
+    }
+    if (relations > limits.maxRelations) {
+      refuse(path, `more than ${limits.maxRelations} relations in one orderBy (limits.where.maxRelations); order by fewer`);
     }
   }
   return completeOrder(steps, rowKey(exposure.node));
 }
 
+interface OrderPlace {
+  readonly path: string;
+  readonly limits: WhereLimits;
+  /** Relations around it. */
+  readonly hops: number;
+}
+
+/** The order by one column, by a column of a related row, or by the number of related rows. */
+function parseOrder(exposure: Exposure, name: string, order: unknown, place: OrderPlace): unknown {
+  const { path, limits, hops } = place;
+  const column = exposure.columns.get(name);
+  if (column !== undefined && isSortable(column)) return parseDirection(column, order, path);
+  const relation = exposure.filterable.get(name);
+  const target = relation?.target.exposure;
+  // The order would show values of hidden rows, or their number.
+  if (relation === undefined || target === undefined || hasPolicy(relation.target)) {
+    const names = orderNames(exposure);
+    const hint = orderHint(exposure, name, names);
+    return refuse(path, `${exposure.node.name} has no column ${quote(name)} to order by (${list(names)})${hint}`);
+  }
+  if (hops >= limits.maxHops) refuse(path, `behind more than ${limits.maxHops} relations (limits.where.maxHops); order by a nearer column`);
+  const [inner = '', ...more] = Object.keys(parseObject(order, path));
+  if (inner === '' || more.length > 0) refuse(path, 'expected exactly one column; give each in an object of its own');
+  const at = join(path, inner);
+  const value = parseObject(order, path)[inner];
+  if (!relation.toMany) return { [inner]: parseOrder(target, inner, value, { path: at, limits, hops: hops + 1 }) };
+  if (inner !== '_count') return refuse(at, 'a list can be ordered by _count only, the number of its rows');
+  return { _count: value === 'asc' || value === 'desc' ? value : refuse(at, 'expected "asc" or "desc"') };
+}
+
+/** `"asc"`, or `{ sort: "asc", nulls: "last" }` for a nullable column. */
+function parseDirection(column: Column, order: unknown, path: string): unknown {
+  if (order === 'asc' || order === 'desc') return order;
+  if (!isObject(order)) return refuse(path, 'expected "asc" or "desc"');
+  const { sort, nulls, ...unknown } = order;
+  for (const name of Object.keys(unknown)) refuse(join(path, name), 'not a part of an order (sort, nulls)');
+  if (sort !== 'asc' && sort !== 'desc') return refuse(join(path, 'sort'), 'expected "asc" or "desc"');
+  if (nulls === undefined) return sort;
+  if (!column.nullable) refuse(join(path, 'nulls'), `${column.name} is never null; leave nulls out`);
+  return { sort, nulls: nulls === 'first' || nulls === 'last' ? nulls : refuse(join(path, 'nulls'), 'expected "first" or "last"') };
+}
+
+/** Relations through which rows can be ordered: those that callers can filter by, to models without a row policy. */
+export function orderRelations(exposure: Exposure): Relation[] {
+  return [...exposure.filterable.values()].filter(({ target }) => target.exposure !== undefined && !hasPolicy(target));
+}
+
+function orderNames(exposure: Exposure): string[] {
+  return [...sortableColumns(exposure), ...orderRelations(exposure).map(({ name }) => name)];
+}
+
 /** Columns that rows can be ordered by: all but lists and columns whose type has no order. */
 export function sortableColumns(exposure: Exposure): string[] {
-  return [...exposure.columns.values()].filter(({ list, type }) => !list && type.sortable !== false).map(column => column.name);
+  return [...exposure.columns.values()].filter(isSortable).map(column => column.name);
+}
+
+function isSortable({ list: isList, type }: Column): boolean {
+  return !isList && type.sortable !== false;
 }
 
 function parseTake(exposure: Exposure, value: unknown): number {

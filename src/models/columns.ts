@@ -1,5 +1,6 @@
 import type { DatamodelField } from './datamodel.ts';
 import type { Column, Columns, ModelGraph, ModelNode } from './graph.ts';
+import { jsonType } from './json-filter.ts';
 import { isPlainObject, list } from './messages.ts';
 import { narrow } from './native.ts';
 import { enumType, scalarType } from './scalars.ts';
@@ -43,7 +44,7 @@ export function toColumn(field: DatamodelField, graph: ModelGraph): Column | und
   return (
     type && {
       name: field.name,
-      type: narrow(type, field.nativeType),
+      type: field.type === 'Json' ? jsonType(type, graph.provider) : narrow(type, field.nativeType),
       field,
       nullable: !field.isRequired && !field.isList,
       list: field.isList,

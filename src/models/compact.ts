@@ -63,8 +63,11 @@ function toCompactModel(parts: ToolParts): CompactModel {
     parts,
     exposure: parts.exposure,
     planOf: operation => {
-      const plan = plans.get(operation) ?? planOf(operation, parts);
-      plans.set(operation, plan);
+      let plan = plans.get(operation);
+      if (plan === undefined) {
+        plan = planOf(operation, parts);
+        plans.set(operation, plan);
+      }
       return plan;
     },
   };
@@ -225,7 +228,7 @@ function rowTool(
   };
 }
 
-/** The hints of a tool that runs several operations: as careful as the least harmless of them. */
+/** The hints of several operations together: read-only if all are read-only, destructive if one is destructive. */
 function annotationsOf(operations: readonly Operation[], models: readonly CompactModel[]): ToolAnnotations {
   const all = operations.flatMap(operation => {
     const model = models.find(({ exposure }) => exposure.operations.has(operation));

@@ -16,12 +16,15 @@ import { modelGraph } from './graph.ts';
 import { unknownToolHint } from './hints.ts';
 import { list } from './messages.ts';
 import { reader } from './reads.ts';
+import type { ModelReport } from './report.ts';
+import { reportModels } from './report.ts';
 import { listResource, rowTemplate } from './resources.ts';
 import type { ModelOptions } from './scoped-client.ts';
 import { clientScope } from './scoped-client.ts';
 import type { ToolParts } from './tools.ts';
 import { modelTools } from './tools.ts';
 import type { WhereLimits } from './where.ts';
+import { resolveWhereLimits } from './where.ts';
 import { writer } from './writes.ts';
 
 /** What `compileModels` needs. */
@@ -30,7 +33,7 @@ export interface CompileOptions extends ModelOptions {
   readonly name: string;
   /** The style of models that do not name one. @default 'tools' */
   readonly style?: Style | undefined;
-  readonly limits?: Partial<WhereLimits>;
+  readonly limits?: Partial<WhereLimits> | undefined;
 }
 
 /** The definitions that one endpoint serves for its models. */
@@ -39,15 +42,13 @@ export interface CompiledModels {
   readonly resources: ResourceDefinition[];
   readonly resourceTemplates: ResourceTemplateDefinition[];
   readonly prompts: PromptDefinition[];
-  /** Columns hidden only because they look like secrets, as `client.passwordHash`. */
-  readonly hidden: string[];
   /** For the name of a tool that does not exist: the tools of the model that was probably meant. */
   readonly unknownToolHint: (name: string) => string | undefined;
   /** `ctx.prisma`: the client, scoped to the caller of one call. */
   readonly scope: (ctx: CallContext) => PrismaClientLike;
+  /** What is exposed, for the host. Computed at each call. */
+  readonly report: () => ModelReport[];
 }
-
-const whereDefaults: WhereLimits = { maxDepth: 6, maxConditions: 100, maxValues: 200 };
 
 /**
  * Compiles the declared exposures into tools, resources and resource templates. All schemas of tools are built here, and none during a call.
@@ -57,7 +58,7 @@ const whereDefaults: WhereLimits = { maxDepth: 6, maxConditions: 100, maxValues:
 export function compileModels(options: CompileOptions): CompiledModels {
   const graph = modelGraph(options.datamodel);
   const exposures = resolveExposures(options.models, graph, options.style);
-  const limits = { ...whereDefaults, ...options.limits };
+  const limits = resolveWhereLimits(options.limits, graph.provider);
   const client = baseClient(options.prisma);
   for (const { node } of exposures) assertDelegate(client, node);
   const scope = clientScope(client, graph);
@@ -66,13 +67,13 @@ export function compileModels(options: CompileOptions): CompiledModels {
     resources: [],
     resourceTemplates: [],
     prompts: [],
-    hidden: [],
     unknownToolHint: unknownToolHint(exposures),
     scope,
+    report: () => reportModels(exposures, options.models, graph),
   };
   const compact: ToolParts[] = [];
   for (const exposure of exposures) {
-    const { node, operations, secret } = exposure;
+    const { operations } = exposure;
     const reads = reader(exposure, client);
     const create = dataParser(exposure, 'create', graph);
     const update = dataParser(exposure, 'update', graph);
@@ -83,7 +84,6 @@ export function compileModels(options: CompileOptions): CompiledModels {
     if (operations.has('findMany')) compiled.resources.push(listResource(exposure, reads, options.name));
     const template = operations.has('findUnique') ? rowTemplate(exposure, reads, options.name) : undefined;
     if (template !== undefined) compiled.resourceTemplates.push(template);
-    compiled.hidden.push(...secret.map(name => `${node.key}.${name}`));
   }
   compiled.tools.push(...compactTools(compact, exposures));
   return compiled;

@@ -3,7 +3,12 @@ import { columnNames, toColumn } from './columns.ts';
 import type { Args } from './delegates.ts';
 import type { Column, Columns, Exposure, ModelGraph, ModelNode } from './graph.ts';
 import { dataHint } from './hints.ts';
-import { isPlainObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
+import { jsonNull } from './json-nulls.ts';
+import { isObject, isPlainObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
+
+/** What an update can do with a number, besides setting it. */
+const arithmetic: readonly string[] = ['increment', 'decrement', 'multiply', 'divide'];
+const arithmeticTypes: ReadonlySet<string> = new Set(['Int', 'BigInt', 'Float', 'Decimal']);
 
 /** Parses the `data` of create or update, and adds the values that the host forces. */
 export interface DataParser {
@@ -26,7 +31,7 @@ export function dataParser(exposure: Exposure, operation: 'create' | 'update', g
     columns,
     required,
     parse: async (value, ctx) => {
-      const data = parseData(exposure, columns, value);
+      const data = parseData(exposure, columns, value, operation);
       const set = new Set(Object.keys(data));
       if (forced !== undefined) {
         const values = typeof forced === 'function' ? await forced(ctx, operation) : forced;
@@ -55,26 +60,93 @@ function neededColumns(exposure: Exposure, graph: ModelGraph): string[] {
     .map(field => field.name);
 }
 
-function parseData(exposure: Exposure, columns: Columns, value: unknown): Args {
+/** Whether a column can be changed by arithmetic. A foreign key cannot: the row that it would point to is not known before the write. */
+function isCountable({ field, list: isList }: Column): boolean {
+  return !isList && !field.isReadOnly && field.kind === 'scalar' && arithmeticTypes.has(field.type);
+}
+
+/** Whether an update can change a column by its present value: by arithmetic, or by adding to a list. */
+export function takesChange(column: Column): boolean {
+  return column.list || isCountable(column);
+}
+
+/** The names of the columns that `data` changes by arithmetic. The database computes their values, so they must be checked after the write. */
+export function computedColumns(columns: Columns, data: Args): string[] {
+  return [...columns.values()].filter(column => isCountable(column) && isPlainObject(data[column.name])).map(({ name }) => name);
+}
+
+/** Refuses a row in which arithmetic left a value that its column cannot hold. SQLite stores such a value. */
+export function assertComputed(columns: Columns, names: readonly string[], row: Args): void {
+  for (const name of names) {
+    const column = columns.get(name);
+    if (column === undefined || row[name] === null) continue;
+    try {
+      const { toJson } = column.type;
+      parseValue(column, toJson === undefined ? row[name] : toJson(row[name]), name);
+    } catch {
+      refuse(`data.${name}`, 'the result is out of the range of this column; nothing was changed');
+    }
+  }
+}
+
+function parseData(exposure: Exposure, columns: Columns, value: unknown, operation: 'create' | 'update'): Args {
   const data: Args = {};
   for (const [name, part] of Object.entries(parseObject(value, 'data'))) {
     const at = join('data', name);
     const column = columns.get(name);
     if (column === undefined) {
       const names = list(columns.keys());
-      return refuse(
-        at,
-        `${exposure.node.name} has no column ${quote(name)} to write (${names})${dataHint(exposure, name, columns.keys())}`,
-      );
+      const hint = dataHint(exposure, name, columns.keys());
+      return refuse(at, `${exposure.node.name} has no column ${quote(name)} to write (${names})${hint}`);
     }
-    if (column.list) {
-      if (!Array.isArray(part)) return refuse(at, `expected an array, got ${nameOf(part)}`);
-      data[name] = part.map((item, index) => parseValue(column, item, `${at}[${index}]`));
-    } else if (part === null && column.field.type !== 'Json') {
-      data[name] = column.nullable ? null : refuse(at, 'must not be null');
-    } else data[name] = parseValue(column, part, at);
+    data[name] = column.list ? parseList(column, part, operation, at) : parseChange(column, part, operation, at);
   }
   return data;
+}
+
+/** The new value of a column, or arithmetic on its present value: `5`, `{ set: 5 }`, `{ increment: 1 }`. */
+function parseChange(column: Column, value: unknown, operation: 'create' | 'update', path: string): unknown {
+  if (column.field.type === 'Json')
+    return value === null ? jsonNull(column.nullable ? 'DbNull' : 'JsonNull') : parseValue(column, value, path);
+  if (!isObject(value)) return parseNullable(column, value, path);
+  const operators = ['set', ...(operation === 'update' && isCountable(column) ? arithmetic : [])];
+  const [operator = ''] = Object.keys(value);
+  if (Object.keys(value).length !== 1 || !operators.includes(operator)) {
+    return refuse(path, `expected a value${operators.length > 1 ? ` or exactly one of ${list(operators)}` : ''}, got an object`);
+  }
+  const operand = value[operator];
+  const at = join(path, operator);
+  if (operator === 'set') return parseNullable(column, operand, at);
+  const number = column.type.parse(operand, at);
+  if (operator === 'divide' && Number(number) === 0) refuse(at, 'must not be 0');
+  return { [operator]: number };
+}
+
+function parseNullable(column: Column, value: unknown, path: string): unknown {
+  if (value === null) return column.nullable ? null : refuse(path, 'must not be null');
+  return parseValue(column, value, path);
+}
+
+/** The new value of a list, or items to add to it: `["a"]`, `{ set: ["a"] }`, `{ push: "a" }`, `{ push: ["a", "b"] }`. */
+function parseList(column: Column, value: unknown, operation: 'create' | 'update', path: string): unknown {
+  const items = (given: unknown, at: string): unknown[] => {
+    if (!Array.isArray(given)) return refuse(at, `expected an array, got ${nameOf(given)}`);
+    return given.map((item, index) => parseItem(column, item, `${at}[${index}]`));
+  };
+  if (!isObject(value)) return items(value, path);
+  const operators = operation === 'update' ? ['set', 'push'] : ['set'];
+  const [operator = ''] = Object.keys(value);
+  if (Object.keys(value).length !== 1 || !operators.includes(operator)) {
+    return refuse(path, `expected an array or exactly one of ${list(operators)}, got an object`);
+  }
+  const operand = value[operator];
+  const at = join(path, operator);
+  if (operator === 'set') return items(operand, at);
+  return { push: Array.isArray(operand) ? items(operand, at) : parseItem(column, operand, at) };
+}
+
+function parseItem(column: Column, value: unknown, path: string): unknown {
+  return value === null ? refuse(path, 'must not be null') : parseValue(column, value, path);
 }
 
 function parseValue({ type }: Column, value: unknown, path: string): unknown {

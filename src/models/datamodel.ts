@@ -27,6 +27,11 @@ export interface DatamodelModel {
   readonly primaryKeyName?: string;
   /** Single and compound uniques besides the primary key; `name` as in a unique `where`. */
   readonly uniques: readonly { readonly name: string; readonly fields: readonly string[] }[];
+  /**
+   * The field names of each `@@index` that finds rows by a value (a B-tree or a hash). Ids and uniques have indexes too and are not repeated.
+   * Absent in datamodels of older versions and in those written by hand.
+   */
+  readonly indexes?: readonly (readonly string[])[];
   /** Writes that Prisma does not have for it: all of a view's, and `create` where a required column has an unsupported type. Absent if it has all. */
   readonly missing?: readonly Write[];
 }
@@ -71,17 +76,22 @@ export interface DatamodelEnum {
 
 /** Reduces Prisma's DMMF to a `Datamodel`: 40 models take about 60 kB instead of several megabytes. */
 export function toDatamodel(dmmf: DMMF.Document, provider?: string): Datamodel {
-  const { models, enums } = dmmf.datamodel;
+  const { models, enums, indexes } = dmmf.datamodel;
   const mappings = new Map(dmmf.mappings.modelOperations.map(mapping => [mapping.model, mapping]));
   return {
     ...(provider !== undefined && { provider }),
-    models: Object.fromEntries(models.map(model => [model.name, toModel(model, mappings.get(model.name))])),
+    models: Object.fromEntries(models.map(model => [model.name, toModel(model, mappings.get(model.name), indexes)])),
     enums: Object.fromEntries(enums.map(entry => [entry.name, toEnum(entry)])),
   };
 }
 
-function toModel(model: DMMF.Model, mapping: DMMF.ModelMapping | undefined): DatamodelModel {
-  const missing = mapping === undefined ? [] : writes.filter(write => !mapping[`${write}One`]);
+/** Kinds of index that find the rows with a given value. Others, such as GIN, serve other questions. */
+const lookUpAlgorithms: ReadonlySet<string> = new Set(['BTree', 'Hash']);
+
+function toModel(model: DMMF.Model, mapping: DMMF.ModelMapping | undefined, indexes: readonly DMMF.Index[]): DatamodelModel {
+  // `createOne` in practice, `create` by its type.
+  const names = new Set(Object.keys(mapping ?? {}));
+  const missing = mapping === undefined ? [] : writes.filter(write => !names.has(write) && !names.has(`${write}One`));
   const primaryKey = model.primaryKey?.fields ?? model.fields.filter(field => field.isId).map(field => field.name);
   const single = model.fields.filter(field => field.isUnique).map(field => ({ name: field.name, fields: [field.name] }));
   const compound = model.uniqueIndexes.map(index => ({ name: index.name ?? index.fields.join('_'), fields: [...index.fields] }));
@@ -93,6 +103,9 @@ function toModel(model: DMMF.Model, mapping: DMMF.ModelMapping | undefined): Dat
     primaryKey: [...primaryKey],
     ...(model.primaryKey && { primaryKeyName: model.primaryKey.name ?? primaryKey.join('_') }),
     uniques: [...single, ...compound],
+    indexes: indexes
+      .filter(index => index.model === model.name && index.type === 'normal' && lookUpAlgorithms.has(index.algorithm ?? 'BTree'))
+      .map(index => index.fields.map(field => field.name)),
     ...(missing.length > 0 && { missing }),
   };
 }

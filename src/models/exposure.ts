@@ -3,11 +3,12 @@ import { resolveColumns } from './columns.ts';
 import { assertForced, writableColumns } from './data.ts';
 import type { Operation, Style } from './declaration.ts';
 import { operationNames, styles } from './declaration.ts';
+import { whyNotFilterable } from './filterable.ts';
 import type { Exposure, ModelGraph, ModelNode, PerCall, Relation } from './graph.ts';
 import { rowKey } from './graph.ts';
 import { assertKeys, assertTake, defaultTake, resolveOrder, resolveWhere } from './host-args.ts';
 import { resolveSelection } from './include.ts';
-import { isObject, isPlainObject, list } from './messages.ts';
+import { isPlainObject, list } from './messages.ts';
 import { assertOrderInSight } from './policy.ts';
 
 /** One entry of `models` before it is checked. `DeclaredExposure` is its typed form. */
@@ -24,7 +25,8 @@ export interface ExposureLike {
   readonly description?: unknown;
 }
 
-const defaultOperations: readonly Operation[] = ['findUnique', 'findMany', 'count'];
+/** The operations of a model whose declaration does not name any. */
+export const defaultOperations: readonly Operation[] = ['findUnique', 'findMany', 'count'];
 const optionNames = ['operations', 'where', 'select', 'omit', 'include', 'orderBy', 'take', 'data', 'description', 'style'];
 const insensitiveProviders: ReadonlySet<string | undefined> = new Set(['postgresql', 'postgres', 'cockroachdb', 'mongodb']);
 
@@ -114,6 +116,7 @@ function resolveExposure(
     selection: { columns: [], relations: [], counts: [], select: {}, filtered: false },
     filterable: new Map(),
     insensitive: insensitiveProviders.has(graph.provider),
+    provider: graph.provider,
   };
 }
 
@@ -169,33 +172,9 @@ function isCallback(value: unknown): value is (ctx: CallContext, operation: stri
   return typeof value === 'function';
 }
 
-/**
- * Relations that callers may filter by. Their model is exposed for reading, and the rows already show which row they are related to: by a visible
- * foreign key, or by including the related row with its key. Where rows do not show it, a filter by the related id would reveal it. A relation
- * between two lists has no foreign key, so one side must include the other.
- */
+/** Relations that callers may filter by. */
 function resolveFilterable(exposure: Exposure): Map<string, Relation> {
-  const { node, columns } = exposure;
-  return new Map(
-    [...node.relations].filter(([, relation]) => {
-      const { from, back, target, opposite = '' } = relation;
-      if (target.exposure?.readable !== true || !back.every(name => target.exposure?.columns.has(name))) return false;
-      if (from.length > 0) return from.every(name => columns.has(name)) || isShown(exposure, relation);
-      if (back.length > 0) return true;
-      const other = target.relations.get(opposite);
-      return isShown(exposure, relation) || (other !== undefined && isShown(target.exposure, other));
-    }),
-  );
-}
-
-/** Whether rows include all rows of this relation with their key. */
-function isShown({ selection }: Exposure, relation: Relation): boolean {
-  const included = selection.relations.find(each => each.relation === relation);
-  const args = Object.hasOwn(selection.select, relation.name) ? selection.select[relation.name] : undefined;
-  const isFiltered = isObject(args) && args['where'] !== undefined;
-  const names = included?.selection.columns.map(column => column.name) ?? [];
-  const key = relation.to.length > 0 ? relation.to : rowKey(relation.target).fields;
-  return included !== undefined && !isFiltered && key.every(name => names.includes(name));
+  return new Map([...exposure.node.relations].filter(([, relation]) => whyNotFilterable(exposure, relation) === undefined));
 }
 
 /** @throws {TypeError} if an operation needs a column that is hidden. */

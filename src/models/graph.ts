@@ -83,6 +83,8 @@ export interface Exposure {
   filterable: ReadonlyMap<string, Relation>;
   /** Whether filters of text have `mode: 'insensitive'`. */
   readonly insensitive: boolean;
+  /** The kind of database, as in the datamodel. */
+  readonly provider: string | undefined;
 }
 
 /** A value of the declaration, or a function that gives it for one call. */

@@ -30,7 +30,7 @@ interface Entry {
 export function modelSearch(exposures: readonly Exposure[]): ModelSearch {
   let entries: readonly Entry[] | undefined;
   return query => {
-    const words = wordsOf(query);
+    const words = [...new Set(wordsOf(query))].slice(0, maxWords);
     const telling = words.filter(word => !commonWords.has(word));
     const wanted = telling.length === 0 ? words : telling;
     if (wanted.length === 0) return exposures;
@@ -83,6 +83,8 @@ function wordsOf(text: string): string[] {
 }
 
 const maxChars = 1000;
+/** Words of a query that are looked for. */
+const maxWords = 12;
 
 function singular(word: string): string {
   if (word.length > 4 && word.endsWith('ies')) return `${word.slice(0, -3)}y`;

@@ -1,5 +1,6 @@
 import { refuse } from './messages.ts';
 import type { ScalarType } from './scalars.ts';
+import { isoOf } from './scalars.ts';
 
 /** Narrows the scalar type of a column to a native type such as `@db.VarChar(4)`. `args` are the numbers in parentheses. */
 type Narrowing = (type: ScalarType, args: readonly number[]) => ScalarType;
@@ -26,6 +27,9 @@ const narrowings: ReadonlyMap<string, Narrowing> = new Map<string, Narrowing>([
   ['Real', type => ({ ...type, parse: within(type, 3.402_823_4e38) })],
   ['Money', type => ({ ...type, parse: within(type, 92_233_720_368_547_000) })],
   ['Decimal', decimal],
+  ['Date', date],
+  ['Time', time],
+  ['Timetz', time],
 ]);
 
 /**
@@ -110,6 +114,36 @@ function decimal(type: ScalarType, [precision, scale = 0]: readonly number[]): S
       const rounded = BigInt(whole) + (Number(`0.${fraction || 0}`) >= 1 - 0.5 * 10 ** -scale ? 1n : 0n);
       if (rounded !== 0n && String(rounded).length > digits) refuse(path, `more than ${digits} digits before the point`);
     },
+  };
+}
+
+/** A day: `2026-01-31`. Prisma has it as midnight UTC. A date-time at another time of day is refused, since the database would cut it. */
+function date(type: ScalarType): ScalarType {
+  return {
+    ...type,
+    input: { ...type.input, description: 'date, such as 2026-01-31' },
+    parse: (value, path) => {
+      if (typeof value !== 'string' || !/^[^T]{10}(T00:00(:00(\.0+)?)?Z)?$/.test(value))
+        return refuse(path, 'not a date, such as 2026-01-31');
+      return type.parse(value, path);
+    },
+    fromText: text => (/^[^T]+$/.test(text) ? text : undefined),
+    toJson: value => isoOf(value).replace(/T.*/, ''),
+  };
+}
+
+/** A time of day: `09:30:00`. Prisma has it as a time on 1 January 1970, UTC. */
+function time(type: ScalarType): ScalarType {
+  return {
+    ...type,
+    input: { ...type.input, description: 'time, such as 09:30:00' },
+    parse: (value, path) => {
+      const [, text] = (typeof value === 'string' ? /^(?:1970-01-01T)?(\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)Z?$/.exec(value) : null) ?? [];
+      const parsed = new Date(`1970-01-01T${text}Z`);
+      return Number.isNaN(parsed.getTime()) ? refuse(path, 'not a time, such as 09:30:00') : parsed;
+    },
+    fromText: text => (/^\d{2}:\d{2}:\d{2}(\.\d{3}(?<!000))?$/.test(text) ? text : undefined),
+    toJson: value => isoOf(value).replace(/^.*T|\.000Z$|Z$/g, ''),
   };
 }
 

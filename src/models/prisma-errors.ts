@@ -60,10 +60,16 @@ function toToolError(error: unknown, exposure: Exposure, operation: string): unk
     case 'P2006':
     case 'P2007':
     case 'P2019':
-    case 'P2020':
     case 'P2023':
     case 'P2033':
       return new ToolError(`a value does not fit the type of its column${whichColumns(error, exposure)}`, { cause: error });
+    case 'P2020':
+      return new ToolError(
+        isWrite(operation)
+          ? 'data: a value, or the result of increment, decrement, multiply or divide, is out of the range of its column; nothing was changed'
+          : 'where: a value is out of the range of its column',
+        { cause: error },
+      );
     case 'P2029':
       return new ToolError('where: too many values altogether; give fewer, in several calls', { cause: error });
     case 'P2039':

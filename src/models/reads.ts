@@ -1,6 +1,6 @@
 import type { CallContext } from '../protocol/definitions.ts';
 import type { ParsedFindMany } from './arguments.ts';
-import { cursorKey, encodeCursor } from './arguments.ts';
+import { cursorKey, encodeCursor, isPageable } from './arguments.ts';
 import type { Args, Delegate, Delegates, Row } from './delegates.ts';
 import { call, delegateOf } from './delegates.ts';
 import type { Exposure, Selection, UniqueKey } from './graph.ts';
@@ -72,7 +72,8 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
       if (more) found.pop();
       const last = found.at(-1);
       // Before the joins, which remove the foreign keys that nobody selected.
-      const nextCursor = more && key !== undefined && last !== undefined ? encodeCursor(exposure, key, last) : undefined;
+      const isContinued = more && key !== undefined && last !== undefined && isPageable(node, query.orderBy);
+      const nextCursor = isContinued ? encodeCursor(exposure, key, last) : undefined;
       if (scoped.selection !== undefined) await attachJoins(client, found, scoped.selection);
       const rows = found.map(rowToJson(selection));
       if (!more) return { rows };

@@ -38,7 +38,7 @@ const string: ScalarType = {
   output: { type: 'string' },
   operators: [...comparisons, 'contains', 'startsWith', 'endsWith'],
   listable: true,
-  parse: parseString,
+  parse: parseText,
 };
 
 const int: ScalarType = {
@@ -56,8 +56,8 @@ const int: ScalarType = {
 
 const float: ScalarType = {
   input: { type: 'number' },
-  // JSON writes NaN and the infinities as null.
-  output: { type: ['number', 'null'] },
+  // JSON has no numbers for them and would write null, as if the column were NULL.
+  output: { type: ['number', 'string'], description: 'a string only if it is NaN, Infinity or -Infinity' },
   operators: comparisons,
   listable: true,
   parse: (value, path) => {
@@ -65,6 +65,7 @@ const float: ScalarType = {
     return Math.abs(value) <= maxFloat ? value : refuse(path, `out of range, ${-maxFloat} to ${maxFloat}`);
   },
   fromText: numberFromText,
+  toJson: value => (Number.isFinite(value) ? value : String(value)),
 };
 
 const bigInt: ScalarType = {
@@ -109,13 +110,13 @@ const boolean: ScalarType = {
 };
 
 const dateTime: ScalarType = {
-  input: { type: 'string', description: 'ISO 8601 date-time' },
+  input: { type: 'string', description: 'ISO 8601 date-time, or date for midnight UTC' },
   output: { type: 'string' },
   operators: comparisons,
   listable: true,
   parse: parseDateTime,
-  fromText: text => (isoDateTime.test(text) && toIso(new Date(text)) === text ? text : undefined),
-  toJson: value => (value instanceof Date ? value.toISOString() : String(value)),
+  fromText: text => (isoDateTime.test(text) && isoOf(new Date(text)) === text ? text : undefined),
+  toJson: isoOf,
 };
 
 const bytes: ScalarType = {
@@ -133,13 +134,12 @@ const bytes: ScalarType = {
 };
 
 const json: ScalarType = {
-  input: { description: 'any JSON but null' },
+  input: { description: 'any JSON' },
   output: {},
   sortable: false,
   operators: [],
   listable: false,
   parse: (value, path) => {
-    if (value === null) return refuse(path, 'null cannot be written to or compared with a Json column; leave it out');
     assertStorable(value, path, 0);
     return value;
   },
@@ -179,20 +179,23 @@ export function enumType(values: readonly string[]): ScalarType {
   };
 }
 
-function parseString(value: unknown, path: string): string {
+/** Text that every database can store, or a refusal. */
+export function parseText(value: unknown, path: string): string {
   if (typeof value !== 'string') return refuse(path, `expected a string, got ${nameOf(value)}`);
   // PostgreSQL cannot store U+0000 in text. Half of a surrogate pair cannot be encoded in UTF-8.
   if (value.includes('\0')) return refuse(path, 'contains U+0000');
   return /\p{Surrogate}/u.test(value) ? refuse(path, 'contains half of a surrogate pair') : value;
 }
 
+const isoDate = /^(\d{4})-(\d{2})-(\d{2})$/;
 const isoDateTime = /^(\d{4})-(\d{2})-(\d{2})T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2})$/;
 
+/** `Date` reads a date without a time as midnight UTC. */
 function parseDateTime(value: unknown, path: string): Date {
-  const match = typeof value === 'string' ? isoDateTime.exec(value) : null;
+  const match = typeof value === 'string' ? (isoDateTime.exec(value) ?? isoDate.exec(value)) : null;
   const date = match === null ? undefined : new Date(match[0]);
   if (match === null || date === undefined || !isCalendarDay(match) || !isStorableYear(date.getUTCFullYear())) {
-    return refuse(path, 'not an ISO 8601 date-time with its zone, such as 2026-01-31T09:00:00Z');
+    return refuse(path, 'not an ISO 8601 date-time with its zone, such as 2026-01-31T09:00:00Z, nor a date');
   }
   return date;
 }
@@ -218,20 +221,21 @@ function numberFromText(text: string): unknown {
   return String(Number(text)) === text ? Number(text) : text;
 }
 
-function toIso(date: Date): string | undefined {
-  return Number.isNaN(date.getTime()) ? undefined : date.toISOString();
+/** ISO 8601. `Invalid Date` for the infinities of PostgreSQL, which Prisma cannot tell apart. */
+export function isoOf(value: unknown): string {
+  return value instanceof Date && !Number.isNaN(value.getTime()) ? value.toISOString() : String(value);
 }
 
 /** Refuses JSON that PostgreSQL's jsonb cannot store, such as U+0000. */
 function assertStorable(value: unknown, path: string, depth: number): void {
   if (depth > maxJsonDepth) refuse(path, `nested deeper than ${maxJsonDepth} levels`);
-  if (typeof value === 'string') parseString(value, path);
+  if (typeof value === 'string') parseText(value, path);
   // JSON.parse reads 1e400 as Infinity.
   else if (typeof value === 'number' && !Number.isFinite(value)) refuse(path, 'contains a number out of range');
   else if (Array.isArray(value)) for (const item of value) assertStorable(item, path, depth + 1);
   else if (typeof value === 'object' && value !== null) {
     for (const [key, item] of Object.entries(value)) {
-      parseString(key, path);
+      parseText(key, path);
       assertStorable(item, path, depth + 1);
     }
   }

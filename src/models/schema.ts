@@ -1,6 +1,7 @@
 import type { JsonSchema } from '../protocol/json-schema.ts';
 import { cursorKey } from './arguments.ts';
 import type { DataParser } from './data.ts';
+import { takesChange } from './data.ts';
 import type { Operation } from './declaration.ts';
 import { describeColumns, describeKey, describeModel } from './describe.ts';
 import type { Column, Columns, Exposure, Selection, UniqueKey } from './graph.ts';
@@ -85,8 +86,18 @@ export function updateInput(parts: SchemaParts): JsonSchema {
     listingOperation(exposure) === 'update'
       ? describeColumns(update.columns.values())
       : describeWritable(parts, [...update.columns.keys()], []);
-  const data = withDescription(anyObject, [`Only what changes: ${text}.`]);
+  const data = withDescription(anyObject, [`Only what changes: ${text}.`, describeChanges(update.columns)]);
   return object({ where: otherKeysSchema(exposure), data }, ['where', 'data']);
+}
+
+/** The forms in which an update changes a column by its present value. */
+function describeChanges(columns: Columns): string {
+  const changing = [...columns.values()].filter(takesChange);
+  const forms = [
+    changing.some(({ list: isList }) => !isList) ? 'a number takes {increment: 1}' : '',
+    changing.some(({ list: isList }) => isList) ? 'a list takes {push: item}' : '',
+  ];
+  return forms.filter(form => form !== '').join(', ');
 }
 
 /** `{ where }` */

@@ -1,6 +1,7 @@
 import type { CallContext, CallToolResult, JsonObject, ToolAnnotations, ToolDefinition } from '../protocol/definitions.ts';
 import type { JsonSchema } from '../protocol/json-schema.ts';
 import { assertArguments, parseFindMany, parseSelect, parseUniqueWhere } from './arguments.ts';
+import { takesChange } from './data.ts';
 import type { Operation } from './declaration.ts';
 import { describeText } from './describe.ts';
 import type { Exposure } from './graph.ts';
@@ -104,7 +105,8 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
     summary: `Changes one ${parts.exposure.node.name} and returns it.`,
     inputSchema: updateInput(parts),
     outputSchema: rowOutput(parts.exposure.selection, true),
-    annotations: { ...writing, destructiveHint: true, idempotentHint: true },
+    // A second increment or push changes the row once more.
+    annotations: { ...writing, destructiveHint: true, idempotentHint: ![...parts.update.columns.values()].some(takesChange) },
     run: (args, ctx) => {
       assertArguments(parts.exposure, 'update', args);
       return parts.writer.update(parseUniqueWhere(parts.exposure, args['where']), args['data'], ctx);

@@ -2,6 +2,7 @@ import type { DatamodelField } from './datamodel.ts';
 import type { Args } from './delegates.ts';
 import type { ModelNode, Relation } from './graph.ts';
 import { noRow } from './graph.ts';
+import { jsonNull, nameOfJsonNull } from './json-nulls.ts';
 import { isPlainObject } from './messages.ts';
 import { isCombinator, partsOf, relationFilterOf } from './simplify-where.ts';
 
@@ -165,28 +166,4 @@ function all(parts: Args[]): Args {
   const [only] = parts;
   if (only === undefined) return {};
   return parts.length === 1 ? only : { AND: parts };
-}
-
-/** The nulls of a Json column, in Prisma's words: SQL NULL, the JSON value `null`, and either (in filters only). */
-type JsonNullName = (typeof jsonNulls)[number];
-
-const jsonNulls = ['DbNull', 'JsonNull', 'AnyNull'] as const;
-
-/**
- * `Prisma.DbNull` or `Prisma.JsonNull`, without the generated client that has them.
- *
- * Prisma calls `toJSON` of objects that it does not know, and converts `Prisma.DbNull` to `{ $type: 'Enum', value: 'DbNull' }`.
- * `toJSON` is an own property because Prisma's extensions copy arguments property by property.
- */
-function jsonNull(name: JsonNullName): object {
-  return { toJSON: () => ({ $type: 'Enum', value: name }) };
-}
-
-/** The name of `Prisma.DbNull`, `Prisma.JsonNull` or `Prisma.AnyNull`. `undefined` for any other value. */
-function nameOfJsonNull(value: unknown): JsonNullName | undefined {
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || isPlainObject(value)) return undefined;
-  // `Prisma.DbNull`, or `new Prisma.NullTypes.DbNull()` in older clients.
-  const text = (value as { toString: () => string }).toString();
-  const [, name] = /^(?:new )?Prisma\.(?:NullTypes\.)?(DbNull|JsonNull|AnyNull)(?:\(\))?$/.exec(text) ?? [];
-  return jsonNulls.find(known => known === name);
 }

@@ -1,17 +1,53 @@
 import type { Args } from './delegates.ts';
 import type { Column, Exposure, Relation } from './graph.ts';
 import { operatorHint, relationFilterHint, whereHint } from './hints.ts';
+import { parseJsonFilter } from './json-filter.ts';
 import { isObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
+import { parseText } from './scalars.ts';
 import { isCombinator, simplifyWhere } from './simplify-where.ts';
 
-/** Limits of one `where` of a caller. */
+/**
+ * Limits of one `where` of a caller. A breach is refused with the limit and a remedy.
+ *
+ * A list filter compares each row with each related row if the related table has no index on the foreign key, and a list filter inside another
+ * multiplies once more. SQLite runs in the app's own process, so there a slow query stops every other request.
+ */
 export interface WhereLimits {
   /** Nested levels of AND, OR, NOT and relation filters. @default 6 */
   readonly maxDepth: number;
   /** Conditions and groups of conditions in total. @default 100 */
   readonly maxConditions: number;
-  /** Values of one `in` or `notIn`. @default 200 */
+  /** Values of one `in`, `notIn` or other list of values. @default 200 */
   readonly maxValues: number;
+  /** Relation filters in total, and relations in one `orderBy`. SQLite joins at most 64 tables. @default 20 */
+  readonly maxRelations: number;
+  /** Relations between the model and a condition, one inside the other. @default 3 */
+  readonly maxHops: number;
+  /** List filters (`some`, `every`, `none`) in total. @default 1 on SQLite, 10 elsewhere */
+  readonly maxListFilters: number;
+  /** List filters one inside the other. @default 1 on SQLite, 3 elsewhere */
+  readonly maxListHops: number;
+  /** `%` and `_` in the texts of `contains`, `startsWith` and `endsWith`, in total. Databases read them as wildcards, and try all ways to match. @default 10 */
+  readonly maxWildcards: number;
+  /** Characters of these texts, in total. @default 1000 */
+  readonly maxPatternCharacters: number;
+}
+
+/** The limits of a host, with the defaults for its kind of database. */
+export function resolveWhereLimits(limits: Partial<WhereLimits> | undefined, provider: string | undefined): WhereLimits {
+  const isEmbedded = provider === 'sqlite';
+  return {
+    maxDepth: 6,
+    maxConditions: 100,
+    maxValues: 200,
+    maxRelations: 20,
+    maxHops: 3,
+    maxListFilters: isEmbedded ? 1 : 10,
+    maxListHops: isEmbedded ? 1 : 3,
+    maxWildcards: 10,
+    maxPatternCharacters: 1000,
+    ...limits,
+  };
 }
 
 /** A caller's `where`, checked and converted. */
@@ -21,16 +57,30 @@ export interface ParsedWhere {
   readonly relational: boolean;
 }
 
+/** What is counted in one `where`. */
 interface State {
   readonly limits: WhereLimits;
   conditions: number;
-  relational: boolean;
+  relations: number;
+  listFilters: number;
+  wildcards: number;
+  patternCharacters: number;
+}
+
+/** Where a part of a `where` is. */
+interface Place {
+  readonly state: State;
+  readonly path: string;
+  readonly depth: number;
+  /** Relations around it. */
+  readonly hops: number;
+  /** List filters around it. */
+  readonly listHops: number;
 }
 
 const toManyOperators: readonly string[] = ['some', 'every', 'none'];
 const toOneOperators: readonly string[] = ['is', 'isNot'];
 const patternOperators: readonly string[] = ['contains', 'startsWith', 'endsWith'];
-const maxPatternChars = 1000;
 const listOperators: readonly string[] = ['equals', 'has', 'hasEvery', 'hasSome', 'isEmpty'];
 
 /**
@@ -39,9 +89,9 @@ const listOperators: readonly string[] = ['equals', 'has', 'hasEvery', 'hasSome'
  * A hidden column gets the same message as a column that does not exist.
  */
 export function parseWhere(exposure: Exposure, value: unknown, limits: WhereLimits, path = 'where'): ParsedWhere {
-  const state: State = { limits, conditions: 0, relational: false };
-  const where = simplifyWhere(exposure.node, parseConditions(exposure, value, state, path, 0));
-  return { where, relational: state.relational };
+  const state: State = { limits, conditions: 0, relations: 0, listFilters: 0, wildcards: 0, patternCharacters: 0 };
+  const where = simplifyWhere(exposure.node, parseConditions(exposure, value, { state, path, depth: 0, hops: 0, listHops: 0 }));
+  return { where, relational: state.relations > 0 };
 }
 
 /** The filter operators of a column, in the order in which messages name them. */
@@ -52,27 +102,49 @@ export function operatorsOf(column: Column, insensitive: boolean): string[] {
   return ['equals', 'not', ...(listable && comparable !== false ? ['in', 'notIn'] : []), ...operators, ...mode];
 }
 
-function parseConditions(exposure: Exposure, value: unknown, state: State, path: string, depth: number): Args {
-  if (depth > state.limits.maxDepth) refuse(path, `nested deeper than ${state.limits.maxDepth} levels`);
-  if (depth > 0) countCondition(state, path);
+function parseConditions(exposure: Exposure, value: unknown, place: Place): Args {
+  const { path, state, depth } = place;
+  assertDepth(place);
+  if (depth > 0) count(state, 'conditions', path);
   const where: Args = {};
   for (const [name, part] of Object.entries(parseObject(value, path))) {
-    const at = join(path, name);
-    countCondition(state, path);
+    const at = { ...place, path: join(path, name) };
+    count(state, 'conditions', path);
     const column = exposure.columns.get(name);
-    if (column !== undefined) where[name] = parseFilter(exposure, column, part, state, at, depth);
-    else if (isCombinator(name)) where[name] = parseCombined(exposure, name, part, state, at, depth);
+    if (column !== undefined) where[name] = parseFilter(exposure, column, part, at);
+    else if (isCombinator(name)) where[name] = parseCombined(exposure, name, part, at);
     else {
       const relation = exposure.filterable.get(name);
-      if (relation?.target.exposure === undefined) return unknownName(exposure, name, at);
-      where[name] = parseRelation(relation, relation.target.exposure, part, state, at, depth);
+      if (relation?.target.exposure === undefined) return unknownName(exposure, name, at.path);
+      where[name] = parseRelation(relation, relation.target.exposure, part, at);
     }
   }
   return where;
 }
 
-function countCondition(state: State, path: string): void {
-  if (++state.conditions > state.limits.maxConditions) refuse(path, `more than ${state.limits.maxConditions} conditions`);
+/** The counted limits: the option, what it counts, and what to do about a breach. */
+const counted = {
+  conditions: ['maxConditions', 'conditions', 'give fewer, in several calls'],
+  relations: ['maxRelations', 'relation filters', 'filter by fewer relations, in several calls'],
+  listFilters: [
+    'maxListFilters',
+    'list filters (some, every, none)',
+    'look up the related rows in a call of their own, then filter by their keys',
+  ],
+  patternCharacters: ['maxPatternCharacters', 'characters of text to look for', 'look for a part of the text'],
+  wildcards: ['maxWildcards', 'wildcards (% and _)', 'look for a plain part of the text'],
+} as const;
+
+function count(state: State, kind: keyof typeof counted, path: string, by = 1): void {
+  state[kind] += by;
+  const [option, what, remedy] = counted[kind];
+  const max = state.limits[option];
+  if (state[kind] > max) refuse(path, `more than ${max} ${what} in one where (limits.where.${option}); ${remedy}`);
+}
+
+function assertDepth({ state, path, depth }: Place): void {
+  const { maxDepth } = state.limits;
+  if (depth > maxDepth) refuse(path, `nested deeper than ${maxDepth} levels (limits.where.maxDepth); ask in several calls`);
 }
 
 function unknownName(exposure: Exposure, name: string, path: string): never {
@@ -80,62 +152,76 @@ function unknownName(exposure: Exposure, name: string, path: string): never {
   return refuse(path, `${exposure.node.name} has no column ${quote(name)} (${list(names)})${whereHint(exposure, name)}`);
 }
 
-function parseCombined(exposure: Exposure, name: string, value: unknown, state: State, path: string, depth: number): Args[] | Args {
+function parseCombined(exposure: Exposure, name: string, value: unknown, place: Place): Args[] | Args {
+  const below = { ...place, depth: place.depth + 1 };
   if (!Array.isArray(value)) {
-    if (name === 'OR') return refuse(path, `expected an array of objects, got ${nameOf(value)}`);
-    return parseConditions(exposure, value, state, path, depth + 1);
+    if (name === 'OR') return refuse(place.path, `expected an array of objects, got ${nameOf(value)}`);
+    return parseConditions(exposure, value, below);
   }
-  return value.map((item, index) => parseConditions(exposure, item, state, `${path}[${index}]`, depth + 1));
+  return value.map((item, index) => parseConditions(exposure, item, { ...below, path: `${place.path}[${index}]` }));
 }
 
-function parseRelation(relation: Relation, target: Exposure, value: unknown, state: State, path: string, depth: number): Args | null {
-  state.relational = true;
+function parseRelation(relation: Relation, target: Exposure, value: unknown, place: Place): Args | null {
+  const { state, path, depth } = place;
+  count(state, 'relations', path);
   if (value === null && !relation.toMany) return null;
   const filter = parseObject(value, path);
   const operators = relation.toMany ? toManyOperators : toOneOperators;
   const names = Object.keys(filter);
-  if (!relation.toMany && !names.some(name => operators.includes(name))) {
-    return { is: parseConditions(target, filter, state, path, depth + 1) };
-  }
+  const inside = { ...place, depth: depth + 1, hops: place.hops + 1, listHops: place.listHops + (relation.toMany ? 1 : 0) };
+  assertHops(inside);
+  if (!relation.toMany && !names.some(name => operators.includes(name))) return { is: parseConditions(target, filter, inside) };
   if (names.length === 0) refuse(path, `expected one of ${list(operators)}`);
   const parsed: Args = {};
   for (const name of names) {
     const at = join(path, name);
     if (!operators.includes(name)) refuse(at, `not a relation filter (${list(operators)})${relationFilterHint(relation, name)}`);
-    parsed[name] = filter[name] === null && !relation.toMany ? null : parseConditions(target, filter[name], state, at, depth + 1);
+    if (relation.toMany) count(state, 'listFilters', at);
+    parsed[name] = filter[name] === null && !relation.toMany ? null : parseConditions(target, filter[name], { ...inside, path: at });
   }
   return parsed;
 }
 
-function parseFilter(
-  exposure: Exposure,
-  column: Column,
-  value: unknown,
-  state: State,
-  path: string,
-  depth: number,
-  isNegated = false,
-): unknown {
+function assertHops({ state, path, hops, listHops }: Place): void {
+  const { maxHops, maxListHops } = state.limits;
+  const remedy = 'look up the related rows in a call of their own, then filter by their keys';
+  if (hops > maxHops) refuse(path, `behind more than ${maxHops} relations (limits.where.maxHops); ${remedy}`);
+  if (listHops > maxListHops) {
+    const fact = maxListHops === 1 ? 'a list filter inside another' : `more than ${maxListHops} list filters inside each other`;
+    refuse(path, `${fact} (limits.where.maxListHops: ${maxListHops}); ${remedy}`);
+  }
+}
+
+function parseFilter(exposure: Exposure, column: Column, value: unknown, place: Place, isNegated = false): unknown {
+  const { state, path, depth } = place;
   if (column.list) return parseListFilter(column, value, state, path);
-  if (!isObject(value))
-    return column.field.type === 'Json' ? { equals: column.type.parse(value, path) } : parseNullable(column, value, path);
+  if (column.field.type === 'Json') {
+    if (isObject(value)) count(state, 'conditions', path, Object.keys(value).length);
+    return parseJsonFilter(column, value, {
+      path,
+      provider: exposure.provider,
+      parsePattern: (part, at) => parsePattern(parseText(part, at), state, at),
+    });
+  }
+  if (!isObject(value)) return parseNullable(column, value, path);
   // Prisma takes the mode of a `not` from the filter around it.
   const operators = operatorsOf(column, exposure.insensitive && !isNegated);
   const filter: Args = {};
   if (Object.keys(value).length === 0) refuse(path, `expected a value or one of ${list(operators)}`);
   for (const [operator, operand] of Object.entries(value)) {
     const at = join(path, operator);
-    countCondition(state, path);
+    count(state, 'conditions', path);
     if (!operators.includes(operator)) {
       refuse(at, `not a filter for ${column.name} (${list(operators)})${operatorHint(operator, operators)}`);
     }
     if (operator === 'in' || operator === 'notIn') filter[operator] = parseValues(column, operand, state, at);
     else if (operator === 'mode') filter[operator] = parseMode(operand, at);
-    else if (operator === 'not' && isObject(operand) && column.field.type !== 'Json') {
-      if (depth >= state.limits.maxDepth) refuse(at, `nested deeper than ${state.limits.maxDepth} levels`);
-      filter[operator] = parseFilter(exposure, column, operand, state, at, depth + 1, true);
+    else if (operator === 'not' && isObject(operand)) {
+      const below = { ...place, path: at, depth: depth + 1 };
+      assertDepth(below);
+      filter[operator] = parseFilter(exposure, column, operand, below, true);
     } else if (operator === 'equals' || operator === 'not') filter[operator] = parseNullable(column, operand, at);
-    else if (patternOperators.includes(operator)) filter[operator] = parsePattern(column, operand, at);
+    else if (patternOperators.includes(operator)) filter[operator] = parsePattern(column.type.parse(operand, at), state, at);
     else filter[operator] = column.type.parse(operand, at);
   }
   if (Object.keys(filter).every(name => name === 'mode')) refuse(path, `mode goes with an operator (${list(operators)})`);
@@ -143,9 +229,10 @@ function parseFilter(
 }
 
 /** A part of a text, which Prisma passes to LIKE. SQLite refuses long patterns, PostgreSQL a pattern that ends with its escape character. */
-function parsePattern(column: Column, value: unknown, path: string): unknown {
-  const part = String(column.type.parse(value, path));
-  if (part.length > maxPatternChars) refuse(path, `longer than ${maxPatternChars} characters`);
+function parsePattern(value: unknown, state: State, path: string): unknown {
+  const part = String(value);
+  count(state, 'patternCharacters', path, part.length);
+  count(state, 'wildcards', path, part.match(/[%_]/g)?.length ?? 0);
   const [backslashes = ''] = /\\*$/.exec(part) ?? [];
   return backslashes.length % 2 === 0 ? part : refuse(path, 'must not end with a single backslash');
 }
@@ -155,14 +242,20 @@ function parseNullable(column: Column, value: unknown, path: string): unknown {
   if (value !== null && column.type.comparable === false) {
     return refuse(path, `${column.name} cannot be compared with a value, only with null (${list(column.type.operators)})`);
   }
-  if (value !== null || column.field.type === 'Json') return column.type.parse(value, path);
+  if (value !== null) return column.type.parse(value, path);
   return column.nullable ? null : refuse(path, `${column.name} is never null here`);
 }
 
 function parseValues(column: Column, value: unknown, state: State, path: string): unknown[] {
   if (!Array.isArray(value)) return refuse(path, `expected an array, got ${nameOf(value)}`);
-  if (value.length > state.limits.maxValues) refuse(path, `more than ${state.limits.maxValues} values`);
-  return value.map((item, index) => column.type.parse(item, `${path}[${index}]`));
+  const { maxValues } = state.limits;
+  if (value.length > maxValues) refuse(path, `more than ${maxValues} values (limits.where.maxValues); give fewer, in several calls`);
+  return value.map((item, index) => parseItem(column, item, `${path}[${index}]`));
+}
+
+/** One of several values. In a list of Json, null has no form that Prisma takes. */
+function parseItem({ type }: Column, value: unknown, path: string): unknown {
+  return value === null && type.input.type === undefined ? refuse(path, 'must not be null') : type.parse(value, path);
 }
 
 function parseMode(value: unknown, path: string): string {
@@ -176,11 +269,11 @@ function parseListFilter(column: Column, value: unknown, state: State, path: str
   if (operators.length === 0) refuse(path, `expected a list or one of ${list(listOperators)}`);
   for (const [operator, operand] of operators) {
     const at = join(path, operator);
-    countCondition(state, path);
+    count(state, 'conditions', path);
     if (!listOperators.includes(operator)) {
       refuse(at, `not a filter for ${column.name} (${list(listOperators)})${operatorHint(operator, listOperators)}`);
     }
-    if (operator === 'has') filter[operator] = column.type.parse(operand, at);
+    if (operator === 'has') filter[operator] = parseItem(column, operand, at);
     else if (operator === 'isEmpty') filter[operator] = typeof operand === 'boolean' ? operand : refuse(at, 'expected true or false');
     else filter[operator] = parseValues(column, operand, state, at);
   }

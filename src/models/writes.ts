@@ -1,5 +1,6 @@
 import type { CallContext } from '../protocol/definitions.ts';
 import type { DataParser } from './data.ts';
+import { assertComputed, computedColumns } from './data.ts';
 import type { Args, BaseClient, Delegates, Row } from './delegates.ts';
 import { call, delegateOf } from './delegates.ts';
 import type { Exposure, Selection } from './graph.ts';
@@ -53,7 +54,8 @@ export function writer({ exposure, client, create, update }: WriterOptions): Wri
     const scope = await scopeWrite(exposure, operation, set, ctx);
     const { filter } = scope;
     return attempt(exposure, operation, async () => {
-      if (filter === undefined && scope.references.length === 0 && !hasWideInteger(args.data)) {
+      const computed = computedColumns(exposure.columns, args.data);
+      if (filter === undefined && scope.references.length === 0 && computed.length === 0 && !hasWideInteger(args.data)) {
         const row = await call(delegate, operation, { ...args, ...scope.selection.args });
         await attachJoins(client, [row], scope.selection);
         return toJson(row);
@@ -67,6 +69,7 @@ export function writer({ exposure, client, create, update }: WriterOptions): Wri
         const where = both(columnsWhere(key.fields, written), filter);
         const row = await call(own, 'findFirst', { where, ...scope.selection.args });
         if (row === null) throw outsidePolicy(node, operation);
+        assertComputed(exposure.columns, computed, row);
         await attachJoins(tx, [row], scope.selection);
         return toJson(row);
       });

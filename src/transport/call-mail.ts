@@ -2,9 +2,9 @@ import type { Delivery } from '../delivery/delivery.ts';
 import type { CallMail } from '../delivery/messages.ts';
 import { parseCallMail } from '../delivery/messages.ts';
 import type { Position } from '../delivery/position.ts';
+import { releaseOnce } from '../delivery/release.ts';
 import { callMailOf } from '../delivery/stream-ids.ts';
 import type { DeliveredEvent } from '../delivery/tail.ts';
-import { releaseOnce } from '../release.ts';
 import { pause } from '../timing.ts';
 
 /** The options of `CallMailboxes`. */

@@ -3,13 +3,13 @@ import type { Posting } from '../delivery/event-log.ts';
 import type { CallEvent, Resumption } from '../delivery/messages.ts';
 import { encodeCallEvent, parseCallEvent, parseNodeMail } from '../delivery/messages.ts';
 import { eventsBehind } from '../delivery/position.ts';
+import { releaseOnce } from '../delivery/release.ts';
 import type { CallPosition } from '../delivery/stream-ids.ts';
 import { callEventId, newCallStream, newConnectionName, nodeMailOf, requestIdOf } from '../delivery/stream-ids.ts';
 import type { DeliveredEvent } from '../delivery/tail.ts';
 import { McpError } from '../errors.ts';
 import type { RequestId } from '../protocol/jsonrpc.ts';
 import { errorText, notificationText } from '../protocol/jsonrpc.ts';
-import { releaseOnce } from '../release.ts';
 import type { EventStream } from './event-stream.ts';
 import { Opening } from './event-stream.ts';
 

@@ -1,3 +1,4 @@
+import type { DMMF } from '@prisma/generator-helper';
 import { describe, expect, it } from 'vitest';
 import { datamodel as postgresql } from '../../generated/test/postgresql/mcp/datamodel.ts';
 import { datamodel as sqlite } from '../../generated/test/sqlite/mcp/datamodel.ts';
@@ -8,6 +9,15 @@ const datamodel: Datamodel = sqlite;
 const model = (name: string): DatamodelModel => datamodel.models[name] ?? expect.fail(`no model ${name}`);
 const field = (name: string, of: string): DatamodelField =>
   model(of).fields.find(({ name: each }) => each === name) ?? expect.fail(`no field ${of}.${name}`);
+
+/** What Prisma gives a generator for these models. */
+function documentOf(models: DMMF.Model[], indexes: DMMF.Index[] = []): DMMF.Document {
+  return {
+    datamodel: { models, enums: [], types: [], indexes },
+    schema: { inputObjectTypes: {}, outputObjectTypes: { model: [], prisma: [] }, enumTypes: { prisma: [] }, fieldRefTypes: {} },
+    mappings: { modelOperations: [], otherOperations: { read: [], write: [] } },
+  };
+}
 
 describe('toDatamodel', () => {
   it('names every model as the schema does and keys it as the client does', () => {
@@ -22,7 +32,6 @@ describe('toDatamodel', () => {
       ['Member', 'member'],
       ['Doc', 'doc'],
       ['Badge', 'badge'],
-      ['Author', 'author'],
       ['Seat', 'seat'],
       ['Ticket', 'ticket'],
       ['McpSession', 'mcpSession'],
@@ -30,6 +39,7 @@ describe('toDatamodel', () => {
       ['McpEvent', 'mcpEvent'],
       ['McpNode', 'mcpNode'],
       ['McpContinuation', 'mcpContinuation'],
+      ['Author', 'author'],
     ]);
   });
 
@@ -103,6 +113,25 @@ describe('toDatamodel', () => {
     ]);
   });
 
+  it('keeps the columns of each index that finds rows by a value, in their order', () => {
+    expect(model('Booking').indexes).toEqual([['clientId', 'startsAt']]);
+    expect(model('McpEvent').indexes).toEqual([['stream', 'id'], ['expiresAt']]);
+    expect(model('Membership').indexes).toEqual([]);
+  });
+
+  it('leaves out indexes that answer other questions', () => {
+    const index = (algorithm: string | undefined, type: DMMF.IndexType = 'normal'): DMMF.Index => ({
+      model: 'Pair',
+      type,
+      isDefinedOnField: false,
+      ...(algorithm !== undefined && { algorithm }),
+      fields: [{ name: algorithm ?? 'none' }],
+    });
+    const indexes = [index(undefined), index('BTree'), index('Hash'), index('Gin'), index('Brin'), index(undefined, 'fulltext')];
+    const pair = { name: 'Pair', dbName: null, schema: null, primaryKey: null, fields: [], uniqueFields: [], uniqueIndexes: [] };
+    expect(toDatamodel(documentOf([pair], indexes)).models['Pair']?.indexes).toEqual([['none'], ['BTree'], ['Hash']]);
+  });
+
   it('marks foreign keys and says which relation field they belong to', () => {
     expect(field('clientId', 'Booking')).toMatchObject({ isReadOnly: true, kind: 'scalar' });
     expect(field('startsAt', 'Booking').isReadOnly).toBe(false);
@@ -134,19 +163,15 @@ describe('toDatamodel', () => {
   it('tells what Prisma cannot write: rows of a view, and new rows with a required column of an unsupported type', () => {
     const missing = Object.values(postgresql.models).flatMap(each => (each.missing === undefined ? [] : [[each.name, each.missing]]));
     expect(missing).toEqual([
-      ['Author', ['create', 'update', 'delete']],
       ['Place', ['create']],
+      ['Author', ['create', 'update', 'delete']],
     ]);
   });
 
   it('prefers the name given to @@id over its fields, and joins what has no name', () => {
     const named = { name: 'Pair', fields: [], uniqueFields: [], uniqueIndexes: [], dbName: null, schema: null };
     const toModel = (name: string | null) =>
-      toDatamodel({
-        datamodel: { models: [{ ...named, primaryKey: { name, fields: ['a', 'b'] } }], enums: [], types: [], indexes: [] },
-        schema: { inputObjectTypes: {}, outputObjectTypes: { model: [], prisma: [] }, enumTypes: { prisma: [] }, fieldRefTypes: {} },
-        mappings: { modelOperations: [], otherOperations: { read: [], write: [] } },
-      }).models['Pair'];
+      toDatamodel(documentOf([{ ...named, primaryKey: { name, fields: ['a', 'b'] } }])).models['Pair'];
     expect(toModel('key')?.primaryKeyName).toBe('key');
     expect(toModel(null)?.primaryKeyName).toBe('a_b');
   });

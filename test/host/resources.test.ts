@@ -8,7 +8,8 @@ const startResources = (): Promise<TestServer> =>
   start({
     resources: {
       hours: { uri: 'test://hours', title: 'Opening hours', description: 'When', annotations: { priority: 1 }, handler: () => '9 to 5' },
-      logo: { uri: 'test://logo', mimeType: 'image/png', handler: () => new Uint8Array([1, 2, 3]) },
+      // A part of a larger buffer.
+      logo: { uri: 'test://logo', mimeType: 'image/png', handler: () => new Uint8Array([0, 1, 2, 3, 0]).subarray(1, 4) },
       gone: { uri: 'test://gone', handler: () => null },
       broken: { uri: 'test://broken', handler: () => Promise.reject(new Error('secret')) },
       invoice: {

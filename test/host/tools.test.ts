@@ -150,6 +150,11 @@ describe('a handler', () => {
     expect(errors.map(({ message }) => message)).toEqual([expect.stringContaining('id: ')]);
   });
 
+  it('that says itself that it failed need not keep to its outputSchema', async () => {
+    const failed = { isError: true, content: [{ type: 'text', text: 'No such booking' }] };
+    expect(await callTool({ outputSchema: z.object({ id: z.number() }), handler: () => failed })).toEqual({ result: failed, errors: [] });
+  });
+
   it('that declares a root other than an object is wrapped where the revision wants one', async () => {
     await using server = await start({
       tools: { list: { description: 'Lists', outputSchema: z.array(z.string()), handler: () => ['a'] } },
@@ -216,6 +221,10 @@ describe('an error', () => {
       },
     ],
     ['a 5xx of ctx.throw', (_: unknown, ctx: { throw(status: number, message: string): never }) => ctx.throw(500, 'password=hunter2')],
+    [
+      'a 500 that does not say whether it may be shown',
+      () => Promise.reject(Object.assign(new Error('password=hunter2'), { status: 500 })),
+    ],
     ['a 4xx that must not be shown', () => Promise.reject(Object.assign(new Error('password=hunter2'), { expose: false, status: 400 }))],
     [
       'a string',

@@ -80,7 +80,12 @@ async function postgresScripts(url: string): Promise<Scripts> {
   await client.connect();
   const run = async (sql: string) => void (await client.query(sql));
   const text = async (sql: string) => String((await client.query<{ stamp: string }>(sql)).rows[0]?.stamp);
-  return { run, text, relax: () => run("SET session_replication_role = replica; SET synchronous_commit = 'off'"), close: () => client.end() };
+  return {
+    run,
+    text,
+    relax: () => run("SET session_replication_role = replica; SET synchronous_commit = 'off'"),
+    close: () => client.end(),
+  };
 }
 
 async function sqliteClient(url: string) {
@@ -111,7 +116,10 @@ function fillScript(schema: Schema, data: Data, names: readonly string[], provid
 }
 
 function stampQuery(schema: Schema, provider: Provider): string {
-  const tables = [...[...schema.values()].map(({ name, columns }) => [name, [...columns.keys()]] as const), ...joinTables.map(name => [name, ['A', 'B']] as const)];
+  const tables = [
+    ...[...schema.values()].map(({ name, columns }) => [name, [...columns.keys()]] as const),
+    ...joinTables.map(name => [name, ['A', 'B']] as const),
+  ];
   const texts = tables.map(([name, columns]) => {
     const row = provider === 'sqlite' ? columns.map(column => `quote("${column}")`).join(` || ',' || `) : 't::text';
     const rows = `SELECT ${row} AS line FROM "${name}" t ORDER BY 1`;

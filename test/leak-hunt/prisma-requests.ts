@@ -96,10 +96,11 @@ const writes: Readonly<Record<string, Make>> = {
         let next = oracle.data;
         const changed: Row[] = [];
         for (const row of oracle.matching(model.key, where, 'update')) {
-          const settled = change(next, model, row, { ...row, ...data });
+          const other = wholeRow(model, { ...row, ...data });
+          const settled = change(next, model, row, other);
           if (typeof settled === 'string') return refusal(settled);
           next = settled;
-          changed.push({ ...row, ...data });
+          changed.push(other);
         }
         const after = oracle.over(next);
         if (!changed.every(row => after.admits(model.key, row, 'update'))) return refusal('outside');

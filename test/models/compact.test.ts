@@ -56,7 +56,7 @@ function schemaOf(size: number): Datamodel {
 const exposeAll = (model: Datamodel): Models => Object.fromEntries(Object.values(model.models).map(({ key }) => [key, all]));
 
 describe('the tools of the style compact', () => {
-  it.each([2, 20, 60, 120, 300])('take at most 2,000 tokens for %d models with every operation', size => {
+  it.each([1, 2, 20, 30, 60, 120, 300])('take at most 2,000 tokens for %d models with every operation', size => {
     const model = schemaOf(size);
     const { tools } = compile({ ...exposeAll(model), client: { ...all, data: { passwordHash: 'x' } } }, 'compact', model);
     const shown = tools.map(({ name, description, inputSchema }) => ({ name, description, inputSchema }));

@@ -8,7 +8,7 @@ import type { Exposure } from '../../src/models/graph.ts';
 import { modelGraph } from '../../src/models/graph.ts';
 import { rowToJson } from '../../src/models/include.ts';
 import { createInput, rowOutput } from '../../src/models/schema.ts';
-import { parseWhere } from '../../src/models/where.ts';
+import { parseWhere, resolveWhereLimits } from '../../src/models/where.ts';
 import type { Json } from './served.ts';
 import { callOf } from './served.ts';
 
@@ -35,7 +35,10 @@ const listed: Datamodel = {
 };
 const graph = modelGraph(listed);
 const [exposure] = resolveExposures({ room: { operations: ['findMany', 'create'] } }, graph) as [Exposure];
-const limits = { maxDepth: 4, maxConditions: 20, maxValues: 3 };
+const limits = resolveWhereLimits(
+  { maxDepth: 4, maxConditions: 20, maxValues: 3, maxHops: 12, maxListFilters: 100, maxListHops: 12, maxRelations: 100 },
+  undefined,
+);
 const parse = (where: Json): Json => parseWhere(exposure, where, limits).where;
 const parser = dataParser(exposure, 'create', graph);
 

@@ -6,6 +6,7 @@ import { resolveExposures } from '../../src/models/exposure.ts';
 import type { Exposure } from '../../src/models/graph.ts';
 import { modelGraph } from '../../src/models/graph.ts';
 import { simplifyWhere } from '../../src/models/simplify-where.ts';
+import { resolveWhereLimits } from '../../src/models/where.ts';
 import { scalarField } from './fields.ts';
 import { callOf } from './served.ts';
 
@@ -77,7 +78,10 @@ describe('columns called like what every object has', () => {
   it('complete an order, name a row and filter', () => {
     const exposure = expose({ include: { toLocaleString: true } });
     expect(exposure.orderBy).toEqual<object[]>([{ toString: 'asc' }, { constructor: 'asc' }]);
-    const limits = { maxDepth: 3, maxConditions: 10, maxValues: 3 };
+    const limits = resolveWhereLimits(
+      { maxDepth: 3, maxConditions: 10, maxValues: 3, maxHops: 12, maxListFilters: 100, maxListHops: 12, maxRelations: 100 },
+      undefined,
+    );
     const { orderBy } = parseFindMany(exposure, { orderBy: [{ constructor: 'desc' }] }, limits);
     expect(orderBy).toEqual<object[]>([{ constructor: 'desc' }, { toString: 'asc' }]);
     expect(() => parseUniqueWhere(exposure, { propertyIsEnumerable: { toString: 'a' } })).toThrow('constructor: is required');

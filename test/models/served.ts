@@ -35,8 +35,11 @@ export function userOf(ctx: CallContext): { clientId: number } | undefined {
 const guest = callOf();
 const ajv = new Ajv2020({ strict: true, allowUnionTypes: true });
 
+/** Limits that SQLite has no more than PostgreSQL. */
+export const sameLimits: Partial<WhereLimits> = { maxListFilters: 10, maxListHops: 3 };
+
 /** Compiles `models` over a database. */
-export function serve(db: TestDatabase, models: Record<string, ExposureLike>, limits: Partial<WhereLimits> = {}): Served {
+export function serve(db: TestDatabase, models: Record<string, ExposureLike>, limits: Partial<WhereLimits> = sameLimits): Served {
   const compiled = compileModels({ name: 'test', prisma: db.prisma, datamodel: db.datamodel, models, limits });
   const inputs = new Map(compiled.tools.map(tool => [tool.name, ajv.compile(tool.inputSchema)]));
   const outputs = new Map(compiled.tools.map(tool => [tool.name, ajv.compile(tool.outputSchema ?? false)]));

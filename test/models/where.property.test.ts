@@ -1,17 +1,22 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { datamodel } from '../../generated/test/sqlite/mcp/datamodel.ts';
+import type { Datamodel, DatamodelField } from '../../src/models/datamodel.ts';
 import { resolveExposures } from '../../src/models/exposure.ts';
 import type { Exposure } from '../../src/models/graph.ts';
 import { modelGraph } from '../../src/models/graph.ts';
-import { parseWhere } from '../../src/models/where.ts';
+import { parseWhere, resolveWhereLimits } from '../../src/models/where.ts';
 import type { TestDatabase } from '../support/database.ts';
-import { describeDatabases } from '../support/database.ts';
+import { describeDatabases, openDatabase } from '../support/database.ts';
 import { cases, propertyMs } from '../support/property.ts';
+import { fillMembers } from './nullable.ts';
 import type { Json, Served } from './served.ts';
 import { seeded, serve } from './served.ts';
 
-const limits = { maxDepth: 12, maxConditions: 1000, maxValues: 50 };
+const limits = resolveWhereLimits(
+  { maxDepth: 12, maxConditions: 1000, maxValues: 50, maxHops: 12, maxListFilters: 100, maxListHops: 12, maxRelations: 100 },
+  undefined,
+);
 const visible = { client: { omit: { notes: true } }, booking: { omit: { meta: true } }, room: {} };
 
 /** What a caller may say of each model, nested up to some depth. */
@@ -137,6 +142,147 @@ async function dropForeignKeys({ prisma, provider }: TestDatabase): Promise<void
     await prisma.$executeRawUnsafe(`ALTER TABLE "Membership" DROP CONSTRAINT "${name}"`);
   await prisma.$executeRawUnsafe('ALTER TABLE "Client" DROP CONSTRAINT "Client_referredById_fkey"');
 }
+
+/** Some values of each type that rows of `fillMembers` have, and some that no row has, as a caller writes them. */
+const valuesOf: Readonly<Record<string, Json[]>> = {
+  Int: [0, 1, 2, 3, 7, -1],
+  BigInt: ['0', '1', 2, '9223372036854775807'],
+  Float: [0, 0.5, 1, 1.5, -2],
+  Decimal: ['0.5', '1.5', 2.5, '1.50', '7'],
+  String: ['a', 'B', 'ab', 'b', 'nick 1', 'name 2', 'doc 3', 'nothing'],
+  DateTime: ['2026-01-01T00:00:00Z', '2026-01-02T01:00:00+01:00', '2026-01-03T00:00:00.000Z'],
+  Bytes: ['AP8=', 'Af8=', ''],
+  Boolean: [true, false],
+  Mood: ['CALM', 'BUSY'],
+};
+const comparable = ['Int', 'BigInt', 'Float', 'Decimal', 'String', 'DateTime'];
+
+/** Any filter of a column that is not Json. */
+function filterOf({ type, isList, isRequired }: DatamodelField, insensitive: boolean): fc.Arbitrary<Json> {
+  const value = fc.constantFrom(...(valuesOf[type] ?? []));
+  const some = fc.array(value, { maxLength: 3 });
+  if (isList) {
+    const isEmpty = fc.boolean().map(empty => ({ isEmpty: empty }));
+    const lists = some.chain(values => fc.constantFrom<Json[]>({ hasEvery: values }, { hasSome: values }, { equals: values }));
+    return fc.oneof(
+      lists,
+      isEmpty,
+      value.map(has => ({ has })),
+    );
+  }
+  const orNull = isRequired ? value : fc.oneof({ weight: 3, arbitrary: value }, fc.constant(null));
+  const operators: fc.Arbitrary<Json>[] = [orNull.map(equals => ({ equals })), orNull.map(not => ({ not }))];
+  if (type !== 'Boolean')
+    operators.push(
+      some.map(values => ({ in: values })),
+      some.map(notIn => ({ notIn })),
+    );
+  if (comparable.includes(type)) {
+    operators.push(fc.tuple(fc.constantFrom('lt', 'lte', 'gt', 'gte'), value).map(([name, one]) => ({ [name]: one })));
+  }
+  if (type === 'String') {
+    const part = fc.constantFrom('a', 'n', 'B', '1', '', '%', 'i_k');
+    const pattern = fc.tuple(fc.constantFrom('contains', 'startsWith', 'endsWith'), part).map(([name, one]) => ({ [name]: one }));
+    operators.push(pattern, ...(insensitive ? [pattern.map(filter => ({ ...filter, mode: 'insensitive' }))] : []));
+  }
+  const filter = fc.oneof(...operators);
+  const plain = filter.filter(one => one.mode === undefined);
+  return fc.oneof(
+    orNull,
+    filter,
+    plain.map(not => ({ not })),
+    fc.tuple(filter, plain).map(([one, other]) => ({ ...other, ...one })),
+  );
+}
+
+/** The same `where` for Prisma, which takes BigInt and bytes as such. */
+function toPrisma({ models }: Datamodel, model: string, where: Json): Json {
+  const fields = models[model]?.fields ?? [];
+  const convert = (type: string, value: Json): Json => {
+    if (Array.isArray(value)) return value.map(item => convert(type, item));
+    if (typeof value === 'object' && value !== null)
+      return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, name === 'mode' ? part : convert(type, part)]));
+    if (type === 'BigInt' && value !== null && typeof value !== 'boolean') return BigInt(value);
+    return type === 'Bytes' && typeof value === 'string' ? new Uint8Array(Buffer.from(value, 'base64')) : value;
+  };
+  return Object.fromEntries(
+    Object.entries(where as Record<string, Json>).map(([name, value]) => {
+      const field = fields.find(known => known.name === name);
+      if (field === undefined) return [name, [value].flat().map(part => toPrisma({ models, enums: {} }, model, part))];
+      if (field.kind !== 'object') return [name, convert(field.type, value)];
+      if (value === null) return [name, null];
+      const filters = Object.entries(value as Record<string, Json>).map(([operator, part]) => [
+        operator,
+        part === null ? null : toPrisma({ models, enums: {} }, field.type, part),
+      ]);
+      return [name, Object.fromEntries(filters)];
+    }),
+  );
+}
+
+describeDatabases('without policies, any where over columns of every type', provider => {
+  let db: TestDatabase;
+  beforeAll(async () => {
+    db = await openDatabase(provider);
+    await fillMembers(db);
+  });
+  afterAll(() => db.close());
+
+  /** Any `where` over all columns but Json, and over relations, by model. */
+  const wheresOf = ({ models }: Datamodel): Record<string, fc.Arbitrary<Json>> => {
+    const names = ['Member', 'Doc', 'Badge', 'Listing', 'Entry'].filter(name => models[name] !== undefined);
+    return fc.letrec<Record<string, Json>>(tie =>
+      Object.fromEntries(
+        names.map(name => {
+          const all = models[name]?.fields ?? [];
+          const columns = all
+            .filter(({ kind, type }) => kind !== 'object' && type !== 'Json')
+            .map(field => filterOf(field, provider === 'postgresql').map((filter): Json => ({ [field.name]: filter })));
+          const relations = all
+            .filter(({ kind }) => kind === 'object')
+            .map(({ name: relation, type, isList, isRequired }) => {
+              const operators = isList ? ['some', 'every', 'none'] : ['is', 'isNot'];
+              const filters = operators.map(operator => tie(type).map((where): Json => ({ [relation]: { [operator]: where } })));
+              const nulls = isList || isRequired ? [] : [null, { is: null }, { isNot: null }];
+              return fc.oneof(...filters, ...nulls.map(none => fc.constant<Json>({ [relation]: none })));
+            });
+          const one = fc.oneof(...columns);
+          const parts = fc.array(tie(name), { minLength: 1, maxLength: 2 });
+          const combined = parts.chain(list => fc.constantFrom<Json[]>({ AND: list }, { OR: list }, { NOT: list }));
+          const where = fc.oneof({ maxDepth: 4, depthSize: 'small' }, { weight: 3, arbitrary: one }, combined, ...relations);
+          return [name, where];
+        }),
+      ),
+    );
+  };
+
+  it(
+    'finds what Prisma finds by the same where',
+    async () => {
+      const wheres = wheresOf(db.datamodel);
+      const models = Object.fromEntries(Object.keys(wheres).map(name => [db.datamodel.models[name]?.key, {}]));
+      const { run } = serve(db, models as never, limits);
+      const tally = { none: 0, some: 0, all: 0 };
+      await fc.assert(
+        fc.asyncProperty(
+          fc.constantFrom(...Object.keys(wheres)).chain(name => (wheres[name] as fc.Arbitrary<Json>).map(where => [name, where] as const)),
+          async ([name, where]) => {
+            const key = db.datamodel.models[name]?.key ?? '';
+            const args = { where: toPrisma(db.datamodel, name, where), select: { id: true }, orderBy: { id: 'asc' } };
+            const expected = await (db.prisma as Json)[key].findMany(args);
+            expect((await run(`${key}_findMany`, { where, select: { id: true } })).rows).toEqual(expected);
+            expect(await run(`${key}_count`, { where })).toEqual({ count: expected.length });
+            tally[expected.length === 0 ? 'none' : expected.length > 7 ? 'all' : 'some']++;
+          },
+        ),
+        cases(provider === 'sqlite' ? 400 : 200),
+      );
+      expect(tally.some).toBeGreaterThan(30);
+      expect(tally.none).toBeGreaterThan(20);
+    },
+    propertyMs,
+  );
+});
 
 describe('any JSON as a where', () => {
   const exposures = resolveExposures(visible, modelGraph(datamodel));

@@ -3,10 +3,13 @@ import { datamodel } from '../../generated/test/sqlite/mcp/datamodel.ts';
 import { resolveExposures } from '../../src/models/exposure.ts';
 import type { Exposure } from '../../src/models/graph.ts';
 import { modelGraph } from '../../src/models/graph.ts';
-import { parseWhere } from '../../src/models/where.ts';
+import { parseWhere, resolveWhereLimits } from '../../src/models/where.ts';
 import type { Json } from './served.ts';
 
-const limits = { maxDepth: 4, maxConditions: 20, maxValues: 3 };
+const limits = resolveWhereLimits(
+  { maxDepth: 4, maxConditions: 20, maxValues: 3, maxHops: 12, maxListFilters: 100, maxListHops: 12, maxRelations: 100 },
+  undefined,
+);
 const exposuresOf = (models: Json, provider?: string): Record<string, Exposure> => {
   const exposures = resolveExposures(models, modelGraph(provider === undefined ? datamodel : { ...datamodel, provider }));
   return Object.fromEntries(exposures.map(exposure => [exposure.node.key, exposure]));
@@ -133,7 +136,7 @@ describe('the where of a caller is refused', () => {
       { clientId: { equals: { _ref: 'id', _container: 'Booking' } } },
       'where.clientId.equals: expected an integer, got an object',
     ],
-    ['a text too long to look for', 'client', { name: { contains: 'x'.repeat(1001) } }, 'where.name.contains: longer than 1000 characters'],
+    ['a text too long to look for', 'client', { name: { contains: 'x'.repeat(1001) } }, 'where.name.contains: more than 1000 characters of text'],
     [
       'a text that ends with the escape character',
       'client',

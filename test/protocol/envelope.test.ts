@@ -23,8 +23,9 @@ const refusal = (...given: Parameters<typeof request>) => {
 
 describe('parseEnvelope', () => {
   it('reads who asks, in which revision, and what the client can', () => {
-    const envelope = parseEnvelope(...request('tools/list', {}, { capabilities: { roots: {} }, logLevel: 'info' }));
-    expect(envelope).toEqual({
+    const [body, headers] = request('tools/list', {}, { capabilities: { roots: {} }, logLevel: 'info' });
+    expect(parseEnvelope(body, headers)).toEqual({
+      meta: body.params?.['_meta'],
       revision: revisions.at(-1),
       capabilities: { roots: {} },
       clientInfo: { name: 'modern', version: '1.0.0' },

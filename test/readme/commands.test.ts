@@ -24,10 +24,14 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
+const masked = (text: string) => text.replaceAll(/\d[\d,]*/g, '#');
+
 describe('commands of README and docs', () => {
   it('are all of a kind that is checked here', () => {
     expect(
-      commands.filter(command => !/^(?:npm (?:install|ci|test|run) ?|npx (?:koa-mcp init|prisma )|curl |claude mcp add )/.test(command)),
+      commands.filter(
+        command => !/^(?:npm (?:install|ci|test|run) ?|npx (?:koa-mcp (?:init$|check )|prisma )|curl |claude mcp add )/.test(command),
+      ),
     ).toEqual([]);
   });
 
@@ -51,7 +55,7 @@ describe('commands of README and docs', () => {
   it('name only files that there are, in the map of CONTRIBUTING.md', async () => {
     const map = (await readFile(`${root}CONTRIBUTING.md`, 'utf8')).split('## Where to look')[1]?.split('## Code')[0] ?? '';
     const rows = map.split('\n').filter(line => line.startsWith('| ') && !line.startsWith('| task'));
-    expect(rows).toHaveLength(10);
+    expect(rows).toHaveLength(11);
     for (const row of rows) {
       const files = [...row.matchAll(/`((?:src|test|docs)\/[\w./-]+)`/g)].map(([, file = '']) => file);
       expect(files.map(file => [file, existsSync(root + file)])).toEqual(files.map(file => [file, true]));
@@ -81,6 +85,17 @@ describe('commands of README and docs', () => {
     expect(/added (Mcp.*)/.exec(stdout)?.[1]?.split(', ')).toEqual(named);
     const source = await readFile(`${root}prisma/mcp.prisma`, 'utf8');
     expect([...source.matchAll(/^model (\w+)/gm)].map(([, model]) => model)).toEqual(named);
+  });
+
+  it('`npx koa-mcp check` prints what docs/check.md shows of it, but for numbers', async () => {
+    const checks = commands.filter(command => command.startsWith('npx koa-mcp check'));
+    expect(new Set(checks)).toEqual(new Set(['npx koa-mcp check example-app/endpoint.ts']));
+    const [report, line] = fences
+      .filter(({ file, language }) => file === 'docs/check.md' && language === 'text')
+      .map(({ text }) => masked(text));
+    const { stdout } = await run(process.execPath, [`${root}dist/cli/bin.js`, 'check', 'example-app/endpoint.ts'], { cwd: root });
+    expect(masked(stdout).startsWith(report ?? '-')).toBe(true);
+    expect(line).toBe(`koa-mcp ${masked(stdout.split('\n\n')[0] ?? '').replace(';\n', '; ')}\n`);
   });
 
   it('with curl count the bookings of Ada, and the example prints how to connect Claude as README does', async () => {

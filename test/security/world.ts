@@ -1,6 +1,7 @@
 import type Koa from 'koa';
 import type { ExposureLike } from '../../src/models/exposure.ts';
 import type { PrismaClient, TestDatabase } from '../support/database.ts';
+import { sameLimits } from '../models/served.ts';
 import type { TestServer } from '../support/server.ts';
 import { start } from '../support/server.ts';
 import type { WireSession } from '../support/wire.ts';
@@ -20,7 +21,8 @@ export const signIn: Koa.Middleware = async (ctx, next) => {
 /** Serves models of a database, written as JavaScript would, to whom `signIn` lets in. */
 export function serve(db: TestDatabase, models: Record<string, ExposureLike>, tools: object = {}): Promise<TestServer> {
   const { prisma, datamodel } = db;
-  return start({ prisma, datamodel, models: models as never, tools: tools as never }, { before: [signIn] });
+  const limits = { where: sameLimits };
+  return start({ prisma, datamodel, models: models as never, tools: tools as never, limits }, { before: [signIn] });
 }
 
 /** Who calls, as a policy sees it; -1 is a guest. */

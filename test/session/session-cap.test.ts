@@ -81,6 +81,27 @@ describe('sessions of one principal', () => {
     expect(await store.existing(opened.map(session => session.id))).toHaveLength(5);
   });
 
+  it('are brought down to the cap when one was opened while the store ended those before it', async () => {
+    const [clock, store] = [new Clock(), memoryStore()];
+    let answer = (): void => {};
+    let asked = (): void => {};
+    const [answered, isAsked] = [new Promise<void>(resolve => (answer = resolve)), new Promise<void>(resolve => (asked = resolve))];
+    const evict: typeof store.evict = async (...args) => {
+      const evicted = await store.evict(...args);
+      asked();
+      await answered;
+      return evicted;
+    };
+    const { sessions } = node({ clock, store: { ...store, evict }, maxPerPrincipal: 1 });
+    const first = await sessions.open(newInit());
+    await isAsked;
+    clock.advance(1);
+    const second = await sessions.open(newInit());
+    answer();
+    await sessions.flush();
+    expect(await store.existing([first.id, second.id])).toEqual([second.id]);
+  });
+
   it('are not written to rows while the request waits: opening asks the store once', async () => {
     const gate = new Promise<never>(() => {});
     const { sessions, calls } = node({ maxPerPrincipal: 1, before: ({ verb }) => (verb === 'evict' ? gate : undefined) });

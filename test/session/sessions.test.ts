@@ -78,6 +78,26 @@ describe('Sessions.find', () => {
     expect(count('find')).toBe(1);
   });
 
+  it('asks the store once for look-ups after a change, also if a look-up from before it ends in between', async () => {
+    const store = memoryStore();
+    const session = newSession({ expiresAt: new Date(start + HOUR) });
+    await store.create(session);
+    const answers: (() => void)[] = [];
+    const { sessions, count } = node({
+      store,
+      before: ({ verb }) => (verb === 'find' ? new Promise(resolve => answers.push(resolve)) : undefined),
+    });
+    const before = sessions.find(session.id, 'ada');
+    await sessions.update(session.id, { logLevel: 'error' });
+    const first = sessions.find(session.id, 'ada');
+    answers[0]?.();
+    await before;
+    const second = sessions.find(session.id, 'ada');
+    expect(count('find')).toBe(2);
+    answers[1]?.();
+    expect((await Promise.all([first, second])).map(found => found?.logLevel)).toEqual(['error', 'error']);
+  });
+
   it('asks again after a look-up that failed', async () => {
     const store = memoryStore();
     const session = newSession({ expiresAt: new Date(start + HOUR) });
@@ -314,6 +334,16 @@ describe('Sessions’ timers', () => {
     } finally {
       vi.useRealTimers();
     }
+  });
+});
+
+describe('Sessions.list', () => {
+  it('names a next page only where one follows', async () => {
+    const { sessions } = node();
+    for (let count = 0; count < 2; count += 1) await sessions.open(newInit());
+    const { next } = await sessions.list({ take: 1 });
+    expect(next).toBeDefined();
+    for (const query of [{ take: 1, after: next }, { take: 2 }, { take: 3 }]) expect(await sessions.list(query)).not.toHaveProperty('next');
   });
 });
 

@@ -6,6 +6,17 @@ import type { PrismaClient } from '../support/database.ts';
 import { describeDatabases, openDatabase } from '../support/database.ts';
 import { later, newContinuation, newEvent, newId, newSession } from './fixtures.ts';
 
+describe('prismaStore', () => {
+  it('is refused a client that lacks one model or one column, by its name', () => {
+    const client = { mcpSession: {}, mcpSubscription: {}, mcpEvent: {}, mcpNode: {}, mcpContinuation: {} };
+    const { mcpNode: _, ...withoutNodes } = client;
+    expect(() => prismaStore(withoutNodes)).toThrow('this client has no model McpNode. Run `npx koa-mcp init`');
+    const withoutBeat = { ...client, mcpNode: { fields: { id: {}, expiresAt: {} } } };
+    expect(() => prismaStore(withoutBeat)).toThrow('this client has no column McpNode.beat. Run `npx koa-mcp init`');
+    expect(() => prismaStore(client)).not.toThrow();
+  });
+});
+
 describeDatabases('prismaStore’s queries', provider => {
   it('are one to three for each verb, whatever the number of ids', async () => {
     await using database = await openDatabase(provider, { record: true });

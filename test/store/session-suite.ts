@@ -115,6 +115,14 @@ export function sessionSuite(name: string, make: () => Promise<StoreUnderTest>):
         expect(await store.find(id)).toMatchObject({ lastSeenAt: later(500), expiresAt: later(1_500) });
       });
 
+      it('changes nothing for a use at the same time, and says so', async () => {
+        const session = newSession();
+        await store.create(session);
+        expect(await store.touch([session.id], later(1), later(2))).toBe(1);
+        expect(await store.touch([session.id], later(1), later(3))).toBe(0);
+        expect((await store.find(session.id))?.expiresAt).toEqual(later(2));
+      });
+
       it('takes more ids than a database takes variables', async () => {
         const [{ id }, other] = [await add(), await add()];
         expect(await store.touch([id, ...Array.from({ length: 33_000 }, newId), other.id], later(500), later(1_500))).toBe(2);

@@ -191,7 +191,7 @@ export const postgresUrl: string = process.env['TEST_POSTGRES_URL'] ?? 'postgres
 const postgresProblem = await findPostgresProblem();
 
 async function findPostgresProblem(): Promise<string | undefined> {
-  const client = new pg.Client({ connectionString: postgresUrl, connectionTimeoutMillis: 3_000 });
+  const client = new pg.Client({ connectionString: postgresUrl, connectionTimeoutMillis: 15_000 });
   try {
     await client.connect();
     return undefined;

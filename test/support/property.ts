@@ -4,7 +4,7 @@ const seed = Number(process.env['TEST_SEED'] ?? 1);
 const factor = process.env['TEST_LONG'] === undefined ? 1 : 5;
 
 /** Milliseconds for one property: the number of its cases is fixed, so a loaded machine needs longer. */
-export const propertyMs: number = 120_000 * factor;
+export const propertyMs: number = 300_000 * factor;
 
 /** The cases of a property: always the same ones, and as many on a loaded machine as on a quiet one. */
 export function cases(count: number): { readonly seed: number; readonly numRuns: number } {

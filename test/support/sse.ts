@@ -127,22 +127,32 @@ export class EventReader {
 
   /** Waits until `look` finds something. It looks after each event, and when the stream is over. */
   async #ask<T>(look: () => T | undefined, what: string): Promise<T> {
-    const timeout = AbortSignal.timeout(waitMs);
+    const until = performance.now() + waitMs;
     for (;;) {
       const found = look();
       if (this.#failure !== undefined) throw this.#failure;
       if (found !== undefined) return found;
-      if (timeout.aborted) throw new Error(`after ${waitMs / 1000} s there is still not ${what}; there were ${this.#summary()}`);
-      await new Promise<void>(resolve => {
-        this.#waiting.add(resolve);
-        timeout.addEventListener('abort', () => resolve(), { once: true });
-      });
+      const left = until - performance.now();
+      if (left <= 0) throw new Error(`after ${waitMs / 1000} s there is still not ${what}; there were ${this.#summary()}`);
+      await this.#change(left);
     }
   }
 
+  /** Resolves at the next event, at the end of the stream, or after so many milliseconds. */
+  #change(withinMs: number): Promise<void> {
+    return new Promise(resolve => {
+      const timer = setTimeout(resolve, withinMs);
+      this.#waiting.add(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
   #changed(): void {
-    for (const resolve of this.#waiting) resolve();
+    const waiting = [...this.#waiting];
     this.#waiting.clear();
+    for (const resolve of waiting) resolve();
   }
 
   async #read(): Promise<void> {

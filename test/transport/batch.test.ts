@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { StoreUnavailable } from '../../src/errors.ts';
 import type { HandlerContext } from '../../src/index.ts';
+import { memoryStore } from '../../src/store/memory-store.ts';
 import { start } from '../support/server.ts';
 import { open } from '../support/wire.ts';
 
@@ -54,6 +56,21 @@ describe('a batch in 2025-03-26', () => {
         .sort(),
     ).toEqual([1, 2, 3]);
     expect(messages.some(({ method }) => method === 'notifications/message')).toBe(true);
+  });
+
+  it('keeps the other responses when the database is away for one request', async () => {
+    const away = () => Promise.reject(new StoreUnavailable('away'));
+    const resource = { uri: 'test://a', handler: () => 'a' };
+    await using server = await start({ sessions: { store: { ...memoryStore(), subscribe: away } }, resources: { resource } });
+    const session = await open(server.url, { revision: '2025-03-26' });
+    const subscribe = { jsonrpc: '2.0', id: 2, method: 'resources/subscribe', params: { uri: 'test://a' } };
+    const { status, messages } = await session.send([ping(1), subscribe]);
+    expect(status).toBe(200);
+    expect(messages.toSorted((a, b) => Number(a.id) - Number(b.id))).toMatchObject([
+      { id: 1, result: {} },
+      { id: 2, error: { code: -32603, message: expect.stringContaining('database') } },
+    ]);
+    server.errors.length = 0;
   });
 
   it('gives each call a context of its own', async () => {

@@ -27,7 +27,7 @@ describe('the time of a call', () => {
       asker: {
         ask: () =>
           new Promise(resolve => {
-            answer = resolve as typeof answer;
+            answer = resolve;
           }),
       },
       createContext: () => ({}) as never,

@@ -1,5 +1,7 @@
+import { EventEmitter, once } from 'node:events';
+import type Koa from 'koa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Continuation } from '../../src/index.ts';
+import type { Continuation, Store } from '../../src/index.ts';
 import { memoryStore } from '../../src/index.ts';
 import { ModernClient } from '../support/modern.ts';
 import type { TestServer } from '../support/server.ts';
@@ -26,6 +28,50 @@ describe('a requestState', () => {
     const requestState = await state();
     expect(textOf(await greet({ requestState, ...answers }))).toBe('Hello Ada');
     expect(await client.error('tools/call', { name: 'greet', arguments: {}, requestState, ...answers })).toMatchObject(refused);
+  });
+
+  it('leaves no row behind once it was used', async () => {
+    const store = memoryStore();
+    await using own = await start({ ...options, sessions: { store } });
+    const by = new ModernClient(own.url, { capabilities: able });
+    const requestState = await state({}, by);
+    expect(await store.findContinuation(requestState)).toBeDefined();
+    expect(textOf(await greet({ requestState, ...answers }, {}, by))).toBe('Hello Ada');
+    expect(await store.findContinuation(requestState)).toBeUndefined();
+  });
+
+  it('is not used up by a retry whose client went away before the handler began', async () => {
+    const happened = new EventEmitter();
+    const store = memoryStore();
+    const gate = once(happened, 'gone');
+    let isFirst = true;
+    const takeContinuation: Store['takeContinuation'] = async (id, by) => {
+      const isTaken = await store.takeContinuation(id, by);
+      if (isFirst) {
+        isFirst = false;
+        happened.emit('taken');
+        await gate;
+      }
+      return isTaken;
+    };
+    const watch: Koa.Middleware = (ctx, next) => {
+      ctx.res.once('close', () => {
+        if (!ctx.res.writableFinished) setImmediate(() => happened.emit('gone'));
+      });
+      return next();
+    };
+    await using own = await start({ ...options, sessions: { store: { ...store, takeContinuation } } }, { before: [watch] });
+    const by = new ModernClient(own.url, { capabilities: able });
+    const requestState = await state({}, by);
+    done.length = 0;
+    const abort = new AbortController();
+    const params = { name: 'greet', arguments: {}, requestState, ...answers };
+    const given = by.request('tools/call', params, { signal: abort.signal }).catch(() => undefined);
+    await once(happened, 'taken');
+    abort.abort();
+    await Promise.all([given, gate]);
+    expect(textOf(await greet({ requestState, ...answers }, {}, by))).toBe('Hello Ada');
+    expect(done).toEqual(['before', 'after']);
   });
 
   it('is taken once of twenty at the same time', async () => {

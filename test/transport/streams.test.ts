@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import { connect } from 'node:net';
 import type Koa from 'koa';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import type { HandlerContext } from '../../src/index.ts';
 import { start } from '../support/server.ts';
@@ -263,6 +263,30 @@ describe('the standalone stream', () => {
     abort.abort();
     await once(gone, 'close');
     expect(server.errors).toEqual([]);
+  });
+
+  it('keeps its session in use until it is closed, and not longer', async () => {
+    vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'] });
+    try {
+      const gone = new EventEmitter();
+      const watch: Koa.Middleware = (ctx, next) => {
+        if (ctx.method === 'GET') ctx.res.once('close', () => setImmediate(() => gone.emit('close')));
+        return next();
+      };
+      await using server = await start({ sessions: { idleMs: 120_000 } }, { before: [watch] });
+      const session = await open(server.url);
+      const abort = new AbortController();
+      await session.listen(abort.signal);
+      await vi.advanceTimersByTimeAsync(600_000);
+      expect((await session.request('ping')).status).toBe(200);
+      const closed = once(gone, 'close');
+      abort.abort();
+      await closed;
+      await vi.advanceTimersByTimeAsync(600_000);
+      expect((await session.request('ping')).status).toBe(404);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('closes the oldest past the ceiling', async () => {
