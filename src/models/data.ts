@@ -61,7 +61,7 @@ function neededColumns(exposure: Exposure, graph: ModelGraph): string[] {
 }
 
 /** Whether a column can be changed by arithmetic. A foreign key cannot: the row that it would point to is not known before the write. */
-function isCountable({ field, list: isList }: Column): boolean {
+export function isCountable({ field, list: isList }: Column): boolean {
   return !isList && !field.isReadOnly && field.kind === 'scalar' && arithmeticTypes.has(field.type);
 }
 

@@ -1,8 +1,9 @@
 import type { JsonSchema } from '../protocol/json-schema.ts';
-import { cursorKey, sortableColumns } from './arguments.ts';
+import { cursorKey, orderRelations, sortableColumns } from './arguments.ts';
+import { isCountable } from './data.ts';
 import type { Operation } from './declaration.ts';
 import { describeColumn, describeFormats, describeIncluded, describeKeys, describeRelation } from './describe.ts';
-import type { Column, Exposure } from './graph.ts';
+import type { Column, Exposure, Relation } from './graph.ts';
 import { list } from './messages.ts';
 import { toolName } from './tool-names.ts';
 import type { ToolParts } from './tools.ts';
@@ -111,23 +112,49 @@ function describeArguments(operation: Operation, { exposure, create, update }: T
       return `data: { ${list([...create.required, ...optional.map(name => `${name}?`)])} }`;
     }
     case 'update':
-      return `where: one unique key; data: { ${list([...update.columns.keys()].map(name => `${name}?`))} }`;
+      return `where: one unique key; data: { ${list([...update.columns.keys()].map(name => `${name}?`))} }${describeUpdates(update.columns.values())}`;
     case 'delete':
       return 'where: one unique key';
   }
+}
+
+/** What a column takes in an update besides its new value. */
+function describeUpdates(columns: Iterable<Column>): string {
+  const all = [...columns];
+  const isNumber = all.some(isCountable);
+  const forms = [...(isNumber ? ['a number { increment: 1 }'] : []), ...(all.some(column => column.list) ? ['a list { push: … }'] : [])];
+  return forms.length === 0 ? '' : `, also ${forms.join(', ')}`;
 }
 
 function describeFindMany(exposure: Exposure): string {
   const sortable = sortableColumns(exposure);
   const others = [...exposure.columns.keys()].filter(name => !sortable.includes(name));
   const sorted = others.length === 0 ? 'any column' : `any column but ${list(others)}`;
+  const related = orderRelations(exposure);
+  const ways = [
+    `[{ column: "asc" }], ${sorted}`,
+    ...describeWay(
+      related.filter(({ toMany }) => !toMany),
+      'column',
+    ),
+    ...describeWay(
+      related.filter(({ toMany }) => toMany),
+      '_count',
+    ),
+  ];
   return [
     'where?: filters',
     'select?: { column: true }',
-    `orderBy?: [{ column: "asc" }], ${sorted}, default ${describeOrder(exposure)}`,
+    `orderBy?: ${ways.join(', or ')}, default ${describeOrder(exposure)}`,
     `take?: 1 to ${exposure.take}, default ${exposure.take}`,
     ...(cursorKey(exposure) === undefined ? [] : ['cursor?: nextCursor of the page before']),
   ].join('; ');
+}
+
+/** `client, room as { client: { column: "asc" } }` */
+function describeWay(relations: readonly Relation[], by: string): string[] {
+  const [first] = relations;
+  return first === undefined ? [] : [`${list(relations.map(({ name }) => name))} as { ${first.name}: { ${by}: "asc" } }`];
 }
 
 function closed(properties: Record<string, JsonSchema>, required: string[]): JsonSchema {

@@ -250,7 +250,7 @@ describe('describe_model', () => {
         'Int, DateTime, Decimal: equals, not, in, notIn, lt, lte, gt, gte',
         'String: equals, not, in, notIn, lt, lte, gt, gte, contains, startsWith, endsWith',
         'enum: equals, not, in, notIn',
-        'Json: equals, not',
+        'Json: equals, not, path, string_contains, string_starts_with, string_ends_with, array_starts_with, array_ends_with',
         'relation to one: is, isNot',
         'AND, OR, NOT',
       ],
@@ -260,7 +260,7 @@ describe('describe_model', () => {
           operation: 'findMany',
           tool: 'read_rows',
           arguments:
-            'where?: filters; select?: { column: true }; orderBy?: [{ column: "asc" }], any column but meta, default startsAt desc, id asc; ' +
+            'where?: filters; select?: { column: true }; orderBy?: [{ column: "asc" }], any column but meta, or client, room as { client: { column: "asc" } }, default startsAt desc, id asc; ' +
             'take?: 1 to 10, default 10; cursor?: nextCursor of the page before',
         },
         { operation: 'count', tool: 'read_rows', arguments: 'where?: filters' },
@@ -272,7 +272,8 @@ describe('describe_model', () => {
         {
           operation: 'update',
           tool: 'update_rows',
-          arguments: 'where: one unique key; data: { clientId?, roomId?, startsAt?, status?, price?, meta?, internalNote? }',
+          arguments:
+            'where: one unique key; data: { clientId?, roomId?, startsAt?, status?, price?, meta?, internalNote? }, also a number { increment: 1 }',
         },
         { operation: 'delete', tool: 'delete_rows', arguments: 'where: one unique key' },
       ],

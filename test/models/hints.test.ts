@@ -31,7 +31,7 @@ async function refusal({ tools }: CompiledModels, name: string, args: object): P
 describe('a refusal names the remedy', () => {
   const open = compile({
     client: { include: { tags: { select: { id: true, label: true } } } },
-    tag: {},
+    tag: { where: { id: { gt: 0 } } },
     booking: { operations: operationNames, include: { client: { select: { name: true } } } },
     room: { operations: ['count'] },
     membership: { style: 'compact' },
@@ -131,7 +131,7 @@ describe('a refusal names the remedy', () => {
       '; it is not unique, client_findMany { where: { name: … } } finds rows by it',
     ],
     // Orders.
-    ['booking_findMany', { orderBy: { client: { name: 'asc' } } }, 'orderBy.client', '; order by a column of Booking itself'],
+    ['client_findMany', { orderBy: { tags: { _count: 'asc' } } }, 'orderBy.tags', '; order by a column of Client itself'],
     ['booking_findMany', { orderBy: [{ starts_at: 'asc' }] }, 'orderBy[0].starts_at', '; did you mean startsAt?'],
     // Data.
     ['booking_create', { data: { client: { connect: { id: 1 } } } }, 'data.client', '; to relate rows, set clientId'],
