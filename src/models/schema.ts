@@ -20,7 +20,11 @@ export function findManyInput(exposure: Exposure): JsonSchema {
   return closed({
     where: whereSchema(exposure),
     select: selectSchema(exposure),
-    orderBy: { type: 'array', items: closed(Object.fromEntries(orders)), description: 'One column per item.' },
+    orderBy: {
+      type: 'array',
+      items: closed(Object.fromEntries(orders)),
+      description: 'One column per item; if nullable, { sort: "asc", nulls: "last" } too.',
+    },
     take: { type: 'integer', minimum: 1, maximum: exposure.take, description: `Rows at most, default ${exposure.take}.` },
     ...(cursorKey(exposure) && {
       cursor: { type: 'string', description: 'nextCursor of the page before, with the same where and orderBy.' },
@@ -29,9 +33,7 @@ export function findManyInput(exposure: Exposure): JsonSchema {
 }
 
 function orderSchema(nullable: boolean): JsonSchema {
-  return nullable
-    ? { type: ['string', 'object'], description: 'asc, desc or { sort: "asc", nulls: "last" }' }
-    : { type: 'string', enum: ['asc', 'desc'] };
+  return nullable ? { type: ['string', 'object'] } : { type: 'string', enum: ['asc', 'desc'] };
 }
 
 function relationOrderSchema({ toMany, target }: Relation): JsonSchema {

@@ -112,7 +112,7 @@ describe('a tool', () => {
       booking_findMany: read,
       booking_count: read,
       booking_create: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
-      booking_update: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
+      booking_update: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: false },
       booking_delete: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
     });
     for (const { name, title } of Object.values(tools)) {
@@ -148,7 +148,7 @@ describe('a tool', () => {
       properties: {
         clientId: { type: 'integer' },
         roomId: { type: ['string', 'null'] },
-        startsAt: { type: 'string', description: 'Start of the slot, UTC. · ISO 8601 date-time' },
+        startsAt: { type: 'string', description: 'Start of the slot, UTC. · ISO 8601 date-time or date' },
         status: { type: 'string', enum: ['PENDING', 'CONFIRMED', 'CANCELLED'] },
         price: { type: 'string', description: 'In euros. · decimal number in a string' },
       },
