@@ -108,11 +108,13 @@ function parseData(exposure: Exposure, columns: Columns, value: unknown, operati
 function parseChange(column: Column, value: unknown, operation: 'create' | 'update', path: string): unknown {
   if (column.field.type === 'Json')
     return value === null ? jsonNull(column.nullable ? 'DbNull' : 'JsonNull') : parseValue(column, value, path);
-  if (!isObject(value)) return parseNullable(column, value, path);
   const operators = ['set', ...(operation === 'update' && isCountable(column) ? arithmetic : [])];
-  const [operator = ''] = Object.keys(value);
-  if (Object.keys(value).length !== 1 || !operators.includes(operator)) {
-    return refuse(path, `expected a value${operators.length > 1 ? ` or exactly one of ${list(operators)}` : ''}, got an object`);
+  const names = isObject(value) ? Object.keys(value) : [];
+  const [operator = ''] = names;
+  // The type of the column refuses any other object.
+  if (!isObject(value) || (operators.length === 1 && operator !== 'set')) return parseNullable(column, value, path);
+  if (names.length !== 1 || !operators.includes(operator)) {
+    return refuse(path, `expected a value or exactly one of ${list(operators)}, got an object`);
   }
   const operand = value[operator];
   const at = join(path, operator);

@@ -11,7 +11,8 @@ import { asksJsonType, twoValued } from './two-valued.ts';
  * Adds the row policies of related models to the relation filters of a Prisma `where`. Rows that a policy hides then count as if they
  * did not exist:
  *
- * - `some: W` → `some: AND[P, W]`; `none: W` → `none: AND[P, W]`; `every: W` → `none: AND[P, NOT W]`
+ * - `some: W` → `some: AND[P, W]`; `none: W` → `none: AND[P, W]`; `every: W` → `none: AND[P, NOT W]`, or `every: OR[NOT P, W]` where Prisma
+ *   cannot negate W
  * - `is: W` → `is: AND[P, W]`; `isNot: W` → `isNot: AND[P, W]`; `null` → `isNot: P`
  *
  * The relation filters inside a policy P get no policies: the host wrote P. P is false for rows for which the database would say NULL.
@@ -75,6 +76,7 @@ function scopeToMany(relation: Relation, filter: unknown, place: Place): Args[] 
   return Object.entries(filter as Record<string, Args>).map(([operator, part]) => {
     const where = scopeConditions(relation.target, part, operator === 'every' ? below(place) : place);
     if (operator !== 'every' || policy === undefined) return { [operator]: both(where, policy) ?? {} };
+    if (asksJsonType(relation.target, part)) return { every: { OR: [{ NOT: policyAt(relation, below(place)) }, where] } };
     return { none: { AND: [policy, { NOT: where }] } };
   });
 }

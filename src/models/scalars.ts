@@ -110,7 +110,7 @@ const boolean: ScalarType = {
 };
 
 const dateTime: ScalarType = {
-  input: { type: 'string', description: 'ISO 8601 date-time, or date for midnight UTC' },
+  input: { type: 'string', description: 'ISO 8601 date-time or date' },
   output: { type: 'string' },
   operators: comparisons,
   listable: true,

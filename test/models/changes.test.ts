@@ -37,9 +37,9 @@ describeDatabases('an update', provider => {
     [{ score: {} }, 'data.score: expected a value or exactly one of set, increment,'],
     [{ score: { add: 1 } }, 'data.score: expected a value or exactly one of set, increment,'],
     [{ amount: { divide: '0.00' } }, 'data.amount.divide: must not be 0'],
-    [{ nick: { increment: 1 } }, 'data.nick: expected a value, got an object'],
+    [{ nick: { increment: 1 } }, 'data.nick: expected a string, got an object'],
     [{ nick: { set: null } }, 'data.nick.set: must not be null'],
-    [{ leadId: { increment: 1 } }, 'data.leadId: expected a value, got an object'],
+    [{ leadId: { increment: 1 } }, 'data.leadId: expected an integer, got an object'],
   ])('refuses %o', async (data, message) => {
     expect(await refused(data)).toContain(message);
   });
@@ -60,7 +60,7 @@ describeDatabases('an update', provider => {
 
   it('has no arithmetic on create', async () => {
     const data = { id: 2, nick: 'two', facts: {}, score: { increment: 1 } };
-    expect(await served.fail('member_create', { data })).toBe('data.score: expected a value, got an object');
+    expect(await served.fail('member_create', { data })).toBe('data.score: expected an integer, got an object');
     expect(await served.run('member_create', { data: { ...data, score: { set: 3 } } })).toMatchObject({ score: 3 });
   });
 

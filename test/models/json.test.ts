@@ -109,3 +109,22 @@ describeDatabases('a Json column', provider => {
     await db.prisma.member.delete({ where: { id: 9 } });
   });
 });
+
+describeDatabases('a condition on a text inside Json', provider => {
+  it('of every related row is the same whether or not a policy applies', async () => {
+    await using db = await openDatabase(provider);
+    for (const [id, facts] of [{ a: 'x' }, { a: 1 }, { a: 'y' }, {}].entries()) {
+      await db.prisma.member.create({ data: { id: 10 + id, nick: 'lead', facts: {} } });
+      await db.prisma.member.create({ data: { id: 20 + id, nick: 'shown', facts, leadId: 10 + id } });
+      await db.prisma.member.create({ data: { id: 30 + id, nick: 'hidden', facts: { a: id % 2 ? 'x' : 'y' }, leadId: 10 + id } });
+    }
+    const where = { team: { every: { facts: { path: ['a'], string_contains: 'x' } } } };
+    const args = { where, select: { id: true } };
+    const policed = await serve(db, { member: { where: { nick: { not: 'hidden' } } } }).run('member_findMany', args);
+    await db.prisma.member.deleteMany({ where: { nick: 'hidden' } });
+    const open = await serve(db, { member: {} }).run('member_findMany', args);
+    expect(policed).toEqual(open);
+    expect(open.rows.map(({ id }: Json) => id)).toEqual(expect.arrayContaining([10]));
+    expect(open.rows.map(({ id }: Json) => id)).not.toContain(12);
+  });
+});

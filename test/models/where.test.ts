@@ -136,7 +136,12 @@ describe('the where of a caller is refused', () => {
       { clientId: { equals: { _ref: 'id', _container: 'Booking' } } },
       'where.clientId.equals: expected an integer, got an object',
     ],
-    ['a text too long to look for', 'client', { name: { contains: 'x'.repeat(1001) } }, 'where.name.contains: more than 1000 characters of text'],
+    [
+      'a text too long to look for',
+      'client',
+      { name: { contains: 'x'.repeat(1001) } },
+      'where.name.contains: more than 1000 characters of text',
+    ],
     [
       'a text that ends with the escape character',
       'client',

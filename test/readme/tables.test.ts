@@ -3,6 +3,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { errorTable } from '../../src/errors.ts';
 import { operationNames } from '../../src/models/declaration.ts';
+import type { WhereLimits } from '../../src/models/where.ts';
+import { resolveWhereLimits } from '../../src/models/where.ts';
 import { defaults } from '../../src/options.ts';
 import { revisions } from '../../src/protocol/revisions.ts';
 import { membersOf } from './declarations.ts';
@@ -42,6 +44,15 @@ describe("README's tables of options", () => {
       return /^\d+$/.test(number) ? [[codes(cell)[0], Number(number)]] : [];
     });
     expect(Object.fromEntries(numbers)).toEqual(values);
+  });
+
+  it('names the limits of a `where`, each with its defaults', () => {
+    const named = table('`limits.where`', 'default', 'limit').map(([name, value]) => {
+      const [onSqlite, elsewhere = onSqlite] = codes(value).map(Number);
+      return [codes(name)[0], onSqlite, elsewhere];
+    });
+    const [onSqlite, elsewhere] = [resolveWhereLimits(undefined, 'sqlite'), resolveWhereLimits(undefined, 'postgresql')];
+    expect(named).toEqual(Object.entries(onSqlite).map(([name, value]) => [name, value, elsewhere[name as keyof WhereLimits]]));
   });
 
   it('has the defaults of version, path and operations', () => {

@@ -1,7 +1,7 @@
 import type Koa from 'koa';
 import type { ExposureLike } from '../../src/models/exposure.ts';
-import type { PrismaClient, TestDatabase } from '../support/database.ts';
 import { sameLimits } from '../models/served.ts';
+import type { PrismaClient, TestDatabase } from '../support/database.ts';
 import type { TestServer } from '../support/server.ts';
 import { start } from '../support/server.ts';
 import type { WireSession } from '../support/wire.ts';

@@ -13,9 +13,13 @@ const project = fileURLToPath(new URL('tsconfig.json', import.meta.url));
 it.each([
   ['ts59', '5.9'],
   ['ts7', '7.0'],
-])('the types hold in TypeScript of %s', async (name, version) => {
-  const tsc = path.join(path.dirname(require.resolve(`${name}/package.json`)), 'bin/tsc');
-  const { stdout } = await run(process.execPath, [tsc, '--version']);
-  expect(stdout).toContain(`Version ${version}`);
-  await expect(run(process.execPath, [tsc, '-p', project, '--pretty', 'false'])).resolves.toMatchObject({ stdout: '' });
-}, 240_000);
+])(
+  'the types hold in TypeScript of %s',
+  async (name, version) => {
+    const tsc = path.join(path.dirname(require.resolve(`${name}/package.json`)), 'bin/tsc');
+    const { stdout } = await run(process.execPath, [tsc, '--version']);
+    expect(stdout).toContain(`Version ${version}`);
+    await expect(run(process.execPath, [tsc, '-p', project, '--pretty', 'false'])).resolves.toMatchObject({ stdout: '' });
+  },
+  240_000,
+);
