@@ -49,6 +49,13 @@ export function refusal(why: Refusal): Expected {
   return { kind: 'refusal', why };
 }
 
+/** What is wrong with an answer. */
+export interface Fault {
+  readonly what: string;
+  readonly expected: unknown;
+  readonly got: unknown;
+}
+
 /** What makes requests: choices, the declaration and data to choose from, and the caller. */
 export class Maker {
   readonly random: Random;
