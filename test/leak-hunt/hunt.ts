@@ -232,7 +232,8 @@ class Season {
       const { expected, outcome, changes = [] } = result;
       const what = wrong(expected, outcome);
       if (what !== undefined) return { ...judged, fault: { what: `${place}${what}`, expected: withoutData(expected), got: outcome } };
-      if (changes.length > 0) return { ...judged, fault: { what: `${place}the database is not as it must be`, expected: [], got: changes } };
+      if (changes.length > 0)
+        return { ...judged, fault: { what: `${place}the database is not as it must be`, expected: [], got: changes } };
     }
     if (there === undefined || (request.surface === 'prisma' && this.#kind === 'columns')) return judged;
     if (!isDeepStrictEqual(withoutData(here.expected), withoutData(there.expected))) {
