@@ -77,11 +77,6 @@ function isUnique(rows: readonly Row[], fields: readonly string[]): boolean {
   return new Set(seen).size === seen.length;
 }
 
-/** Whether two databases have the same rows and links, in whatever order. */
-export function isSame(schema: Schema, one: Data, other: Data): boolean {
-  return differences(schema, one, other).length === 0;
-}
-
 /** What two databases differ in, a line for each row. */
 export function differences(schema: Schema, one: Data, other: Data): string[] {
   const lines: string[] = [];

@@ -13,9 +13,10 @@ import type { Setting } from './oracle.ts';
 import { Oracle } from './oracle.ts';
 import type { Caller } from './policies.ts';
 import { prismaRequest } from './prisma-requests.ts';
-import type { Expected, Refusal, Request } from './request.ts';
+import type { Expected, Fault, Refusal, Request } from './request.ts';
 import { Maker } from './request.ts';
 import { completionRequest, directoryRequest, listRequest, rowRequest, subscriptionRequest } from './resource-requests.ts';
+import { shrink } from './shrink.ts';
 import { toolRequest } from './tool-requests.ts';
 import type { TwinKind } from './twin.ts';
 import { twinOf } from './twin.ts';
@@ -56,18 +57,15 @@ export interface Report {
 }
 
 /** A request that was answered otherwise than it had to be. */
-export interface Finding {
+export interface Finding extends Fault {
   readonly provider: Provider;
   readonly seed: number;
   readonly request: number;
-  readonly what: string;
   readonly caller: Caller;
   readonly era: Era;
   readonly call: { readonly method: string; readonly params: unknown };
   /** The row policies for this caller, by model. */
   readonly policies: Readonly<Record<string, unknown>>;
-  readonly expected: unknown;
-  readonly got: unknown;
 }
 
 /** Requests over one declaration and one database. Any request can be replayed alone, because each write is undone. */
@@ -211,38 +209,44 @@ class Season {
   }
 
   async #check(asked: Asked): Promise<void> {
+    const { fault, here, isTwin, isCompared } = await this.#judge(asked);
+    this.#counts.add(asked.request, here.expected, here.outcome, { isTwin, isCompared });
+    if (fault === undefined) return;
+    this.#find(asked, await shrink(asked.request, fault, async () => (await this.#judge(asked)).fault));
+  }
+
+  /** Makes a request in the world, and mostly in the twin too, and says what is wrong with the answers. */
+  async #judge(asked: Asked): Promise<Judgement> {
     const { request, caller } = asked;
     const [world, twin] = this.#worlds;
     const here = await this.#ask(world, asked);
     // The oracle knows each answer but not the text of a refusal, so a part of the answers suffices.
     const isTwin = caller === this.#hunter && (request.isWrite || here.outcome.kind === 'refusal' || asked.number % 3 === 0);
     const there = isTwin ? await this.#ask(twin, asked) : undefined;
-    this.#counts.add(request, here.expected, here.outcome, isTwin);
+    const judged = { here, isTwin, isCompared: false };
     for (const [place, result] of [
       ['', here],
       ['in the twin: ', there],
     ] as const) {
-      const what = result && wrong(result.expected, result.outcome);
-      if (what !== undefined) return this.#find(asked, `${place}${what}`, result && withoutData(result.expected), result?.outcome);
-      const change = result?.changes;
-      if (change !== undefined && change.length > 0) return this.#find(asked, `${place}the database is not as it must be`, [], change);
+      if (result === undefined) continue;
+      const { expected, outcome, changes = [] } = result;
+      const what = wrong(expected, outcome);
+      if (what !== undefined) return { ...judged, fault: { what: `${place}${what}`, expected: withoutData(expected), got: outcome } };
+      if (changes.length > 0)
+        return { ...judged, fault: { what: `${place}the database is not as it must be`, expected: [], got: changes } };
     }
-    if (there === undefined || (request.surface === 'prisma' && this.#kind === 'columns')) return;
+    if (there === undefined || (request.surface === 'prisma' && this.#kind === 'columns')) return judged;
     if (!isDeepStrictEqual(withoutData(here.expected), withoutData(there.expected))) {
       if (!request.isWrite) throw new Error(`request ${asked.number}: the caller can tell the twin from the world, so the hunt is wrong`);
-      return;
+      return judged;
     }
-    if (here.expected.kind === 'refusal' && (here.expected.why === 'taken' || here.expected.why === 'restricted')) return;
-    this.#counts.compared++;
-    if (!isDeepStrictEqual(here.outcome, there.outcome)) {
-      this.#find(asked, 'the answer depends on what the caller cannot see', here.outcome, there.outcome);
-    }
+    if (here.expected.kind === 'refusal' && (here.expected.why === 'taken' || here.expected.why === 'restricted')) return judged;
+    const isSame = isDeepStrictEqual(here.outcome, there.outcome);
+    const what = 'the answer depends on what the caller cannot see';
+    return { ...judged, isCompared: true, ...(!isSame && { fault: { what, expected: here.outcome, got: there.outcome } }) };
   }
 
-  async #ask(
-    world: World,
-    { request, caller, era }: Asked,
-  ): Promise<{ expected: Expected; outcome: Outcome; changes: string[] | undefined }> {
+  async #ask(world: World, { request, caller, era }: Asked): Promise<Result> {
     const { db, data, stamp, endpoint, oracles } = world;
     const expected = request.expect(oracles[caller.index] as Oracle);
     const outcome = await endpoint.send(caller, era, request.method, request.params);
@@ -254,7 +258,7 @@ class Season {
     return { expected, outcome, changes };
   }
 
-  #find({ number, request, caller, era }: Asked, what: string, expected: unknown, got: unknown): void {
+  #find({ number, request, caller, era }: Asked, fault: Fault): void {
     const { provider, declaration } = this.#setting;
     const { method, params } = request;
     const policies = [...declaration].map(([key, { policy, onWrites }]) => [key, policy && { where: policy.where(caller), onWrites }]);
@@ -263,14 +267,27 @@ class Season {
       provider,
       seed: this.#seed,
       request: number,
-      what,
       caller,
       era,
       call: { method, params },
-      expected,
-      got,
+      ...fault,
     };
   }
+}
+
+interface Result {
+  readonly expected: Expected;
+  readonly outcome: Outcome;
+  /** How the database differs from what a write must leave. */
+  readonly changes: string[] | undefined;
+}
+
+interface Judgement {
+  readonly here: Result;
+  readonly isTwin: boolean;
+  /** Whether the answers of both worlds had to be the same. */
+  readonly isCompared: boolean;
+  readonly fault?: Fault;
 }
 
 interface Asked {
@@ -320,16 +337,17 @@ function mixed(...numbers: readonly number[]): number {
 }
 
 class Counts {
-  compared = 0;
   finding: Finding | undefined;
   #requests = 0;
   #twins = 0;
+  #compared = 0;
   readonly #tallies = new Map<string, Tally>();
   readonly #refusals = new Map<string, number>();
 
-  add({ surface, operation }: Request, expected: Expected, outcome: Outcome, isTwin: boolean): void {
+  add({ surface, operation }: Request, expected: Expected, outcome: Outcome, made: { isTwin: boolean; isCompared: boolean }): void {
     this.#requests++;
-    if (isTwin) this.#twins++;
+    if (made.isTwin) this.#twins++;
+    if (made.isCompared) this.#compared++;
     const name = `${surface} ${operation}`;
     const { asked, found, empty, refused } = this.#tallies.get(name) ?? { asked: 0, found: 0, empty: 0, refused: 0 };
     const isRefused = outcome.kind === 'refusal';
@@ -347,7 +365,7 @@ class Counts {
     return {
       requests: this.#requests,
       twins: this.#twins,
-      compared: this.compared,
+      compared: this.#compared,
       tallies: Object.fromEntries([...this.#tallies].sort()),
       refusals: Object.fromEntries([...this.#refusals].sort()),
       finding: this.finding,

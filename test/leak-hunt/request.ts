@@ -49,6 +49,13 @@ export function refusal(why: Refusal): Expected {
   return { kind: 'refusal', why };
 }
 
+/** What is wrong with an answer. */
+export interface Fault {
+  readonly what: string;
+  readonly expected: unknown;
+  readonly got: unknown;
+}
+
 /** What makes requests: choices, the declaration and data to choose from, and the caller. */
 export class Maker {
   readonly random: Random;
@@ -79,9 +86,9 @@ export class Maker {
     return rows.length === 0 ? undefined : this.random.pick(rows);
   }
 
-  /** Whether to do something forbidden here. Then the request is unlawful. */
+  /** Whether to do something forbidden here. Then the request is unlawful. It does so once: a second sin would hide that the first is not refused. */
   strays(): boolean {
-    if (!this.isMischievous || !this.random.chance(0.4)) return false;
+    if (!this.isMischievous || !this.isLawful || !this.random.chance(0.4)) return false;
     this.isLawful = false;
     return true;
   }

@@ -57,7 +57,12 @@ export function randomWhere(maker: Maker, names: Names, key: string, depth = 0):
     else where[name] = relation === undefined ? randomFilter(maker, column, key) : randomRelation(maker, names, relation, depth);
   }
   const forbidden = names.forbidden(key);
-  if (forbidden.length > 0 && maker.strays()) where[random.pick(forbidden)] = forbiddenFilter(maker);
+  if (forbidden.length > 0 && maker.strays()) {
+    const hidden = forbidden.flatMap(name => maker.model(key).columns.get(name) ?? []);
+    const column = hidden.length > 0 && random.chance(0.6) ? random.pick(hidden) : undefined;
+    if (column === undefined) where[random.pick(forbidden)] = forbiddenFilter(maker);
+    else where[column.name] = randomFilter(maker, column, key);
+  }
   return where;
 }
 
