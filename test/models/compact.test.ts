@@ -250,7 +250,7 @@ describe('describe_model', () => {
         'Int, DateTime, Decimal: equals, not, in, notIn, lt, lte, gt, gte',
         'String: equals, not, in, notIn, lt, lte, gt, gte, contains, startsWith, endsWith',
         'enum: equals, not, in, notIn',
-        'Json: equals, not',
+        'Json: equals, not, path, string_contains, string_starts_with, string_ends_with, array_starts_with, array_ends_with',
         'relation to one: is, isNot',
         'AND, OR, NOT',
       ],
