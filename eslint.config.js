@@ -16,7 +16,7 @@ const types = {
 };
 
 /** Constants that other processes, the database or drivers know by their value. */
-const wireConstants = 'EVERYBODY|LOG_TOPIC|NOTIFY_SQL|UNIQUE_VIOLATION|FOREIGN_KEY_VIOLATION|WRITE_CONFLICT|WRAPPED';
+const wireConstants = 'EVERYBODY|NOTIFY_SQL|UNIQUE_VIOLATION|FOREIGN_KEY_VIOLATION|WRITE_CONFLICT|WRAPPED';
 
 /** A reader learns little from these words: name the thing that the class or interface is. */
 const emptyWords = {

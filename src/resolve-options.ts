@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { styles } from './models/declaration.ts';
 import type { WhereLimits } from './models/where.ts';
-import type { McpOptions, ResolvedOptions, UntypedOptions } from './options.ts';
+import type { McpOptions, ResolvedLimits, ResolvedOptions, UntypedOptions } from './options.ts';
 import { defaults } from './options.ts';
 import type { JsonObject } from './protocol/definitions.ts';
 import { isObject } from './protocol/jsonrpc.ts';
@@ -78,7 +78,7 @@ export function resolveOptions(options: object): ResolvedOptions {
   if (options.limits !== undefined) assertKeys('limits', options.limits, [...Object.keys(defaults.limits), 'where']);
   if (options.limits?.where !== undefined) assertKeys('limits.where', options.limits.where, whereLimitKeys);
   if (options.sessions !== undefined) assertKeys('sessions', options.sessions, [...Object.keys(defaults.sessions), 'store']);
-  const limits = { ...defaults.limits, ...defined(options.limits) };
+  const limits: ResolvedLimits = { ...defaults.limits, ...defined(options.limits) };
   const sessions = { ...defaults.sessions, ...defined(options.sessions) };
   assertPositive('limits', limits);
   assertPositive('limits.where', limits.where ?? {});

@@ -188,6 +188,13 @@ describe('names', () => {
   });
 });
 
+describe("Prisma's error codes", () => {
+  it('stand only in the files that turn errors of the database into what callers may know', () => {
+    const knowing = [...sources].filter(([, source]) => /['/^]P(?:\d{4}|\(\?:1)/u.test(source.text)).map(([file]) => file);
+    expect(knowing.toSorted()).toEqual(['host/database-errors.ts', 'models/prisma-errors.ts', 'store/delegates.ts', 'store/outage.ts']);
+  });
+});
+
 describe('tracked files', () => {
   const tracked = execFileSync('git', ['ls-files', '-z'], { cwd: root, encoding: 'utf8' }).split('\0').filter(Boolean);
   const texts = tracked

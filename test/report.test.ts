@@ -15,8 +15,8 @@ const tool = { description: 'Under test', handler: () => 'done' };
 /** An endpoint over a client that is never asked. */
 function endpoint(models: Record<string, ExposureLike>, options: object = {}) {
   const prisma = Object.fromEntries(Object.values(sqlite.models).map(({ key }) => [key, { findMany: () => [] }]));
-  const declared = { prisma, datamodel: sqlite, models, sessions: { store: memoryStore() } };
-  return mcp({ name: 'shop', ...(Object.keys(models).length > 0 && declared), ...options } as Parameters<typeof mcp>[0]);
+  const declared: object = { prisma, datamodel: sqlite, models, sessions: { store: memoryStore() } };
+  return mcp({ name: 'shop', ...(Object.keys(models).length > 0 ? declared : {}), ...options });
 }
 
 function report(models: Record<string, ExposureLike>, options: object = {}): McpReport {

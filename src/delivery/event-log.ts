@@ -43,7 +43,7 @@ export interface PostOptions {
 }
 
 /** The bus topic of every wake-up. A wake-up says that the log has grown. */
-export const GROWN_TOPIC = 'log';
+export const wakeUpTopic = 'log';
 
 /** Most rows and characters in one write. */
 const batchRows = 100;
@@ -171,7 +171,7 @@ export class EventLog {
       this.#drop(waiting);
       waiting.resolve();
     }
-    if (batch.some(({ isQuiet }) => !isQuiet)) this.#options.bus.publish(GROWN_TOPIC);
+    if (batch.some(({ isQuiet }) => !isQuiet)) this.#options.bus.publish(wakeUpTopic);
   }
 
   /**

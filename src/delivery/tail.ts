@@ -1,6 +1,6 @@
 import type { Bus } from '../bus/bus.ts';
 import type { EventStore, StoredEvent, TailedEvent } from '../store/store.ts';
-import { GROWN_TOPIC } from './event-log.ts';
+import { wakeUpTopic } from './event-log.ts';
 import type { Position } from './position.ts';
 import { releaseOnce } from './release.ts';
 
@@ -153,7 +153,7 @@ export class Tail {
     for (const id of ids.toReversed()) this.#pass(id);
     this.#id = latest;
     this.#started = true;
-    this.#unsubscribe = this.#options.bus.subscribe(GROWN_TOPIC, () => this.wake());
+    this.#unsubscribe = this.#options.bus.subscribe(wakeUpTopic, () => this.wake());
     this.wake();
   }
 

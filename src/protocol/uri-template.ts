@@ -1,6 +1,5 @@
 /** A compiled RFC 6570 URI template. */
 export interface UriTemplate {
-  readonly template: string;
   /** In order of appearance. */
   readonly variables: readonly string[];
   /**
@@ -80,7 +79,7 @@ export function uriTemplate(template: string): UriTemplate {
   const variables = parts.flatMap(part => (part.kind === 'literal' ? [] : [part.variable]));
   const repeated = variables.find((name, index) => variables.indexOf(name) < index);
   if (repeated !== undefined) throw new TypeError(`URI template ${JSON.stringify(template)}: {${repeated}} stands twice`);
-  return { template, variables, match: uri => matchParts(parts, uri) };
+  return { variables, match: uri => matchParts(parts, uri) };
 }
 
 function compileExpression(template: string, expression: string): Part[] {

@@ -32,13 +32,15 @@ export function bounded(store: Store, storeMs: number): Store {
 }
 
 type Run = <T>(verb: string, call: () => Promise<T>) => Promise<T>;
+type Verb = (...args: unknown[]) => Promise<unknown>;
 
 /** Wraps a store: each call of a verb goes through `run`. */
 function mapVerbs(store: Store, run: Run): Store {
   return new Proxy(store, {
     get(_, name) {
-      const verb = store[name as keyof Store] as ((...args: unknown[]) => Promise<unknown>) | undefined;
-      return verb && ((...args: unknown[]) => run(String(name), async () => verb.apply(store, args)));
+      const verb = name as keyof Store;
+      if (typeof store[verb] !== 'function') return undefined;
+      return (...args: unknown[]) => run(verb, async () => (store[verb] as Verb)(...args));
     },
   });
 }

@@ -70,6 +70,19 @@ function ownTests(): void {
     await Promise.all(buses.map(bus => bus.close()));
   });
 
+  it('leaves alone what its client hears on another channel', async () => {
+    const client = connect();
+    const [bus, other, sender] = [await open({ connect: () => client }), await open({ channel: 'elsewhere' }), await open()];
+    await client.query('LISTEN elsewhere');
+    const woken = listen(bus);
+    other.publish(woken.topic);
+    await settle(other, other);
+    // PostgreSQL delivers notifications in the order of their commits.
+    await settle(sender, bus);
+    expect(woken.count).toBe(0);
+    await Promise.all([bus.close(), other.close(), sender.close()]);
+  });
+
   it('leaves alone what anybody else says on its channel', async () => {
     const onError = vi.fn();
     const bus = await open({ onError });

@@ -111,6 +111,28 @@ function ownTests(): void {
     subscriber.destroy();
   });
 
+  it('has sent its last wake-ups before it lets go of its channel', async () => {
+    const { publisher, subscriber, prefix } = await pair();
+    const bus = redisBus({ publisher, subscriber, prefix });
+    await untilReady(bus);
+    const done: string[] = [];
+    const [publish, unsubscribe] = [publisher.publish.bind(publisher), subscriber.unsubscribe.bind(subscriber)];
+    vi.spyOn(publisher, 'publish').mockImplementation(async (...args) => {
+      const receivers = await publish(...args);
+      done.push('sent');
+      return receivers;
+    });
+    vi.spyOn(subscriber, 'unsubscribe').mockImplementation(async (...args) => {
+      done.push('lets go');
+      return unsubscribe(...args);
+    });
+    bus.publish(randomUUID());
+    await bus.close();
+    expect(done).toEqual(['sent', 'lets go']);
+    publisher.destroy();
+    subscriber.destroy();
+  });
+
   it('tries to subscribe again when the server refuses it', async () => {
     const { publisher, subscriber, prefix } = await pair();
     const subscribe = vi.spyOn(subscriber, 'subscribe').mockRejectedValueOnce(new Error('NOPERM no permission to access the channel'));

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { memoryBus } from '../../src/bus/bus.ts';
-import { EventLog, GROWN_TOPIC } from '../../src/delivery/event-log.ts';
+import { EventLog, wakeUpTopic } from '../../src/delivery/event-log.ts';
 import { StoreUnavailable } from '../../src/errors.ts';
 import type { NewEvent } from '../../src/store/store.ts';
 import type { Disturbance } from './fixtures.ts';
@@ -17,7 +17,7 @@ function open() {
   const bus = memoryBus();
   const errors: unknown[] = [];
   let wakeUps = 0;
-  bus.subscribe(GROWN_TOPIC, () => {
+  bus.subscribe(wakeUpTopic, () => {
     wakeUps += 1;
   });
   const log = new EventLog({ store: disturbance.store, bus, node: 'run', lookMs, replayMs, onError: error => errors.push(error) });

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Bus } from '../../src/bus/bus.ts';
 import { memoryBus } from '../../src/bus/bus.ts';
-import { GROWN_TOPIC } from '../../src/delivery/event-log.ts';
+import { wakeUpTopic } from '../../src/delivery/event-log.ts';
 import { Tail } from '../../src/delivery/tail.ts';
 import type { Store } from '../../src/store/store.ts';
 import { newEvent } from '../store/fixtures.ts';
@@ -22,7 +22,7 @@ function open({ bus = memoryBus(), wrap = (store: Store) => store }: { bus?: Bus
   const listen = (stream = 's', into = heard) => tail.listen(stream, ({ data }) => into.push(data));
   const append = async (...texts: string[]) => {
     await disturbance.store.append(texts.map(text => newEvent('s', text)));
-    bus.publish(GROWN_TOPIC);
+    bus.publish(wakeUpTopic);
   };
   return { ...disturbance, hidden, bus, errors, tail, heard, listen, append };
 }
@@ -70,7 +70,7 @@ describe('the start', () => {
     await settle();
     expect([tail.position, heard]).toEqual([{ id: 5, gaps: [2, 4] }, []]);
     hidden.clear();
-    bus.publish(GROWN_TOPIC);
+    bus.publish(wakeUpTopic);
     await settle();
     expect([heard, tail.position]).toEqual([['late', 'later'], { id: 5, gaps: [] }]);
   });
@@ -82,7 +82,7 @@ describe('the start', () => {
     listen();
     await tail.start();
     hidden.clear();
-    bus.publish(GROWN_TOPIC);
+    bus.publish(wakeUpTopic);
     await settle();
     expect([heard, tail.position]).toEqual([['late', 'later'], { id: 3, gaps: [] }]);
   });
@@ -194,7 +194,7 @@ describe('events that become visible late', () => {
     await settle();
     expect([heard, tail.position]).toEqual([['a', 'd'], { id: 4, gaps: [2, 3] }]);
     hidden.delete(3);
-    bus.publish(GROWN_TOPIC);
+    bus.publish(wakeUpTopic);
     await settle();
     expect([heard, tail.position]).toEqual([['a', 'd', 'later'], { id: 4, gaps: [2] }]);
     hidden.clear();
@@ -288,7 +288,7 @@ describe('long events', () => {
       }),
     );
     await store.append([newEvent('other', 'long for the other'), newEvent('s', 'long for the first')]);
-    bus.publish(GROWN_TOPIC);
+    bus.publish(wakeUpTopic);
     await settle();
     expect([heard, other]).toEqual([['long for the first'], ['long for the other']]);
   });

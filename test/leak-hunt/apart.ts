@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { plant } from '../simulation/planted-bugs.ts';
+import { compile, compileChanged } from '../support/compile.ts';
 import type { HuntOptions, Report } from './hunt.ts';
 import type { PlantedBug } from './planted.ts';
 import type { News } from './worker.ts';
@@ -15,11 +16,12 @@ export interface ApartOptions extends HuntOptions {
  *
  * @throws {Error} The process ended before the hunt.
  */
-export function huntApart({ bug, onProgress, ...options }: ApartOptions): Promise<Report> {
-  const planting = bug === undefined ? [] : ['--import', new URL('../simulation/planted/plant.mjs', import.meta.url).href];
-  const worker = fork(fileURLToPath(new URL('worker.ts', import.meta.url)), {
-    execArgv: [...planting, '--import', 'tsx', '--no-warnings'],
-    env: { ...process.env, NODE_ENV: 'test', ...(bug !== undefined && { PLANTED_BUG: JSON.stringify(bug) }) },
+export async function huntApart({ bug, onProgress, ...options }: ApartOptions): Promise<Report> {
+  const script = new URL('worker.ts', import.meta.url);
+  const file = await (bug === undefined ? compile(script) : compileChanged(script, plant(bug)));
+  const worker = fork(file, {
+    execArgv: ['--no-warnings', '--enable-source-maps'],
+    env: { ...process.env, NODE_ENV: 'test' },
     // Findings hold BigInt, dates and bytes.
     serialization: 'advanced',
   });

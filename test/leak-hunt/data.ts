@@ -183,14 +183,14 @@ export function randomData(schema: Schema, random: Random): Data {
 export function withRandomRow(schema: Schema, data: Data, key: string, at: number, random: Random): Data {
   const model = modelOf(schema, key);
   for (let attempt = 0; attempt < 10; attempt++) {
-    const next = withRows(data, key, [...rowsOf(data, key), randomRow(schema, data, model, at, random)]);
+    const next = withRows(data, key, [...rowsOf(data, key), randomRow(data, model, at, random)]);
     if (isConsistent(schema, next)) return next;
   }
   return data;
 }
 
 /** The value that a foreign key column may have: one that exists, or null. */
-export function anyReference(schema: Schema, data: Data, model: Model, name: string, random: Random): unknown {
+export function anyReference(data: Data, model: Model, name: string, random: Random): unknown {
   const relation = [...model.relations.values()].find(({ from }) => from.includes(name));
   const column = model.columns.get(name);
   if (relation === undefined || column === undefined) return undefined;
@@ -205,11 +205,11 @@ export function isForeignKey(model: Model, name: string): boolean {
   return [...model.relations.values()].some(({ from }) => from.includes(name));
 }
 
-function randomRow(schema: Schema, data: Data, model: Model, at: number, random: Random): Row {
+function randomRow(data: Data, model: Model, at: number, random: Random): Row {
   const row: Record<string, unknown> = {};
   for (const column of model.columns.values()) {
     const { name } = column;
-    if (isForeignKey(model, name)) row[name] = anyReference(schema, data, model, name, random);
+    if (isForeignKey(model, name)) row[name] = anyReference(data, model, name, random);
     else if (column.isId) row[name] = column.type === 'Int' ? at : `k${at}`;
     else if (name === 'label' && model.key === 'tag') row[name] = `t${at}`;
     else if (name === 'slot') row[name] = random.between(0, 6);

@@ -130,7 +130,7 @@ export function modelsOption(declaration: Declaration, callerOf: (ctx: unknown) 
 function randomExposure(schema: Schema, model: Model, random: Random): Exposure {
   const hidden = new Set([...model.columns.values()].filter(column => isHidden(model, column, random)).map(({ name }) => name));
   const sortable = [...model.columns.values()].filter(column => isSortable(column) && !hidden.has(column.name));
-  const policy = randomPolicy(schema, model.key, random);
+  const policy = randomPolicy(model.key, random);
   const stricter = policy !== undefined && random.chance(0.2) ? stricterForWrites(schema, model.key, policy) : undefined;
   const operations = new Set(['findUnique', 'findMany', 'count', 'create', 'update', 'delete'].filter(() => !random.chance(0.06)));
   if (operations.size === 0) operations.add('findMany');

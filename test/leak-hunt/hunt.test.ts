@@ -9,26 +9,26 @@ const patienceMs = 240_000;
 
 describeDatabases('the leak hunt', provider => {
   it(
-    'finds no leak in 1,500 requests, of which a good part finds something',
+    'finds no leak in 1,000 requests, of which a good part finds something',
     async () => {
-      const report = await huntApart({ provider, seed: 7, requests: 1500 });
+      const report = await huntApart({ provider, seed: 7, requests: 1000 });
       expect(report.finding).toBeUndefined();
-      expect(report.requests).toBe(1500);
-      expect(report.compared).toBeGreaterThan(750);
+      expect(report.requests).toBe(1000);
+      expect(report.compared).toBeGreaterThan(300);
       expect(shortcomings(report)).toEqual([]);
     },
     patienceMs,
   );
-
-  it(
-    'replays a request alone as in its hunt',
-    async () => {
-      const bug = plantedBugs.find(({ name }) => name === 'count-without-policy');
-      const { finding } = await huntApart({ provider, seed: 7, requests: 1000, bug });
-      expect(finding?.what).toMatch(/the answer is wrong/);
-      const again = await huntApart({ provider, seed: 7, from: finding?.request ?? 0, requests: 1, bug });
-      expect(again.finding).toEqual(finding);
-    },
-    patienceMs,
-  );
 });
+
+it(
+  'replays a request of a hunt alone, with the same finding',
+  async () => {
+    const bug = plantedBugs.find(({ name }) => name === 'count-without-policy');
+    const { finding } = await huntApart({ provider: 'sqlite', seed: 7, requests: 1000, bug });
+    expect(finding?.what).toMatch(/the answer is wrong/);
+    const again = await huntApart({ provider: 'sqlite', seed: 7, from: finding?.request ?? 0, requests: 1, bug });
+    expect(again.finding).toEqual(finding);
+  },
+  patienceMs,
+);

@@ -1,4 +1,4 @@
-import type { PlantedBug as Planted } from '../simulation/planted/bugs.ts';
+import type { PlantedBug as Planted } from '../simulation/planted-bugs.ts';
 
 /** A bug that is put into the source as it is loaded. The hunt has to find it. */
 export type PlantedBug = Omit<Planted, 'seed'>;
@@ -59,8 +59,9 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'hidden-column-in-order',
     what: 'rows can be ordered by a hidden column',
     file: 'src/models/arguments.ts',
-    find: 'if (!sortable.includes(name)) refuse(at,',
-    replace: 'if (!exposure.node.fields.has(name)) refuse(at,',
+    find: 'if (column !== undefined && isSortable(column)) return parseDirection(column, order, path);',
+    replace:
+      'if (exposure.node.fields.has(name) && !exposure.node.relations.has(name)) return parseDirection(column ?? ({} as Column), order, path);',
   },
   {
     name: 'count-without-policy',

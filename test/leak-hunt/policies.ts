@@ -213,7 +213,7 @@ const library: Readonly<Record<string, readonly Policy[]>> = {
 export const writeOperations: readonly string[] = ['create', 'update', 'delete'];
 
 /** A policy for a model, or none. */
-export function randomPolicy(schema: Schema, key: string, random: Random): Policy | undefined {
+export function randomPolicy(key: string, random: Random): Policy | undefined {
   const policies = library[key] ?? [];
   if (policies.length === 0 || random.chance(key === 'person' ? 0.1 : 0.4)) return undefined;
   const policy = random.chance(0.2) ? joined(random.pick(policies), random.pick(policies)) : random.pick(policies);

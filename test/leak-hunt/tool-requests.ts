@@ -201,12 +201,12 @@ function randomData(maker: Maker, exposure: Exposure, operation: 'create' | 'upd
 
 /** A value to write: for a foreign key mostly one that exists, also of rows that the caller cannot see. */
 export function writtenValue(maker: Maker, model: Model, name: string): unknown {
-  const { random, setting, data } = maker;
+  const { random, data } = maker;
   const column = model.columns.get(name);
   if (column === undefined) return undefined;
   if (isForeignKey(model, name)) {
     if (random.chance(0.07)) return column.type === 'Int' ? 99 : 'none';
-    return anyReference(setting.schema, data, model, name, random) ?? (column.nullable ? null : 99);
+    return anyReference(data, model, name, random) ?? (column.nullable ? null : 99);
   }
   if (column.isId)
     return random.chance(0.15)

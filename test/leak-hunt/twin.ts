@@ -74,7 +74,7 @@ function changed(setting: Setting, data: Data, caller: Caller, key: string, kind
   if (names.length === 0) return data;
   const name = random.pick(names);
   const column = model.columns.get(name);
-  const value = isForeignKey(model, name) ? anyReference(schema, data, model, name, random) : column && anyValue(column, random);
+  const value = isForeignKey(model, name) ? anyReference(data, model, name, random) : column && anyValue(column, random);
   const other: Row = { ...row, [name]: value };
   return withRows(
     data,

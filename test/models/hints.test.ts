@@ -35,6 +35,7 @@ describe('a refusal names the remedy', () => {
     booking: { operations: operationNames, include: { client: { select: { name: true } } } },
     room: { operations: ['count'] },
     membership: { style: 'compact' },
+    member: {},
     doc: {},
     badge: { operations: operationNames },
   });
@@ -76,6 +77,18 @@ describe('a refusal names the remedy', () => {
       { select: { clients: true } },
       'select.clients',
       'read it with client_findMany { where: { tags: { some: { id: <id> } } } }',
+    ],
+    [
+      'member_findMany',
+      { select: { badge: true } },
+      'select.badge',
+      '; badge is a relation: read it with badge_findMany { where: { memberId: <id> } }',
+    ],
+    [
+      'doc_findUnique',
+      { where: { id: 1 }, select: { editor: true } },
+      'select.editor',
+      '; editor is a relation: read it with member_findUnique { where: { id: <editorId> } }',
     ],
     ['booking_findMany', { include: { client: true } }, 'include', '; rows always include client'],
     ['booking_findMany', { include: true }, 'include', '; rows always include client'],

@@ -111,7 +111,7 @@ export const plantedBugs: readonly PlantedBug[] = [
  *
  * @throws {Error} The file does not have the text of the bug once.
  */
-export function plant({ file, find, replace }: PlantedBug): ChangeSource {
+export function plant({ file, find, replace }: Pick<PlantedBug, 'file' | 'find' | 'replace'>): ChangeSource {
   return (name, source) => {
     if (!name.endsWith(`/${file}`)) return source;
     if (source.split(find).length !== 2) throw new Error(`${file} does not have the text of the planted bug once: ${find}`);

@@ -1,6 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import type Koa from 'koa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { StoreUnavailable } from '../../src/errors.ts';
 import type { Continuation, Store } from '../../src/index.ts';
 import { memoryStore } from '../../src/index.ts';
 import { ModernClient } from '../support/modern.ts';
@@ -72,6 +73,24 @@ describe('a requestState', () => {
     await Promise.all([given, gate]);
     expect(textOf(await greet({ requestState, ...answers }, {}, by))).toBe('Hello Ada');
     expect(done).toEqual(['before', 'after']);
+  });
+
+  it('is not used up by a retry whose next question the database does not take', async () => {
+    const store = memoryStore();
+    let isAway = false;
+    const saveContinuation: Store['saveContinuation'] = async continuation => {
+      if (isAway) throw new StoreUnavailable('away');
+      await store.saveContinuation(continuation);
+    };
+    await using own = await start({ ...options, sessions: { store: { ...store, saveContinuation } } });
+    const by = new ModernClient(own.url, { capabilities: able });
+    const { requestState } = questions(await by.call('interview'));
+    const retry = { name: 'interview', requestState, ...answers };
+    isAway = true;
+    expect(await by.error('tools/call', retry)).toMatchObject({ status: 503 });
+    isAway = false;
+    expect(questions(await by.result('tools/call', retry)).requestState).not.toBe(requestState);
+    own.errors.length = 0;
   });
 
   it('is taken once of twenty at the same time', async () => {
