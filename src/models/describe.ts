@@ -137,10 +137,11 @@ function typeName({ type, field, list: isList, nullable }: Column, maxValues: nu
   return suffix === '' ? values : `(${values})${suffix}`;
 }
 
-/** `String` with `@db.VarChar(4)` → `String(4)`, with `@db.Uuid` → `UUID`. */
+/** `String` with `@db.VarChar(4)` → `String(4)`, with `@db.Uuid` → `UUID`; `DateTime` with `@db.Date` → `Date`. */
 function nativeName(type: string, native: string | undefined): string {
   const [, name = '', args = ''] = /^(\w+)(?:\((.*)\))?$/.exec(native ?? '') ?? [];
   if (name === 'Uuid' || name === 'UniqueIdentifier') return 'UUID';
+  if (type === 'DateTime' && /^(Date|Time|Timetz)$/.test(name)) return name === 'Date' ? 'Date' : 'Time';
   if (/^N?(Var)?Char$/.test(name) && args !== '' && type === 'String') return `String(${args})`;
   return name === 'Decimal' && args !== '' ? `Decimal(${args.replaceAll(' ', '')})` : type;
 }

@@ -97,7 +97,8 @@ function describeChanges(columns: Columns): string {
     changing.some(({ list: isList }) => !isList) ? 'a number takes {increment: 1}' : '',
     changing.some(({ list: isList }) => isList) ? 'a list takes {push: item}' : '',
   ];
-  return forms.filter(form => form !== '').join(', ');
+  const text = forms.filter(form => form !== '').join(', ');
+  return text === '' ? '' : `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
 
 /** `{ where }` */

@@ -43,7 +43,7 @@ describe('describeColumns', () => {
     const native = exposed({ native: {} }, postgresql);
     expect(describeColumns(native.columns.values())).toBe(
       'id UUID, other UUID?, code String(4)?, fixed String(2)?, address String?, bits String?, flags String?, markup String?, small Int?, oid Int?, ' +
-        'real Float?, exact Decimal(5,2)?, cash Decimal?, day DateTime?, time DateTime?, zoned DateTime?, document Json?, ids UUID[]',
+        'real Float?, exact Decimal(5,2)?, cash Decimal?, day Date?, time Time?, zoned DateTime?, document Json?, ids UUID[]',
     );
     const { columns } = exposed({ listing: {} }, postgresql);
     expect(describeColumns(columns.values())).toMatch(/^id Int, name String, labels String\[\], sizes Int\[\], moods \(\w+(\|\w+)+\)\[\]$/);

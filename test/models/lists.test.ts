@@ -77,7 +77,7 @@ describe('a list column', () => {
     await expect(parser.parse({ code: 'x', capacity: 1, bigints: '1' }, callOf())).rejects.toThrow(
       'data.bigints: expected an array, got a string',
     );
-    await expect(parser.parse({ code: 'x', capacity: 1, bigints: [null] }, callOf())).rejects.toThrow('data.bigints[0]: not an integer');
+    await expect(parser.parse({ code: 'x', capacity: 1, bigints: [null] }, callOf())).rejects.toThrow('data.bigints[0]: must not be null');
   });
 
   it('is an array in output schemas, and optional on create', () => {

@@ -106,7 +106,7 @@ describe('a tool', () => {
       booking_findMany: read,
       booking_count: read,
       booking_create: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
-      booking_update: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
+      booking_update: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: false },
       booking_delete: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
     });
     for (const { name, title } of Object.values(tools)) {
@@ -167,7 +167,7 @@ describe('a tool', () => {
     expect(text('count', 'where')).toBe('as in booking_findMany');
     expect(text('findUnique', 'select')).toBe('columns of booking_findMany, as {id: true}');
     expect(text('create', 'data')).toBe('Optional: roomId, status, meta, internalNote.');
-    expect(text('update', 'data')).toBe('Only what changes: columns of booking_findMany but id.');
+    expect(text('update', 'data')).toBe('Only what changes: columns of booking_findMany but id. A number takes {increment: 1}.');
     const listings = Object.values(tools).filter(({ inputSchema }) => JSON.stringify(inputSchema).includes('roomId String?'));
     expect(listings.map(({ name }) => name)).toEqual(['booking_findMany']);
   });
