@@ -22,7 +22,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'src/transport/service.ts',
     find: 'new Tail({ store, bus',
     replace: 'new Tail({ store: options.store, bus',
-    seed: 3,
+    seed: 5,
   },
   {
     name: 'counted-looks',
@@ -30,7 +30,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'src/delivery/nodes.ts',
     find: 'watched.silentMs += watchedMs;',
     replace: 'watched.silentMs += this.#options.deadMs / 5;',
-    seed: 11,
+    seed: 19,
   },
   {
     name: 'late-accepted',
@@ -54,7 +54,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'src/delivery/event-log.ts',
     find: 'store.append(batch.map(({ event }) => event))',
     replace: 'store.append(batch.map(({ event }) => ({ ...event, key: event.key + Math.random() })))',
-    seed: 2,
+    seed: 1,
   },
   {
     name: 'forgotten-gaps',
@@ -62,7 +62,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'src/delivery/tail.ts',
     find: 'this.#gaps.set(gap, now);',
     replace: 'void now;',
-    seed: 10,
+    seed: 21,
   },
   {
     name: 'leaking-get',
@@ -86,7 +86,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'src/delivery/event-log.ts',
     find: 'await this.#untilRetry(error);',
     replace: 'break;',
-    seed: 26,
+    seed: 5,
   },
   {
     name: 'compared-clocks',
@@ -94,7 +94,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'src/session/sessions.ts',
     find: 'sseTouches * touchMs + clockMarginMs',
     replace: 'touchMs + 10_000',
-    seed: 9,
+    seed: 41,
   },
   {
     name: 'endless-close',
