@@ -176,7 +176,7 @@ class Season {
       if (request.isWrite || group.length >= parallel) await settle();
     }
     await settle();
-    for (const { endpoint } of this.#worlds) {
+    for (const { endpoint } of this.#counts.finding === undefined ? this.#worlds : []) {
       const [error] = endpoint.errors;
       if (error !== undefined) throw new Error(`the app was told of an error: ${error.stack}`);
     }
