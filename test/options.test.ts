@@ -131,7 +131,7 @@ describe('resolveOptions()', () => {
       limits: { ...defaults.limits, maxDepth: 5 },
       sessions: defaults.sessions,
     });
-    expect(resolveOptions({ name: 'x', limits: { maxDepth: undefined } } as never).limits).toEqual(defaults.limits);
+    expect(resolveOptions({ name: 'x', limits: { maxDepth: undefined } }).limits).toEqual(defaults.limits);
     expect([resolved, resolved.limits, resolved.sessions].every(Object.isFrozen)).toBe(true);
   });
 

@@ -63,7 +63,7 @@ function memorySessions(): SessionStore {
       return { ended, left: own.length - ended.length };
     },
     async sweep(now, limit) {
-      const ended = expired(sessions.values(), session => session, now, limit);
+      const ended = expired(sessions.values(), session => session, { now, limit });
       for (const { id } of ended) remove(id);
       return ended;
     },
@@ -129,7 +129,7 @@ function memoryEvents(): EventStore {
     async sweepEvents(now, limit) {
       const newest = log.findLast(({ stream }) => stream === '*');
       const sweepable = log.filter(event => event !== newest);
-      const swept = new Set(expired(sweepable, event => event, now, limit));
+      const swept = new Set(expired(sweepable, event => event, { now, limit }));
       if (swept.size > 0) log = log.filter(event => !swept.has(event));
       for (const { key } of swept) keys.delete(key);
       return swept.size;
@@ -180,7 +180,7 @@ function memoryNodes(): NodeStore {
       nodes.delete(id);
     },
     async sweepNodes(now, limit) {
-      const swept = expired(nodes, ([, node]) => node, now, limit);
+      const swept = expired(nodes, ([, node]) => node, { now, limit });
       for (const [id] of swept) nodes.delete(id);
       return swept.length;
     },
@@ -212,7 +212,7 @@ function memoryContinuations(): ContinuationStore {
       rows.delete(id);
     },
     async sweepContinuations(now, limit) {
-      const swept = expired(rows.values(), row => row.continuation, now, limit);
+      const swept = expired(rows.values(), row => row.continuation, { now, limit });
       for (const { continuation } of swept) rows.delete(continuation.id);
       return swept.length;
     },
@@ -220,7 +220,11 @@ function memoryContinuations(): ContinuationStore {
 }
 
 /** The first rows, at most `limit`, that expired at or before `now`. */
-function expired<R>(rows: Iterable<R>, timesOf: (row: R) => { readonly expiresAt: Date }, now: Date, limit: number): R[] {
+function expired<R>(
+  rows: Iterable<R>,
+  timesOf: (row: R) => { readonly expiresAt: Date },
+  { now, limit }: { now: Date; limit: number },
+): R[] {
   const found: R[] = [];
   for (const row of rows) {
     if (found.length === limit) break;

@@ -6,6 +6,11 @@ import { modelOf } from './schema.ts';
 /** A row. Its values are in the form in which they travel: BigInt and Decimal as strings, DateTime as ISO 8601, Bytes as base64. */
 export type Row = Readonly<Record<string, unknown>>;
 
+/** A value that is no list and not null, as text. */
+export function textOf(value: unknown): string {
+  return String(value);
+}
+
 /** A whole database: the rows of each model by its key, and the pairs of each implicit many-to-many relation by its table. Never changed in place. */
 export interface Data {
   readonly rows: ReadonlyMap<string, readonly Row[]>;

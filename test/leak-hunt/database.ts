@@ -7,7 +7,7 @@ import type { Datamodel } from '../../src/models/datamodel.ts';
 import type { Provider } from '../support/database.ts';
 import { emptyDatabase } from '../support/database.ts';
 import type { Data, Link, Row } from './data.ts';
-import { linksOf, rowsOf } from './data.ts';
+import { linksOf, rowsOf, textOf } from './data.ts';
 import type { Column, Model, Schema } from './schema.ts';
 import { schemaOf } from './schema.ts';
 
@@ -93,7 +93,7 @@ async function sqliteClient(url: string) {
     import('../../generated/leak-hunt/sqlite/client/client.ts'),
     import('../../generated/leak-hunt/sqlite/mcp/datamodel.ts'),
   ]);
-  return { prisma: new PrismaClient({ adapter: new PrismaLibSql({ url, timeout: 5000 }) }), datamodel: datamodel as Datamodel };
+  return { prisma: new PrismaClient({ adapter: new PrismaLibSql({ url, timeout: 5000 }) }), datamodel: datamodel };
 }
 
 async function postgresClient(url: string) {
@@ -102,7 +102,7 @@ async function postgresClient(url: string) {
     import('../../generated/leak-hunt/postgresql/mcp/datamodel.ts'),
   ]);
   const prisma = new Client({ adapter: new PrismaPg({ connectionString: url, max: 6 }) });
-  return { prisma: prisma as unknown as PrismaClient, datamodel: datamodel as Datamodel };
+  return { prisma: prisma as unknown as PrismaClient, datamodel: datamodel };
 }
 
 function fillScript(schema: Schema, data: Data, names: readonly string[], provider: Provider): string {
@@ -144,12 +144,12 @@ function literal({ type, list }: Column, value: unknown, provider: Provider): st
   if (value === null || value === undefined) return 'NULL';
   if (list) return `'{${(value as unknown[]).join(',')}}'`;
   if (type === 'Bytes') {
-    const hex = Buffer.from(String(value), 'base64').toString('hex');
+    const hex = Buffer.from(textOf(value), 'base64').toString('hex');
     return provider === 'sqlite' ? `X'${hex}'` : `'\\x${hex}'`;
   }
   // As Prisma's adapter writes it. SQLite compares dates as texts.
-  if (type === 'DateTime') return `'${String(value).replace('Z', '+00:00')}'`;
-  return type === 'String' || type === 'Enum' ? `'${String(value)}'` : String(value);
+  if (type === 'DateTime') return `'${textOf(value).replace('Z', '+00:00')}'`;
+  return type === 'String' || type === 'Enum' ? `'${textOf(value)}'` : textOf(value);
 }
 
 async function readAll(prisma: PrismaClient, schema: Schema): Promise<Data> {

@@ -46,7 +46,7 @@ export async function serve(db: HuntDatabase, declaration: Declaration, callers:
     name: serverName,
     prisma: db.prisma,
     datamodel: db.datamodel,
-    models: modelsOption(declaration, callerOf) as never,
+    models: modelsOption(declaration, callerOf),
     sessions: { store: memoryStore() },
     tools: {
       query: {

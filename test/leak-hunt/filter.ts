@@ -1,5 +1,6 @@
 import type { Provider } from '../support/database.ts';
 import type { Row } from './data.ts';
+import { textOf } from './data.ts';
 import type { Column, ColumnType, Model, Relation, Schema } from './schema.ts';
 import { modelOf } from './schema.ts';
 
@@ -114,7 +115,7 @@ function byOperator(column: Column, operator: string, operand: unknown, value: u
     case 'gte':
       return compare(type, value, operand) >= 0;
     default:
-      return byPattern(operator, String(operand), String(value), texts);
+      return byPattern(operator, textOf(operand), textOf(value), texts);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Random } from '../chaos/random.ts';
 import type { Data, Row } from './data.ts';
-import { related } from './data.ts';
+import { related, textOf } from './data.ts';
 import type { Schema } from './schema.ts';
 import { modelOf, primaryKey } from './schema.ts';
 
@@ -85,14 +85,14 @@ const library: Readonly<Record<string, readonly Policy[]>> = {
       (row, { caller }) => isNumber(row['score'], score => score >= caller.level),
     ),
     fixed({ NOT: { label: 'ab' } }, row => row['label'] !== null && row['label'] !== 'ab'),
-    fixed({ label: { contains: 'b' } }, row => row['label'] !== null && String(row['label']).includes('b')),
+    fixed({ label: { contains: 'b' } }, row => row['label'] !== null && textOf(row['label']).includes('b')),
     fixed({ points: { lt: 2n } }, row => isNumber(row['points'], points => points < 2)),
     fixed({ ratio: { gt: 0 } }, row => isNumber(row['ratio'], ratio => ratio > 0)),
     fixed({ amount: { lte: '1' } }, row => isNumber(row['amount'], amount => amount <= 1)),
     fixed({ active: true }, row => row['active'] === true),
     fixed({ active: { not: true } }, row => row['active'] === false),
     fixed({ NOT: { active: { not: null } } }, row => row['active'] === null),
-    fixed({ seenAt: { lte: day(3) } }, row => row['seenAt'] !== null && String(row['seenAt']) <= day(3).toISOString()),
+    fixed({ seenAt: { lte: day(3) } }, row => row['seenAt'] !== null && textOf(row['seenAt']) <= day(3).toISOString()),
     fixed({ photo: bytes('AP8=') }, row => row['photo'] === 'AP8='),
     fixed({ photo: { not: bytes('AQI=') } }, row => row['photo'] !== null && row['photo'] !== 'AQI='),
     fixed({ mood: { in: ['CALM', 'BUSY'] } }, row => row['mood'] === 'CALM' || row['mood'] === 'BUSY'),
@@ -163,7 +163,7 @@ const library: Readonly<Record<string, readonly Policy[]>> = {
   ],
   profile: [
     fixed({ grade: { not: 1 } }, row => row['grade'] !== null && row['grade'] !== 1),
-    fixed({ bio: { startsWith: 'b' } }, row => row['bio'] !== null && String(row['bio']).startsWith('b')),
+    fixed({ bio: { startsWith: 'b' } }, row => row['bio'] !== null && textOf(row['bio']).startsWith('b')),
     personal(
       ({ team }) => ({ person: { is: { teamId: { not: team } } } }),
       (row, facts) => facts.one('profile', 'person', row)?.['teamId'] !== facts.caller.team,

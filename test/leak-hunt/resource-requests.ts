@@ -1,4 +1,5 @@
 import type { Row } from './data.ts';
+import { textOf } from './data.ts';
 import type { Exposure } from './declaration.ts';
 import type { Maker, Request } from './request.ts';
 import { answer, refusal } from './request.ts';
@@ -81,7 +82,7 @@ export function completionRequest(maker: Maker, exposure: Exposure): Request {
   const value = String(valueFor(maker, column, model.key));
   const prefix = random.pick(['', '', value.slice(0, 1), value, '%', '_', 'k']);
   const other = fields.find(each => each !== name);
-  const context = other !== undefined && random.chance(0.5) ? { [other]: String(maker.anyRow(model.key)?.[other] ?? '') } : undefined;
+  const context = other !== undefined && random.chance(0.5) ? { [other]: textOf(maker.anyRow(model.key)?.[other] ?? '') } : undefined;
   const ref = { type: 'ref/resource', uri: templateOf(model) };
   return {
     surface: 'completion',

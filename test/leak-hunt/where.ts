@@ -94,7 +94,7 @@ export function valueFor({ random, data }: Maker, column: Column, key: string): 
   const rows = rowsOf(data, key);
   const found = rows.length > 0 && random.chance(0.7) ? random.pick(rows)[column.name] : undefined;
   const value = column.list && Array.isArray(found) ? found[0] : found;
-  return value === undefined || value === null ? oneValue(column, random) : value;
+  return value ?? oneValue(column, random);
 }
 
 function randomOperator({ random }: Maker, { type }: Column, value: () => unknown): Json {
