@@ -104,6 +104,7 @@ describe('koa-mcp', () => {
         "type TailedEvent",
         "type Tool",
         "type ToolReport",
+        "type WhereLimits",
       ]
     `);
   });

@@ -108,11 +108,12 @@ function parseData(exposure: Exposure, columns: Columns, value: unknown, operati
 function parseChange(column: Column, value: unknown, operation: 'create' | 'update', path: string): unknown {
   if (column.field.type === 'Json')
     return value === null ? jsonNull(column.nullable ? 'DbNull' : 'JsonNull') : parseValue(column, value, path);
-  const operators = ['set', ...(operation === 'update' && isCountable(column) ? arithmetic : [])];
-  const names = isObject(value) ? Object.keys(value) : [];
+  // Prisma has no `set` for a column on create, and the column's type refuses any other object.
+  if (!isObject(value) || operation === 'create') return parseNullable(column, value, path);
+  const operators = ['set', ...(isCountable(column) ? arithmetic : [])];
+  const names = Object.keys(value);
   const [operator = ''] = names;
-  // The type of the column refuses any other object.
-  if (!isObject(value) || (operators.length === 1 && operator !== 'set')) return parseNullable(column, value, path);
+  if (operators.length === 1 && operator !== 'set') return parseNullable(column, value, path);
   if (names.length !== 1 || !operators.includes(operator)) {
     return refuse(path, `expected a value or exactly one of ${list(operators)}, got an object`);
   }

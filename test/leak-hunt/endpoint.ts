@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import Koa from 'koa';
 import { z } from 'zod';
 import { mcp, memoryStore } from '../../src/index.ts';
+import { sameLimits } from '../models/served.ts';
 import { modernRequest } from '../support/modern.ts';
 import type { HuntDatabase } from './database.ts';
 import { toWire } from './database.ts';
@@ -48,6 +49,7 @@ export async function serve(db: HuntDatabase, declaration: Declaration, callers:
     datamodel: db.datamodel,
     models: modelsOption(declaration, callerOf),
     sessions: { store: memoryStore() },
+    limits: { where: sameLimits },
     tools: {
       query: {
         description: 'Runs a query of the scoped client',

@@ -58,10 +58,12 @@ describeDatabases('an update', provider => {
     expect(ratio).toBe(1e308);
   });
 
-  it('has no arithmetic on create', async () => {
+  it('has no operators on create', async () => {
     const data = { id: 2, nick: 'two', facts: {}, score: { increment: 1 } };
     expect(await served.fail('member_create', { data })).toBe('data.score: expected an integer, got an object');
-    expect(await served.run('member_create', { data: { ...data, score: { set: 3 } } })).toMatchObject({ score: 3 });
+    expect(await served.fail('member_create', { data: { ...data, score: { set: 3 } } })).toBe(
+      'data.score: expected an integer, got an object',
+    );
   });
 
   it('is checked against the policy afterwards, and against what the app forces', async () => {

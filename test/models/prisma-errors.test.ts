@@ -79,7 +79,7 @@ describeDatabases('an error of the database', provider => {
     if (provider === 'sqlite')
       return expect(await served.run('booking_update', { where: { id: 1 }, data: { price: '9'.repeat(100) } })).toHaveProperty('price');
     expect(await served.fail('booking_update', { where: { id: 1 }, data: { price: '9'.repeat(100) } })).toBe(
-      'a value does not fit the type of its column',
+      'data: a value, or the result of increment, decrement, multiply or divide, is out of the range of its column; nothing was changed',
     );
   });
 });

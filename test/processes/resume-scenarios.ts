@@ -70,8 +70,11 @@ export function resumeScenarios(scene: () => Scene): void {
       for (const [index, place] of (['b', 'c', 'a', 'c', 'b'] as const).entries()) {
         reader.close();
         await feed('a', key, `line ${index}`);
-        reader = await resumeCall(session, place, reader.lastEventId);
-        await reader.count(1);
+        const { lastEventId } = reader;
+        // A process that learns late that A had the stream in between ends its connection. The client then comes back.
+        do {
+          reader = await resumeCall(session, place, lastEventId);
+        } while ((await reader.at(0)) === undefined);
         heard.push(...reader.messages);
       }
       await end('a', key);

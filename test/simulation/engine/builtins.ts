@@ -104,7 +104,9 @@ function setRepeated(callback: Callback, delayMs?: unknown, ...args: unknown[]):
 
 function setNext(callback: Callback, ...args: unknown[]): unknown {
   if (scheduler === undefined) return real.setImmediate(callback, ...(args as []));
-  return scheduler.at(0, scheduler.owner, 'immediate', () => callback(...args));
+  const event = scheduler.at(0, scheduler.owner, 'immediate', () => callback(...args));
+  // Simulated time waits for no event, so there is nothing to let go of.
+  return Object.assign(event, { unref: () => event });
 }
 
 function clear(timer: unknown): void {
