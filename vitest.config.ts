@@ -8,10 +8,13 @@ const long = [
   'test/bench/contenders.test.ts',
   'test/chaos/chaos.test.ts',
   'test/clients/restart.test.ts',
-  'test/example/restart.test.ts',
+  'test/bus/processes.test.ts',
+  'test/example/{database,restart,server}.test.ts',
   'test/leak-hunt/planted.test.ts',
   'test/processes/{no-wake-ups,polling,postgres-faults,redis,sqlite,wake-ups}.test.ts',
   'test/simulation/schedules.test.ts',
+  'test/store/sqlite-adapter.test.ts',
+  'test/types/versions.test.ts',
 ];
 
 export default defineConfig({
@@ -36,7 +39,7 @@ export default defineConfig({
           typecheck: { enabled: true, include: ['test/types/*.test-d.ts'], tsconfig: 'tsconfig.json', ignoreSourceErrors: true },
         },
       },
-      { extends: true, test: { name: 'long', include: [...long, 'test/**/*.property.test.ts'], env: { TEST_LONG: '1' } } },
+      { extends: true, test: { name: 'long', include: [...long, 'test/**/*.property.test.ts', 'test/models/tokens.test.ts'], env: { TEST_LONG: '1' } } },
     ],
   },
 });
