@@ -198,6 +198,11 @@ const argumentSchemas: Readonly<Record<ArgumentName, JsonSchema>> = {
   data: { type: 'object', description: '{ column: value }' },
 };
 
+const writeSchemas: Readonly<Record<ArgumentName, JsonSchema>> = {
+  ...argumentSchemas,
+  where: { type: 'object', description: 'One unique key, as { id: 1 }.' },
+};
+
 /** A tool that runs these operations of any compact model. Its result is that of the model's plan, so it has no output schema of its own. */
 function rowTool(
   name: RowTool,
@@ -207,6 +212,7 @@ function rowTool(
 ): ToolDefinition {
   const { title, description } = rowToolTexts[name];
   const names = [...new Set(operations.flatMap(operation => argumentNames[operation]))];
+  const isReading = name === 'read_rows';
   return {
     name,
     title,
@@ -215,12 +221,13 @@ function rowTool(
       {
         model: { type: 'string' },
         operation: { type: 'string', enum: [...operations] },
-        ...Object.fromEntries(names.map(argument => [argument, argumentSchemas[argument]])),
+        ...Object.fromEntries(names.map(argument => [argument, isReading ? argumentSchemas[argument] : writeSchemas[argument]])),
       },
-      ['model', 'operation'],
+      isReading ? ['model', 'operation'] : ['model', ...names],
     ),
     annotations: annotationsOf(operations, models),
-    call: async ({ model: modelName, operation: operationName, ...args }, ctx) => {
+    // A tool for writing has one operation, which need not be named.
+    call: async ({ model: modelName, operation: operationName = isReading ? undefined : operations[0], ...args }, ctx) => {
       const model = find(modelName);
       const operation = parseOperation(model.exposure, name, operationName);
       return toResult(await model.planOf(operation).run(args, ctx));

@@ -16,6 +16,8 @@ export interface DataParser {
   readonly columns: Columns;
   /** Columns that the caller must give on create. Empty where a function forces values, because its columns are unknown. */
   readonly required: readonly string[];
+  /** Columns that the caller must give on create unless the function that forces values gives them. */
+  readonly requiredUnlessForced: readonly string[];
   /** Gives the final data, and the names of the columns that the caller set. */
   readonly parse: (value: unknown, ctx: CallContext) => Promise<{ data: Args; set: ReadonlySet<string> }>;
 }
@@ -25,11 +27,13 @@ export function dataParser(exposure: Exposure, operation: 'create' | 'update', g
   const columns = writableColumns(exposure, operation);
   const { forced, node } = exposure;
   const needed = operation === 'create' ? neededColumns(exposure, graph) : [];
-  const required = typeof forced === 'function' ? [] : needed.filter(name => forced === undefined || !Object.hasOwn(forced, name));
+  const isDecidedLater = typeof forced === 'function';
+  const required = isDecidedLater ? [] : needed.filter(name => forced === undefined || !Object.hasOwn(forced, name));
   return {
     operation,
     columns,
     required,
+    requiredUnlessForced: isDecidedLater ? needed.filter(name => columns.has(name)) : [],
     parse: async (value, ctx) => {
       const data = parseData(exposure, columns, value, operation);
       const set = new Set(Object.keys(data));

@@ -108,8 +108,10 @@ function describeArguments(operation: Operation, { exposure, create, update }: T
     case 'count':
       return 'where?: filters';
     case 'create': {
-      const optional = [...create.columns.keys()].filter(name => !create.required.includes(name));
-      return `data: { ${list([...create.required, ...optional.map(name => `${name}?`)])} }`;
+      const { required, requiredUnlessForced: unforced } = create;
+      const optional = [...create.columns.keys()].filter(name => !required.includes(name) && !unforced.includes(name));
+      const note = unforced.length === 0 ? '' : `; the server may set ${list(unforced)}`;
+      return `data: { ${list([...required, ...unforced, ...optional.map(name => `${name}?`)])} }${note}`;
     }
     case 'update':
       return `where: one unique key; data: { ${list([...update.columns.keys()].map(name => `${name}?`))} }${describeUpdates(update.columns.values())}`;

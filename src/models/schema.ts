@@ -1,5 +1,5 @@
 import type { JsonSchema } from '../protocol/json-schema.ts';
-import { cursorKey } from './arguments.ts';
+import { cursorKey, sortableColumns } from './arguments.ts';
 import type { DataParser } from './data.ts';
 import { takesChange } from './data.ts';
 import type { Operation } from './declaration.ts';
@@ -41,10 +41,15 @@ export function findManyInput({ exposure }: SchemaParts): JsonSchema {
   return object({
     where: whereSchema(exposure, 'findMany'),
     select: selectSchema(exposure, 'findMany'),
-    orderBy: { anyOf: [anyObject, { type: 'array', items: anyObject }] },
+    orderBy: { anyOf: [orderSchema(exposure), { type: 'array', items: anyObject }] },
     take: { type: 'integer', maximum: exposure.take },
     ...(cursorKey(exposure) && { cursor: { type: 'string', description: 'nextCursor of the page before' } }),
   });
+}
+
+function orderSchema(exposure: Exposure): JsonSchema {
+  const [first] = sortableColumns(exposure);
+  return withDescription(anyObject, [first === undefined ? '' : `as {${first}: "desc"}`]);
 }
 
 /** `{ where, select? }` */
@@ -66,14 +71,16 @@ export function createInput(parts: SchemaParts): JsonSchema {
     if (schema !== undefined) typed[name] = schema;
   }
   const untyped = required.filter(name => !Object.hasOwn(typed, name));
-  const optional = [...columns.keys()].filter(name => !required.includes(name));
+  const unforced = parts.create.requiredUnlessForced;
+  const optional = [...columns.keys()].filter(name => !required.includes(name) && !unforced.includes(name));
   const words = [
     untyped.length === 0 ? '' : `Also required: ${list(untyped)}.`,
+    unforced.length === 0 ? '' : `Required, unless the server sets them: ${list(unforced)}.`,
     listingOperation(parts.exposure) === 'create'
       ? `${describeColumns(columns.values())}.`
       : optional.length === 0
         ? ''
-        : `Optional: ${describeWritable(parts, optional, Object.keys(typed))}.`,
+        : `Optional: ${describeWritable(parts, optional, [...Object.keys(typed), ...unforced])}.`,
   ];
   const data = Object.keys(typed).length === 0 ? anyObject : object(typed, Object.keys(typed));
   return object({ data: withDescription(data, words) }, ['data']);

@@ -140,7 +140,7 @@ function modelTool(operation: Operation, parts: ToolParts): ToolDefinition {
   const { exposure } = parts;
   const about = [
     summary,
-    operation === listingOperation(exposure) ? exposure.description : undefined,
+    operation === listingOperation(exposure) ? asSentence(exposure.description) : undefined,
     operation === 'count' ? undefined : describeText(exposure.selection),
   ];
   return {
@@ -152,6 +152,10 @@ function modelTool(operation: Operation, parts: ToolParts): ToolDefinition {
     annotations,
     call: async (args, ctx) => toResult(await run(args, ctx)),
   };
+}
+
+function asSentence(text: string | undefined): string | undefined {
+  return text === undefined || /[.!?…:;)]\s*$/u.test(text) ? text : `${text.trimEnd()}.`;
 }
 
 /** A structured result, with the same as text for clients that read only text. */

@@ -224,12 +224,15 @@ describe('a tool', () => {
     expect(findLog?.inputSchema.properties?.['where']?.properties?.['id']).toEqual({ anyOf: [{ type: 'string' }, { type: 'integer' }] });
   });
 
-  it('asks for no column that the host forces, and for none at all where a function does', () => {
+  it('asks for no column that the host forces, and says where a function may force the columns that a row needs', () => {
     const data = (forced: Json): JsonSchema | undefined =>
       toolsOf({ booking: { operations, data: forced } })['booking_create']?.inputSchema.properties?.['data'];
     expect(data({ clientId: 1 })?.required).toEqual(['startsAt', 'price']);
     expect(data({ clientId: 1 })?.description).toBe('Optional: roomId, status, meta, internalNote.');
-    expect(data(() => ({ clientId: 1 }))).toEqual({ type: 'object', description: 'Optional: columns of booking_findMany but id.' });
+    expect(data(() => ({ clientId: 1 }))).toEqual({
+      type: 'object',
+      description: 'Required, unless the server sets them: clientId, startsAt, price. Optional: roomId, status, meta, internalNote.',
+    });
   });
 
   it('allows null in its output for a single row that a policy may hide', () => {
