@@ -31,6 +31,11 @@ export interface Limits {
   maxUriCharacters?: number;
   /** Requests of one session being served at once, in this process; one more gets an error. @default 100 */
   maxCalls?: number;
+  /**
+   * Resources that one session is subscribed to, and URIs of one `subscriptions/listen`; one more gets -32602. Bounds the rows and the memory
+   * that a session costs. @default 1000
+   */
+  maxSubscriptions?: number;
   /** Streams that one session has open with GET in this process; one more closes the oldest. @default 8 */
   maxStreams?: number;
   /** Streams of `subscriptions/listen` in this process; one more gets an error. @default 1000 */
@@ -192,6 +197,7 @@ export const defaults: Readonly<{
     maxBatch: 50,
     maxUriCharacters: 8192,
     maxCalls: 100,
+    maxSubscriptions: 1000,
     maxStreams: 8,
     maxListeners: 1000,
     maxStreamBufferBytes: 16 * 1024 * 1024,

@@ -1,3 +1,4 @@
+import { McpError } from '../errors.ts';
 import type { EndedSession, Session, SessionPatch, Store } from '../store/store.ts';
 import { maxTimerMs } from '../timing.ts';
 import { LastSeen } from './last-seen.ts';
@@ -16,6 +17,8 @@ export interface SessionsOptions {
   idleMs: number;
   /** Sessions of one principal; one more ends the principal's longest idle session soon after. */
   maxPerPrincipal: number;
+  /** Subscriptions of one session; one more is refused. */
+  maxSubscriptions: number;
   /** Milliseconds that a row is used before it is read again; without a wake-up, a process notices the end of a session this much later. */
   cacheMs: number;
   /** Milliseconds between writes of `lastSeenAt`; more than a quarter of `idleMs` counts as a quarter. */
@@ -124,12 +127,21 @@ export class Sessions {
   }
 
   /**
-   * Adds a resource subscription; `false` if the session is gone.
+   * Adds a resource subscription; `false` if the session is gone. Requests that are served at the same time may exceed `maxSubscriptions`
+   * by their number.
    *
-   * @throws {McpError} -32602 no database could keep the URI.
+   * @throws {McpError} -32602 no database could keep the URI, or the session has `maxSubscriptions` others.
    */
   async subscribe(id: string, uri: string): Promise<boolean> {
     assertStorableUri(uri);
+    const { maxSubscriptions } = this.#options;
+    const isFull = (await this.#store.countSubscriptions(id)) >= maxSubscriptions;
+    if (isFull && !(await this.#store.subscriptions(id)).includes(uri)) {
+      throw new McpError(
+        'InvalidParams',
+        `Too many subscriptions in this session (limits.maxSubscriptions is ${maxSubscriptions}); unsubscribe from another resource first`,
+      );
+    }
     const exists = await this.#store.subscribe(id, uri);
     if (!exists) this.endedElsewhere(id);
     return exists;

@@ -75,6 +75,9 @@ function memorySessions(): SessionStore {
     async unsubscribe(id, uri) {
       subscriptions.get(id)?.delete(uri);
     },
+    async countSubscriptions(id) {
+      return subscriptions.get(id)?.size ?? 0;
+    },
     async subscriptions(id) {
       return [...(subscriptions.get(id) ?? [])];
     },

@@ -28,7 +28,7 @@ export function prismaStore(prisma: object): Store {
   });
 }
 
-type SubscriptionVerb = 'subscribe' | 'unsubscribe' | 'subscriptions';
+type SubscriptionVerb = 'subscribe' | 'unsubscribe' | 'subscriptions' | 'countSubscriptions';
 
 function prismaSessions(mcpSession: Delegates['mcpSession']): Omit<SessionStore, SubscriptionVerb> {
   // Ends those `sessions` that still match `condition`. Returns the sessions that are gone afterwards, even if another process ended them.
@@ -143,6 +143,9 @@ function prismaSubscriptions(mcpSubscription: Delegates['mcpSubscription']): Pic
     },
     async unsubscribe(sessionId, uri) {
       await mcpSubscription.deleteMany({ where: { sessionId, uriHash: hash(uri) } });
+    },
+    countSubscriptions(sessionId) {
+      return mcpSubscription.count({ where: { sessionId } });
     },
     async subscriptions(sessionId) {
       const rows = await mcpSubscription.findMany({ where: { sessionId }, select: { uri: true } });

@@ -84,6 +84,8 @@ export interface SessionStore {
   /** Adds a resource subscription. Repeating it changes nothing. `false` if the session does not exist. */
   subscribe(id: string, uri: string): Promise<boolean>;
   unsubscribe(id: string, uri: string): Promise<void>;
+  /** Returns how many URIs a session is subscribed to. */
+  countSubscriptions(id: string): Promise<number>;
   /** Returns the URIs that a session is subscribed to. */
   subscriptions(id: string): Promise<string[]>;
   /** Returns sessions, latest expiry first. These are the most recently used ones. */

@@ -47,7 +47,7 @@ export interface ServiceOptions extends Pick<Environment, 'principal' | 'createC
   readonly bus: Bus;
   /** The name of this process, for people. */
   readonly nodeName: string;
-  readonly sessions: Omit<SessionsOptions, 'store' | 'onError' | 'sessionLog' | 'tellOthers' | 'position'> & {
+  readonly sessions: Omit<SessionsOptions, 'store' | 'maxSubscriptions' | 'onError' | 'sessionLog' | 'tellOthers' | 'position'> & {
     continuationMs: number;
     lookMs: number;
     deadMs: number;
@@ -57,6 +57,7 @@ export interface ServiceOptions extends Pick<Environment, 'principal' | 'createC
     maxDepth: number;
     maxBatch: number;
     maxCalls: number;
+    maxSubscriptions: number;
     maxStreams: number;
     maxListeners: number;
     maxStreamBufferBytes: number;
@@ -94,6 +95,7 @@ export function openService(options: ServiceOptions): Service {
   const shared = { ...limits, store, log, tail, nodes, node, nodeName, lookMs, retryMs: clientRetryMs, onError };
   const sessions = new Sessions({
     ...sessionsOptions,
+    maxSubscriptions: limits.maxSubscriptions,
     store,
     onError,
     sessionLog,

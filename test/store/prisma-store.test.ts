@@ -38,6 +38,7 @@ describeDatabases('prismaStore’s queries', provider => {
     expect(await made(() => store.touch(ids, later(1), later(2)))).toEqual(['updateMany']);
     expect(await made(() => store.subscribe(id, 'a://1'))).toEqual(['create']);
     expect(await made(() => store.subscriptions(id))).toEqual(['findMany']);
+    expect(await made(() => store.countSubscriptions(id))).toEqual(['count']);
     expect(await made(() => store.list({ now: later(0), take: 10 }))).toEqual(['findMany']);
     expect(await made(() => store.unsubscribe(id, 'a://1'))).toEqual(['deleteMany']);
     expect(await made(() => store.evict('ada', 5))).toEqual(['findMany', 'count']);

@@ -259,6 +259,17 @@ export function sessionSuite(name: string, make: () => Promise<StoreUnderTest>):
       });
     });
 
+    describe('countSubscriptions', () => {
+      it('counts those of one session, each once', async () => {
+        const [a, b] = [await add(), await add()];
+        for (const uri of ['a://1', 'a://2', 'a://1']) await store.subscribe(a.id, uri);
+        await store.unsubscribe(a.id, 'a://0');
+        expect(await Promise.all([a.id, b.id, newId()].map(id => store.countSubscriptions(id)))).toEqual([2, 0, 0]);
+        await store.unsubscribe(a.id, 'a://1');
+        expect(await store.countSubscriptions(a.id)).toBe(1);
+      });
+    });
+
     describe('list', () => {
       it('gives whole sessions, those that expire last first', async () => {
         const sessions = [];

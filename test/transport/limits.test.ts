@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { HandlerContext } from '../../src/index.ts';
+import { memoryStore } from '../../src/store/memory-store.ts';
+import { ModernClient } from '../support/modern.ts';
 import { start } from '../support/server.ts';
-import { open } from '../support/wire.ts';
+import { open, WireSession } from '../support/wire.ts';
 
 const never = { description: 'Never ends', handler: () => new Promise(() => undefined) };
 
@@ -52,6 +54,47 @@ describe('limits', () => {
     expect((await session.request('ping')).response.result).toEqual({});
     await session.notify('notifications/cancelled', { requestId: 2 });
     await Promise.all(calls);
+  });
+
+  it('maxSubscriptions: one more is refused in every process until the session ends one of them', async () => {
+    const store = memoryStore();
+    const options = {
+      limits: { maxSubscriptions: 2 },
+      sessions: { store },
+      resources: { item: { uriTemplate: 'test://item/{id}', handler: () => 'i' } },
+    };
+    await using server = await start(options);
+    await using sibling = await start(options);
+    const session = await open(server.url);
+    const there = new WireSession(sibling.url, session.id, session.initialized, session.headers, session.answered);
+    const subscribe = { uri: 'test://item/3' };
+    await session.result('resources/subscribe', { uri: 'test://item/1' });
+    await there.result('resources/subscribe', { uri: 'test://item/2' });
+    for (const place of [session, there]) {
+      expect(await place.error('resources/subscribe', subscribe)).toMatchObject({
+        code: -32602,
+        message: expect.stringMatching(/limits\.maxSubscriptions.*2.*unsubscribe/u) as string,
+      });
+      expect(await place.result('resources/subscribe', { uri: 'test://item/1' })).toEqual({});
+    }
+    expect(await (await open(server.url)).result('resources/subscribe', subscribe)).toEqual({});
+    await session.result('resources/unsubscribe', { uri: 'test://item/1' });
+    expect(await there.result('resources/subscribe', subscribe)).toEqual({});
+  });
+
+  it('maxSubscriptions: subscriptions/listen takes as many URIs', async () => {
+    await using server = await start({
+      limits: { maxSubscriptions: 2 },
+      resources: { fixed: { uri: 'test://fixed', handler: () => 'f' } },
+    });
+    const client = new ModernClient(server.url);
+    const uris = ['test://fixed', 'test://2', 'test://3'];
+    const stream = await client.listen({ resourceSubscriptions: uris.slice(1) });
+    stream.close();
+    expect(await client.error('subscriptions/listen', { notifications: { resourceSubscriptions: uris } })).toMatchObject({
+      code: -32602,
+      message: expect.stringMatching(/at most 2 URIs.*limits\.maxSubscriptions/u) as string,
+    });
   });
 
   it('pageSize: lists come in pages whose cursor is good once more, and on another process', async () => {
