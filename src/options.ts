@@ -29,7 +29,10 @@ export interface Limits {
   maxBatch?: number;
   /** Characters of a resource's URI, in UTF-16 code units; a request with a longer one gets -32602. @default 8192 */
   maxUriCharacters?: number;
-  /** Requests of one session being served at once, in this process; one more gets an error. @default 100 */
+  /**
+   * Requests being served at once in this process: of one session, and of one principal without sessions (2026-07-28), where all guests are one
+   * principal. One more gets -32600. @default 100
+   */
   maxCalls?: number;
   /**
    * Resources that one session is subscribed to, and URIs of one `subscriptions/listen`; one more gets -32602. Bounds the rows and the memory

@@ -1,3 +1,4 @@
+import type Koa from 'koa';
 import { describe, expect, it } from 'vitest';
 import type { HandlerContext } from '../../src/index.ts';
 import { memoryStore } from '../../src/store/memory-store.ts';
@@ -5,6 +6,11 @@ import { ModernClient } from '../support/modern.ts';
 import { start } from '../support/server.ts';
 import { open, WireSession } from '../support/wire.ts';
 
+const signIn: Koa.Middleware = (ctx, next) => {
+  ctx.state['user'] = ctx.get('x-user') || undefined;
+  return next();
+};
+const echo = { description: 'Echo', handler: () => 'echo' };
 const never = { description: 'Never ends', handler: () => new Promise(() => undefined) };
 
 describe('limits', () => {
@@ -54,6 +60,32 @@ describe('limits', () => {
     expect((await session.request('ping')).response.result).toEqual({});
     await session.notify('notifications/cancelled', { requestId: 2 });
     await Promise.all(calls);
+  });
+
+  it('maxCalls: one stateless request too many of a caller is refused, and other callers and guests are served', async () => {
+    let begun = 0;
+    const hang = {
+      ...never,
+      handler: () => {
+        begun += 1;
+        return new Promise(() => undefined);
+      },
+    };
+    await using server = await start({ limits: { maxCalls: 2 }, tools: { hang, echo } }, { before: [signIn] });
+    const [guest, ada, grace] = ['', 'ada', 'grace'].map(user => new ModernClient(server.url, { headers: { 'x-user': user } }));
+    const refusal = { status: 400, code: -32600, message: expect.stringMatching(/caller \(2\); wait/u) as string };
+    const abort = new AbortController();
+    const calls: Promise<unknown>[] = [];
+    for (const [count, client] of [guest, ada].entries()) {
+      for (const _ of [1, 2]) calls.push(client.call('hang', {}, { signal: abort.signal }).catch(() => undefined));
+      await expect.poll(() => begun).toBe(2 * (count + 1));
+      expect(await client.error('tools/call', { name: 'echo' })).toMatchObject(refusal);
+      expect((await grace.call('echo')).content[0].text).toBe('echo');
+    }
+    expect((await (await open(server.url)).call('echo')).content[0].text).toBe('echo');
+    abort.abort();
+    await Promise.all(calls);
+    await expect.poll(async () => (await guest.request('tools/call', { name: 'echo' })).status).toBe(200);
   });
 
   it('maxSubscriptions: one more is refused in every process until the session ends one of them', async () => {
