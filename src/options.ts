@@ -43,6 +43,11 @@ export interface Limits {
   maxStreams?: number;
   /** Streams of `subscriptions/listen` in this process; one more gets an error. @default 1000 */
   maxListeners?: number;
+  /**
+   * Streams of `subscriptions/listen` of one principal in this process, so that one caller does not take those of all; one more gets an error.
+   * All guests are one principal. @default 100
+   */
+  maxListenersPerPrincipal?: number;
   /** Bytes waiting for a slow reader; past them its stream is closed. @default 16777216 */
   maxStreamBufferBytes?: number;
   /** Bytes of one result; a larger one becomes an error that says so. @default 8388608 */
@@ -203,6 +208,7 @@ export const defaults: Readonly<{
     maxSubscriptions: 1000,
     maxStreams: 8,
     maxListeners: 1000,
+    maxListenersPerPrincipal: 100,
     maxStreamBufferBytes: 16 * 1024 * 1024,
     maxResultBytes: 8 * 1024 * 1024,
     handlerMs: 300_000,

@@ -60,6 +60,7 @@ export interface ServiceOptions extends Pick<Environment, 'principal' | 'createC
     maxSubscriptions: number;
     maxStreams: number;
     maxListeners: number;
+    maxListenersPerPrincipal: number;
     maxStreamBufferBytes: number;
     inputMs: number;
     heartbeatMs: number;

@@ -146,9 +146,9 @@ async function listen(request: StatelessRequest): Promise<void> {
     message.params,
     environment.server.limits,
   );
+  const principal = await environment.principal(ctx);
   const readable: string[] = [];
   if (uris.length > 0) {
-    const principal = await environment.principal(ctx);
     const call = statelessCall(request, principal, { sink: { send: () => false }, answers: {} });
     for (const uri of new Set(uris)) {
       if (ctx.res.closed) return;
@@ -157,10 +157,8 @@ async function listen(request: StatelessRequest): Promise<void> {
   }
   await environment.tail.start();
   if (ctx.res.closed) return;
-  respondStream(
-    ctx,
-    environment.listeners.open(message.id, { ...filter, ...(readable.length > 0 && { resourceSubscriptions: readable }) }),
-  );
+  const honoured = { ...filter, ...(readable.length > 0 && { resourceSubscriptions: readable }) };
+  respondStream(ctx, environment.listeners.open(message.id, honoured, principal));
 }
 
 function statelessCall(

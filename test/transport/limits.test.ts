@@ -88,6 +88,26 @@ describe('limits', () => {
     await expect.poll(async () => (await guest.request('tools/call', { name: 'echo' })).status).toBe(200);
   });
 
+  it('maxListenersPerPrincipal: one caller cannot take the streams of all others, and maxListeners holds for all together', async () => {
+    await using server = await start({ limits: { maxListenersPerPrincipal: 2, maxListeners: 3 }, tools: { echo } }, { before: [signIn] });
+    const [guest, ada, grace] = ['', 'ada', 'grace'].map(user => new ModernClient(server.url, { headers: { 'x-user': user } }));
+    const refusal = async (client: ModernClient) => (await client.error('subscriptions/listen', { notifications: {} })).message;
+    const streams = [await guest.listen({ toolsListChanged: true }), await guest.listen({ toolsListChanged: true })];
+    expect(await refusal(guest)).toMatch(/caller \(2\); close/u);
+    streams.push(await ada.listen({ toolsListChanged: true }));
+    expect(await refusal(grace)).toMatch(/at once \(3\)/u);
+    for (const stream of streams) stream.close();
+    // The server learns of the end of a stream with the end of its connection.
+    await expect
+      .poll(async () =>
+        guest.listen({}).then(
+          () => true,
+          () => false,
+        ),
+      )
+      .toBe(true);
+  });
+
   it('maxSubscriptions: one more is refused in every process until the session ends one of them', async () => {
     const store = memoryStore();
     const options = {
