@@ -84,7 +84,10 @@ export interface SessionOptions {
   store?: Store;
   /** Milliseconds without a request after which a session ends. Long, since no client survives losing one. At most 3155760000000 (100 years). @default 604800000 (7 days) */
   idleMs?: number;
-  /** Sessions of one principal; one more ends the longest idle. Guests share one principal. @default 1000 */
+  /**
+   * Sessions of one principal; one more ends the oldest whose client sent `initialize` and nothing else, or else the longest idle. Guests share one
+   * principal. @default 1000
+   */
   maxPerPrincipal?: number;
   /** Milliseconds a stateless client has to answer what a call asked it. @default 600000 */
   continuationMs?: number;

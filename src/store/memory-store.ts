@@ -1,3 +1,4 @@
+import { sparedUnconfirmed } from './eviction.ts';
 import type { Continuation, ContinuationStore, EventStore, NewEvent, NodeStore, Session, SessionStore, Store } from './store.ts';
 
 /**
@@ -58,7 +59,10 @@ function memorySessions(): SessionStore {
     },
     async evict(principal, keep) {
       const own = [...(ofPrincipal.get(principal) ?? [])].flatMap(id => sessions.get(id) ?? []);
-      const ended = own.sort(mostRecentFirst).slice(keep);
+      const surplus = Math.max(0, own.length - keep);
+      const oldestFirst = own.sort(mostRecentFirst).reverse();
+      const unconfirmed = oldestFirst.filter(session => !session.initialized).slice(0, -sparedUnconfirmed(keep));
+      const ended = [...new Set([...unconfirmed, ...oldestFirst])].slice(0, surplus);
       for (const { id } of ended) remove(id);
       return { ended, left: own.length - ended.length };
     },

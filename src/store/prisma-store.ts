@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Delegates, Where } from './delegates.ts';
 import { assertDelegates, batches, columns, FOREIGN_KEY_VIOLATION, hasCode, UNIQUE_VIOLATION } from './delegates.ts';
+import { sparedUnconfirmed } from './eviction.ts';
 import { withOutages } from './outage.ts';
 import { prismaEvents } from './prisma-events.ts';
 import type { ContinuationStore, EndedSession, NodeStore, Session, SessionStore, Store } from './store.ts';
@@ -10,7 +11,7 @@ import type { ContinuationStore, EndedSession, NodeStore, Session, SessionStore,
  * processes share it.
  *
  * The host's schema needs the models of `prisma/mcp.prisma`. Every provider works that supports Prisma's `updateMany` and `deleteMany`.
- * Every verb takes one to three queries, more only for long lists. Each query is one atomic statement. No transaction is opened.
+ * Every verb takes one to four queries, more only for long lists. Each query is one atomic statement. No transaction is opened.
  *
  * A verb rejects with `StoreUnavailable` if trying again later may help, and with Prisma's own error if not.
  *
@@ -33,11 +34,23 @@ type SubscriptionVerb = 'subscribe' | 'unsubscribe' | 'subscriptions' | 'countSu
 function prismaSessions(mcpSession: Delegates['mcpSession']): Omit<SessionStore, SubscriptionVerb> {
   // Ends those `sessions` that still match `condition`. Returns the sessions that are gone afterwards, even if another process ended them.
   const endWhere = async (sessions: EndedSession[], condition: Where<Session>): Promise<EndedSession[]> => {
+    if (sessions.length === 0) return [];
     const ids = sessions.map(session => session.id);
     const { count } = await mcpSession.deleteMany({ where: { id: { in: ids }, ...condition } });
     if (count === ids.length) return sessions;
     const left = new Set(await idsOf(mcpSession.findMany({ where: { id: { in: ids } }, select: { id: true } })));
     return sessions.filter(session => !left.has(session.id));
+  };
+
+  // The unconfirmed sessions that were seen longest ago, at most `limit`, without the `spared` newest of all.
+  const findUnconfirmed = async (principal: string | null, limit: number, spared: number) => {
+    const unconfirmed = await mcpSession.findMany({
+      where: { principal, initialized: false },
+      orderBy: [{ lastSeenAt: 'asc' }, { createdAt: 'asc' }, { id: 'asc' }],
+      take: limit + spared,
+      select: { ...endedColumns, lastSeenAt: true },
+    });
+    return unconfirmed.slice(0, -spared);
   };
 
   return {
@@ -82,10 +95,15 @@ function prismaSessions(mcpSession: Delegates['mcpSession']): Omit<SessionStore,
           take: maxEvicted,
           select: { ...endedColumns, lastSeenAt: true },
         });
-        const newest = surplus[0];
-        if (!newest) break;
-        // A session that was used since the select is no longer among the longest idle, and stays.
-        const gone = await endWhere(surplus, { lastSeenAt: { lte: newest.lastSeenAt } });
+        if (surplus.length === 0) break;
+        const unconfirmed = await findUnconfirmed(principal, surplus.length, sparedUnconfirmed(keep));
+        const others = surplus.filter(({ id }) => !unconfirmed.some(session => session.id === id));
+        const idle = others.slice(others.length + unconfirmed.length - surplus.length);
+        // A session that was used since the select is no longer among these, and stays.
+        const gone = [
+          ...(await endWhere(unconfirmed, { initialized: false, lastSeenAt: { lte: latestOf(unconfirmed) } })),
+          ...(await endWhere(idle, { lastSeenAt: { lte: latestOf(idle) } })),
+        ];
         ended.push(...gone);
         if (surplus.length < maxEvicted || gone.length === 0) break;
       }
@@ -108,6 +126,10 @@ function prismaSessions(mcpSession: Delegates['mcpSession']): Omit<SessionStore,
       return mcpSession.findMany({ where, orderBy: [{ expiresAt: 'desc' }, { id: 'desc' }], take, select: columns.mcpSession });
     },
   };
+}
+
+function latestOf(sessions: readonly Pick<Session, 'lastSeenAt'>[]): Date {
+  return new Date(Math.max(0, ...sessions.map(({ lastSeenAt }) => lastSeenAt.getTime())));
 }
 
 /** Most sessions that one query evicts. */

@@ -75,8 +75,8 @@ export interface SessionStore {
   /** Removes a session and its subscriptions; `false` if the session does not exist. */
   end(id: string): Promise<boolean>;
   /**
-   * Keeps the `keep` most recently seen sessions of a principal and ends the others. Returns the ended sessions and the number of sessions
-   * left.
+   * Keeps `keep` sessions of a principal and ends the others: first those that are not `initialized`, except the newest of them (an eighth
+   * of `keep`, at least one), then those that were seen longest ago. Returns the ended sessions and the number of sessions left.
    */
   evict(principal: string | null, keep: number): Promise<{ ended: EndedSession[]; left: number }>;
   /** Ends at most `limit` sessions that expired at or before `now`. Returns the ended sessions. */

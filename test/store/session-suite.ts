@@ -165,6 +165,18 @@ export function sessionSuite(name: string, make: () => Promise<StoreUnderTest>):
         expect(await store.find(newer.id)).toBeDefined();
       });
 
+      it('ends those whose handshake is not confirmed first, but not the newest eighth, and then the longest idle', async () => {
+        const used = [];
+        for (let i = 0; i < 10; i += 1) used.push((await add({ initialized: true, createdAt: later(i), lastSeenAt: later(i) })).id);
+        const begun = [];
+        for (let i = 100; i < 110; i += 1) begun.push((await add({ createdAt: later(i), lastSeenAt: later(i) })).id);
+        const first = await store.evict('ada', 16);
+        expect([idsOf(first.ended).sort(), first.left]).toEqual([begun.slice(0, 4).sort(), 16]);
+        const second = await store.evict('ada', 8);
+        expect([idsOf(second.ended).sort(), second.left]).toEqual([[...begun.slice(4, 9), ...used.slice(0, 3)].sort(), 8]);
+        expect((await store.existing([...used, ...begun])).sort()).toEqual([...used.slice(3), ...begun.slice(9)].sort());
+      });
+
       it('leaves other principals alone, and counts guests as one', async () => {
         const grace = await add({ principal: 'grace' });
         const guests = [await add({ principal: null }), await add({ principal: null, lastSeenAt: later(1) })];
