@@ -48,6 +48,13 @@ export interface Limits {
    * All guests are one principal. @default 100
    */
   maxListenersPerPrincipal?: number;
+  /**
+   * Stateless calls of one principal that wait for their client's answers, in all processes; one more drops the oldest, whose retry gets -32602.
+   * All guests are one principal. @default 100
+   */
+  maxContinuations?: number;
+  /** Bytes of the earlier answers that such a call keeps between its questions, as JSON; more get -32602. @default 262144 */
+  maxContinuationBytes?: number;
   /** Bytes waiting for a slow reader; past them its stream is closed. @default 16777216 */
   maxStreamBufferBytes?: number;
   /** Bytes of one result; a larger one becomes an error that says so. @default 8388608 */
@@ -212,6 +219,8 @@ export const defaults: Readonly<{
     maxStreams: 8,
     maxListeners: 1000,
     maxListenersPerPrincipal: 100,
+    maxContinuations: 100,
+    maxContinuationBytes: 256 * 1024,
     maxStreamBufferBytes: 16 * 1024 * 1024,
     maxResultBytes: 8 * 1024 * 1024,
     handlerMs: 300_000,

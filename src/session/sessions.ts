@@ -2,10 +2,10 @@ import { McpError } from '../errors.ts';
 import type { EndedSession, Session, SessionPatch, Store } from '../store/store.ts';
 import { maxTimerMs } from '../timing.ts';
 import { LastSeen } from './last-seen.ts';
+import { PrincipalCap } from './principal-cap.ts';
 import type { SessionInit } from './session.ts';
 import { assertStorableUri, isSessionId, newSession } from './session.ts';
 import { SessionCache } from './session-cache.ts';
-import { SessionCap } from './session-cap.ts';
 import type { SessionPage, SessionQuery } from './session-list.ts';
 import { listSessions } from './session-list.ts';
 import type { SessionEndReason, SessionLog, SessionRejectReason, Subject } from './session-log.ts';
@@ -53,7 +53,7 @@ export class Sessions {
   readonly #cache: SessionCache;
   readonly #lastSeen: LastSeen;
   readonly #sessionLog: SessionLog | undefined;
-  readonly #cap: SessionCap;
+  readonly #cap: PrincipalCap;
   readonly #endListeners = new Set<(id: string) => void>();
   readonly #timers: NodeJS.Timeout[];
   #flushing: Promise<void> = Promise.resolve();
@@ -80,7 +80,7 @@ export class Sessions {
     this.#cache = new SessionCache(this.#options.maxCached);
     this.#lastSeen = new LastSeen(this.#store, this.#options);
     const { maxPerPrincipal, sweepMs, onError } = this.#options;
-    this.#cap = new SessionCap({ max: maxPerPrincipal, evict: principal => this.#evict(principal), onError });
+    this.#cap = new PrincipalCap({ max: maxPerPrincipal, evict: principal => this.#evict(principal), onError });
     this.#timers = [setInterval(() => void this.flush(), touchMs), setInterval(() => void this.sweep(), Math.min(sweepMs, maxTimerMs))];
     for (const timer of this.#timers) timer.unref();
   }
@@ -97,7 +97,7 @@ export class Sessions {
     await this.#store.create(session);
     this.#cache.set({ session, readAt: now });
     this.#sessionLog?.created(session);
-    this.#cap.opened(session.principal);
+    this.#cap.added(session.principal);
     return session;
   }
 

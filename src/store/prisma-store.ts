@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Delegates, Where } from './delegates.ts';
 import { assertDelegates, batches, columns, FOREIGN_KEY_VIOLATION, hasCode, UNIQUE_VIOLATION } from './delegates.ts';
-import { sparedUnconfirmed } from './eviction.ts';
+import { selectEvicted } from './eviction.ts';
 import { withOutages } from './outage.ts';
 import { prismaEvents } from './prisma-events.ts';
 import type { ContinuationStore, EndedSession, NodeStore, Session, SessionStore, Store } from './store.ts';
@@ -34,7 +34,6 @@ type SubscriptionVerb = 'subscribe' | 'unsubscribe' | 'subscriptions' | 'countSu
 function prismaSessions(mcpSession: Delegates['mcpSession']): Omit<SessionStore, SubscriptionVerb> {
   // Ends those `sessions` that still match `condition`. Returns the sessions that are gone afterwards, even if another process ended them.
   const endWhere = async (sessions: EndedSession[], condition: Where<Session>): Promise<EndedSession[]> => {
-    if (sessions.length === 0) return [];
     const ids = sessions.map(session => session.id);
     const { count } = await mcpSession.deleteMany({ where: { id: { in: ids }, ...condition } });
     if (count === ids.length) return sessions;
@@ -42,15 +41,13 @@ function prismaSessions(mcpSession: Delegates['mcpSession']): Omit<SessionStore,
     return sessions.filter(session => !left.has(session.id));
   };
 
-  // The unconfirmed sessions that were seen longest ago, at most `limit`, without the `spared` newest of all.
-  const findUnconfirmed = async (principal: string | null, limit: number, spared: number) => {
-    const unconfirmed = await mcpSession.findMany({
-      where: { principal, initialized: false },
-      orderBy: [{ lastSeenAt: 'asc' }, { createdAt: 'asc' }, { id: 'asc' }],
-      take: limit + spared,
-      select: { ...endedColumns, lastSeenAt: true },
-    });
-    return unconfirmed.slice(0, -spared);
+  // Ends those `sessions` that were not seen later than the last of them.
+  const endUnseen = async (sessions: readonly Pick<Session, 'id' | 'lastSeenAt'>[], condition: Where<Session> = {}) => {
+    const last = sessions.at(-1);
+    if (last === undefined) return [];
+    const ids = sessions.map(({ id }) => id);
+    const found = await mcpSession.findMany({ where: { id: { in: ids } }, select: endedColumns });
+    return endWhere(found, { ...condition, lastSeenAt: { lte: last.lastSeenAt } });
   };
 
   return {
@@ -87,27 +84,21 @@ function prismaSessions(mcpSession: Delegates['mcpSession']): Omit<SessionStore,
     },
     async evict(principal, keep) {
       const ended: EndedSession[] = [];
-      for (;;) {
-        const surplus = await mcpSession.findMany({
+      const count = await mcpSession.count({ where: { principal } });
+      for (let isDone = count <= keep; !isDone; ) {
+        const sessions = await mcpSession.findMany({
           where: { principal },
-          orderBy: [{ lastSeenAt: 'desc' }, { createdAt: 'desc' }, { id: 'desc' }],
-          skip: keep,
-          take: maxEvicted,
-          select: { ...endedColumns, lastSeenAt: true },
+          orderBy: [{ lastSeenAt: 'asc' }, { createdAt: 'asc' }, { id: 'asc' }],
+          take: keep + maxEvicted,
+          select: { id: true, initialized: true, lastSeenAt: true },
         });
-        if (surplus.length === 0) break;
-        const unconfirmed = await findUnconfirmed(principal, surplus.length, sparedUnconfirmed(keep));
-        const others = surplus.filter(({ id }) => !unconfirmed.some(session => session.id === id));
-        const idle = others.slice(others.length + unconfirmed.length - surplus.length);
-        // A session that was used since the select is no longer among these, and stays.
-        const gone = [
-          ...(await endWhere(unconfirmed, { initialized: false, lastSeenAt: { lte: latestOf(unconfirmed) } })),
-          ...(await endWhere(idle, { lastSeenAt: { lte: latestOf(idle) } })),
-        ];
+        const { unconfirmed, idle } = selectEvicted(sessions, keep);
+        // A session that was confirmed or used since the select stays.
+        const gone = [...(await endUnseen(unconfirmed, { initialized: false })), ...(await endUnseen(idle))];
         ended.push(...gone);
-        if (surplus.length < maxEvicted || gone.length === 0) break;
+        isDone = sessions.length < keep + maxEvicted || gone.length === 0;
       }
-      return { ended, left: ended.length > 0 ? keep : await mcpSession.count({ where: { principal } }) };
+      return { ended, left: Math.min(count, keep) };
     },
     async sweep(now, limit) {
       const expired = { expiresAt: { lte: now } };
@@ -128,11 +119,7 @@ function prismaSessions(mcpSession: Delegates['mcpSession']): Omit<SessionStore,
   };
 }
 
-function latestOf(sessions: readonly Pick<Session, 'lastSeenAt'>[]): Date {
-  return new Date(Math.max(0, ...sessions.map(({ lastSeenAt }) => lastSeenAt.getTime())));
-}
-
-/** Most sessions that one query evicts. */
+/** Most rows that one query evicts. */
 const maxEvicted = 500;
 
 const endedColumns = { id: true, principal: true, clientInfo: true, revision: true } as const satisfies {
@@ -237,6 +224,21 @@ function prismaContinuations(mcpContinuation: Delegates['mcpContinuation']): Con
     },
     async removeContinuation(id) {
       await mcpContinuation.deleteMany({ where: { id } });
+    },
+    async evictContinuations(principal, keep) {
+      for (;;) {
+        const surplus = await idsOf(
+          mcpContinuation.findMany({
+            where: { principal },
+            orderBy: [{ expiresAt: 'desc' }, { id: 'desc' }],
+            skip: keep,
+            take: maxEvicted,
+            select: { id: true },
+          }),
+        );
+        if (surplus.length > 0) await mcpContinuation.deleteMany({ where: { id: { in: surplus } } });
+        if (surplus.length < maxEvicted) return mcpContinuation.count({ where: { principal } });
+      }
     },
     async sweepContinuations(now, limit) {
       return (await mcpContinuation.deleteMany({ where: { expiresAt: { lte: now } }, limit })).count;

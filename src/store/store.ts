@@ -216,6 +216,8 @@ export interface ContinuationStore {
   returnContinuation(id: string, by: string): Promise<boolean>;
   /** Removes a continuation, taken or not. */
   removeContinuation(id: string): Promise<void>;
+  /** Keeps the `keep` newest continuations of a principal and removes the others. Returns how many are left. */
+  evictContinuations(principal: string | null, keep: number): Promise<number>;
   /** Removes at most `limit` continuations that expired at or before `now`. Returns how many were removed. */
   sweepContinuations(now: Date, limit: number): Promise<number>;
 }

@@ -59,6 +59,8 @@ export interface ServiceOptions extends Pick<Environment, 'principal' | 'createC
     maxCalls: number;
     maxSubscriptions: number;
     maxStreams: number;
+    maxContinuations: number;
+    maxContinuationBytes: number;
     maxListeners: number;
     maxListenersPerPrincipal: number;
     maxStreamBufferBytes: number;
@@ -108,7 +110,7 @@ export function openService(options: ServiceOptions): Service {
       tell(what === 'ended' ? { ended: id } : { changed: id }).catch(onError);
     },
   });
-  const continuations = new Continuations({ store, continuationMs, onError });
+  const continuations = new Continuations({ ...limits, store, continuationMs, onError });
   const streams = new Streams(limits);
   const callMail = new CallMailboxes({ ...shared, take: takeCallMail });
   const sessionStreams = new SessionStreams({ ...shared, streams });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { memoryBus } from '../../src/bus/bus.ts';
-import { SessionCap } from '../../src/session/session-cap.ts';
+import { PrincipalCap } from '../../src/session/principal-cap.ts';
 import { memoryStore } from '../../src/store/memory-store.ts';
 import { start } from '../support/server.ts';
 import { open, post } from '../support/wire.ts';
@@ -163,7 +163,7 @@ describe('sessions of one principal', () => {
   });
 });
 
-describe('SessionCap', () => {
+describe('PrincipalCap', () => {
   /** Opens `opens` sessions one after another; how often the cap was checked, and the most there ever were. */
   async function run(max: number, opens: number): Promise<{ checks: number; most: number }> {
     let [checks, sessions, most] = [0, 0, 0];
@@ -172,11 +172,11 @@ describe('SessionCap', () => {
       sessions = Math.min(sessions, max);
       return sessions;
     };
-    const cap = new SessionCap({ max, evict, onError: fail });
+    const cap = new PrincipalCap({ max, evict, onError: fail });
     for (let i = 0; i < opens; i += 1) {
       sessions += 1;
       most = Math.max(most, sessions);
-      cap.opened('ada');
+      cap.added('ada');
       await cap.settle();
     }
     return { checks, most };
@@ -200,9 +200,9 @@ describe('SessionCap', () => {
       checked.push(principal);
       return 1;
     };
-    const cap = new SessionCap({ max: 1_000, evict, onError: fail, maxTracked: 2 });
+    const cap = new PrincipalCap({ max: 1_000, evict, onError: fail, maxTracked: 2 });
     for (const principal of ['a', 'a', 'b', null, 'a']) {
-      cap.opened(principal);
+      cap.added(principal);
       await cap.settle();
     }
     expect(checked).toEqual(['a', 'b', null, 'a']);

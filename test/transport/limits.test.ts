@@ -1,5 +1,6 @@
 import type Koa from 'koa';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import type { HandlerContext } from '../../src/index.ts';
 import { memoryStore } from '../../src/store/memory-store.ts';
 import { ModernClient } from '../support/modern.ts';
@@ -10,7 +11,15 @@ const signIn: Koa.Middleware = (ctx, next) => {
   ctx.state['user'] = ctx.get('x-user') || undefined;
   return next();
 };
+const clientOf = (user: string, { url }: { url: string }) =>
+  new ModernClient(url, { headers: { 'x-user': user }, capabilities: { elicitation: {} } });
 const echo = { description: 'Echo', handler: () => 'echo' };
+const form = { message: 'Name?', requestedSchema: z.object({ name: z.string() }) };
+const accept = (name: string) => ({ action: 'accept', content: { name } });
+const ask = {
+  description: 'Asks twice',
+  handler: async (_: unknown, { mcp }: HandlerContext) => [await mcp.elicit(form), await mcp.elicit(form)],
+};
 const never = { description: 'Never ends', handler: () => new Promise(() => undefined) };
 
 describe('limits', () => {
@@ -72,7 +81,7 @@ describe('limits', () => {
       },
     };
     await using server = await start({ limits: { maxCalls: 2 }, tools: { hang, echo } }, { before: [signIn] });
-    const [guest, ada, grace] = ['', 'ada', 'grace'].map(user => new ModernClient(server.url, { headers: { 'x-user': user } }));
+    const [guest, ada, grace] = [clientOf('', server), clientOf('ada', server), clientOf('grace', server)];
     const refusal = { status: 400, code: -32600, message: expect.stringMatching(/caller \(2\); wait/u) as string };
     const abort = new AbortController();
     const calls: Promise<unknown>[] = [];
@@ -90,7 +99,7 @@ describe('limits', () => {
 
   it('maxListenersPerPrincipal: one caller cannot take the streams of all others, and maxListeners holds for all together', async () => {
     await using server = await start({ limits: { maxListenersPerPrincipal: 2, maxListeners: 3 }, tools: { echo } }, { before: [signIn] });
-    const [guest, ada, grace] = ['', 'ada', 'grace'].map(user => new ModernClient(server.url, { headers: { 'x-user': user } }));
+    const [guest, ada, grace] = [clientOf('', server), clientOf('ada', server), clientOf('grace', server)];
     const refusal = async (client: ModernClient) => (await client.error('subscriptions/listen', { notifications: {} })).message;
     const streams = [await guest.listen({ toolsListChanged: true }), await guest.listen({ toolsListChanged: true })];
     expect(await refusal(guest)).toMatch(/caller \(2\); close/u);
@@ -106,6 +115,36 @@ describe('limits', () => {
         ),
       )
       .toBe(true);
+  });
+
+  it('maxContinuations: one more of a caller drops its oldest, those of other callers stay', async () => {
+    const store = memoryStore();
+    const options = { limits: { maxContinuations: 2 }, sessions: { store }, tools: { ask } };
+    await using server = await start(options, { before: [signIn] });
+    await using sibling = await start(options, { before: [signIn] });
+    const [guest, ada, there] = [clientOf('', server), clientOf('ada', server), clientOf('', sibling)];
+    const { requestState: kept } = await ada.call('ask');
+    const states: string[] = [];
+    for (const each of [guest, guest, there, guest]) states.push((await each.call('ask')).requestState);
+    await expect.poll(async () => (await Promise.all(states.map(id => store.findContinuation(id)))).filter(Boolean).length).toBe(2);
+    const answers = { name: 'ask', inputResponses: { elicitation_create_1: accept('x') } };
+    expect(await guest.error('tools/call', { ...answers, requestState: states[0] })).toMatchObject({ code: -32602 });
+    for (const [each, requestState] of [[ada, kept] as const, [guest, states.at(-1)] as const])
+      expect((await each.result('tools/call', { ...answers, requestState })).resultType).toBe('input_required');
+  });
+
+  it('maxContinuationBytes: answers past it are not kept, and the client is told', async () => {
+    await using server = await start({ limits: { maxContinuationBytes: 200 }, tools: { ask } });
+    const client = clientOf('', server);
+    const answer = async (name: string) => {
+      const { requestState } = await client.call('ask');
+      return client.request('tools/call', { name: 'ask', requestState, inputResponses: { elicitation_create_1: accept(name) } });
+    };
+    expect((await answer('x'.repeat(50))).response.result?.resultType).toBe('input_required');
+    expect((await answer('ü'.repeat(100))).response.error).toMatchObject({
+      code: -32602,
+      message: expect.stringMatching(/200 bytes.*limits\.maxContinuationBytes.*shorter/u) as string,
+    });
   });
 
   it('maxSubscriptions: one more is refused in every process until the session ends one of them', async () => {
