@@ -163,7 +163,8 @@ export interface McpOptions<C = unknown, T = Record<string, unknown>, R = Record
    */
   allowedHosts?: string[];
   /**
-   * Origins whose pages may call, e.g. `https://app.example.com`; others are answered 403. Requests without `Origin` pass.
+   * Origins whose pages may call, e.g. `https://app.example.com`; others are answered 403. Requests without `Origin`
+   * pass, unless `Sec-Fetch-Site` is `cross-site` or `same-site`.
    *
    * @default loopback origins for a request on a loopback address, else none
    */
