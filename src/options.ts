@@ -29,12 +29,32 @@ export interface Limits {
   maxBatch?: number;
   /** Characters of a resource's URI, in UTF-16 code units; a request with a longer one gets -32602. @default 8192 */
   maxUriCharacters?: number;
-  /** Requests of one session being served at once, in this process; one more gets an error. @default 100 */
+  /**
+   * Requests being served at once in this process: of one session, and of one principal without sessions (2026-07-28), where all guests are one
+   * principal. One more gets -32600. @default 100
+   */
   maxCalls?: number;
+  /**
+   * Resources that one session is subscribed to, and URIs of one `subscriptions/listen`; one more gets -32602. Bounds the rows and the memory
+   * that a session costs. @default 1000
+   */
+  maxSubscriptions?: number;
   /** Streams that one session has open with GET in this process; one more closes the oldest. @default 8 */
   maxStreams?: number;
   /** Streams of `subscriptions/listen` in this process; one more gets an error. @default 1000 */
   maxListeners?: number;
+  /**
+   * Streams of `subscriptions/listen` of one principal in this process, so that one caller does not take those of all; one more gets an error.
+   * All guests are one principal. @default 100
+   */
+  maxListenersPerPrincipal?: number;
+  /**
+   * Stateless calls of one principal that wait for their client's answers, in all processes; one more drops the oldest, whose retry gets -32602.
+   * All guests are one principal. @default 100
+   */
+  maxContinuations?: number;
+  /** Bytes of the earlier answers that such a call keeps between its questions, as JSON; more get -32602. @default 262144 */
+  maxContinuationBytes?: number;
   /** Bytes waiting for a slow reader; past them its stream is closed. @default 16777216 */
   maxStreamBufferBytes?: number;
   /** Bytes of one result; a larger one becomes an error that says so. @default 8388608 */
@@ -71,7 +91,10 @@ export interface SessionOptions {
   store?: Store;
   /** Milliseconds without a request after which a session ends. Long, since no client survives losing one. At most 3155760000000 (100 years). @default 604800000 (7 days) */
   idleMs?: number;
-  /** Sessions of one principal; one more ends the longest idle. Guests share one principal. @default 1000 */
+  /**
+   * Sessions of one principal; one more ends the oldest whose client sent `initialize` and nothing else, or else the longest idle. Guests share one
+   * principal. @default 1000
+   */
   maxPerPrincipal?: number;
   /** Milliseconds a stateless client has to answer what a call asked it. @default 600000 */
   continuationMs?: number;
@@ -140,7 +163,8 @@ export interface McpOptions<C = unknown, T = Record<string, unknown>, R = Record
    */
   allowedHosts?: string[];
   /**
-   * Origins whose pages may call, e.g. `https://app.example.com`; others are answered 403. Requests without `Origin` pass.
+   * Origins whose pages may call, e.g. `https://app.example.com`; others are answered 403. Requests without `Origin`
+   * pass, unless `Sec-Fetch-Site` is `cross-site` or `same-site`.
    *
    * @default loopback origins for a request on a loopback address, else none
    */
@@ -192,8 +216,12 @@ export const defaults: Readonly<{
     maxBatch: 50,
     maxUriCharacters: 8192,
     maxCalls: 100,
+    maxSubscriptions: 1000,
     maxStreams: 8,
     maxListeners: 1000,
+    maxListenersPerPrincipal: 100,
+    maxContinuations: 100,
+    maxContinuationBytes: 256 * 1024,
     maxStreamBufferBytes: 16 * 1024 * 1024,
     maxResultBytes: 8 * 1024 * 1024,
     handlerMs: 300_000,

@@ -55,6 +55,8 @@ export interface CallLimits {
   readonly pageSize: number;
   /** Characters of a resource's URI. */
   readonly maxUriCharacters: number;
+  /** URIs of one `subscriptions/listen`. */
+  readonly maxSubscriptions: number;
 }
 
 /** What a client gets to know of an error that a handler passed on from the database. */

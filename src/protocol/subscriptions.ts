@@ -22,15 +22,19 @@ const flags: Readonly<Record<ListName, 'toolsListChanged' | 'promptsListChanged'
   prompts: 'promptsListChanged',
   resources: 'resourcesListChanged',
 };
-const maxUris = 100;
 
 /**
  * Reads the filter of `subscriptions/listen` and drops what this server does not offer. It does not check which URIs the caller may read.
  *
+ * @param limits.maxSubscriptions Most URIs of resources.
  * @throws {McpError} -32602, naming the member.
  * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/subscriptions
  */
-export function parseFilter(registry: Registry, params: JsonObject | undefined): SubscriptionFilter {
+export function parseFilter(
+  registry: Registry,
+  params: JsonObject | undefined,
+  { maxSubscriptions }: { maxSubscriptions: number },
+): SubscriptionFilter {
   const asked = params?.['notifications'];
   if (!isObject(asked)) throw new McpError('InvalidParams', 'Invalid params: `notifications` must be an object');
   const filter: SubscriptionFilter = {};
@@ -41,10 +45,10 @@ export function parseFilter(registry: Registry, params: JsonObject | undefined):
   }
   const uris = asked['resourceSubscriptions'];
   if (uris === undefined) return filter;
-  if (!Array.isArray(uris) || uris.length > maxUris || !uris.every(uri => typeof uri === 'string')) {
+  if (!Array.isArray(uris) || uris.length > maxSubscriptions || !uris.every(uri => typeof uri === 'string')) {
     throw new McpError(
       'InvalidParams',
-      `Invalid params: \`notifications.resourceSubscriptions\` must be an array of at most ${maxUris} URIs`,
+      `Invalid params: \`notifications.resourceSubscriptions\` must be an array of at most ${maxSubscriptions} URIs (limits.maxSubscriptions)`,
     );
   }
   if (uris.length > 0 && !registry.notOffered.has('resources/read')) filter.resourceSubscriptions = uris;

@@ -1,14 +1,19 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { StoreUnavailable } from '../errors.ts';
+import { McpError, StoreUnavailable } from '../errors.ts';
 import type { JsonObject } from '../protocol/definitions.ts';
 import type { Continuation, ContinuationStore } from '../store/store.ts';
 import { pause } from '../timing.ts';
+import { PrincipalCap } from './principal-cap.ts';
 
 /** Where continuations are kept, and for how long. */
 export interface ContinuationsOptions {
   readonly store: ContinuationStore;
   /** Milliseconds that a client has to send its retry. */
   readonly continuationMs: number;
+  /** Continuations of one principal; one more removes the oldest soon after. All guests are one principal. */
+  readonly maxContinuations: number;
+  /** Bytes of the answers in one continuation, as JSON. */
+  readonly maxContinuationBytes: number;
   /** Called with errors of the background, once per outage of the database. */
   readonly onError: (error: unknown) => void;
   /** Milliseconds since 1970. @default Date.now */
@@ -51,22 +56,41 @@ const triesMs = 1000;
 export class Continuations {
   readonly #store: ContinuationStore;
   readonly #continuationMs: number;
+  readonly #maxBytes: number;
   readonly #now: () => number;
   readonly #returns: ContinuationReturns;
+  readonly #cap: PrincipalCap;
 
-  constructor({ store, continuationMs, onError, now = Date.now }: ContinuationsOptions) {
+  constructor({ store, continuationMs, maxContinuations, maxContinuationBytes, onError, now = Date.now }: ContinuationsOptions) {
     this.#store = store;
     this.#continuationMs = continuationMs;
+    this.#maxBytes = maxContinuationBytes;
     this.#now = now;
     this.#returns = new ContinuationReturns({ store, onError, now });
+    const evict = (principal: string | null) => store.evictContinuations(principal, maxContinuations);
+    this.#cap = new PrincipalCap({ max: maxContinuations, evict, onError });
   }
 
-  /** Keeps the answers that a call has used. @returns The `requestState` that brings them back. @throws {StoreUnavailable} */
+  /**
+   * Keeps the answers that a call has used. Soon after, the principal's oldest continuations are removed if they are now too many.
+   *
+   * @returns The `requestState` that brings the answers back.
+   * @throws {McpError} -32602 The answers have more than `maxContinuationBytes`.
+   * @throws {StoreUnavailable}
+   */
   async keep(request: ContinuedRequest, answers: Continuation['answers']): Promise<string> {
+    if (Buffer.byteLength(JSON.stringify(answers)) > this.#maxBytes) {
+      throw new McpError(
+        'InvalidParams',
+        `Invalid params: the answers to the questions of this request are larger than ${this.#maxBytes} bytes together ` +
+          '(limits.maxContinuationBytes); send the request again and give shorter answers',
+      );
+    }
     const id = randomBytes(32).toString('base64url');
     const expiresAt = new Date(this.#now() + this.#continuationMs);
     const continuation = { id, principal: request.principal, request: digest(request), answers, expiresAt };
     await repeated(() => this.#store.saveContinuation(continuation));
+    this.#cap.added(request.principal);
     return id;
   }
 
@@ -95,9 +119,9 @@ export class Continuations {
     }
   }
 
-  /** Tries once more to give back what could not be given back so far. */
-  close(): Promise<void> {
-    return this.#returns.close();
+  /** Tries once more to give back what could not be given back so far, and waits for running evictions. */
+  async close(): Promise<void> {
+    await Promise.all([this.#returns.close(), this.#cap.settle()]);
   }
 
   #isOf(kept: Continuation, request: ContinuedRequest): boolean {

@@ -1,10 +1,11 @@
+import { McpError } from '../errors.ts';
 import type { EndedSession, Session, SessionPatch, Store } from '../store/store.ts';
 import { maxTimerMs } from '../timing.ts';
 import { LastSeen } from './last-seen.ts';
+import { PrincipalCap } from './principal-cap.ts';
 import type { SessionInit } from './session.ts';
 import { assertStorableUri, isSessionId, newSession } from './session.ts';
 import { SessionCache } from './session-cache.ts';
-import { SessionCap } from './session-cap.ts';
 import type { SessionPage, SessionQuery } from './session-list.ts';
 import { listSessions } from './session-list.ts';
 import type { SessionEndReason, SessionLog, SessionRejectReason, Subject } from './session-log.ts';
@@ -16,6 +17,8 @@ export interface SessionsOptions {
   idleMs: number;
   /** Sessions of one principal; one more ends the principal's longest idle session soon after. */
   maxPerPrincipal: number;
+  /** Subscriptions of one session; one more is refused. */
+  maxSubscriptions: number;
   /** Milliseconds that a row is used before it is read again; without a wake-up, a process notices the end of a session this much later. */
   cacheMs: number;
   /** Milliseconds between writes of `lastSeenAt`; more than a quarter of `idleMs` counts as a quarter. */
@@ -50,7 +53,7 @@ export class Sessions {
   readonly #cache: SessionCache;
   readonly #lastSeen: LastSeen;
   readonly #sessionLog: SessionLog | undefined;
-  readonly #cap: SessionCap;
+  readonly #cap: PrincipalCap;
   readonly #endListeners = new Set<(id: string) => void>();
   readonly #timers: NodeJS.Timeout[];
   #flushing: Promise<void> = Promise.resolve();
@@ -77,7 +80,7 @@ export class Sessions {
     this.#cache = new SessionCache(this.#options.maxCached);
     this.#lastSeen = new LastSeen(this.#store, this.#options);
     const { maxPerPrincipal, sweepMs, onError } = this.#options;
-    this.#cap = new SessionCap({ max: maxPerPrincipal, evict: principal => this.#evict(principal), onError });
+    this.#cap = new PrincipalCap({ max: maxPerPrincipal, evict: principal => this.#evict(principal), onError });
     this.#timers = [setInterval(() => void this.flush(), touchMs), setInterval(() => void this.sweep(), Math.min(sweepMs, maxTimerMs))];
     for (const timer of this.#timers) timer.unref();
   }
@@ -94,7 +97,7 @@ export class Sessions {
     await this.#store.create(session);
     this.#cache.set({ session, readAt: now });
     this.#sessionLog?.created(session);
-    this.#cap.opened(session.principal);
+    this.#cap.added(session.principal);
     return session;
   }
 
@@ -124,12 +127,21 @@ export class Sessions {
   }
 
   /**
-   * Adds a resource subscription; `false` if the session is gone.
+   * Adds a resource subscription; `false` if the session is gone. Requests that are served at the same time may exceed `maxSubscriptions`
+   * by their number.
    *
-   * @throws {McpError} -32602 no database could keep the URI.
+   * @throws {McpError} -32602 no database could keep the URI, or the session has `maxSubscriptions` others.
    */
   async subscribe(id: string, uri: string): Promise<boolean> {
     assertStorableUri(uri);
+    const { maxSubscriptions } = this.#options;
+    const isFull = (await this.#store.countSubscriptions(id)) >= maxSubscriptions;
+    if (isFull && !(await this.#store.subscriptions(id)).includes(uri)) {
+      throw new McpError(
+        'InvalidParams',
+        `Too many subscriptions in this session (limits.maxSubscriptions is ${maxSubscriptions}); unsubscribe from another resource first`,
+      );
+    }
     const exists = await this.#store.subscribe(id, uri);
     if (!exists) this.endedElsewhere(id);
     return exists;

@@ -1,3 +1,4 @@
+import { selectEvicted } from './eviction.ts';
 import type { Continuation, ContinuationStore, EventStore, NewEvent, NodeStore, Session, SessionStore, Store } from './store.ts';
 
 /**
@@ -58,7 +59,8 @@ function memorySessions(): SessionStore {
     },
     async evict(principal, keep) {
       const own = [...(ofPrincipal.get(principal) ?? [])].flatMap(id => sessions.get(id) ?? []);
-      const ended = own.sort(mostRecentFirst).slice(keep);
+      const { unconfirmed, idle } = selectEvicted(own.sort(mostRecentFirst).reverse(), keep);
+      const ended = [...unconfirmed, ...idle];
       for (const { id } of ended) remove(id);
       return { ended, left: own.length - ended.length };
     },
@@ -74,6 +76,9 @@ function memorySessions(): SessionStore {
     },
     async unsubscribe(id, uri) {
       subscriptions.get(id)?.delete(uri);
+    },
+    async countSubscriptions(id) {
+      return subscriptions.get(id)?.size ?? 0;
     },
     async subscriptions(id) {
       return [...(subscriptions.get(id) ?? [])];
@@ -210,6 +215,12 @@ function memoryContinuations(): ContinuationStore {
     },
     async removeContinuation(id) {
       rows.delete(id);
+    },
+    async evictContinuations(principal, keep) {
+      const own = [...rows.values()].map(row => row.continuation).filter(continuation => continuation.principal === principal);
+      const newestFirst = own.reverse().sort((a, b) => b.expiresAt.getTime() - a.expiresAt.getTime());
+      for (const { id } of newestFirst.slice(keep)) rows.delete(id);
+      return Math.min(own.length, keep);
     },
     async sweepContinuations(now, limit) {
       const swept = expired(rows.values(), row => row.continuation, { now, limit });

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Delegates, Where } from './delegates.ts';
 import { assertDelegates, batches, columns, FOREIGN_KEY_VIOLATION, hasCode, UNIQUE_VIOLATION } from './delegates.ts';
+import { selectEvicted } from './eviction.ts';
 import { withOutages } from './outage.ts';
 import { prismaEvents } from './prisma-events.ts';
 import type { ContinuationStore, EndedSession, NodeStore, Session, SessionStore, Store } from './store.ts';
@@ -10,7 +11,7 @@ import type { ContinuationStore, EndedSession, NodeStore, Session, SessionStore,
  * processes share it.
  *
  * The host's schema needs the models of `prisma/mcp.prisma`. Every provider works that supports Prisma's `updateMany` and `deleteMany`.
- * Every verb takes one to three queries, more only for long lists. Each query is one atomic statement. No transaction is opened.
+ * Every verb takes one to four queries, more only for long lists. Each query is one atomic statement. No transaction is opened.
  *
  * A verb rejects with `StoreUnavailable` if trying again later may help, and with Prisma's own error if not.
  *
@@ -28,7 +29,7 @@ export function prismaStore(prisma: object): Store {
   });
 }
 
-type SubscriptionVerb = 'subscribe' | 'unsubscribe' | 'subscriptions';
+type SubscriptionVerb = 'subscribe' | 'unsubscribe' | 'subscriptions' | 'countSubscriptions';
 
 function prismaSessions(mcpSession: Delegates['mcpSession']): Omit<SessionStore, SubscriptionVerb> {
   // Ends those `sessions` that still match `condition`. Returns the sessions that are gone afterwards, even if another process ended them.
@@ -38,6 +39,15 @@ function prismaSessions(mcpSession: Delegates['mcpSession']): Omit<SessionStore,
     if (count === ids.length) return sessions;
     const left = new Set(await idsOf(mcpSession.findMany({ where: { id: { in: ids } }, select: { id: true } })));
     return sessions.filter(session => !left.has(session.id));
+  };
+
+  // Ends those `sessions` that were not seen later than the last of them.
+  const endUnseen = async (sessions: readonly Pick<Session, 'id' | 'lastSeenAt'>[], condition: Where<Session> = {}) => {
+    const last = sessions.at(-1);
+    if (last === undefined) return [];
+    const ids = sessions.map(({ id }) => id);
+    const found = await mcpSession.findMany({ where: { id: { in: ids } }, select: endedColumns });
+    return endWhere(found, { ...condition, lastSeenAt: { lte: last.lastSeenAt } });
   };
 
   return {
@@ -74,22 +84,21 @@ function prismaSessions(mcpSession: Delegates['mcpSession']): Omit<SessionStore,
     },
     async evict(principal, keep) {
       const ended: EndedSession[] = [];
-      for (;;) {
-        const surplus = await mcpSession.findMany({
+      const count = await mcpSession.count({ where: { principal } });
+      for (let isDone = count <= keep; !isDone; ) {
+        const sessions = await mcpSession.findMany({
           where: { principal },
-          orderBy: [{ lastSeenAt: 'desc' }, { createdAt: 'desc' }, { id: 'desc' }],
-          skip: keep,
-          take: maxEvicted,
-          select: { ...endedColumns, lastSeenAt: true },
+          orderBy: [{ lastSeenAt: 'asc' }, { createdAt: 'asc' }, { id: 'asc' }],
+          take: keep + maxEvicted,
+          select: { id: true, initialized: true, lastSeenAt: true },
         });
-        const newest = surplus[0];
-        if (!newest) break;
-        // A session that was used since the select is no longer among the longest idle, and stays.
-        const gone = await endWhere(surplus, { lastSeenAt: { lte: newest.lastSeenAt } });
+        const { unconfirmed, idle } = selectEvicted(sessions, keep);
+        // A session that was confirmed or used since the select stays.
+        const gone = [...(await endUnseen(unconfirmed, { initialized: false })), ...(await endUnseen(idle))];
         ended.push(...gone);
-        if (surplus.length < maxEvicted || gone.length === 0) break;
+        isDone = sessions.length < keep + maxEvicted || gone.length === 0;
       }
-      return { ended, left: ended.length > 0 ? keep : await mcpSession.count({ where: { principal } }) };
+      return { ended, left: Math.min(count, keep) };
     },
     async sweep(now, limit) {
       const expired = { expiresAt: { lte: now } };
@@ -110,7 +119,7 @@ function prismaSessions(mcpSession: Delegates['mcpSession']): Omit<SessionStore,
   };
 }
 
-/** Most sessions that one query evicts. */
+/** Most rows that one query evicts. */
 const maxEvicted = 500;
 
 const endedColumns = { id: true, principal: true, clientInfo: true, revision: true } as const satisfies {
@@ -143,6 +152,9 @@ function prismaSubscriptions(mcpSubscription: Delegates['mcpSubscription']): Pic
     },
     async unsubscribe(sessionId, uri) {
       await mcpSubscription.deleteMany({ where: { sessionId, uriHash: hash(uri) } });
+    },
+    countSubscriptions(sessionId) {
+      return mcpSubscription.count({ where: { sessionId } });
     },
     async subscriptions(sessionId) {
       const rows = await mcpSubscription.findMany({ where: { sessionId }, select: { uri: true } });
@@ -212,6 +224,21 @@ function prismaContinuations(mcpContinuation: Delegates['mcpContinuation']): Con
     },
     async removeContinuation(id) {
       await mcpContinuation.deleteMany({ where: { id } });
+    },
+    async evictContinuations(principal, keep) {
+      for (;;) {
+        const surplus = await idsOf(
+          mcpContinuation.findMany({
+            where: { principal },
+            orderBy: [{ expiresAt: 'desc' }, { id: 'desc' }],
+            skip: keep,
+            take: maxEvicted,
+            select: { id: true },
+          }),
+        );
+        if (surplus.length > 0) await mcpContinuation.deleteMany({ where: { id: { in: surplus } } });
+        if (surplus.length < maxEvicted) return mcpContinuation.count({ where: { principal } });
+      }
     },
     async sweepContinuations(now, limit) {
       return (await mcpContinuation.deleteMany({ where: { expiresAt: { lte: now } }, limit })).count;

@@ -75,8 +75,8 @@ export interface SessionStore {
   /** Removes a session and its subscriptions; `false` if the session does not exist. */
   end(id: string): Promise<boolean>;
   /**
-   * Keeps the `keep` most recently seen sessions of a principal and ends the others. Returns the ended sessions and the number of sessions
-   * left.
+   * Keeps `keep` sessions of a principal and ends the others: first those that are not `initialized`, except the newest of them (an eighth
+   * of `keep`, at least one), then those that were seen longest ago. Returns the ended sessions and the number of sessions left.
    */
   evict(principal: string | null, keep: number): Promise<{ ended: EndedSession[]; left: number }>;
   /** Ends at most `limit` sessions that expired at or before `now`. Returns the ended sessions. */
@@ -84,6 +84,8 @@ export interface SessionStore {
   /** Adds a resource subscription. Repeating it changes nothing. `false` if the session does not exist. */
   subscribe(id: string, uri: string): Promise<boolean>;
   unsubscribe(id: string, uri: string): Promise<void>;
+  /** Returns how many URIs a session is subscribed to. */
+  countSubscriptions(id: string): Promise<number>;
   /** Returns the URIs that a session is subscribed to. */
   subscriptions(id: string): Promise<string[]>;
   /** Returns sessions, latest expiry first. These are the most recently used ones. */
@@ -214,6 +216,8 @@ export interface ContinuationStore {
   returnContinuation(id: string, by: string): Promise<boolean>;
   /** Removes a continuation, taken or not. */
   removeContinuation(id: string): Promise<void>;
+  /** Keeps the `keep` newest continuations of a principal and removes the others. Returns how many are left. */
+  evictContinuations(principal: string | null, keep: number): Promise<number>;
   /** Removes at most `limit` continuations that expired at or before `now`. Returns how many were removed. */
   sweepContinuations(now: Date, limit: number): Promise<number>;
 }

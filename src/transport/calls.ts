@@ -17,7 +17,7 @@ interface Running {
 
 /** The options of `Calls`. */
 export interface CallsOptions {
-  /** Most calls of one session that run at the same time. */
+  /** Most calls of one session that run at the same time, and most stateless calls of one principal. */
   readonly maxCalls: number;
   readonly handlerMs: number;
   /** Called when a call was refused because of `maxCalls`. */
@@ -70,7 +70,7 @@ export class InFlight {
   }
 }
 
-/** The calls that run in this process, by session. */
+/** The calls that run in this process, by session. Stateless calls are grouped by principal; all guests are one principal. */
 export class Calls {
   readonly #options: CallsOptions;
   readonly #running = new Map<string, Set<Running>>();
@@ -85,18 +85,16 @@ export class Calls {
   /**
    * Adds a call; the returned function removes it.
    *
-   * @throws {McpError} -32600 if the session already runs `maxCalls`; 503 after `drain`.
+   * @throws {McpError} -32600 if the session, or the principal of a stateless call, already runs `maxCalls`; 503 after `drain`.
    */
   start(call: Call): () => void {
     if (this.#isClosed) throw closing();
-    const key = call.sessionId ?? '';
+    const key = call.sessionId ?? principalKey(call.principal);
     const calls = this.#running.get(key) ?? new Set();
-    if (key !== '' && calls.size >= this.#options.maxCalls) {
+    if (calls.size >= this.#options.maxCalls) {
       this.#options.onRefused?.(call);
-      throw new McpError(
-        'InvalidRequest',
-        `Too many requests at once in this session (${this.#options.maxCalls}); wait for one to be answered`,
-      );
+      const whose = call.sessionId === undefined ? 'of this caller' : 'in this session';
+      throw new McpError('InvalidRequest', `Too many requests at once ${whose} (${this.#options.maxCalls}); wait for one to be answered`);
     }
     const running: Running = { call, startedAt: performance.now(), startedBehind: this.#options.tail.position, release: undefined };
     this.#running.set(key, calls.add(running));
@@ -161,16 +159,21 @@ export class Calls {
     }
     const now = performance.now();
     const { handlerMs, retain } = this.#options;
-    for (const [sessionId, calls] of this.#running) {
+    for (const calls of this.#running.values()) {
       for (const running of calls) {
         if (now - running.startedAt - running.call.waitedMs >= handlerMs) {
           running.call.abort(new ToolError(`Not finished within ${handlerMs / 1000} s; the request was stopped`, { status: 408 }));
-        } else if (sessionId !== '') {
-          running.release ??= retain(sessionId, running.startedBehind);
+        } else if (running.call.sessionId !== undefined) {
+          running.release ??= retain(running.call.sessionId, running.startedBehind);
         }
       }
     }
   }
+}
+
+/** The key of a principal's stateless calls. It differs from every session id, whatever the principal is called. */
+function principalKey(principal: string | undefined): string {
+  return principal === undefined ? 'guests' : `principal ${principal}`;
 }
 
 function closing(): McpError {

@@ -18,16 +18,20 @@ const loopbackNames = new Set(loopbackHosts);
  * A name or an address, with an optional port. User, path and blanks are refused, because a URL parser would split them off or drop them.
  */
 const hostSyntax = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d*)?$/iu;
+/** Values of `Sec-Fetch-Site` for a request that a page of another origin caused. */
+const otherSites: ReadonlySet<unknown> = new Set(['cross-site', 'same-site']);
 const loopbackAddress = /^(?:127\.|::1$|::ffff:127\.)/u;
 
 /**
  * Refuses requests that a web page of another site may have caused (DNS rebinding).
  *
- * @throws {McpError} 400 if there are two `Host` lines or a malformed one; 403 if `Host` or `Origin` is not allowed.
+ * @throws {McpError} 400 if there are two `Host` lines or a malformed one; 403 if `Host` or `Origin` is not allowed, or without `Origin` if
+ * `Sec-Fetch-Site` names another origin.
+ * @see https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#security-warning
  */
 export function assertOrigin(ctx: Koa.Context, { allowedHosts, allowedOrigins }: GuardOptions): void {
-  const { host, origin } = ctx.req.headers;
+  const { host, origin, 'sec-fetch-site': site } = ctx.req.headers;
   // RFC 9112 §3.2: 400 for more than one Host line, or an invalid one.
   if (hasTwoHosts(ctx.req.rawHeaders) || (host && !hostSyntax.test(host)))
     throw new McpError('InvalidRequest', 'Bad request: `Host` must be one name or address, and may have a port', { status: 400 });
@@ -36,7 +40,12 @@ export function assertOrigin(ctx: Koa.Context, { allowedHosts, allowedOrigins }:
   if (hosts !== undefined && !isAllowedHost(host ?? '', hosts)) {
     throw forbidden(`Host ${JSON.stringify(host ?? '')} is not allowed here; a server behind a proxy names its hosts in \`allowedHosts\``);
   }
-  if (origin === undefined || allowedOrigins?.includes(origin)) return;
+  if (origin === undefined) {
+    // Browsers send no Origin with the request of an image or a link, but they say where it comes from.
+    if (otherSites.has(site)) throw forbidden(`a page of another origin sent this request (Sec-Fetch-Site: ${site}), and no Origin`);
+    return;
+  }
+  if (allowedOrigins?.includes(origin)) return;
   const isLoopbackOrigin = isLoopback && allowedOrigins === undefined && loopbackNames.has(hostnameOf(origin) ?? '');
   if (!isLoopbackOrigin)
     throw forbidden(`Origin ${JSON.stringify(origin)} is not allowed here; a server for web pages names theirs in \`allowedOrigins\``);

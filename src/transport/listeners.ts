@@ -6,6 +6,8 @@ import { endedText, subscribedText, wantsList } from '../protocol/subscriptions.
 import type { EventStream, Streams } from './event-stream.ts';
 
 interface Listener {
+  /** `null` is a guest. */
+  readonly principal: string | null;
   readonly id: RequestId;
   readonly filter: SubscriptionFilter;
   readonly uris: ReadonlySet<string>;
@@ -17,6 +19,8 @@ export interface ListenersOptions {
   readonly streams: Streams;
   readonly registry: Registry;
   readonly maxListeners: number;
+  /** Streams of one principal. All guests are one principal. */
+  readonly maxListenersPerPrincipal: number;
   /** Receives broadcasts of other processes until the returned function is called. */
   readonly hold: () => () => void;
 }
@@ -33,14 +37,17 @@ export class Listeners {
   /**
    * Opens a stream and acknowledges the subscriptions that it will carry.
    *
-   * @throws {McpError} -32603 if there are already `maxListeners`.
+   * @param principal Who listens; `null` is a guest.
+   * @throws {McpError} -32603 if there are already `maxListeners`, or `maxListenersPerPrincipal` of this principal.
    */
-  open(id: RequestId, filter: SubscriptionFilter): EventStream {
-    const { streams, maxListeners } = this.#options;
+  open(id: RequestId, filter: SubscriptionFilter, principal: string | null): EventStream {
+    const { streams, maxListeners, maxListenersPerPrincipal } = this.#options;
+    if (this.#countOf(principal) >= maxListenersPerPrincipal)
+      throw new McpError('InternalError', `Too many subscriptions at once of this caller (${maxListenersPerPrincipal}); close one first`);
     if (this.#open.size >= maxListeners)
       throw new McpError('InternalError', `Too many subscriptions at once (${maxListeners}); try again later`);
     const stream = streams.open();
-    const listener = { id, filter, uris: new Set(filter.resourceSubscriptions), stream };
+    const listener = { principal, id, filter, uris: new Set(filter.resourceSubscriptions), stream };
     stream.send(subscribedText(id, 'notifications/subscriptions/acknowledged', { notifications: filter }));
     this.#open.add(listener);
     const release = this.#options.hold();
@@ -72,5 +79,11 @@ export class Listeners {
       stream.send(endedText(id, this.#options.registry));
       stream.end();
     }
+  }
+
+  #countOf(principal: string | null): number {
+    let count = 0;
+    for (const listener of this.#open) if (listener.principal === principal) count += 1;
+    return count;
   }
 }

@@ -47,7 +47,7 @@ export interface ServiceOptions extends Pick<Environment, 'principal' | 'createC
   readonly bus: Bus;
   /** The name of this process, for people. */
   readonly nodeName: string;
-  readonly sessions: Omit<SessionsOptions, 'store' | 'onError' | 'sessionLog' | 'tellOthers' | 'position'> & {
+  readonly sessions: Omit<SessionsOptions, 'store' | 'maxSubscriptions' | 'onError' | 'sessionLog' | 'tellOthers' | 'position'> & {
     continuationMs: number;
     lookMs: number;
     deadMs: number;
@@ -57,8 +57,12 @@ export interface ServiceOptions extends Pick<Environment, 'principal' | 'createC
     maxDepth: number;
     maxBatch: number;
     maxCalls: number;
+    maxSubscriptions: number;
     maxStreams: number;
+    maxContinuations: number;
+    maxContinuationBytes: number;
     maxListeners: number;
+    maxListenersPerPrincipal: number;
     maxStreamBufferBytes: number;
     inputMs: number;
     heartbeatMs: number;
@@ -94,6 +98,7 @@ export function openService(options: ServiceOptions): Service {
   const shared = { ...limits, store, log, tail, nodes, node, nodeName, lookMs, retryMs: clientRetryMs, onError };
   const sessions = new Sessions({
     ...sessionsOptions,
+    maxSubscriptions: limits.maxSubscriptions,
     store,
     onError,
     sessionLog,
@@ -105,7 +110,7 @@ export function openService(options: ServiceOptions): Service {
       tell(what === 'ended' ? { ended: id } : { changed: id }).catch(onError);
     },
   });
-  const continuations = new Continuations({ store, continuationMs, onError });
+  const continuations = new Continuations({ ...limits, store, continuationMs, onError });
   const streams = new Streams(limits);
   const callMail = new CallMailboxes({ ...shared, take: takeCallMail });
   const sessionStreams = new SessionStreams({ ...shared, streams });

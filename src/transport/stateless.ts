@@ -141,19 +141,24 @@ async function resume({ continuations }: Environment, continued: ContinuedReques
 
 async function listen(request: StatelessRequest): Promise<void> {
   const { environment, ctx, message } = request;
-  const { resourceSubscriptions: uris = [], ...filter } = parseFilter(environment.server.registry, message.params);
+  const { resourceSubscriptions: uris = [], ...filter } = parseFilter(
+    environment.server.registry,
+    message.params,
+    environment.server.limits,
+  );
+  const principal = await environment.principal(ctx);
   const readable: string[] = [];
   if (uris.length > 0) {
-    const principal = await environment.principal(ctx);
     const call = statelessCall(request, principal, { sink: { send: () => false }, answers: {} });
-    for (const uri of uris) if (await mayRead(call, uri)) readable.push(uri);
+    for (const uri of new Set(uris)) {
+      if (ctx.res.closed) return;
+      if (await mayRead(call, uri)) readable.push(uri);
+    }
   }
   await environment.tail.start();
   if (ctx.res.closed) return;
-  respondStream(
-    ctx,
-    environment.listeners.open(message.id, { ...filter, ...(readable.length > 0 && { resourceSubscriptions: readable }) }),
-  );
+  const honoured = { ...filter, ...(readable.length > 0 && { resourceSubscriptions: readable }) };
+  respondStream(ctx, environment.listeners.open(message.id, honoured, principal));
 }
 
 function statelessCall(

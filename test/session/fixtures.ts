@@ -56,6 +56,7 @@ export function node(options: Partial<SessionsOptions> & { clock?: Clock; before
     store: recording,
     idleMs: HOUR,
     maxPerPrincipal: 1_000,
+    maxSubscriptions: 1_000,
     cacheMs: 5_000,
     touchMs: 60_000,
     sweepMs: 60_000,

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { memoryBus } from '../../src/bus/bus.ts';
-import { SessionCap } from '../../src/session/session-cap.ts';
+import { PrincipalCap } from '../../src/session/principal-cap.ts';
 import { memoryStore } from '../../src/store/memory-store.ts';
 import { start } from '../support/server.ts';
-import { open } from '../support/wire.ts';
+import { open, post } from '../support/wire.ts';
 import { Clock, newInit, node } from './fixtures.ts';
 
 describe('sessions of one principal', () => {
@@ -29,6 +29,22 @@ describe('sessions of one principal', () => {
     const second = await sessions.open(newInit());
     await sessions.flush();
     expect(await store.existing([first.id, second.id])).toEqual([second.id]);
+  });
+
+  it('are not ended by a flood of initialize, and a client may still begin one meanwhile', async () => {
+    const [store, bus] = [memoryStore(), memoryBus()];
+    await using one = await start({ bus, sessions: { store, maxPerPrincipal: 16 } });
+    await using other = await start({ bus, sessions: { store, maxPerPrincipal: 16 } });
+    const used = [await open(one.url), await open(other.url), await open(other.url)];
+    const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'flood', version: '1' } };
+    const flood = async (times: number) => {
+      for (let id = 0; id < times; id += 1) await post(one.url, { jsonrpc: '2.0', id, method: 'initialize', params });
+    };
+    await flood(40);
+    used.push(await open(other.url));
+    await flood(40);
+    for (const session of used) expect((await session.request('ping')).status).toBe(200);
+    await expect.poll(async () => (await store.list({ now: new Date(), take: 100 })).length).toBe(16);
   });
 
   it('that are ended for one more are gone in every process at once, with their streams', async () => {
@@ -147,7 +163,7 @@ describe('sessions of one principal', () => {
   });
 });
 
-describe('SessionCap', () => {
+describe('PrincipalCap', () => {
   /** Opens `opens` sessions one after another; how often the cap was checked, and the most there ever were. */
   async function run(max: number, opens: number): Promise<{ checks: number; most: number }> {
     let [checks, sessions, most] = [0, 0, 0];
@@ -156,11 +172,11 @@ describe('SessionCap', () => {
       sessions = Math.min(sessions, max);
       return sessions;
     };
-    const cap = new SessionCap({ max, evict, onError: fail });
+    const cap = new PrincipalCap({ max, evict, onError: fail });
     for (let i = 0; i < opens; i += 1) {
       sessions += 1;
       most = Math.max(most, sessions);
-      cap.opened('ada');
+      cap.added('ada');
       await cap.settle();
     }
     return { checks, most };
@@ -184,9 +200,9 @@ describe('SessionCap', () => {
       checked.push(principal);
       return 1;
     };
-    const cap = new SessionCap({ max: 1_000, evict, onError: fail, maxTracked: 2 });
+    const cap = new PrincipalCap({ max: 1_000, evict, onError: fail, maxTracked: 2 });
     for (const principal of ['a', 'a', 'b', null, 'a']) {
-      cap.opened(principal);
+      cap.added(principal);
       await cap.settle();
     }
     expect(checked).toEqual(['a', 'b', null, 'a']);

@@ -98,6 +98,20 @@ export function continuationSuite(name: string, make: () => Promise<StoreUnderTe
       }
     });
 
+    it('evicts the oldest of a principal, taken or not, and says how many are left', async () => {
+      const ada = [];
+      for (const ms of [30, 10, 40, 20]) ada.push(await save({ expiresAt: later(ms) }));
+      const [guest, named] = [await save({ principal: null }), await save({ principal: 'null' })];
+      await store.takeContinuation(ada[1]?.id ?? '', 'a');
+      expect(await store.evictContinuations('ada', 4)).toBe(4);
+      expect(await made.other.evictContinuations('ada', 2)).toBe(2);
+      expect(await store.evictContinuations('grace', 0)).toBe(0);
+      const found = await Promise.all([...ada, guest, named].map(({ id }) => store.findContinuation(id)));
+      expect(found.map(row => row !== undefined)).toEqual([true, false, true, false, true, true]);
+      expect(await store.evictContinuations(null, 0)).toBe(0);
+      expect(await store.findContinuation(named.id)).toBeDefined();
+    });
+
     it('sweeps what has expired, taken or not, in portions, and nothing else', async () => {
       const gone = await Promise.all([-2, -1, 0].map(ms => save({ expiresAt: later(ms) })));
       const kept = await save({ expiresAt: later(1) });
@@ -124,7 +138,9 @@ export function continuationSuite(name: string, make: () => Promise<StoreUnderTe
       made = await make();
     });
     afterAll(() => made.close());
-    const over = (store: ContinuationStore) => new Continuations({ store, continuationMs: 1_000, onError: failOn, now: () => now });
+    const over = (store: ContinuationStore) =>
+      new Continuations({ ...bounds, store, continuationMs: 1_000, onError: failOn, now: () => now });
+    const bounds = { maxContinuations: 100, maxContinuationBytes: 1_000 };
     const [here, there] = [() => over(made.store), () => over(made.other)];
     const request = { principal: 'ada', method: 'tools/call', params: { name: 't', arguments: { a: 1, b: { c: [1, 2], d: null } } } };
     const answers = { q: { action: 'accept', content: { name: 'Ada' } } };

@@ -18,7 +18,7 @@ describe('prismaStore', () => {
 });
 
 describeDatabases('prismaStore’s queries', provider => {
-  it('are one to three for each verb, whatever the number of ids', async () => {
+  it('are one to four for each verb, whatever the number of ids', async () => {
     await using database = await openDatabase(provider, { record: true });
     const { prisma, queries } = database;
     const store = prismaStore(prisma);
@@ -38,10 +38,11 @@ describeDatabases('prismaStore’s queries', provider => {
     expect(await made(() => store.touch(ids, later(1), later(2)))).toEqual(['updateMany']);
     expect(await made(() => store.subscribe(id, 'a://1'))).toEqual(['create']);
     expect(await made(() => store.subscriptions(id))).toEqual(['findMany']);
+    expect(await made(() => store.countSubscriptions(id))).toEqual(['count']);
     expect(await made(() => store.list({ now: later(0), take: 10 }))).toEqual(['findMany']);
     expect(await made(() => store.unsubscribe(id, 'a://1'))).toEqual(['deleteMany']);
-    expect(await made(() => store.evict('ada', 5))).toEqual(['findMany', 'count']);
-    expect(await made(() => store.evict('ada', 4))).toEqual(['findMany', 'deleteMany']);
+    expect(await made(() => store.evict('ada', 5))).toEqual(['count']);
+    expect(await made(() => store.evict('ada', 4))).toEqual(['count', 'findMany', 'findMany', 'deleteMany']);
     expect(await made(() => store.sweep(later(0), 10))).toEqual(['findMany']);
     expect(await made(() => store.sweep(later(9), 10))).toEqual(['findMany', 'deleteMany']);
     expect(await made(() => store.end(id))).toEqual(['deleteMany']);
@@ -56,6 +57,7 @@ describeDatabases('prismaStore’s queries', provider => {
     expect(await made(() => store.findContinuation(continuation.id))).toEqual(['findUnique']);
     expect(await made(() => store.takeContinuation(continuation.id, 'a'))).toEqual(['updateMany']);
     expect(await made(() => store.returnContinuation(continuation.id, 'a'))).toEqual(['updateMany']);
+    expect(await made(() => store.evictContinuations('ada', 1))).toEqual(['findMany', 'count']);
     expect(await made(() => store.removeContinuation(continuation.id))).toEqual(['deleteMany']);
     expect(await made(() => store.sweepContinuations(later(1), 10))).toEqual(['deleteMany']);
   });
@@ -110,7 +112,7 @@ describeDatabases('prismaStore’s queries', provider => {
     await store.touch(ids, later(1), later(2));
     await store.beats(ids);
     expect((await store.evict('ada', 100)).ended).toHaveLength(1_100);
-    expect(queries).toHaveLength(3 + 2 + 3 + 6);
+    expect(queries).toHaveLength(3 + 2 + 3 + 10);
     const named = queries.map(({ args }) => JSON.stringify(args).split('"mcp_').length - 1);
     expect(Math.max(...named.filter((_, index) => index < 3 || index >= 5))).toBeLessThanOrEqual(500);
     expect(named.slice(3, 5)).toEqual([900, 300]);

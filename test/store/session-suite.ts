@@ -165,6 +165,18 @@ export function sessionSuite(name: string, make: () => Promise<StoreUnderTest>):
         expect(await store.find(newer.id)).toBeDefined();
       });
 
+      it('ends those whose handshake is not confirmed first, but not the newest eighth, and then the longest idle', async () => {
+        const used = [];
+        for (let i = 0; i < 10; i += 1) used.push((await add({ initialized: true, createdAt: later(i), lastSeenAt: later(i) })).id);
+        const begun = [];
+        for (let i = 100; i < 110; i += 1) begun.push((await add({ createdAt: later(i), lastSeenAt: later(i) })).id);
+        const first = await store.evict('ada', 16);
+        expect([idsOf(first.ended).sort(), first.left]).toEqual([begun.slice(0, 4).sort(), 16]);
+        const second = await store.evict('ada', 8);
+        expect([idsOf(second.ended).sort(), second.left]).toEqual([[...begun.slice(4, 9), ...used.slice(0, 3)].sort(), 8]);
+        expect((await store.existing([...used, ...begun])).sort()).toEqual([...used.slice(3), ...begun.slice(9)].sort());
+      });
+
       it('leaves other principals alone, and counts guests as one', async () => {
         const grace = await add({ principal: 'grace' });
         const guests = [await add({ principal: null }), await add({ principal: null, lastSeenAt: later(1) })];
@@ -256,6 +268,17 @@ export function sessionSuite(name: string, make: () => Promise<StoreUnderTest>):
         for (const last of ['1', '2']) expect(await store.subscribe(id, `${uri}${last}`)).toBe(true);
         await store.unsubscribe(id, `${uri}2`);
         expect(await store.subscriptions(id)).toEqual([`${uri}1`]);
+      });
+    });
+
+    describe('countSubscriptions', () => {
+      it('counts those of one session, each once', async () => {
+        const [a, b] = [await add(), await add()];
+        for (const uri of ['a://1', 'a://2', 'a://1']) await store.subscribe(a.id, uri);
+        await store.unsubscribe(a.id, 'a://0');
+        expect(await Promise.all([a.id, b.id, newId()].map(id => store.countSubscriptions(id)))).toEqual([2, 0, 0]);
+        await store.unsubscribe(a.id, 'a://1');
+        expect(await store.countSubscriptions(a.id)).toBe(1);
       });
     });
 

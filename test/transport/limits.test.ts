@@ -1,8 +1,25 @@
+import type Koa from 'koa';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import type { HandlerContext } from '../../src/index.ts';
+import { memoryStore } from '../../src/store/memory-store.ts';
+import { ModernClient } from '../support/modern.ts';
 import { start } from '../support/server.ts';
-import { open } from '../support/wire.ts';
+import { open, WireSession } from '../support/wire.ts';
 
+const signIn: Koa.Middleware = (ctx, next) => {
+  ctx.state['user'] = ctx.get('x-user') || undefined;
+  return next();
+};
+const clientOf = (user: string, { url }: { url: string }) =>
+  new ModernClient(url, { headers: { 'x-user': user }, capabilities: { elicitation: {} } });
+const echo = { description: 'Echo', handler: () => 'echo' };
+const form = { message: 'Name?', requestedSchema: z.object({ name: z.string() }) };
+const accept = (name: string) => ({ action: 'accept', content: { name } });
+const ask = {
+  description: 'Asks twice',
+  handler: async (_: unknown, { mcp }: HandlerContext) => [await mcp.elicit(form), await mcp.elicit(form)],
+};
 const never = { description: 'Never ends', handler: () => new Promise(() => undefined) };
 
 describe('limits', () => {
@@ -52,6 +69,123 @@ describe('limits', () => {
     expect((await session.request('ping')).response.result).toEqual({});
     await session.notify('notifications/cancelled', { requestId: 2 });
     await Promise.all(calls);
+  });
+
+  it('maxCalls: one stateless request too many of a caller is refused, and other callers and guests are served', async () => {
+    let begun = 0;
+    const hang = {
+      ...never,
+      handler: () => {
+        begun += 1;
+        return new Promise(() => undefined);
+      },
+    };
+    await using server = await start({ limits: { maxCalls: 2 }, tools: { hang, echo } }, { before: [signIn] });
+    const [guest, ada, grace] = [clientOf('', server), clientOf('ada', server), clientOf('grace', server)];
+    const refusal = { status: 400, code: -32600, message: expect.stringMatching(/caller \(2\); wait/u) as string };
+    const abort = new AbortController();
+    const calls: Promise<unknown>[] = [];
+    for (const [count, client] of [guest, ada].entries()) {
+      for (const _ of [1, 2]) calls.push(client.call('hang', {}, { signal: abort.signal }).catch(() => undefined));
+      await expect.poll(() => begun).toBe(2 * (count + 1));
+      expect(await client.error('tools/call', { name: 'echo' })).toMatchObject(refusal);
+      expect((await grace.call('echo')).content[0].text).toBe('echo');
+    }
+    expect((await (await open(server.url)).call('echo')).content[0].text).toBe('echo');
+    abort.abort();
+    await Promise.all(calls);
+    await expect.poll(async () => (await guest.request('tools/call', { name: 'echo' })).status).toBe(200);
+  });
+
+  it('maxListenersPerPrincipal: one caller cannot take the streams of all others, and maxListeners holds for all together', async () => {
+    await using server = await start({ limits: { maxListenersPerPrincipal: 2, maxListeners: 3 }, tools: { echo } }, { before: [signIn] });
+    const [guest, ada, grace] = [clientOf('', server), clientOf('ada', server), clientOf('grace', server)];
+    const refusal = async (client: ModernClient) => (await client.error('subscriptions/listen', { notifications: {} })).message;
+    const streams = [await guest.listen({ toolsListChanged: true }), await guest.listen({ toolsListChanged: true })];
+    expect(await refusal(guest)).toMatch(/caller \(2\); close/u);
+    streams.push(await ada.listen({ toolsListChanged: true }));
+    expect(await refusal(grace)).toMatch(/at once \(3\)/u);
+    for (const stream of streams) stream.close();
+    // The server learns of the end of a stream with the end of its connection.
+    await expect
+      .poll(async () =>
+        guest.listen({}).then(
+          () => true,
+          () => false,
+        ),
+      )
+      .toBe(true);
+  });
+
+  it('maxContinuations: one more of a caller drops its oldest, those of other callers stay', async () => {
+    const store = memoryStore();
+    const options = { limits: { maxContinuations: 2 }, sessions: { store }, tools: { ask } };
+    await using server = await start(options, { before: [signIn] });
+    await using sibling = await start(options, { before: [signIn] });
+    const [guest, ada, there] = [clientOf('', server), clientOf('ada', server), clientOf('', sibling)];
+    const { requestState: kept } = await ada.call('ask');
+    const states: string[] = [];
+    for (const each of [guest, guest, there, guest]) states.push((await each.call('ask')).requestState);
+    await expect.poll(async () => (await Promise.all(states.map(id => store.findContinuation(id)))).filter(Boolean).length).toBe(2);
+    const answers = { name: 'ask', inputResponses: { elicitation_create_1: accept('x') } };
+    expect(await guest.error('tools/call', { ...answers, requestState: states[0] })).toMatchObject({ code: -32602 });
+    for (const [each, requestState] of [[ada, kept] as const, [guest, states.at(-1)] as const])
+      expect((await each.result('tools/call', { ...answers, requestState })).resultType).toBe('input_required');
+  });
+
+  it('maxContinuationBytes: answers past it are not kept, and the client is told', async () => {
+    await using server = await start({ limits: { maxContinuationBytes: 200 }, tools: { ask } });
+    const client = clientOf('', server);
+    const answer = async (name: string) => {
+      const { requestState } = await client.call('ask');
+      return client.request('tools/call', { name: 'ask', requestState, inputResponses: { elicitation_create_1: accept(name) } });
+    };
+    expect((await answer('x'.repeat(50))).response.result?.resultType).toBe('input_required');
+    expect((await answer('ü'.repeat(100))).response.error).toMatchObject({
+      code: -32602,
+      message: expect.stringMatching(/200 bytes.*limits\.maxContinuationBytes.*shorter/u) as string,
+    });
+  });
+
+  it('maxSubscriptions: one more is refused in every process until the session ends one of them', async () => {
+    const store = memoryStore();
+    const options = {
+      limits: { maxSubscriptions: 2 },
+      sessions: { store },
+      resources: { item: { uriTemplate: 'test://item/{id}', handler: () => 'i' } },
+    };
+    await using server = await start(options);
+    await using sibling = await start(options);
+    const session = await open(server.url);
+    const there = new WireSession(sibling.url, session.id, session.initialized, session.headers, session.answered);
+    const subscribe = { uri: 'test://item/3' };
+    await session.result('resources/subscribe', { uri: 'test://item/1' });
+    await there.result('resources/subscribe', { uri: 'test://item/2' });
+    for (const place of [session, there]) {
+      expect(await place.error('resources/subscribe', subscribe)).toMatchObject({
+        code: -32602,
+        message: expect.stringMatching(/limits\.maxSubscriptions.*2.*unsubscribe/u) as string,
+      });
+      expect(await place.result('resources/subscribe', { uri: 'test://item/1' })).toEqual({});
+    }
+    expect(await (await open(server.url)).result('resources/subscribe', subscribe)).toEqual({});
+    await session.result('resources/unsubscribe', { uri: 'test://item/1' });
+    expect(await there.result('resources/subscribe', subscribe)).toEqual({});
+  });
+
+  it('maxSubscriptions: subscriptions/listen takes as many URIs', async () => {
+    await using server = await start({
+      limits: { maxSubscriptions: 2 },
+      resources: { fixed: { uri: 'test://fixed', handler: () => 'f' } },
+    });
+    const client = new ModernClient(server.url);
+    const uris = ['test://fixed', 'test://2', 'test://3'];
+    const stream = await client.listen({ resourceSubscriptions: uris.slice(1) });
+    stream.close();
+    expect(await client.error('subscriptions/listen', { notifications: { resourceSubscriptions: uris } })).toMatchObject({
+      code: -32602,
+      message: expect.stringMatching(/at most 2 URIs.*limits\.maxSubscriptions/u) as string,
+    });
   });
 
   it('pageSize: lists come in pages whose cursor is good once more, and on another process', async () => {

@@ -243,6 +243,19 @@ describe('Host and Origin', () => {
     for (const { url } of [server, anyHost]) expect(await getRaw(url, hosts)).toBe(400);
   });
 
+  it('of another site are known by Sec-Fetch-Site where a browser sends no Origin, as for an image', async () => {
+    const store = memoryStore();
+    await using server = await start({ sessions: { store }, allowedOrigins: ['https://app.example.com'] });
+    const image = { host: 'localhost', accept: 'image/*,*/*' };
+    for (const site of ['cross-site', 'same-site']) {
+      for (const path of ['', '/sse']) expect(await get(`${server.url}${path}`, { ...image, 'sec-fetch-site': site })).toBe(403);
+      const page = { host: 'localhost', origin: 'https://app.example.com', 'sec-fetch-site': site };
+      expect(await get(server.url, page)).toBe(405);
+    }
+    expect(await store.list({ now: new Date(), take: 1 })).toEqual([]);
+    for (const site of ['same-origin', 'none']) expect(await get(server.url, { ...image, 'sec-fetch-site': site })).toBe(405);
+  });
+
   it('of this machine pass, with any port', async () => {
     await using server = await start({});
     for (const host of ['localhost', 'localhost:', '127.0.0.1:99', '[::1]:3000', 'LOCALHOST:3000']) {

@@ -1,34 +1,34 @@
-/** The cap of `SessionCap`, and how sessions over it are ended. */
-export interface SessionCapOptions {
-  /** Sessions of one principal. */
+/** The cap of `PrincipalCap`, and how rows over it are removed. */
+export interface PrincipalCapOptions {
+  /** Rows of one principal. */
   max: number;
-  /** Ends the sessions over `max`. @returns How many are left. */
+  /** Removes the rows over `max`. @returns How many are left. */
   evict: (principal: string | null) => Promise<number>;
   onError: (error: unknown) => void;
-  /** Principals whose count is remembered; a forgotten principal is checked at its next session. @default 10000 */
+  /** Principals whose count is remembered; a forgotten principal is checked at its next row. @default 10000 */
   maxTracked?: number;
 }
 
 /**
- * Limits the sessions of each principal, without a query for every new session.
+ * Limits the rows of each principal, sessions or continuations, without a query for every new row.
  *
- * The next check of a principal is due after a number of new sessions: a quarter of the room that the last check found, or a 64th of the cap if
- * that is more. A cap below 128 is therefore exact; at a cap of 1,000 a full principal costs one check per 15 new sessions.
+ * The next check of a principal is due after a number of new rows: a quarter of the room that the last check found, or a 64th of the cap if
+ * that is more. A cap below 128 is therefore exact; at a cap of 1,000 a full principal costs one check per 15 new rows.
  */
-export class SessionCap {
-  readonly #options: SessionCapOptions;
+export class PrincipalCap {
+  readonly #options: PrincipalCapOptions;
   readonly #tracked = new Map<string | null, Tracked>();
   readonly #running = new Set<Promise<void>>();
 
-  constructor(options: SessionCapOptions) {
+  constructor(options: PrincipalCapOptions) {
     this.#options = options;
   }
 
-  /** Counts a new session, and starts a check in the background if one is due. */
-  opened(principal: string | null): void {
+  /** Counts a new row, and starts a check in the background if one is due. */
+  added(principal: string | null): void {
     const tracked = this.#track(principal);
-    tracked.opened += 1;
-    if (tracked.checking || tracked.opened < tracked.due) return;
+    tracked.added += 1;
+    if (tracked.checking || tracked.added < tracked.due) return;
     const run = this.#check(principal, tracked).finally(() => this.#running.delete(run));
     this.#running.add(run);
   }
@@ -41,7 +41,7 @@ export class SessionCap {
   #track(principal: string | null): Tracked {
     const known = this.#tracked.get(principal);
     if (known) return known;
-    const tracked = { opened: 0, due: 1, checking: false };
+    const tracked = { added: 0, due: 1, checking: false };
     this.#tracked.set(principal, tracked);
     if (this.#tracked.size > (this.#options.maxTracked ?? 10_000)) {
       const [oldest] = this.#tracked.keys();
@@ -54,11 +54,11 @@ export class SessionCap {
     tracked.checking = true;
     try {
       do {
-        tracked.opened = 0;
+        tracked.added = 0;
         const left = await this.#options.evict(principal);
         const { max } = this.#options;
         tracked.due = Math.max(1, Math.floor((max - left) / 4), Math.floor(max / 64));
-      } while (tracked.opened >= tracked.due);
+      } while (tracked.added >= tracked.due);
     } catch (error) {
       this.#options.onError(error);
     } finally {
@@ -68,9 +68,9 @@ export class SessionCap {
 }
 
 interface Tracked {
-  /** New sessions since the last check began. */
-  opened: number;
-  /** New sessions that make the next check due. */
+  /** New rows since the last check began. */
+  added: number;
+  /** New rows that make the next check due. */
   due: number;
   checking: boolean;
 }
