@@ -39,7 +39,10 @@ export default defineConfig({
           typecheck: { enabled: true, include: ['test/types/*.test-d.ts'], tsconfig: 'tsconfig.json', ignoreSourceErrors: true },
         },
       },
-      { extends: true, test: { name: 'long', include: [...long, 'test/**/*.property.test.ts', 'test/models/tokens.test.ts'], env: { TEST_LONG: '1' } } },
+      {
+        extends: true,
+        test: { name: 'long', include: [...long, 'test/**/*.property.test.ts', 'test/models/tokens.test.ts'], env: { TEST_LONG: '1' } },
+      },
     ],
   },
 });
