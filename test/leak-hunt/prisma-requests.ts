@@ -1,5 +1,5 @@
 import type { Data, Row } from './data.ts';
-import { linksOf, related, rowsOf, withLinks } from './data.ts';
+import { linksOf, related, rowsOf, withLinks, withRows } from './data.ts';
 import type { Step } from './declaration.ts';
 import { isSortable } from './declaration.ts';
 import { compare } from './filter.ts';
@@ -61,11 +61,16 @@ const writes: Readonly<Record<string, Make>> = {
       expect: oracle => {
         let { data } = oracle;
         for (const row of rows) if (!mayRefer(oracle, model, wholeRow(model, row), () => true)) return refusal('reference');
+        let isReferenceBroken = false;
         for (const row of rows) {
-          const next = insert(data, model, wholeRow(model, row));
-          if (typeof next === 'string') return refusal(next);
-          data = next;
+          const whole = wholeRow(model, row);
+          const next = insert(data, model, whole);
+          // A database checks unique keys with each row, and foreign keys when the statement is over.
+          if (next === 'taken') return refusal(next);
+          isReferenceBroken ||= next === 'reference';
+          data = typeof next === 'string' ? withRows(data, model.key, [...rowsOf(data, model.key), whole]) : next;
         }
+        if (isReferenceBroken) return refusal('reference');
         const after = oracle.over(data);
         if (!rows.every(row => after.admits(model.key, wholeRow(model, row), 'create'))) return refusal('outside');
         return answer({ count: rows.length }, data);
