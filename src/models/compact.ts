@@ -203,7 +203,7 @@ const writeSchemas: Readonly<Record<ArgumentName, JsonSchema>> = {
   where: { type: 'object', description: 'One unique key, as { id: 1 }.' },
 };
 
-/** A tool that runs these operations of any compact model. Its result is that of the model's plan, so it has no output schema of its own. */
+/** A tool that runs these operations of any compact model. The result depends on the model, so the tool has no output schema. */
 function rowTool(
   name: RowTool,
   operations: readonly Operation[],

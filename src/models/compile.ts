@@ -46,7 +46,7 @@ export interface CompiledModels {
   readonly unknownToolHint: (name: string) => string | undefined;
   /** `ctx.prisma`: the client, scoped to the caller of one call. */
   readonly scope: (ctx: CallContext) => PrismaClientLike;
-  /** What is exposed, for the host. Computed at each call. */
+  /** Returns a report of the exposed models, for the host. Each call computes it anew. */
   readonly report: () => ModelReport[];
 }
 

@@ -172,7 +172,7 @@ function selectSchema(exposure: Exposure, operation: Operation): JsonSchema {
   return withDescription(anyObject, [isListing ? `${form}. ${describeModel(exposure)}` : `columns of ${listingTool(exposure)}, ${form}`]);
 }
 
-/** Columns to write, named or by what is missing from the list of another tool, whichever is shorter. */
+/** Describes the columns to write by the shorter of two texts: their names, or another tool's list without the missing columns. */
 function describeWritable({ exposure, create }: SchemaParts, names: readonly string[], named: readonly string[]): string {
   const listed = listingOperation(exposure) === 'create' ? create.columns : exposure.columns;
   const missing = [...listed.keys()].filter(name => !names.includes(name) && !named.includes(name));

@@ -57,7 +57,7 @@ export interface ParsedWhere {
   readonly relational: boolean;
 }
 
-/** What is counted in one `where`. */
+/** The numbers that the limits of one `where` bound. */
 interface State {
   readonly limits: WhereLimits;
   conditions: number;

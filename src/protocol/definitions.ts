@@ -318,6 +318,6 @@ export interface Definitions {
   readonly resources: readonly ResourceDefinition[];
   readonly resourceTemplates: readonly ResourceTemplateDefinition[];
   readonly prompts: readonly PromptDefinition[];
-  /** The remedy for a call of a tool that does not exist, such as the tools that are named like it. `undefined` if there is none. */
+  /** Returns the remedy for a call of an unknown tool, such as the tools with similar names; `undefined` if there is no remedy. */
   readonly unknownToolHint?: (name: string) => string | undefined;
 }

@@ -31,7 +31,7 @@ export interface CallsOptions {
 /** Milliseconds between checks of the deadlines. One timer serves all calls. */
 const tickMs = 1000;
 
-/** Counts what is under way, and waits for its end. */
+/** Counts the work under way, such as calls or requests, and waits until none is left. */
 export class InFlight {
   readonly #onFirst: (() => void) | undefined;
   #hasBegun = false;
@@ -43,7 +43,7 @@ export class InFlight {
     this.#onFirst = onFirst;
   }
 
-  /** How much is under way. */
+  /** The number of calls or requests under way. */
   get size(): number {
     return this.#size;
   }
