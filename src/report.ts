@@ -167,7 +167,8 @@ function findWarnings(models: readonly ModelReport[]): ReportWarning[] {
   warn(
     'secret',
     secrets,
-    names => `Hidden, since their names suggest secrets: ${names}. Name them in \`select\` to show them, in \`omit\` to say so.`,
+    names =>
+      `Hidden, since their names suggest secrets: ${names}. To show such a column, give its model \`omit: { column: false }\`; to hide it without this warning, \`omit: { column: true }\`.`,
   );
   const dropped = models.flatMap(({ key, droppedOperations }) => droppedOperations.map(operation => `${key}_${operation}`));
   warn(
@@ -201,14 +202,16 @@ function showsAll(policy: PolicyKind): boolean {
 /**
  * The report in one line.
  *
- * `reservations at /mcp: 2 models (10 tools), 1 own tool, about 2,400 tokens; row policy: booking; no row policy: client`
+ * `reservations at /mcp: 11 tools (10 for 2 models, 1 own), about 2,400 tokens; row policy: booking; no row policy: client`
  */
 export function toLine({ name, path, models, tools, resources, prompts, tokens }: McpReport): string {
+  const made = tools.filter(({ from }) => from === 'models').length;
+  const sources = [
+    ...(models.length > 0 ? [`${made} for ${plural(models.length, 'model')}`] : []),
+    ...(tools.length > made ? [`${tools.length - made} own`] : []),
+  ];
   const counts = [
-    ...(models.length > 0
-      ? [`${plural(models.length, 'model')} (${plural(tools.filter(({ from }) => from === 'models').length, 'tool')})`]
-      : []),
-    ...countOwn(tools, 'own tool'),
+    `${plural(tools.length, 'tool')}${sources.length > 0 ? ` (${sources.join(', ')})` : ''}`,
     ...countOwn(resources, 'own resource'),
     ...countOwn(prompts, 'own prompt'),
     `about ${plural(roughly(tokens), 'token')}`,

@@ -151,7 +151,7 @@ describe('the start of an endpoint', () => {
     const { stdout, stderr } = await output('', 'production');
     expect(stdout).toBe('');
     expect(stderr).toMatch(
-      /^koa-mcp pets at \/mcp: 2 models \(5 tools\), 1 own tool, about [\d,]+ tokens; row policy: dog; no row policy: cat; writes without row policy: cat \(delete\)\n$/,
+      /^koa-mcp pets at \/mcp: 6 tools \(5 for 2 models, 1 own\), about [\d,]+ tokens; row policy: dog; no row policy: cat; writes without row policy: cat \(delete\)\n$/,
     );
   });
 

@@ -43,9 +43,11 @@ export function dataParser(exposure: Exposure, operation: 'create' | 'update', g
         Object.assign(data, values);
         for (const name of Object.keys(values)) set.delete(name);
       }
-      for (const name of needed) {
-        if (Object.hasOwn(data, name)) continue;
-        if (columns.has(name)) refuse(`data.${name}`, 'is required');
+      const missing = needed.filter(name => !Object.hasOwn(data, name));
+      const callers = missing.filter(name => columns.has(name));
+      if (callers.length === 1) refuse(`data.${list(callers)}`, 'is required');
+      if (callers.length > 1) refuse('data', `${list(callers)} are required`);
+      for (const name of missing) {
         throw new TypeError(
           `models.${node.key}.data: returned no ${name} for ${operation}, which ${node.name} needs and callers cannot set`,
         );

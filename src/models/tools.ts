@@ -68,7 +68,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
   }),
   findMany: parts => ({
     title: 'find many',
-    summary: `Reads ${parts.exposure.node.name} rows by page, ordered by ${describeOrder(parts.exposure)}.`,
+    summary: `Reads ${parts.exposure.node.name} rows by page, by default ordered by ${describeOrder(parts.exposure)}.`,
     inputSchema: findManyInput(parts),
     outputSchema: pageOutput(parts.exposure),
     annotations: readOnly,

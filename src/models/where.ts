@@ -1,6 +1,6 @@
 import type { Args } from './delegates.ts';
 import type { Column, Exposure, Relation } from './graph.ts';
-import { operatorHint, relationFilterHint, whereHint } from './hints.ts';
+import { isListOperator, listFilterHint, modeHint, operatorHint, relationFilterHint, relationValueHint, whereHint } from './hints.ts';
 import { parseJsonFilter } from './json-filter.ts';
 import { isObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
 import { parseText } from './scalars.ts';
@@ -165,12 +165,13 @@ function parseRelation(relation: Relation, target: Exposure, value: unknown, pla
   const { state, path, depth } = place;
   count(state, 'relations', path);
   if (value === null && !relation.toMany) return null;
-  const filter = parseObject(value, path);
+  const filter = isObject(value) ? value : refuse(path, `expected an object, got ${nameOf(value)}${relationValueHint(relation, value)}`);
   const operators = relation.toMany ? toManyOperators : toOneOperators;
   const names = Object.keys(filter);
   const inside = { ...place, depth: depth + 1, hops: place.hops + 1, listHops: place.listHops + (relation.toMany ? 1 : 0) };
   assertHops(inside);
-  if (!relation.toMany && !names.some(name => operators.includes(name))) return { is: parseConditions(target, filter, inside) };
+  const isOperator = (name: string): boolean => operators.includes(name) || isListOperator(relation, name);
+  if (!relation.toMany && !names.some(isOperator)) return { is: parseConditions(target, filter, inside) };
   if (names.length === 0) refuse(path, `expected one of ${list(operators)}`);
   const parsed: Args = {};
   for (const name of names) {
@@ -212,7 +213,8 @@ function parseFilter(exposure: Exposure, column: Column, value: unknown, place: 
     const at = join(path, operator);
     count(state, 'conditions', path);
     if (!operators.includes(operator)) {
-      refuse(at, `not a filter for ${column.name} (${list(operators)})${operatorHint(operator, operators)}`);
+      const hint = operator === 'mode' ? modeHint(exposure, isNegated) : operatorHint(operator, operators);
+      refuse(at, `not a filter for ${column.name} (${list(operators)})${hint}`);
     }
     if (operator === 'in' || operator === 'notIn') filter[operator] = parseValues(column, operand, state, at);
     else if (operator === 'mode') filter[operator] = parseMode(operand, at);
@@ -265,13 +267,19 @@ function parseMode(value: unknown, path: string): string {
 function parseListFilter(column: Column, value: unknown, state: State, path: string): unknown {
   if (Array.isArray(value)) return { equals: parseValues(column, value, state, path) };
   const filter: Args = {};
-  const operators = Object.entries(parseObject(value, path));
+  if (!isObject(value))
+    return refuse(path, `expected an object, got ${nameOf(value)}${value === null ? '' : listFilterHint(undefined, [])}`);
+  const operators = Object.entries(value);
   if (operators.length === 0) refuse(path, `expected a list or one of ${list(listOperators)}`);
   for (const [operator, operand] of operators) {
     const at = join(path, operator);
     count(state, 'conditions', path);
     if (!listOperators.includes(operator)) {
-      refuse(at, `not a filter for ${column.name} (${list(listOperators)})${operatorHint(operator, listOperators)}`);
+      refuse(at, `not a filter for ${column.name} (${list(listOperators)})${listFilterHint(operator, listOperators)}`);
+    }
+    if (operator === 'has' && Array.isArray(operand)) refuse(at, 'expected one value, got an array; hasSome and hasEvery take arrays');
+    if ((operator === 'hasSome' || operator === 'hasEvery') && !Array.isArray(operand)) {
+      refuse(at, `expected an array, got ${nameOf(operand)}; has takes one value`);
     }
     if (operator === 'has') filter[operator] = parseItem(column, operand, at);
     else if (operator === 'isEmpty') filter[operator] = typeof operand === 'boolean' ? operand : refuse(at, 'expected true or false');

@@ -2,7 +2,7 @@ import type Koa from 'koa';
 import bodyParser from 'koa-bodyparser';
 import { internalErrorText, McpError, StoreUnavailable } from '../errors.ts';
 import type { MessageSink } from '../protocol/call.ts';
-import { assertDepth } from '../protocol/jsonrpc.ts';
+import { assertSafe } from '../protocol/jsonrpc.ts';
 import type { EventStream } from './event-stream.ts';
 import { respondStream } from './event-stream.ts';
 
@@ -85,24 +85,27 @@ export type ReadBody = (ctx: Koa.Context) => Promise<unknown>;
  * Makes a reader of JSON bodies. If the host's body parser has already read the body, the reader takes it from `ctx.request.body`.
  *
  * The reader throws `McpError`: 415 another media type; 413 larger than `maxBodyBytes`; 400 and -32700 not JSON, or not compressed as
- * `Content-Encoding` says; 400 and -32600 nested too deeply.
+ * `Content-Encoding` says; 400 and -32600 nested too deeply; 400 and -32602 a member `__proto__`.
  *
  * @param maxBodyBytes Largest body accepted, in bytes, counted after inflation.
  */
 export function bodyReader({ maxBodyBytes, maxDepth }: { maxBodyBytes: number; maxDepth: number }): ReadBody {
-  const parse = bodyParser({
+  const options: bodyParser.Options & { onProtoPoisoning: string } = {
     enableTypes: ['json'],
     // The media type is already checked here. A second check would cost 3 % of an echo.
     detectJSON: () => true,
     jsonLimit: `${maxBodyBytes}b`,
     strict: false,
+    // `assertSafe` refuses a member `__proto__`, with the id of the request.
+    onProtoPoisoning: 'ignore',
     onerror: (error, ctx) => {
       // The rest of the body must be read. Otherwise the connection cannot serve its next request.
       ctx.req.unpipe();
       ctx.req.resume();
       throw toBodyError(error, maxBodyBytes);
     },
-  });
+  };
+  const parse = bodyParser(options);
   return async ctx => {
     const { 'content-type': contentType = '' } = ctx.req.headers;
     if (contentType !== json && mediaTypeOf(contentType) !== json) {
@@ -110,7 +113,7 @@ export function bodyReader({ maxBodyBytes, maxDepth }: { maxBodyBytes: number; m
     }
     if (!ctx.req.readableDidRead) await parse(ctx, done);
     const body = readBody(ctx);
-    assertDepth(body, maxDepth);
+    assertSafe(body, maxDepth);
     return body;
   };
 }
