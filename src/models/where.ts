@@ -31,6 +31,11 @@ export interface WhereLimits {
   readonly maxWildcards: number;
   /** Characters of these texts, in total. @default 1000 */
   readonly maxPatternCharacters: number;
+  /**
+   * Work of looking for these texts. A text counts 1, and 1 more for each time that its beginning can begin again inside it: `aaa` counts 3. Inside a
+   * list filter it counts ten times. LIKE compares a text once for each of these beginnings. @default 30 on SQLite, 10000 elsewhere
+   */
+  readonly maxTextWork: number;
 }
 
 /** The limits of a host, with the defaults for its kind of database. */
@@ -46,6 +51,7 @@ export function resolveWhereLimits(limits: Partial<WhereLimits> | undefined, pro
     maxListHops: isEmbedded ? 1 : 3,
     maxWildcards: 10,
     maxPatternCharacters: 1000,
+    maxTextWork: isEmbedded ? 30 : 10_000,
     ...limits,
   };
 }
@@ -65,6 +71,7 @@ interface State {
   listFilters: number;
   wildcards: number;
   patternCharacters: number;
+  textWork: number;
 }
 
 /** Where a part of a `where` is. */
@@ -89,7 +96,7 @@ const listOperators: readonly string[] = ['equals', 'has', 'hasEvery', 'hasSome'
  * A hidden column gets the same message as a column that does not exist.
  */
 export function parseWhere(exposure: Exposure, value: unknown, limits: WhereLimits, path = 'where'): ParsedWhere {
-  const state: State = { limits, conditions: 0, relations: 0, listFilters: 0, wildcards: 0, patternCharacters: 0 };
+  const state: State = { limits, conditions: 0, relations: 0, listFilters: 0, wildcards: 0, patternCharacters: 0, textWork: 0 };
   const where = simplifyWhere(exposure.node, parseConditions(exposure, value, { state, path, depth: 0, hops: 0, listHops: 0 }));
   return { where, relational: state.relations > 0 };
 }
@@ -132,6 +139,11 @@ const counted = {
     'look up the related rows in a call of their own, then filter by their keys',
   ],
   patternCharacters: ['maxPatternCharacters', 'characters of text to look for', 'look for a part of the text'],
+  textWork: [
+    'maxTextWork',
+    'units of text search',
+    'look for fewer or less repetitive texts: a text counts 1, a repetitive one more, and ten times that inside a list filter',
+  ],
   wildcards: ['maxWildcards', 'wildcards (% and _)', 'look for a plain part of the text'],
 } as const;
 
@@ -201,7 +213,7 @@ function parseFilter(exposure: Exposure, column: Column, value: unknown, place: 
     return parseJsonFilter(column, value, {
       path,
       provider: exposure.provider,
-      parsePattern: (part, at) => parsePattern(parseText(part, at), state, at),
+      parsePattern: (part, at) => parsePattern(parseText(part, at), { ...place, path: at }),
     });
   }
   if (!isObject(value)) return parseNullable(column, value, path);
@@ -223,7 +235,7 @@ function parseFilter(exposure: Exposure, column: Column, value: unknown, place: 
       assertDepth(below);
       filter[operator] = parseFilter(exposure, column, operand, below, true);
     } else if (operator === 'equals' || operator === 'not') filter[operator] = parseNullable(column, operand, at);
-    else if (patternOperators.includes(operator)) filter[operator] = parsePattern(column.type.parse(operand, at), state, at);
+    else if (patternOperators.includes(operator)) filter[operator] = parsePattern(column.type.parse(operand, at), { ...place, path: at });
     else filter[operator] = column.type.parse(operand, at);
   }
   if (Object.keys(filter).every(name => name === 'mode')) refuse(path, `mode goes with an operator (${list(operators)})`);
@@ -231,12 +243,38 @@ function parseFilter(exposure: Exposure, column: Column, value: unknown, place: 
 }
 
 /** A part of a text, which Prisma passes to LIKE. SQLite refuses long patterns, PostgreSQL a pattern that ends with its escape character. */
-function parsePattern(value: unknown, state: State, path: string): unknown {
+function parsePattern(value: unknown, { state, path, listHops }: Place): unknown {
   const part = String(value);
   count(state, 'patternCharacters', path, part.length);
   count(state, 'wildcards', path, part.match(/[%_]/g)?.length ?? 0);
+  count(state, 'textWork', path, (1 + repetitions(part)) * (listHops > 0 ? listFilterWork : 1));
   const [backslashes = ''] = /\\*$/.exec(part) ?? [];
   return backslashes.length % 2 === 0 ? part : refuse(path, 'must not end with a single backslash');
+}
+
+/** The factor for a text inside a list filter, which compares more rows. */
+const listFilterWork = 10;
+
+/**
+ * How often the beginning of a text can begin again before the text ends: `aaaa` → 3, `abab` → 1, `total` → 0. LIKE tries each of these beginnings,
+ * so this bounds how often it reads a character again. `%` and `_` are read as the character before them. Case does not count.
+ */
+function repetitions(text: string): number {
+  const letters = text.toLowerCase().replaceAll(/(.)[%_]+/gsu, (run, letter: string) => letter.repeat(run.length));
+  // The failure function of Knuth, Morris and Pratt: for each end, the length of the longest beginning that also ends there.
+  const borders = [0];
+  const chains = [0];
+  let most = 0;
+  for (let end = 1; end < letters.length; end++) {
+    let border = borders[end - 1] ?? 0;
+    while (border > 0 && letters[border] !== letters[end]) border = borders[border - 1] ?? 0;
+    if (letters[border] === letters[end]) border++;
+    borders.push(border);
+    const chain = border === 0 ? 0 : 1 + (chains[border - 1] ?? 0);
+    chains.push(chain);
+    most = Math.max(most, chain);
+  }
+  return most;
 }
 
 /** A value of the column, or null if the column is nullable. Prisma refuses to compare a required column with null. */

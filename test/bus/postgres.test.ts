@@ -161,6 +161,7 @@ function ownTests(): void {
         return client;
       },
     });
+    expect(bus.ready).toBe(false);
     await vi.waitFor(() => expect(errors).toHaveLength(1));
     expect(errors[0]?.message).toMatch(/no answer within 100 ms to the echo of a notification \(LISTEN needs a connection of its own/);
     expect(bus.ready).toBe(false);

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Random } from '../chaos/random.ts';
 import { random as randomOf } from '../chaos/random.ts';
 import type { Provider } from '../support/database.ts';
+import { compactRequest } from './compact-requests.ts';
 import type { Data } from './data.ts';
 import { differences, randomData } from './data.ts';
 import type { HuntDatabase } from './database.ts';
@@ -195,7 +196,7 @@ class Season {
     if (kind < 0.6) {
       const wanted = random.pick(['findMany', 'findMany', 'findMany', 'count', 'count', 'findUnique', 'create', 'update', 'delete']);
       const operation = exposure.operations.has(wanted) ? wanted : random.pick([...exposure.operations]);
-      return toolRequest(maker, exposure, operation);
+      return (random.chance(0.25) ? compactRequest : toolRequest)(maker, exposure, operation);
     }
     if (kind < 0.86) {
       const { schema, declaration } = this.#setting;

@@ -19,7 +19,7 @@ export interface Request {
   readonly expect: (oracle: Oracle) => Expected;
 }
 
-export const surfaces = ['tool', 'prisma', 'resource', 'completion', 'subscription'] as const;
+export const surfaces = ['tool', 'compact', 'prisma', 'resource', 'completion', 'subscription'] as const;
 export type Surface = (typeof surfaces)[number];
 
 /**
