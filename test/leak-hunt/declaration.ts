@@ -73,7 +73,7 @@ export function writableColumns(exposure: Exposure, operation: 'create' | 'updat
 
 /** Whether rows can be ordered by a column. */
 export function isSortable({ list, type }: Column): boolean {
-  return !list && type !== 'Bytes';
+  return !list && type !== 'Bytes' && type !== 'Json';
 }
 
 /**
