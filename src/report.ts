@@ -206,12 +206,14 @@ function showsAll(policy: PolicyKind): boolean {
  */
 export function toLine({ name, path, models, tools, resources, prompts, tokens }: McpReport): string {
   const made = tools.filter(({ from }) => from === 'models').length;
-  const sources = [
-    ...(models.length > 0 ? [`${made} for ${plural(models.length, 'model')}`] : []),
-    ...(tools.length > made ? [`${tools.length - made} own`] : []),
-  ];
+  const own = tools.length - made;
+  const forModels = plural(models.length, 'model');
   const counts = [
-    `${plural(tools.length, 'tool')}${sources.length > 0 ? ` (${sources.join(', ')})` : ''}`,
+    models.length === 0
+      ? plural(own, 'own tool')
+      : own === 0
+        ? `${plural(made, 'tool')} for ${forModels}`
+        : `${plural(tools.length, 'tool')} (${made} for ${forModels}, ${own} own)`,
     ...countOwn(resources, 'own resource'),
     ...countOwn(prompts, 'own prompt'),
     `about ${plural(roughly(tokens), 'token')}`,
@@ -269,7 +271,12 @@ export function limitSentence({ limit, value, tools, consequence, remedy }: Limi
 
 /** `1 tool`, `1,200 tools` */
 export function plural(count: number, noun: string): string {
-  return `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`;
+  return `${grouped(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** `1,200`. `toLocaleString` would load the data of a language at start-up. */
+export function grouped(count: number): string {
+  return String(count).replaceAll(/\B(?=(\d{3})+$)/g, ',');
 }
 
 /** An estimate with the digits that it deserves: 2465 → 2470. */

@@ -1,6 +1,6 @@
 import type { ModelReport, RelationReport } from '../models/report.ts';
 import type { DefinitionReport, LimitReport, McpReport, ToolReport } from '../report.ts';
-import { plural, roughly, toLine } from '../report.ts';
+import { grouped, plural, roughly, toLine } from '../report.ts';
 
 const maxColumns = 118;
 const labelColumns = 15;
@@ -82,9 +82,9 @@ const limitLabels: Readonly<Record<LimitReport['limit'], string>> = {
 };
 
 function limitLines({ limit, value, max, isExceeded, tools, consequence, remedy }: LimitReport): string[] {
-  const amount = limit === 'tokens' ? `about ${roughly(value).toLocaleString('en-US')}` : value.toLocaleString('en-US');
+  const amount = limit === 'tokens' ? `about ${grouped(roughly(value))}` : grouped(value);
   const unit = limit === 'description' || limit === 'name' ? ' characters' : '';
-  const measure = `${amount} of ${max.toLocaleString('en-US')}${unit}`.padEnd(measureColumns);
+  const measure = `${amount} of ${grouped(max)}${unit}`.padEnd(measureColumns);
   if (!isExceeded) return wrap(limitLabels[limit], [measure + consequence]);
   return wrap(limitLabels[limit], [`${measure}EXCEEDED:`, ...`${consequence}. ${remedy}`.split(' '), ...tools], ' ');
 }
