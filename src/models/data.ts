@@ -61,7 +61,7 @@ export function dataParser(exposure: Exposure, operation: 'create' | 'update', g
 function neededColumns(exposure: Exposure, graph: ModelGraph): string[] {
   return [...exposure.node.fields.values()]
     .filter(
-      field => toColumn(field, graph) !== undefined && field.isRequired && !field.isList && !field.hasDefaultValue && !field.isUpdatedAt,
+      field => field.isRequired && !field.isList && !field.hasDefaultValue && !field.isUpdatedAt && toColumn(field, graph) !== undefined,
     )
     .map(field => field.name);
 }
