@@ -53,6 +53,7 @@ async function answerRequest(request: StatelessRequest, accepts: Accepts): Promi
   const { environment, ctx, message, envelope } = request;
   const { method, params = {} } = message;
   const principal = await environment.principal(ctx);
+  environment.unsent.assertRoom(principal);
   const continued: ContinuedRequest = { principal, method, params };
   const { answers, taken } = envelope.revision.inputRequired.has(method) ? await resume(environment, continued) : newCall;
   // A client that has closed the connection has cancelled its request.
@@ -68,7 +69,7 @@ async function answerRequest(request: StatelessRequest, accepts: Accepts): Promi
   });
   cancelOnClose(ctx, call, served);
   const reply = await exchange.answer(served);
-  respondAnswer(ctx, status, reply);
+  respondAnswer(ctx, status, environment.unsent.admit(ctx, reply, { principal, id: message.id }));
 }
 
 /** Cancels the call when the client closes the response. This is how clients cancel in this era. No answer is sent then. */
