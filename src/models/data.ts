@@ -1,10 +1,11 @@
 import type { CallContext } from '../protocol/definitions.ts';
+import { isObject } from '../protocol/definitions.ts';
 import { columnNames, toColumn } from './columns.ts';
 import type { Args } from './delegates.ts';
 import type { Column, Columns, Exposure, ModelGraph, ModelNode } from './graph.ts';
 import { dataHint } from './hints.ts';
-import { jsonNull } from './json-nulls.ts';
-import { isObject, isPlainObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
+import { jsonNull } from './json-columns.ts';
+import { isPlainObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
 
 /** What an update can do with a number, besides setting it. */
 const arithmetic: readonly string[] = ['increment', 'decrement', 'multiply', 'divide'];

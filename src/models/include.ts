@@ -1,9 +1,9 @@
 import { columnNames, parseFlags, resolveColumns } from './columns.ts';
-import type { Args, Row } from './delegates.ts';
-import type { Column, Columns, IncludedRelation, ModelGraph, ModelNode, Relation, Selection } from './graph.ts';
+import type { Args } from './delegates.ts';
+import type { Columns, IncludedRelation, ModelGraph, ModelNode, Relation, Selection } from './graph.ts';
 import { hasPolicy, rowKey, selectOf } from './graph.ts';
 import { assertKeys, assertTake, defaultTake, resolveOrder, resolveWhere } from './host-args.ts';
-import { isObject, isPlainObject, list } from './messages.ts';
+import { isPlainObject, list } from './messages.ts';
 import { assertOrderInSight } from './policy.ts';
 
 /** The property of a row that names the relations whose list was cut. No Prisma field can have this name. */
@@ -117,58 +117,4 @@ function resolveCounts(node: ModelNode, value: unknown, path: string): Args {
 /** Whether a policy may apply to this relation: that of the related model, or one behind the relation filters of the host's `where`. */
 function isFiltered(relation: Relation | undefined, args: unknown): boolean {
   return relation !== undefined && (hasPolicy(relation.target) || (isPlainObject(args) && args['where'] !== undefined));
-}
-
-/** Converts a row from Prisma to JSON. Columns that the selection does not name are left out. */
-export type RowToJson = (row: Row) => Row;
-
-const conversions = new WeakMap<Selection, RowToJson>();
-
-/** The conversion of rows of this selection, compiled once. */
-export function rowToJson(selection: Selection): RowToJson {
-  let toJson = conversions.get(selection);
-  if (toJson === undefined) {
-    toJson = compileRow(selection);
-    conversions.set(selection, toJson);
-  }
-  return toJson;
-}
-
-function compileRow(selection: Selection): RowToJson {
-  const columns = selection.columns.map(compileColumn);
-  const relations = selection.relations.map(({ relation, selection: part, take }) => ({
-    name: relation.name,
-    take: take ?? 0,
-    toJson: rowToJson(part),
-  }));
-  const { counts } = selection;
-  return row => {
-    const out: Row = {};
-    for (const { name, toJson } of columns) {
-      const value = row[name];
-      out[name] = toJson === undefined || value === null || value === undefined ? (value ?? null) : toJson(value);
-    }
-    let truncated: string[] | undefined;
-    for (const { name, take, toJson } of relations) {
-      const value = row[name];
-      if (!Array.isArray(value)) out[name] = isObject(value) ? toJson(value) : null;
-      else {
-        if (value.length > take) {
-          truncated = [...(truncated ?? []), name];
-          out[truncatedKey] = truncated;
-        }
-        out[name] = value.slice(0, take).map(toJson);
-      }
-    }
-    if (counts.length > 0) {
-      const counted = row['_count'] as Row;
-      out['_count'] = Object.fromEntries(counts.map(name => [name, counted[name]]));
-    }
-    return out;
-  };
-}
-
-function compileColumn({ name, type: { toJson }, list }: Column): { name: string; toJson: ((value: unknown) => unknown) | undefined } {
-  if (toJson === undefined || !list) return { name, toJson };
-  return { name, toJson: value => (value as unknown[]).map(toJson) };
 }

@@ -1,9 +1,10 @@
 import type { CallContext } from '../protocol/definitions.ts';
+import { isObject } from '../protocol/definitions.ts';
 import type { Args } from './delegates.ts';
+import { isEmpty } from './delegates.ts';
 import type { ModelNode } from './graph.ts';
 import { hasPolicy, noRow } from './graph.ts';
 import { resolveWhere } from './host-args.ts';
-import { isEmpty, isObject } from './messages.ts';
 import { twoValued } from './two-valued.ts';
 
 /** `undefined` means that every row is visible. */

@@ -1,12 +1,13 @@
 import type { CallContext } from '../protocol/definitions.ts';
+import { isObject } from '../protocol/definitions.ts';
 import type { ParsedFindMany } from './arguments.ts';
 import { cursorKey, encodeCursor, isPageable } from './arguments.ts';
 import type { Args, Delegate, Delegates, Row } from './delegates.ts';
-import { call, delegateOf } from './delegates.ts';
-import type { Exposure, Selection, UniqueKey } from './graph.ts';
+import { call, delegateOf, isEmpty } from './delegates.ts';
+import type { Column, Exposure, Selection, UniqueKey } from './graph.ts';
 import { columnsWhere, rowKey, selectOf, uniqueWhere } from './graph.ts';
-import { rowToJson } from './include.ts';
-import { isEmpty, refuse } from './messages.ts';
+import { truncatedKey } from './include.ts';
+import { refuse } from './messages.ts';
 import type { RowFilter } from './policy.ts';
 import { both, Policies } from './policy.ts';
 import { attempt } from './prisma-errors.ts';
@@ -132,4 +133,58 @@ async function assertCursor(
 
 function withKey(select: Args, key: UniqueKey): Args {
   return key.fields.every(name => select[name] === true) ? select : { ...select, ...selectOf(key.fields) };
+}
+
+/** Converts a row from Prisma to JSON. Columns that the selection does not name are left out. */
+export type RowToJson = (row: Row) => Row;
+
+const conversions = new WeakMap<Selection, RowToJson>();
+
+/** The conversion of rows of this selection, compiled once. */
+export function rowToJson(selection: Selection): RowToJson {
+  let toJson = conversions.get(selection);
+  if (toJson === undefined) {
+    toJson = compileRow(selection);
+    conversions.set(selection, toJson);
+  }
+  return toJson;
+}
+
+function compileRow(selection: Selection): RowToJson {
+  const columns = selection.columns.map(compileColumn);
+  const relations = selection.relations.map(({ relation, selection: part, take }) => ({
+    name: relation.name,
+    take: take ?? 0,
+    toJson: rowToJson(part),
+  }));
+  const { counts } = selection;
+  return row => {
+    const out: Row = {};
+    for (const { name, toJson } of columns) {
+      const value = row[name];
+      out[name] = toJson === undefined || value === null || value === undefined ? (value ?? null) : toJson(value);
+    }
+    let truncated: string[] | undefined;
+    for (const { name, take, toJson } of relations) {
+      const value = row[name];
+      if (!Array.isArray(value)) out[name] = isObject(value) ? toJson(value) : null;
+      else {
+        if (value.length > take) {
+          truncated = [...(truncated ?? []), name];
+          out[truncatedKey] = truncated;
+        }
+        out[name] = value.slice(0, take).map(toJson);
+      }
+    }
+    if (counts.length > 0) {
+      const counted = row['_count'] as Row;
+      out['_count'] = Object.fromEntries(counts.map(name => [name, counted[name]]));
+    }
+    return out;
+  };
+}
+
+function compileColumn({ name, type: { toJson }, list }: Column): { name: string; toJson: ((value: unknown) => unknown) | undefined } {
+  if (toJson === undefined || !list) return { name, toJson };
+  return { name, toJson: value => (value as unknown[]).map(toJson) };
 }

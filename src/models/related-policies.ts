@@ -1,7 +1,9 @@
+import { isObject } from '../protocol/definitions.ts';
 import type { Args } from './delegates.ts';
+import { isEmpty } from './delegates.ts';
 import type { ModelNode, Relation } from './graph.ts';
 import { noRow } from './graph.ts';
-import { isEmpty, isObject, refuse } from './messages.ts';
+import { refuse } from './messages.ts';
 import type { Policies, RowFilter } from './policy.ts';
 import { both } from './policy.ts';
 import { isCombinator, partsOf, relationFilterOf, simplifyWhere } from './simplify-where.ts';

@@ -1,4 +1,5 @@
 import type { CallContext } from '../protocol/definitions.ts';
+import { isObject } from '../protocol/definitions.ts';
 import type { Datamodel } from './datamodel.ts';
 import type { Args, BaseClient, Delegate, Delegates, PrismaClientLike } from './delegates.ts';
 import { baseClient, delegateOf } from './delegates.ts';
@@ -6,7 +7,6 @@ import type { ExposureLike } from './exposure.ts';
 import { resolveExposures } from './exposure.ts';
 import type { ModelGraph, ModelNode } from './graph.ts';
 import { hasPolicy, modelGraph } from './graph.ts';
-import { isObject } from './messages.ts';
 import { Policies } from './policy.ts';
 import type { Execution, RunQuery, ScopedOperation } from './scoped-operations.ts';
 import { isScopable, queryRunner } from './scoped-operations.ts';

@@ -1,8 +1,9 @@
+import { isObject } from '../protocol/definitions.ts';
 import type { Args, Delegates } from './delegates.ts';
 import { call, delegateOf } from './delegates.ts';
 import type { ModelNode, Relation } from './graph.ts';
 import { hasPolicy, selectOf } from './graph.ts';
-import { isObject, isPlainObject, list, refuse } from './messages.ts';
+import { isPlainObject, list, refuse } from './messages.ts';
 import type { Policies } from './policy.ts';
 import { both } from './policy.ts';
 import { relatedFilter, relatedWhere } from './related-policies.ts';

@@ -1,9 +1,9 @@
+import { isObject } from '../protocol/definitions.ts';
 import type { Operation } from './declaration.ts';
 import type { Args, Delegates, Row } from './delegates.ts';
 import { call, delegateOf, rowsOf } from './delegates.ts';
 import type { ModelNode } from './graph.ts';
 import { columnsWhere, noRow, rowKey, selectOf } from './graph.ts';
-import { isObject } from './messages.ts';
 import type { Policies, RowFilter } from './policy.ts';
 import { assertOrderInSight, both } from './policy.ts';
 import { outsidePolicy } from './prisma-errors.ts';

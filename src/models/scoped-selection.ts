@@ -1,8 +1,8 @@
+import { isObject } from '../protocol/definitions.ts';
 import type { Args, Delegates, Row } from './delegates.ts';
 import { call, delegateOf, rowsOf } from './delegates.ts';
 import type { ModelNode, Relation } from './graph.ts';
 import { columnsWhere, hasPolicy, rowKey, selectOf } from './graph.ts';
-import { isObject } from './messages.ts';
 import type { Policies } from './policy.ts';
 import { assertOrderInSight, both } from './policy.ts';
 import { relatedFilter, relatedWhere } from './related-policies.ts';

@@ -2,7 +2,7 @@ import type { DatamodelField } from './datamodel.ts';
 import type { Args } from './delegates.ts';
 import type { ModelNode, Relation } from './graph.ts';
 import { noRow } from './graph.ts';
-import { jsonNull, nameOfJsonNull } from './json-nulls.ts';
+import { jsonNull, nameOfJsonNull } from './json-columns.ts';
 import { isPlainObject } from './messages.ts';
 import { isCombinator, partsOf, relationFilterOf } from './simplify-where.ts';
 

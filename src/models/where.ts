@@ -1,8 +1,9 @@
+import { isObject } from '../protocol/definitions.ts';
 import type { Args } from './delegates.ts';
 import type { Column, Exposure, Relation } from './graph.ts';
 import { operatorHint, relationFilterHint, whereHint } from './hints.ts';
-import { parseJsonFilter } from './json-filter.ts';
-import { isObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
+import { parseJsonFilter } from './json-columns.ts';
+import { join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
 import { parseText } from './scalars.ts';
 import { isCombinator, simplifyWhere } from './simplify-where.ts';
 
