@@ -57,7 +57,8 @@ export function resolveExposures(models: Readonly<Record<string, ExposureLike>>,
   for (const exposure of exposures) {
     const { node, columns, selection } = exposure;
     const path = `models.${node.key}`;
-    exposure.selection = gather(() => resolveSelection(node, columns, models[node.key]?.include, graph, `${path}.include`)) ?? selection;
+    exposure.selection =
+      gather(() => resolveSelection(node, columns, models[node.key]?.include, { graph, path: `${path}.include` })) ?? selection;
     gather(() => assertOrderInSight(node, exposure.orderBy, `${path}.orderBy`));
     gather(() => assertWritable(exposure, path));
   }

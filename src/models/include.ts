@@ -13,13 +13,21 @@ const toManyOptions = ['select', 'omit', 'include', 'where', 'orderBy', 'take'];
 const toOneOptions = ['select', 'omit', 'include'];
 const optionalOptions = [...toOneOptions, 'where'];
 
+/** Where an `include` is declared. */
+export interface IncludePlace {
+  readonly graph: ModelGraph;
+  /** E.g. `models.booking.include`. */
+  readonly path: string;
+}
+
 /**
  * The selection of a row: these columns and the declared `include`.
  *
  * @throws {TypeError} at an unknown relation or option, at a related column that its own exposure hides, and at a related
  * model that is not exposed and has no `select` here.
  */
-export function resolveSelection(node: ModelNode, columns: Columns, include: unknown, graph: ModelGraph, path: string): Selection {
+export function resolveSelection(node: ModelNode, columns: Columns, include: unknown, place: IncludePlace): Selection {
+  const { path } = place;
   const select: Args = selectOf(columns.keys());
   const relations: IncludedRelation[] = [];
   let counts: string[] = [];
@@ -37,7 +45,7 @@ export function resolveSelection(node: ModelNode, columns: Columns, include: unk
     }
     const relation = node.relations.get(name);
     if (relation === undefined) throw new TypeError(`${at}: ${node.name} has no relation \`${name}\` (${list(node.relations.keys())})`);
-    const { included, args } = resolveIncluded(relation, value, graph, at);
+    const { included, args } = resolveIncluded(relation, value, { ...place, path: at });
     relations.push(included);
     select[name] = args;
     filtered ||= included.selection.filtered || isFiltered(relation, args);
@@ -45,12 +53,13 @@ export function resolveSelection(node: ModelNode, columns: Columns, include: unk
   return { columns: [...columns.values()], relations, counts, select, filtered };
 }
 
-function resolveIncluded(relation: Relation, value: unknown, graph: ModelGraph, path: string): { included: IncludedRelation; args: Args } {
+function resolveIncluded(relation: Relation, value: unknown, place: IncludePlace): { included: IncludedRelation; args: Args } {
   const { target, toMany } = relation;
+  const { path } = place;
   const declared = value === true ? {} : value;
   assertKeys(declared, toMany ? toManyOptions : relation.required ? toOneOptions : optionalOptions, path);
-  const columns = resolveRelatedColumns(target, declared, graph, path);
-  const selection = resolveSelection(target, columns, declared['include'], graph, `${path}.include`);
+  const columns = resolveRelatedColumns(target, declared, place);
+  const selection = resolveSelection(target, columns, declared['include'], { ...place, path: `${path}.include` });
   const args: Args = { select: selection.select };
   if (declared['where'] !== undefined) args['where'] = resolveWhere(declared['where'], target, `${path}.where`);
   if (!toMany) {
@@ -67,7 +76,7 @@ function resolveIncluded(relation: Relation, value: unknown, graph: ModelGraph, 
   return { included: { relation, selection, take, nullable: false }, args };
 }
 
-function resolveRelatedColumns(target: ModelNode, declared: Args, graph: ModelGraph, path: string): Columns {
+function resolveRelatedColumns(target: ModelNode, declared: Args, { graph, path }: IncludePlace): Columns {
   const { exposure } = target;
   if (exposure === undefined) {
     if (declared['select'] === undefined) {

@@ -46,7 +46,7 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
   const key = cursorKey(exposure);
   return {
     findUnique: async (where, selection, ctx) => {
-      const { filter, selection: scoped } = await scopeRead(exposure, 'findUnique', { where: {}, relational: false }, selection, ctx);
+      const { filter, selection: scoped } = await scopeRead(exposure, 'findUnique', { where: {}, relational: false, selection }, ctx);
       const args = {
         where: filter === undefined ? where : { ...where, AND: [filter] },
         select: scoped?.args.select ?? selection.select,
@@ -58,8 +58,8 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
     },
     findMany: async (query, ctx) => {
       const { selection, take, cursor } = query;
-      const scoped = await scopeRead(exposure, 'findMany', query, selection, ctx);
-      if (cursor !== undefined) await assertCursor(exposure, delegate, key, cursor, scoped.filter);
+      const scoped = await scopeRead(exposure, 'findMany', query, ctx);
+      if (cursor !== undefined) await assertCursor(exposure, delegate, cursor, scoped.filter);
       const select = scoped.selection?.args.select ?? selection.select;
       const args: Args = {
         select: key === undefined ? select : withKey(select, key),
@@ -81,11 +81,11 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
       return nextCursor === undefined ? { rows, truncated: true } : { rows, nextCursor, truncated: true };
     },
     count: async (parsed, ctx) => {
-      const scoped = await scopeRead(exposure, 'count', parsed, undefined, ctx);
+      const scoped = await scopeRead(exposure, 'count', parsed, ctx);
       return await attempt(exposure, 'count', () => call(delegate, 'count', whereOf(scoped)));
     },
     values: async (column, where, take, ctx) => {
-      const scoped = await scopeRead(exposure, 'findMany', { where, relational: false }, undefined, ctx);
+      const scoped = await scopeRead(exposure, 'findMany', { where, relational: false }, ctx);
       const args = { ...whereOf(scoped), select: { [column]: true }, distinct: [column], orderBy: { [column]: 'asc' }, take };
       const rows = await attempt(exposure, 'findMany', () => call(delegate, 'findMany', args));
       return rows.map(row => row[column]);
@@ -97,8 +97,7 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
 function scopeRead(
   exposure: Exposure,
   operation: string,
-  { where, relational }: ParsedWhere,
-  selection: Selection | undefined,
+  { where, relational, selection }: ParsedWhere & { readonly selection?: Selection },
   ctx: CallContext,
 ): ScopedRead | Promise<ScopedRead> {
   const { node, policy } = exposure;
@@ -118,14 +117,8 @@ function whereOf({ where, filter }: ScopedRead): { where?: Args } {
 }
 
 /** Refuses the cursor of a row that is gone or that the policy hides. */
-async function assertCursor(
-  exposure: Exposure,
-  delegate: Delegate,
-  key: UniqueKey | undefined,
-  row: Args,
-  filter: RowFilter,
-): Promise<void> {
-  const fields = key?.fields ?? [];
+async function assertCursor(exposure: Exposure, delegate: Delegate, row: Args, filter: RowFilter): Promise<void> {
+  const fields = cursorKey(exposure)?.fields ?? [];
   const args = { where: both(columnsWhere(fields, row), filter), select: selectOf(rowKey(exposure.node).fields) };
   const found = await attempt(exposure, 'findMany', () => call(delegate, 'findFirst', args));
   if (found === null) refuse('cursor', 'its row is gone; leave cursor out to start from the first row');

@@ -49,7 +49,7 @@ function scopeClient(client: BaseClient, graph: ModelGraph, run: RunQuery): Pris
     client,
     transact: work => client.$transaction(work),
   };
-  return scopeProxy(client, graph, run, execution, (work, options) => {
+  return scopeProxy(graph, run, execution, (work, options) => {
     if (isWork(work)) return client.$transaction(tx => work(scopeTransaction(tx, graph, run)), ...options);
     return client.$transaction(tx => runAll(work, inTransaction(tx)), ...options);
   });
@@ -58,7 +58,7 @@ function scopeClient(client: BaseClient, graph: ModelGraph, run: RunQuery): Pris
 function scopeTransaction(tx: Delegates, graph: ModelGraph, run: RunQuery): PrismaClientLike {
   const execution = inTransaction(tx);
   // A nested transaction is part of the outer one.
-  const scoped = scopeProxy(tx, graph, run, execution, async work => (isWork(work) ? work(scoped) : runAll(work, execution)));
+  const scoped = scopeProxy(graph, run, execution, async work => (isWork(work) ? work(scoped) : runAll(work, execution)));
   return scoped;
 }
 
@@ -83,9 +83,9 @@ function isWork(value: unknown): value is (tx: PrismaClientLike) => Promise<unkn
 
 type Transact = (work: unknown, options: unknown[]) => Promise<unknown>;
 
-function scopeProxy(client: Delegates, graph: ModelGraph, run: RunQuery, execution: Execution, transact: Transact): PrismaClientLike {
+function scopeProxy(graph: ModelGraph, run: RunQuery, execution: Execution, transact: Transact): PrismaClientLike {
   const delegates = new Map<string, object>();
-  return new Proxy(client, {
+  return new Proxy(execution.client, {
     get(target, property) {
       if (typeof property !== 'string') return Reflect.get(target, property) as unknown;
       const node = graph.byKey.get(property);

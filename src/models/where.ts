@@ -77,6 +77,8 @@ interface Place {
   readonly hops: number;
   /** List filters around it. */
   readonly listHops: number;
+  /** Whether it is the operand of a column's `not`. @default false */
+  readonly isNegated?: boolean;
 }
 
 const toManyOperators: readonly string[] = ['some', 'every', 'none'];
@@ -193,8 +195,8 @@ function assertHops({ state, path, hops, listHops }: Place): void {
   }
 }
 
-function parseFilter(exposure: Exposure, column: Column, value: unknown, place: Place, isNegated = false): unknown {
-  const { state, path, depth } = place;
+function parseFilter(exposure: Exposure, column: Column, value: unknown, place: Place): unknown {
+  const { state, path, depth, isNegated = false } = place;
   if (column.list) return parseListFilter(column, value, state, path);
   if (column.field.type === 'Json') {
     if (isObject(value)) count(state, 'conditions', path, Object.keys(value).length);
@@ -218,9 +220,9 @@ function parseFilter(exposure: Exposure, column: Column, value: unknown, place: 
     if (operator === 'in' || operator === 'notIn') filter[operator] = parseValues(column, operand, state, at);
     else if (operator === 'mode') filter[operator] = parseMode(operand, at);
     else if (operator === 'not' && isObject(operand)) {
-      const below = { ...place, path: at, depth: depth + 1 };
+      const below = { ...place, path: at, depth: depth + 1, isNegated: true };
       assertDepth(below);
-      filter[operator] = parseFilter(exposure, column, operand, below, true);
+      filter[operator] = parseFilter(exposure, column, operand, below);
     } else if (operator === 'equals' || operator === 'not') filter[operator] = parseNullable(column, operand, at);
     else if (patternOperators.includes(operator)) filter[operator] = parsePattern(column.type.parse(operand, at), state, at);
     else filter[operator] = column.type.parse(operand, at);
