@@ -69,7 +69,7 @@ module.exports = {
       comment: 'A folder is named after what is in it. These names fit anything.',
       severity: 'error',
       from: {},
-      to: { path: '^src/(.+/)?(utils?|common|helpers?|core|types|lib|shared|misc)/' },
+      to: { path: '^src/(util|utils|common|helper|helpers|core|types|lib|shared|misc)/' },
     },
     {
       name: 'src-stands-alone',

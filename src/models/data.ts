@@ -174,7 +174,7 @@ export function writableColumns(exposure: Exposure, operation: 'create' | 'updat
   );
 }
 
-/** @throws {TypeError} unless `value` maps columns of the model to values. `undefined` is none: the caller's value would stay. */
+/** @throws {TypeError} unless `value` maps columns of the model to values. `undefined` is no value: the caller's value would stay. */
 export function assertForced(value: unknown, node: ModelNode, graph: ModelGraph, path: string): asserts value is Args {
   if (!isPlainObject(value)) throw new TypeError(`${path}: expected an object of column values`);
   for (const [name, forced] of Object.entries(value)) {

@@ -30,7 +30,7 @@ export class Policies {
   /**
    * The filter on rows of `node` for a Prisma operation.
    *
-   * That of a write is never NULL: Prisma negates a condition on a related row in the `where` of a write without SQL's NULL, and the filter would be
+   * The filter of a write is never NULL: Prisma negates a condition on a related row in the `where` of a write without SQL's NULL, and the filter would be
    * true for rows that no read finds.
    */
   filter(node: ModelNode, operation: string): RowFilter {

@@ -3,7 +3,7 @@ import type { ExplainedError } from '../protocol/definitions.ts';
 import type { Exposure, ModelNode } from './graph.ts';
 import { isPlainObject, list, withArticle } from './messages.ts';
 
-/** Runs a query of Prisma. Runs it once more if it lost against a concurrent transaction (P2034). */
+/** Runs a query of Prisma, and once more if it lost against a concurrent transaction (P2034). Its errors become errors that a model can act on. */
 export async function attempt<T>(exposure: Exposure, operation: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work().catch((error: unknown) => {

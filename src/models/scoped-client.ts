@@ -26,7 +26,7 @@ export interface ModelOptions {
  * that leaves a row outside the policy is rolled back. Calls that cannot be scoped are refused: raw SQL, `$extends`, methods that a client extension
  * added to a delegate, nested writes into a model with a policy. All columns are visible, because the client serves the host's own code.
  *
- * It is made of proxies. The query hook of `$extends` can neither open a transaction nor run a second query inside one.
+ * The scoped client is made of proxies. The query hook of `$extends` can neither open a transaction nor run a second query inside one.
  *
  * @throws {TypeError} with every mistake in the declaration, one a line.
  */
@@ -36,7 +36,7 @@ export function scopedClient({ prisma, datamodel, models }: ModelOptions): (ctx:
   return clientScope(baseClient(prisma), graph);
 }
 
-/** The same for a graph whose exposures are resolved. If no model has a policy, it is the client itself. */
+/** Like `scopedClient`, for a graph whose exposures are resolved. Returns the client itself if no model has a policy. */
 export function clientScope(client: BaseClient, graph: ModelGraph): (ctx: CallContext) => PrismaClientLike {
   if (![...graph.byKey.values()].some(hasPolicy)) return () => client;
   return ctx => scopeClient(client, graph, queryRunner(new Policies(ctx)));

@@ -123,7 +123,7 @@ export function referencesOf(node: ModelNode, isSet: (column: string) => boolean
 }
 
 /**
- * The same with their values, read from Prisma's `data`.
+ * The foreign keys of `referencesOf` with the values that Prisma's `data` gives them.
  *
  * @param whole Whether `data` creates a row, so that a missing column is null.
  * @throws {TypeError} if `data` does not have the value: it has an operation such as `increment`, or only a part of a compound key.

@@ -84,7 +84,7 @@ const policyOperations: ReadonlyMap<string, readonly Operation[]> = new Map<stri
   ['updateMany', ['update']],
   ['updateManyAndReturn', ['update']],
   ['deleteMany', ['delete']],
-  // Afterwards nobody knows which of the two it was, so the row must meet both policies.
+  // Prisma does not say whether an upsert has updated or created the row, so the row must meet both policies.
   ['upsert', ['update', 'create']],
 ]);
 

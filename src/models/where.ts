@@ -68,16 +68,16 @@ interface State {
   patternCharacters: number;
 }
 
-/** Where a part of a `where` is. */
+/** The position of a part inside a `where`. */
 interface Place {
   readonly state: State;
   readonly path: string;
   readonly depth: number;
-  /** Relations around it. */
+  /** Relations around the part. */
   readonly hops: number;
-  /** List filters around it. */
+  /** List filters around the part. */
   readonly listHops: number;
-  /** Whether it is the operand of a column's `not`. @default false */
+  /** Whether the part is the operand of a column's `not`. @default false */
   readonly isNegated?: boolean;
 }
 
