@@ -105,6 +105,8 @@ describeDatabases('the scoped client, writing', provider => {
         }),
       ).rejects.toMatchObject(noClient);
       await expect(grace.booking.createManyAndReturn({ data: [{ ...slot, clientId: 1 }] })).rejects.toMatchObject(noClient);
+      const cancelled = { ...slot, clientId: 2, status: 'CANCELLED' as const };
+      await expect(grace.booking.createMany({ data: [{ ...slot, clientId: 2 }, cancelled] })).rejects.toMatchObject(notAllowed);
       expect(await bookings()).toEqual(before);
     });
 
@@ -123,6 +125,23 @@ describeDatabases('the scoped client, writing', provider => {
       expect(await grace.booking.updateManyAndReturn({ where: { id: 4 }, data: { price: '3' }, select: { id: true } })).toEqual([
         { id: 4 },
       ]);
+    });
+
+    it('are changed up to the limit of the query', async () => {
+      expect(await grace.booking.updateMany({ data: { internalNote: 'mine' }, limit: 1 })).toEqual({ count: 1 });
+      expect(await db.prisma.booking.count({ where: { internalNote: 'mine' } })).toBe(1);
+    });
+
+    it('are created without duplicates where the database can skip them', async () => {
+      const created = grace.booking.createMany({
+        data: [
+          { ...slot, id: 4, clientId: 2 },
+          { ...slot, clientId: 2 },
+        ],
+        skipDuplicates: true,
+      });
+      if (provider === 'sqlite') await expect(created).rejects.toThrow('skipDuplicates');
+      else expect(await created).toEqual({ count: 1 });
     });
 
     it('of models without a policy go through as they are', async () => {
@@ -261,6 +280,12 @@ describeDatabases('the scoped client, writing', provider => {
       ).toMatchObject({ clientId: 2, roomId: 'red' });
       await expect(grace.booking.create({ data: { ...slot, client: { connect: { id: 1 } } } })).rejects.toMatchObject({ code: 'P2025' });
       expect(await grace.booking.update({ where: { id: 4 }, data: { room: { disconnect: true } } })).toMatchObject({ roomId: null });
+    });
+
+    it('connect to a row that meets the conditions of the query too', async () => {
+      const connect = (name: string) => grace.booking.create({ data: { ...slot, client: { connect: { id: 2, AND: { name } } } } });
+      await expect(connect('Ada')).rejects.toMatchObject({ code: 'P2025' });
+      expect(await connect('Grace')).toMatchObject({ clientId: 2 });
     });
 
     it('connect in an upsert that updates to a row in sight, and to no other', async () => {
