@@ -1,8 +1,9 @@
 import Router from '@koa/router';
 import type Koa from 'koa';
 import { errorTable, McpError } from '../errors.ts';
+import { isObject } from '../protocol/definitions.ts';
 import { membersOf } from '../protocol/handler-errors.ts';
-import { errorText, isObject, isRequestId } from '../protocol/jsonrpc.ts';
+import { errorText, isRequestId } from '../protocol/jsonrpc.ts';
 import { isModern } from '../protocol/revisions.ts';
 import type { Operators } from './admin.ts';
 import { endListedSession, getHealth, getLive, getSessions } from './admin.ts';

@@ -34,12 +34,12 @@ it('the packed package serves the models of a client of Prisma 6.19', async () =
   await copyFile(path.join(example, 'mcp.prisma'), path.join(folder, 'prisma/mcp.prisma'));
   const [migration = expect.fail('the example has no migration')] = await readdir(path.join(example, 'migrations/sqlite'));
   await copyFile(path.join(example, 'migrations/sqlite', migration, 'migration.sql'), path.join(folder, 'migration.sql'));
-  await copyFile(path.join(root, 'test/generator/prisma-6-walk.ts'), path.join(folder, 'walk.ts'));
+  await copyFile(path.join(root, 'test/generator/prisma-6-walk.mjs'), path.join(folder, 'walk.mjs'));
   // `prisma generate` looks for the schema engine and does not run it.
   const env = { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: process.execPath };
   await run('npx', ['prisma', 'generate', '--schema', 'prisma'], { cwd: folder, env });
 
-  const { stdout } = await run(process.execPath, ['--import', pathToFileURL(require.resolve('tsx')).href, 'walk.ts'], { cwd: folder });
+  const { stdout } = await run(process.execPath, ['--import', pathToFileURL(require.resolve('tsx')).href, 'walk.mjs'], { cwd: folder });
   const booking = { id: 1, clientId: 1, startsAt: '2026-02-01T09:00:00.000Z', people: 3, status: 'PENDING', notes: null };
   expect(JSON.parse(stdout)).toEqual({
     created: { ...booking, client: { name: 'Ada' } },

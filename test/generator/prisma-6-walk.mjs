@@ -4,7 +4,6 @@
  */
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
 import { createClient } from '@libsql/client';
 import { PrismaLibSQL } from '@prisma/adapter-libsql';
 import Koa from 'koa';
@@ -18,7 +17,7 @@ await database.executeMultiple(await readFile('migration.sql', 'utf8'));
 database.close();
 
 const prisma = new PrismaClient({ adapter: sqliteAdapter(new PrismaLibSQL({ url })) });
-const operations = ['findUnique', 'findMany', 'count', 'create', 'update', 'delete'] as const;
+const operations = ['findUnique', 'findMany', 'count', 'create', 'update', 'delete'];
 const endpoint = mcp({
   name: 'walk',
   prisma,
@@ -30,11 +29,11 @@ const endpoint = mcp({
 });
 const server = new Koa().use(endpoint).listen(0, '127.0.0.1');
 await once(server, 'listening');
-const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
-let session: string | null = null;
+const address = `http://127.0.0.1:${server.address().port}/mcp`;
+let session = null;
 let id = 0;
 
-async function ask(method: string, params: object): Promise<{ result?: Record<string, unknown>; error?: unknown }> {
+async function ask(method, params) {
   const response = await fetch(address, {
     method: 'POST',
     headers: {
@@ -45,13 +44,13 @@ async function ask(method: string, params: object): Promise<{ result?: Record<st
     body: JSON.stringify({ jsonrpc: '2.0', id: ++id, method, params }),
   });
   session ??= response.headers.get('mcp-session-id');
-  return (await response.json()) as { result?: Record<string, unknown>; error?: unknown };
+  return response.json();
 }
 
-async function call(name: string, args: object): Promise<unknown> {
+async function call(name, args) {
   const { result, error } = await ask('tools/call', { name, arguments: args });
-  const [block] = (result?.['content'] ?? []) as { text: string }[];
-  return result?.['structuredContent'] ?? block?.text ?? error;
+  const [block] = result?.content ?? [];
+  return result?.structuredContent ?? block?.text ?? error;
 }
 
 await ask('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'walk', version: '1.0.0' } });
