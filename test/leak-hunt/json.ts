@@ -47,11 +47,11 @@ export function onJson(filter: unknown, value: unknown): Truth {
     case 'not':
       return !isDeepStrictEqual(found, operand);
     case 'string_contains':
-      return String(found).includes(String(operand));
+      return textOf(found).includes(String(operand));
     case 'string_starts_with':
-      return String(found).startsWith(String(operand));
+      return textOf(found).startsWith(String(operand));
     case 'string_ends_with':
-      return String(found).endsWith(String(operand));
+      return textOf(found).endsWith(String(operand));
     case 'gt':
       return Number(found) > Number(operand);
     case 'gte':
@@ -69,4 +69,8 @@ function isFilter(filter: object): boolean {
 
 function reached(value: unknown, path: readonly (string | number)[]): unknown {
   return path.reduce((part: unknown, key) => (typeof part === 'object' && part !== null ? Reflect.get(part, key) : undefined), value);
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }

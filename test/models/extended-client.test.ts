@@ -48,7 +48,7 @@ describe('a client with extensions', () => {
       query: {
         client: {
           $allOperations: ({ args, query }) =>
-            query({ ...args, where: { AND: [(args as { where?: object }).where ?? {}, { id: { lt: 2 } }] } } as never),
+            query({ ...args, where: { AND: [(args as { where?: object }).where ?? {}, { id: { lt: 2 } }] } }),
         },
       },
     });
