@@ -1,4 +1,4 @@
-import type { CallContext, CallToolResult, JsonObject, ToolAnnotations, ToolDefinition } from '../protocol/definitions.ts';
+import type { CallContext, CallToolResult, JsonObject, ResourceLink, ToolAnnotations, ToolDefinition } from '../protocol/definitions.ts';
 import type { JsonSchema } from '../protocol/json-schema.ts';
 import { assertArguments, parseFindMany, parseSelect, parseUniqueWhere } from './arguments.ts';
 import { takesChange } from './data.ts';
@@ -34,6 +34,8 @@ export interface ToolParts extends SchemaParts {
   readonly reader: Reader;
   readonly writer: Writer;
   readonly limits: WhereLimits;
+  /** Links to the rows of a result. */
+  readonly linksOf: (operation: Operation, result: object) => readonly ResourceLink[];
 }
 
 /** One operation of an exposure: its arguments, and the query that answers a call. */
@@ -150,7 +152,10 @@ function modelTool(operation: Operation, parts: ToolParts): ToolDefinition {
     inputSchema,
     outputSchema,
     annotations,
-    call: async (args, ctx) => toResult(await run(args, ctx)),
+    call: async (args, ctx) => {
+      const result = await run(args, ctx);
+      return toResult(result, parts.linksOf(operation, result));
+    },
   };
 }
 
@@ -159,8 +164,10 @@ function asSentence(text: string | undefined): string | undefined {
 }
 
 /** A structured result, with the same as text for clients that read only text. */
-export function toResult(structured: object): CallToolResult {
-  return { content: [{ type: 'text', text: JSON.stringify(structured) }], structuredContent: structured };
+export function toResult(structured: object, links: readonly ResourceLink[] = []): CallToolResult {
+  const result: CallToolResult = { content: [{ type: 'text', text: JSON.stringify(structured) }], structuredContent: structured };
+  if (links.length > 0) result.links = links;
+  return result;
 }
 
 /** The order of rows in words, without hidden columns. */
