@@ -47,8 +47,7 @@ export function pageTemplate(exposure: Exposure, reader: Reader, name: string): 
   return {
     uriTemplate: `${listUri(exposure, name)}{?${cursorVariable}}`,
     name: `${node.key}_page`,
-    title: `${node.name} rows, a later page`,
-    description: joined(`The next ${node.name} rows. Each page names the URI of the next one.`, describeText(selection)),
+    description: joined(`The next ${node.name} rows.`, describeText(selection)),
     mimeType: rowMimeType,
     read: async (uri, variables, ctx) => {
       if (!Object.hasOwn(variables, cursorVariable)) return undefined;
