@@ -101,7 +101,12 @@ export function completionRequest(maker: Maker, exposure: Exposure): Request {
 }
 
 /** Completes one column of a key, as an argument of `ref`. */
-export function completionOf(maker: Maker, exposure: Exposure, { fields }: Key, ref: { type: string }): Request {
+export function completionOf(
+  maker: Maker,
+  exposure: Exposure,
+  { fields }: Key,
+  ref: { type: string; uri?: string; name?: string },
+): Request {
   const { random } = maker;
   const { model, operations } = exposure;
   const name = random.pick(fields);

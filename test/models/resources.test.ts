@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compileModels } from '../../src/models/compile.ts';
+import type { DatamodelModel } from '../../src/models/datamodel.ts';
 import type { Completion } from '../../src/protocol/definitions.ts';
 import { uriTemplate } from '../../src/protocol/uri-template.ts';
 import type { TestDatabase } from '../support/database.ts';
@@ -127,8 +128,8 @@ describeDatabases('models as resources', provider => {
     const templates = serve(db, { client: { omit: { email: true } } }).resourceTemplates.map(({ uriTemplate: template }) => template);
     expect(templates).toEqual(['test://client/{id}', 'test://client{?cursor}']);
     const fields = (db.datamodel.models['Room']?.fields ?? []).map(field => (field.name === 'code' ? { ...field, name: 'cursor' } : field));
-    const room = { ...(db.datamodel.models['Room'] as object), fields, uniques: [{ name: 'cursor', fields: ['cursor'] }] };
-    const datamodel = { ...db.datamodel, models: { ...db.datamodel.models, Room: room } } as typeof db.datamodel;
+    const room = { ...db.datamodel.models['Room'], fields, uniques: [{ name: 'cursor', fields: ['cursor'] }] };
+    const datamodel = { ...db.datamodel, models: { ...db.datamodel.models, Room: room as DatamodelModel } };
     const { resourceTemplates } = compileModels({ name: 'test', prisma: db.prisma, datamodel, models: { room: {} } });
     expect(resourceTemplates.map(({ uriTemplate: template }) => template)).toEqual(['test://room/{id}', 'test://room{?cursor}']);
   });
