@@ -231,7 +231,7 @@ function rowTool(
       const model = find(modelName);
       const operation = parseOperation(model.exposure, name, operationName);
       const result = await model.planOf(operation).run(args, ctx);
-      return toResult(result, model.parts.linksOf(operation, result));
+      return toResult(result, model.parts.links[operation]?.(result));
     },
   };
 }

@@ -93,7 +93,7 @@ export function compileModels(options: CompileOptions): CompiledModels {
       create,
       update,
       limits,
-      linksOf: (operation, result) => rowLinks(exposure, operation, result, name),
+      links: rowLinks(exposure, name),
     };
     if (exposure.style === 'compact') compact.push(parts);
     else compiled.tools.push(...modelTools(parts));

@@ -25,12 +25,18 @@ export function rowUri(exposure: Exposure, row: Row, name: string): string | und
   return path === undefined ? undefined : `${name}://${exposure.node.key}/${path}`;
 }
 
-/** The operations whose result is one row that exists. A link to each row of a page would cost about 30 tokens a row, and the page has the keys. */
-const linkedOperations: ReadonlySet<Operation> = new Set(['findUnique', 'create', 'update']);
+/** By operation: the links that go with a result. */
+export type RowLinks = Partial<Record<Operation, (result: object) => readonly ResourceLink[]>>;
 
-/** The links that go with the result of an operation: one to the row, if the row is a resource. */
-export function rowLinks(exposure: Exposure, operation: Operation, result: object, name: string): ResourceLink[] {
-  if (!linkedOperations.has(operation) || !exposure.operations.has('findUnique')) return [];
-  const uri = rowUri(exposure, result as Row, name);
-  return uri === undefined ? [] : [{ type: 'resource_link', uri, name: exposure.node.key, mimeType: rowMimeType }];
+/**
+ * The links to the rows of results, if rows are resources. Only results of one row that exists have one. A link to each row of a page would cost about 30
+ * tokens a row, and the page has the keys.
+ */
+export function rowLinks(exposure: Exposure, name: string): RowLinks {
+  if (!exposure.operations.has('findUnique')) return {};
+  const link = (result: object): ResourceLink[] => {
+    const uri = rowUri(exposure, result as Row, name);
+    return uri === undefined ? [] : [{ type: 'resource_link', uri, name: exposure.node.key, mimeType: rowMimeType }];
+  };
+  return { findUnique: link, create: link, update: link };
 }

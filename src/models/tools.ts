@@ -8,6 +8,7 @@ import type { Exposure } from './graph.ts';
 import { list, withArticle } from './messages.ts';
 import { notFound } from './prisma-errors.ts';
 import type { Reader } from './reads.ts';
+import type { RowLinks } from './row-links.ts';
 import type { SchemaParts } from './schema.ts';
 import {
   countInput,
@@ -34,8 +35,7 @@ export interface ToolParts extends SchemaParts {
   readonly reader: Reader;
   readonly writer: Writer;
   readonly limits: WhereLimits;
-  /** Links to the rows of a result. */
-  readonly linksOf: (operation: Operation, result: object) => readonly ResourceLink[];
+  readonly links: RowLinks;
 }
 
 /** One operation of an exposure: its arguments, and the query that answers a call. */
@@ -154,7 +154,7 @@ function modelTool(operation: Operation, parts: ToolParts): ToolDefinition {
     annotations,
     call: async (args, ctx) => {
       const result = await run(args, ctx);
-      return toResult(result, parts.linksOf(operation, result));
+      return toResult(result, parts.links[operation]?.(result));
     },
   };
 }
