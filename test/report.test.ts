@@ -47,6 +47,8 @@ describe('endpoint.report()', () => {
       { name: 'shop://menu', from: 'app' },
       { name: 'shop://room', from: 'models' },
       { name: 'shop://room/{id}', from: 'models' },
+      { name: 'shop://room{?code}', from: 'models' },
+      { name: 'shop://room{?cursor}', from: 'models' },
     ]);
     expect(found.prompts).toEqual([{ name: 'toast', from: 'app' }]);
     expect(found.tokens).toBe(found.tools.reduce((sum, { tokens }) => sum + tokens, 0));

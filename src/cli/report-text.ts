@@ -42,7 +42,7 @@ const policies: Readonly<Record<ModelReport['policy'], string>> = {
 };
 
 function modelLines(model: ModelReport, tools: readonly ToolReport[]): string[] {
-  const { key, name, style, operations, policy, data, take, columns, hidden, relations, unindexed } = model;
+  const { key, name, style, operations, policy, data, take, columns, hidden, relations, unindexed, prompts, searched } = model;
   const hiddenColumns = hidden.map(
     ({ name: column, reason, detail }) => `${column} (${detail === undefined ? reason : `${reason}: ${detail}`})`,
   );
@@ -56,6 +56,8 @@ function modelLines(model: ModelReport, tools: readonly ToolReport[]): string[] 
     ...row('hidden', hiddenColumns),
     ...relations.flatMap((relation, index) => wrap(index === 0 ? 'relations' : '', describeRelation(relation), ' ')),
     ...row('without index', unindexed),
+    ...row('searched', searched),
+    ...row('prompts', prompts),
     ...row(style === 'compact' ? 'shared tools' : 'tools', style === 'compact' ? model.tools : tools.map(withTokens)),
   ];
 }

@@ -165,8 +165,12 @@ function post(
 function outcomeOf(method: string, { result, error }: Json): Outcome {
   if (error !== undefined) return { kind: 'refusal', text: `${error.code} ${error.message}` };
   if (method === 'resources/read') {
-    const [{ text, _meta }] = result.contents;
-    return { kind: 'answer', value: { rows: JSON.parse(text), ..._meta } };
+    const [{ text }] = result.contents;
+    return { kind: 'answer', value: JSON.parse(text) };
+  }
+  if (method === 'prompts/get') {
+    const [words, { content }] = result.messages;
+    return { kind: 'answer', value: { words: words.content.text, uri: content.resource.uri, row: JSON.parse(content.resource.text) } };
   }
   if (method === 'completion/complete') return { kind: 'answer', value: result.completion.values };
   if (method === 'resources/list') return { kind: 'answer', value: result.resources.map(({ name }: Json) => name) };
@@ -174,7 +178,10 @@ function outcomeOf(method: string, { result, error }: Json): Outcome {
   if (method !== 'tools/call') return { kind: 'answer', value: {} };
   const [{ text }] = result.content;
   if (result.isError === true) return { kind: 'refusal', text };
-  if (result.structuredContent !== undefined) return { kind: 'answer', value: result.structuredContent };
+  const structured = result.structuredContent;
+  // The text of a fetched row is JSON.
+  if (structured?.metadata !== undefined) return { kind: 'answer', value: { ...structured, text: JSON.parse(structured.text) } };
+  if (structured !== undefined) return { kind: 'answer', value: structured };
   const { refused, value } = JSON.parse(text);
   return refused === undefined ? { kind: 'answer', value } : { kind: 'refusal', text: refused };
 }
