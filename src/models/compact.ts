@@ -194,6 +194,18 @@ const argumentSchemas: Readonly<Record<ArgumentName, JsonSchema>> = {
   take: { type: 'integer', minimum: 1, description: 'Rows at most.' },
   cursor: { type: 'string', description: 'nextCursor of the page before.' },
   data: { type: 'object', description: '{ column: value }' },
+  distinct: { type: 'array', items: { type: 'string' } },
+  by: {
+    type: 'array',
+    items: { type: 'string' },
+    description: 'Columns; dates as "startsAt:week", day, month or year.',
+  },
+  having: { type: 'object', description: 'As { _count: { gt: 1 } }.' },
+  _count: { type: 'boolean' },
+  _sum: { type: 'object', description: '{ column: true }' },
+  _avg: { type: 'object' },
+  _min: { type: 'object' },
+  _max: { type: 'object' },
 };
 
 const writeSchemas: Readonly<Record<ArgumentName, JsonSchema>> = {

@@ -20,6 +20,12 @@ const argumentAliases: ReadonlyMap<string, string> = new Map([
   ...['fields', 'columns', 'attributes', 'include', 'omit'].map(name => [name, 'select'] as const),
   ...['skip', 'offset', 'page', 'after', 'nextcursor'].map(name => [name, 'cursor'] as const),
   ...['values', 'input', 'row', 'set'].map(name => [name, 'data'] as const),
+  ...['unique', 'distincton'].map(name => [name, 'distinct'] as const),
+  ...['group', 'groupby', 'groups', 'bucket', 'interval'].map(name => [name, 'by'] as const),
+  ...['total', 'totals'].map(name => [name, '_sum'] as const),
+  ...['average', 'mean'].map(name => [name, '_avg'] as const),
+  ...['least', 'minimum', 'earliest'].map(name => [name, '_min'] as const),
+  ...['greatest', 'maximum', 'latest'].map(name => [name, '_max'] as const),
 ]);
 
 /** The same for filter operators. */
@@ -48,6 +54,8 @@ const rewrittenOperators: ReadonlyMap<string, string> = new Map([
 /** For an argument that an operation does not have: its name in Prisma, or where its value belongs. */
 export function argumentHint(exposure: Exposure, name: string, value: unknown, known: readonly string[]): string {
   if (name === 'include' && known.includes('select')) return includeHint(exposure, value);
+  if (name === 'distinct' && known.includes('orderBy'))
+    return known.includes('by') ? '; groups are distinct' : '; the first row is the same without it';
   const alias = argumentAliases.get(plain(name));
   if (alias !== undefined && known.includes(alias)) return `; did you mean ${alias}?`;
   const near = nearest(name, known);
@@ -126,6 +134,20 @@ export function orderHint(exposure: Exposure, name: string, sortable: readonly s
   return didYouMean(name, sortable);
 }
 
+/** For a name that rows cannot be grouped by: the foreign key of a relation, or a name near it. */
+export function groupHint(exposure: Exposure, name: string, groupable: readonly string[]): string {
+  const from = relationOf(exposure, name)?.from ?? [];
+  if (from.length > 0 && from.every(column => groupable.includes(column))) return `; group by ${list(from)}`;
+  return didYouMean(name, groupable);
+}
+
+/** For a name in `having` that is no column: an aggregate belongs into its column. */
+export function havingHint(exposure: Exposure, name: string): string {
+  const aggregate = ['_sum', '_avg', '_min', '_max'].find(known => known === name);
+  if (aggregate !== undefined) return `; write { column: { ${aggregate}: … } }`;
+  return didYouMean(name, [...exposure.columns.keys(), '_count', 'AND', 'OR', 'NOT']);
+}
+
 /** For a name in a unique `where` that is no unique key: the key that it is a part of, or the operation that finds rows by it. */
 export function keyHint(exposure: Exposure, name: string): string {
   const { uniques, columns, operations, node } = exposure;
@@ -200,7 +222,7 @@ function readCall({ target, from, to, back, opposite = '' }: Relation, exposure:
 }
 
 function listCall(exposure: Exposure, where: string): string | undefined {
-  const operation = (['findMany', 'count'] as const satisfies Operation[]).find(name => exposure.operations.has(name));
+  const operation = (['findMany', 'findFirst', 'count'] as const satisfies Operation[]).find(name => exposure.operations.has(name));
   return operation && callText(exposure, operation, `where: { ${where} }`);
 }
 

@@ -1,7 +1,7 @@
 import type { Args, Delegates, Row } from './delegates.ts';
 import { call, delegateOf, rowsOf } from './delegates.ts';
 import type { ModelNode } from './graph.ts';
-import { columnsWhere, noRow, rowKey, selectOf } from './graph.ts';
+import { columnsWhere, noRow, rowKey, rowsWhere, selectOf } from './graph.ts';
 import { isObject } from './messages.ts';
 import type { PolicyOperation } from './operations.ts';
 import type { Policies, RowFilter } from './policy.ts';
@@ -201,7 +201,7 @@ async function runUpdateMany(execution: Execution, node: ModelNode, operation: s
     const { where, limit, data } = args;
     const take = limit === undefined ? {} : { take: limit };
     const found = await call(delegateOf(tx, node), 'findMany', { where, ...take, select: selectOf(key) });
-    if (found.length > 0) await call(delegateOf(tx, node), 'updateMany', { where: both(rowsWhere(node, found), filter), data });
+    if (found.length > 0) await call(delegateOf(tx, node), 'updateMany', { where: both(rowsWhere(rowKey(node), found), filter), data });
     return finishMany(tx, node, operation, found, filter, selection);
   });
 }
@@ -226,19 +226,14 @@ async function finishMany(
   selection: ScopedSelection,
 ): Promise<unknown> {
   if (written.length > 0) {
-    const left = await call(delegateOf(tx, node), 'count', { where: both(rowsWhere(node, written), filter) });
+    const left = await call(delegateOf(tx, node), 'count', { where: both(rowsWhere(rowKey(node), written), filter) });
     if (left !== written.length) throw outsidePolicy(node, operation);
   }
   if (!operation.endsWith('AndReturn')) return { count: written.length };
   const rows =
-    written.length === 0 ? [] : await call(delegateOf(tx, node), 'findMany', { where: rowsWhere(node, written), ...selection.args });
+    written.length === 0
+      ? []
+      : await call(delegateOf(tx, node), 'findMany', { where: rowsWhere(rowKey(node), written), ...selection.args });
   await attachJoins(tx, rows, selection);
   return rows;
-}
-
-function rowsWhere(node: ModelNode, rows: readonly Row[]): Args {
-  const { fields } = rowKey(node);
-  const [field] = fields;
-  if (fields.length === 1 && field !== undefined) return { [field]: { in: rows.map(row => row[field]) } };
-  return { OR: rows.map(row => columnsWhere(fields, row)) };
 }

@@ -67,8 +67,8 @@ interface State {
   patternCharacters: number;
 }
 
-/** Where a part of a `where` is. */
-interface Place {
+/** Where a part of a `where` or a `having` is. */
+export interface Place {
   readonly state: State;
   readonly path: string;
   readonly depth: number;
@@ -89,15 +89,33 @@ const listOperators: readonly string[] = ['equals', 'has', 'hasEvery', 'hasSome'
  * A hidden column gets the same message as a column that does not exist.
  */
 export function parseWhere(exposure: Exposure, value: unknown, limits: WhereLimits, path = 'where'): ParsedWhere {
+  const place = placeOf(limits, path);
+  const where = simplifyWhere(exposure.node, parseConditions(exposure, value, place));
+  return { where, relational: place.state.relations > 0 };
+}
+
+/** The root of a `where` or a `having`, of which the limits count nothing yet. */
+export function placeOf(limits: WhereLimits, path: string): Place {
   const state: State = { limits, conditions: 0, relations: 0, listFilters: 0, wildcards: 0, patternCharacters: 0 };
-  const where = simplifyWhere(exposure.node, parseConditions(exposure, value, { state, path, depth: 0, hops: 0, listHops: 0 }));
-  return { where, relational: state.relations > 0 };
+  return { state, path, depth: 0, hops: 0, listHops: 0 };
+}
+
+/** One level deeper at the same path, or a refusal. */
+export function deeper(place: Place): Place {
+  const below = { ...place, depth: place.depth + 1 };
+  assertDepth(below);
+  return below;
+}
+
+/** Counts a condition, or refuses it. */
+export function countCondition({ state, path }: Place): void {
+  count(state, 'conditions', path);
 }
 
 /** The filter operators of a column, in the order in which messages name them. */
-export function operatorsOf(column: Column, insensitive: boolean): string[] {
-  if (column.list) return [...listOperators];
-  const { operators, listable, comparable, cased } = column.type;
+export function operatorsOf({ list: isList, type }: Pick<Column, 'list' | 'type'>, insensitive: boolean): string[] {
+  if (isList) return [...listOperators];
+  const { operators, listable, comparable, cased } = type;
   const mode = insensitive && cased !== true && operators.includes('contains') ? ['mode'] : [];
   return ['equals', 'not', ...(listable && comparable !== false ? ['in', 'notIn'] : []), ...operators, ...mode];
 }
@@ -192,8 +210,8 @@ function assertHops({ state, path, hops, listHops }: Place): void {
   }
 }
 
-function parseFilter(exposure: Exposure, column: Column, value: unknown, place: Place, isNegated = false): unknown {
-  const { state, path, depth } = place;
+function parseFilter(exposure: Exposure, column: Column, value: unknown, place: Place): unknown {
+  const { state, path } = place;
   if (column.list) return parseListFilter(column, value, state, path);
   if (column.field.type === 'Json') {
     if (isObject(value)) count(state, 'conditions', path, Object.keys(value).length);
@@ -203,9 +221,20 @@ function parseFilter(exposure: Exposure, column: Column, value: unknown, place: 
       parsePattern: (part, at) => parsePattern(parseText(part, at), state, at),
     });
   }
-  if (!isObject(value)) return parseNullable(column, value, path);
-  // Prisma takes the mode of a `not` from the filter around it.
-  const operators = operatorsOf(column, exposure.insensitive && !isNegated);
+  return isObject(value) ? parseOperators(column, value, place, exposure.insensitive) : parseNullable(column, value, path);
+}
+
+/** What operators compare with: a column that is no list and no Json, or an aggregate. */
+export type Comparable = Pick<Column, 'name' | 'type' | 'nullable'>;
+
+/**
+ * Parses a filter that is made of operators: `{ gt: 1, not: { in: [2, 3] } }`.
+ *
+ * @param insensitive Whether texts can have `mode`.
+ */
+export function parseOperators(column: Comparable, value: Readonly<Record<string, unknown>>, place: Place, insensitive: boolean): Args {
+  const { state, path } = place;
+  const operators = operatorsOf({ type: column.type, list: false }, insensitive);
   const filter: Args = {};
   if (Object.keys(value).length === 0) refuse(path, `expected a value or one of ${list(operators)}`);
   for (const [operator, operand] of Object.entries(value)) {
@@ -217,9 +246,8 @@ function parseFilter(exposure: Exposure, column: Column, value: unknown, place: 
     if (operator === 'in' || operator === 'notIn') filter[operator] = parseValues(column, operand, state, at);
     else if (operator === 'mode') filter[operator] = parseMode(operand, at);
     else if (operator === 'not' && isObject(operand)) {
-      const below = { ...place, path: at, depth: depth + 1 };
-      assertDepth(below);
-      filter[operator] = parseFilter(exposure, column, operand, below, true);
+      // Prisma takes the mode of a `not` from the filter around it.
+      filter[operator] = parseOperators(column, operand, deeper({ ...place, path: at }), false);
     } else if (operator === 'equals' || operator === 'not') filter[operator] = parseNullable(column, operand, at);
     else if (patternOperators.includes(operator)) filter[operator] = parsePattern(column.type.parse(operand, at), state, at);
     else filter[operator] = column.type.parse(operand, at);
@@ -238,7 +266,7 @@ function parsePattern(value: unknown, state: State, path: string): unknown {
 }
 
 /** A value of the column, or null if the column is nullable. Prisma refuses to compare a required column with null. */
-function parseNullable(column: Column, value: unknown, path: string): unknown {
+function parseNullable(column: Comparable, value: unknown, path: string): unknown {
   if (value !== null && column.type.comparable === false) {
     return refuse(path, `${column.name} cannot be compared with a value, only with null (${list(column.type.operators)})`);
   }
@@ -246,7 +274,7 @@ function parseNullable(column: Column, value: unknown, path: string): unknown {
   return column.nullable ? null : refuse(path, `${column.name} is never null here`);
 }
 
-function parseValues(column: Column, value: unknown, state: State, path: string): unknown[] {
+function parseValues(column: Pick<Column, 'type'>, value: unknown, state: State, path: string): unknown[] {
   if (!Array.isArray(value)) return refuse(path, `expected an array, got ${nameOf(value)}`);
   const { maxValues } = state.limits;
   if (value.length > maxValues) refuse(path, `more than ${maxValues} values (limits.where.maxValues); give fewer, in several calls`);
@@ -254,7 +282,7 @@ function parseValues(column: Column, value: unknown, state: State, path: string)
 }
 
 /** One of several values. In a list of Json, null has no form that Prisma takes. */
-function parseItem({ type }: Column, value: unknown, path: string): unknown {
+function parseItem({ type }: Pick<Column, 'type'>, value: unknown, path: string): unknown {
   return value === null && type.input.type === undefined ? refuse(path, 'must not be null') : type.parse(value, path);
 }
 
