@@ -5,7 +5,7 @@
 
 const quotientDigits = 16;
 
-/** The sum of two numbers: `"0.1"`, `"0.20"` → `"0.30"`. */
+/** The sum of two numbers: `"0.1"`, `"0.20"` → `"0.3"`. */
 export function addDecimals(one: string, other: string): string {
   if (!isPlainNumber(one) || !isPlainNumber(other)) return String(Number(one) + Number(other));
   const scale = Math.max(scaleOf(one), scaleOf(other));
@@ -18,7 +18,7 @@ export function divideDecimal(number: string, divisor: number): string {
   const scale = Math.max(quotientDigits, scaleOf(number));
   const digits = digitsOf(number, scale);
   const half = BigInt(divisor) / 2n;
-  return toText((digits + (digits < 0n ? -half : half)) / BigInt(divisor), scale).replace(/\.?0+$/, '');
+  return toText((digits + (digits < 0n ? -half : half)) / BigInt(divisor), scale);
 }
 
 /** Below 0 if the first number is the smaller one, 0 if they are equal, above 0 if it is the greater one. */
@@ -46,5 +46,6 @@ function digitsOf(number: string, scale: number): bigint {
 function toText(digits: bigint, scale: number): string {
   if (scale === 0) return String(digits);
   const text = String(digits < 0n ? -digits : digits).padStart(scale + 1, '0');
-  return `${digits < 0n ? '-' : ''}${text.slice(0, -scale)}.${text.slice(-scale)}`;
+  const number = `${text.slice(0, -scale)}.${text.slice(-scale)}`.replace(/\.?0+$/, '');
+  return digits < 0n ? `-${number}` : number;
 }

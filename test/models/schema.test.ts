@@ -8,7 +8,7 @@ import type { JsonSchema } from '../../src/protocol/json-schema.ts';
 import type { Json } from './served.ts';
 import { seeded, serve } from './served.ts';
 
-const operations = ['findUnique', 'findMany', 'count', 'create', 'update', 'delete'];
+const operations = ['findUnique', 'findFirst', 'findMany', 'count', 'aggregate', 'groupBy', 'create', 'update', 'delete'];
 const clientOf = (model: Datamodel): object =>
   Object.fromEntries(Object.values(model.models).map(({ key }) => [key, { findMany: () => undefined }]));
 const compile = (models: Json, model: Datamodel = datamodel) =>
@@ -103,8 +103,11 @@ describe('a tool', () => {
     const read = { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false };
     expect(hints).toEqual({
       booking_findUnique: read,
+      booking_findFirst: read,
       booking_findMany: read,
       booking_count: read,
+      booking_aggregate: read,
+      booking_groupBy: read,
       booking_create: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
       booking_update: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: false },
       booking_delete: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
@@ -129,8 +132,11 @@ describe('a tool', () => {
       );
     expect(notes({ tag: { operations } })).toEqual({
       tag_findUnique: true,
+      tag_findFirst: true,
       tag_findMany: true,
       tag_count: false,
+      tag_aggregate: false,
+      tag_groupBy: true,
       tag_create: true,
       tag_update: true,
       tag_delete: true,
@@ -153,7 +159,7 @@ describe('a tool', () => {
 
   it('takes the host’s description before the comment in the schema', () => {
     const { booking_findMany: tool } = toolsOf({ booking: { description: 'Slots at the front desk.' } });
-    expect(tool?.description).toContain('ordered by id asc. Slots at the front desk. Text');
+    expect(tool?.description).toContain('ordered by id asc. Slots at the front desk. Rows');
   });
 
   it('lists the columns once: the other tools of the model refer to the one that does', () => {
@@ -165,7 +171,7 @@ describe('a tool', () => {
         'price Decimal (In euros), meta Json?, internalNote String? (For staff only). Relations: client Client. Rows include client.',
     );
     expect(text('count', 'where')).toBe('as in booking_findMany');
-    expect(text('findUnique', 'select')).toBe('columns of booking_findMany, as {id: true}');
+    expect(text('findUnique', 'select')).toBe('as in booking_findMany');
     expect(text('create', 'data')).toBe('Optional: roomId, status, meta, internalNote.');
     expect(text('update', 'data')).toBe('Only what changes: columns of booking_findMany but id. A number takes {increment: 1}.');
     const listings = Object.values(tools).filter(({ inputSchema }) => JSON.stringify(inputSchema).includes('roomId String?'));
