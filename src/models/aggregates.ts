@@ -51,7 +51,8 @@ export function parseAggregates(exposure: Exposure, args: Args, isComputable: Co
   const parse = (name: AggregateName): readonly Column[] => {
     if (args[name] === undefined) return [];
     const columns = aggregable(exposure, name, isComputable);
-    const wanted = parseFlags(exposure, name, args[name], list(columns.map(column => column.name)).split(', '));
+    const known = columns.map(column => column.name);
+    const wanted = parseFlags(exposure, name, args[name], known);
     return columns.filter(column => wanted.has(column.name));
   };
   return {

@@ -133,4 +133,70 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: 'if (where !== undefined) select[relation.name] = { where };',
     replace: '',
   },
+  {
+    name: 'first-without-policy',
+    what: 'findFirst finds hidden rows',
+    file: 'src/models/reads.ts',
+    find: 'const args = { ...whereOf(scoped), orderBy, select:',
+    replace: 'const args = { ...whereOf({ ...scoped, filter: undefined }), orderBy, select:',
+  },
+  {
+    name: 'aggregate-without-policy',
+    what: 'aggregates are computed of hidden rows too',
+    file: 'src/models/reads.ts',
+    find: 'const args = { ...whereOf(scoped), ...aggregateArgs(aggregates) };',
+    replace: 'const args = { ...whereOf({ ...scoped, filter: undefined }), ...aggregateArgs(aggregates) };',
+  },
+  {
+    name: 'groups-without-policy',
+    what: 'groups hold hidden rows too',
+    file: 'src/models/reads.ts',
+    find: 'const args = { ...whereOf(scoped), ...(folded ?',
+    replace: 'const args = { ...whereOf({ ...scoped, filter: undefined }), ...(folded ?',
+  },
+  {
+    name: 'distinct-without-policy',
+    what: 'a hidden row takes the place of a visible one that is equal in the distinct columns',
+    file: 'src/models/reads.ts',
+    find: 'const light = { ...whereOf(scoped), select:',
+    replace: 'const light = { ...whereOf({ ...scoped, filter: undefined }), select:',
+  },
+  {
+    name: 'hidden-column-in-by',
+    what: 'rows can be grouped by a hidden column',
+    file: 'src/models/group-by.ts',
+    find: 'const column = columns.find(each => each.name === name);',
+    replace:
+      'const found = exposure.node.fields.get(name);\n  const column = columns.find(each => each.name === name) ?? (found?.kind === "scalar" ? ({ name, field: found, type: {}, nullable: true, list: false } as unknown as Column) : undefined);',
+  },
+  {
+    name: 'hidden-column-in-aggregate',
+    what: 'the extremes of a hidden column can be asked for, also in having and orderBy',
+    file: 'src/models/aggregates.ts',
+    find: 'return [...exposure.columns.values()].filter(',
+    replace:
+      "return [...exposure.node.fields.values()].filter(({ kind }) => kind === 'scalar').map(field => exposure.columns.get(field.name) ?? ({ name: field.name, field, type: scalarType(field.type), nullable: !field.isRequired, list: field.isList } as Column)).filter(",
+  },
+  {
+    name: 'hidden-column-in-count',
+    what: 'the values of a hidden column can be counted, also in having and orderBy',
+    file: 'src/models/aggregates.ts',
+    find: 'if (name === allRows || exposure.columns.has(name)) return toCount(name);',
+    replace: "if (name === allRows || exposure.node.fields.get(name)?.kind === 'scalar') return toCount(name);",
+  },
+  {
+    name: 'hidden-column-in-distinct',
+    what: 'rows can be told apart by a hidden column',
+    file: 'src/models/arguments.ts',
+    find: 'if (names.includes(name)) return name;',
+    replace: "if (names.includes(name) || exposure.node.fields.get(name)?.kind === 'scalar') return name;",
+  },
+  {
+    name: 'having-without-policy',
+    what: 'a policy that is a function is not asked for groups with a having',
+    file: 'src/models/reads.ts',
+    find: "const scoped = await scopeRead(exposure, 'findMany', query, undefined, ctx);\n      const folded",
+    replace:
+      "const scoped: ScopedRead = query.having === undefined ? await scopeRead(exposure, 'findMany', query, undefined, ctx) : { filter: undefined, where: query.where, selection: undefined };\n      const folded",
+  },
 ];

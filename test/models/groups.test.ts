@@ -287,6 +287,40 @@ describeDatabases('reading beyond rows', provider => {
     });
   });
 
+  it('offers no figure and no group that the database does not have, whatever the type of the column', async () => {
+    const models = provider === 'postgresql' ? ['member', 'native'] : ['member'];
+    await db.prisma.member.create({
+      data: { id: 1, nick: 'a', facts: {}, score: 1, points: 2n, ratio: 0.5, amount: '1.5', mood: 'CALM', seenAt: new Date(0) },
+    });
+    if (provider === 'postgresql') {
+      await db.prisma.$executeRawUnsafe(
+        `INSERT INTO "Native" (other, code, fixed, address, bits, flags, markup, small, oid, real, exact, cash, day, time, zoned)
+         VALUES (gen_random_uuid(), 'a', 'ab', '1.2.3.4', b'101', b'1', '<a/>', 1, 2, 0.5, 1.25, 3.5, now(), now(), now())`,
+      );
+    }
+    const all = serve(db, Object.fromEntries(models.map(key => [key, { operations }])));
+    const computed: string[] = [];
+    for (const { key, fields } of Object.values(db.datamodel.models).filter(model => models.includes(model.key))) {
+      for (const { name } of fields.filter(({ kind }) => kind !== 'object')) {
+        for (const [tool, args] of [
+          ...['_sum', '_avg', '_min', '_max'].map(each => ['aggregate', { [each]: { [name]: true } }] as const),
+          ['groupBy', { by: [name], _count: true, having: { [name]: { _count: { gte: 0 } } } }] as const,
+          ['groupBy', { by: [`${name}:month`] }] as const,
+        ]) {
+          const outcome = await all.run(`${key}_${tool}`, args).then(
+            () => computed.push(`${key} ${Object.keys(args)[0]} ${JSON.stringify(Object.values(args)[0])}`),
+            (error: Error) => error.message,
+          );
+          if (typeof outcome === 'string') expect(outcome).toMatch(/has no column ".*" (for _|to group by)|is no date/);
+        }
+      }
+    }
+    expect(computed).toContain('member _sum {"amount":true}');
+    expect(computed).toContain('member by ["seenAt:month"]');
+    expect(computed).toHaveLength(provider === 'postgresql' ? 95 : 49);
+    await db.prisma.member.deleteMany();
+  });
+
   it('refuses what it would have to put together of too much', async () => {
     const date = provider === 'sqlite' ? `date('2000-01-01', '+' || n || ' days') || 'T00:00:00.000+00:00'` : `date '2000-01-01' + n`;
     await db.prisma.$executeRawUnsafe(
