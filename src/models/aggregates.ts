@@ -1,7 +1,8 @@
+import { isObject } from '../protocol/definitions.ts';
 import type { Args, Row } from './delegates.ts';
 import type { Column, Exposure, ModelNode } from './graph.ts';
 import { rowKey } from './graph.ts';
-import { isObject, join, list, nameOf, quote, refuse } from './messages.ts';
+import { join, list, nameOf, quote, refuse } from './messages.ts';
 import { didYouMean } from './near-names.ts';
 import type { AggregateName, ScalarType } from './scalars.ts';
 import { scalarType } from './scalars.ts';

@@ -1,9 +1,10 @@
+import { isObject } from '../protocol/definitions.ts';
 import type { Args } from './delegates.ts';
 import type { Column, Exposure, ModelNode, OrderStep, Relation, Selection, UniqueKey } from './graph.ts';
 import { hasPolicy, rowKey, uniqueWhere } from './graph.ts';
 import { argumentHint, keyHint, orderHint, selectHint } from './hints.ts';
 import { completeOrder } from './host-args.ts';
-import { isObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
+import { join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
 import { didYouMean } from './near-names.ts';
 import type { Operation } from './operations.ts';
 import { operationRow } from './operations.ts';

@@ -1,3 +1,4 @@
+import { isObject } from '../protocol/definitions.ts';
 import type { Aggregates, Computable, Measure } from './aggregates.ts';
 import { aggregateArgs, aggregateNames, aggregatesToJson, allRows, countedColumn, findMeasure, parseAggregates } from './aggregates.ts';
 import { assertArguments, isSortable, parseDirection, parseOptionalWhere, parseTake } from './arguments.ts';
@@ -8,7 +9,7 @@ import type { Column, Exposure, ModelNode } from './graph.ts';
 import type { Having } from './having.ts';
 import { havingArgs, parseHaving } from './having.ts';
 import { groupHint } from './hints.ts';
-import { isObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
+import { join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
 import { didYouMean } from './near-names.ts';
 import type { ParsedWhere, WhereLimits } from './where.ts';
 

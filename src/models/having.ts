@@ -1,9 +1,10 @@
+import { isObject } from '../protocol/definitions.ts';
 import type { Computable, Measure } from './aggregates.ts';
 import { aggregateNames, allRows, countedColumn, findMeasure } from './aggregates.ts';
 import type { Args } from './delegates.ts';
 import type { Exposure, ModelNode } from './graph.ts';
 import { havingHint } from './hints.ts';
-import { isObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
+import { join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
 import { isCombinator } from './simplify-where.ts';
 import type { Place, WhereLimits } from './where.ts';
 import { countCondition, deeper, parseOperators, placeOf } from './where.ts';

@@ -6,8 +6,9 @@
  * A hidden name gets the hints of a name that does not exist.
  */
 
+import { isObject } from '../protocol/definitions.ts';
 import type { Exposure, Relation, UniqueKey } from './graph.ts';
-import { isObject, list } from './messages.ts';
+import { list } from './messages.ts';
 import { didYouMean, nearest, plain } from './near-names.ts';
 import type { Operation } from './operations.ts';
 import { callText, toolNames } from './tool-names.ts';

@@ -1,8 +1,9 @@
+import { isObject } from '../protocol/definitions.ts';
 import type { Args } from './delegates.ts';
 import type { Column, Exposure, Relation } from './graph.ts';
 import { operatorHint, relationFilterHint, whereHint } from './hints.ts';
-import { parseJsonFilter } from './json-filter.ts';
-import { isObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
+import { parseJsonFilter } from './json-columns.ts';
+import { join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
 import { parseText } from './scalars.ts';
 import { isCombinator, simplifyWhere } from './simplify-where.ts';
 
@@ -67,14 +68,14 @@ interface State {
   patternCharacters: number;
 }
 
-/** Where a part of a `where` or a `having` is. */
+/** The position of a part inside a `where` or a `having`. */
 export interface Place {
   readonly state: State;
   readonly path: string;
   readonly depth: number;
-  /** Relations around it. */
+  /** Relations around the part. */
   readonly hops: number;
-  /** List filters around it. */
+  /** List filters around the part. */
   readonly listHops: number;
 }
 

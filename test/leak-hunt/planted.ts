@@ -81,8 +81,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'cursor-without-policy',
     what: 'a page begins after a hidden row',
     file: 'src/models/reads.ts',
-    find: 'await assertCursor(exposure, delegate, key, cursor, scoped.filter);',
-    replace: 'await assertCursor(exposure, delegate, key, cursor, undefined);',
+    find: 'await assertCursor(exposure, delegate, cursor, scoped.filter);',
+    replace: 'await assertCursor(exposure, delegate, cursor, undefined);',
   },
   {
     name: 'scoped-cursor-without-policy',
@@ -195,8 +195,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'having-without-policy',
     what: 'a policy that is a function is not asked for groups with a having',
     file: 'src/models/reads.ts',
-    find: "const scoped = await scopeRead(exposure, 'findMany', query, undefined, ctx);\n      const folded",
+    find: "const scoped = await scopeRead(exposure, 'findMany', query, ctx);\n      const folded",
     replace:
-      "const scoped: ScopedRead = query.having === undefined ? await scopeRead(exposure, 'findMany', query, undefined, ctx) : { filter: undefined, where: query.where, selection: undefined };\n      const folded",
+      "const scoped: ScopedRead = query.having === undefined ? await scopeRead(exposure, 'findMany', query, ctx) : { filter: undefined, where: query.where, selection: undefined };\n      const folded",
   },
 ];
