@@ -11,7 +11,7 @@ import type { Direction, GroupKey, GroupStep, KeyStep, ParsedGroupBy } from './g
 import type { Having } from './having.ts';
 import { measuresOf } from './having.ts';
 import { isPlainObject, refuse } from './messages.ts';
-import { decimalText } from './scalars.ts';
+import { decimalText, textOf } from './scalars.ts';
 
 /** Groups that the database may give before they are folded. They are all in memory at once. */
 export const maxFoldedGroups = 10_000;
@@ -105,12 +105,6 @@ function toGroup(by: readonly GroupKey[], row: Row, places: Map<string, number>)
   const place = places.get(plain) ?? places.size;
   places.set(plain, place);
   return { id: textOfKeys(by), keys, place, parts: [row] };
-}
-
-/** A value as text. Equal values have equal texts. */
-function textOf(value: unknown): string | null {
-  if (value === null) return null;
-  return value instanceof Date ? String(value.getTime()) : String(value);
 }
 
 /** Every aggregate that the answer, its `having` or its order needs. */

@@ -234,6 +234,14 @@ export function decimalText(value: unknown): string {
   return typeof decimal.toFixed === 'function' ? decimal.toFixed() : String(value);
 }
 
+/** A value of Prisma as text, null as null. Equal dates, decimals and other values have equal texts. */
+export function textOf(value: unknown): string | null {
+  if (value === null || value === undefined) return null;
+  if (value instanceof Date) return String(value.getTime());
+  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') return String(value);
+  return typeof value === 'string' ? value : decimalText(value);
+}
+
 function numberFromText(text: string): unknown {
   return String(Number(text)) === text ? Number(text) : text;
 }

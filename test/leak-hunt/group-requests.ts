@@ -1,4 +1,5 @@
 import type { Row } from './data.ts';
+import { textOf } from './data.ts';
 import type { Exposure } from './declaration.ts';
 import { isSortable, visibleColumns } from './declaration.ts';
 import type { Truth } from './filter.ts';
@@ -156,7 +157,7 @@ function groupsOf(keys: readonly Key[], rows: readonly Row[]): Group[] {
   for (const row of rows) {
     const values = keys.map(({ column: { name }, bucket }) => {
       const value = row[name] ?? null;
-      return bucket === undefined || value === null ? value : startOf(bucket, String(value));
+      return bucket === undefined || value === null ? value : startOf(bucket, textOf(value));
     });
     const id = JSON.stringify(values);
     const group = groups.get(id) ?? { values, json: Object.fromEntries(keys.map(({ column }, at) => [column.name, values[at]])), rows: [] };

@@ -175,14 +175,14 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'src/models/aggregates.ts',
     find: 'return [...exposure.columns.values()].filter(',
     replace:
-      "return [...exposure.node.fields.values()].filter(({ kind }) => kind === 'scalar').map(field => exposure.columns.get(field.name) ?? ({ name: field.name, field, type: scalarType(field.type), nullable: !field.isRequired, list: field.isList } as Column)).filter(",
+      "return [...exposure.node.fields.values()].filter(({ kind, name: own }) => kind === 'scalar' || exposure.columns.has(own)).map(field => exposure.columns.get(field.name) ?? ({ name: field.name, field, type: scalarType(field.type), nullable: !field.isRequired, list: field.isList } as Column)).filter(",
   },
   {
     name: 'hidden-column-in-count',
-    what: 'the values of a hidden column can be counted, also in having and orderBy',
+    what: 'the values of a hidden column can be counted',
     file: 'src/models/aggregates.ts',
-    find: 'if (name === allRows || exposure.columns.has(name)) return toCount(name);',
-    replace: "if (name === allRows || exposure.node.fields.get(name)?.kind === 'scalar') return toCount(name);",
+    find: 'const known = [allRows, ...exposure.columns.keys()];',
+    replace: 'const known = [allRows, ...exposure.node.fields.keys()].filter(name => !exposure.node.relations.has(name));',
   },
   {
     name: 'hidden-column-in-distinct',

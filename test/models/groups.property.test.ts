@@ -257,7 +257,7 @@ function grouped(args: Json, provider: string): Json[] {
     groups.set(id, group);
   }
   const found = [...groups.values()].filter(({ of }) => args.having === undefined || truth(args.having, of) === true);
-  const [[ordered, order] = []] = Object.entries((args.orderBy ?? {}) as Json);
+  const [[ordered, order] = []] = Object.entries<Json>(args.orderBy ?? {});
   const orderOf = (group: { keys: Json; of: Row[] }): [value: unknown, direction: string][] => {
     const given: [unknown, string][] = [];
     if (ordered !== undefined && ordered in group.keys) given.push([rank(ordered, group.keys[ordered], provider), order as string]);
@@ -284,7 +284,7 @@ function grouped(args: Json, provider: string): Json[] {
 
 /** SQLite orders an enum by its text, PostgreSQL as the schema does: CALM, BUSY. */
 function rank(name: string, value: unknown, provider: string): unknown {
-  return name === 'mood' && provider === 'postgresql' && value !== null ? ['CALM', 'BUSY'].indexOf(String(value)) : value;
+  return name === 'mood' && provider === 'postgresql' && value !== null ? ['CALM', 'BUSY'].indexOf(value as string) : value;
 }
 
 function keyJson(name: string, bucket: string | undefined, value: unknown): Json {
@@ -311,7 +311,7 @@ function compare(one: unknown, other: unknown, provider: string): number {
 
 /** SQL's three values. */
 function truth(given: Json, of: readonly Row[]): boolean | null {
-  const [[name, value]] = Object.entries(given as Json) as [[string, Json]];
+  const [[name, value]] = Object.entries<Json>(given) as [[string, Json]];
   const not = (part: boolean | null): boolean | null => (part === null ? null : !part);
   const all = (parts: (boolean | null)[]): boolean | null => (parts.includes(false) ? false : parts.includes(null) ? null : true);
   if (name === 'OR') return not(all(value.map((part: Json) => not(truth(part, of)))));
