@@ -32,7 +32,7 @@ describe('the contenders of the benchmark', () => {
       take: pageRows,
       operations: bookingOperations,
     };
-    const models = { booking };
+    const models = { booking } as never;
     await using server = await start({ prisma, datamodel, models });
     const session = await open(server.url);
     for (const tool of toolsOf('models')) {

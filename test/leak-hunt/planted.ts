@@ -169,34 +169,4 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace:
       'const found = exposure.node.fields.get(name);\n  const column = columns.find(each => each.name === name) ?? (found?.kind === "scalar" ? ({ name, field: found, type: {}, nullable: true, list: false } as unknown as Column) : undefined);',
   },
-  {
-    name: 'hidden-column-in-aggregate',
-    what: 'the extremes of a hidden column can be asked for, also in having and orderBy',
-    file: 'src/models/aggregates.ts',
-    find: 'return [...exposure.columns.values()].filter(',
-    replace:
-      "return [...exposure.node.fields.values()].filter(({ kind, name: own }) => kind === 'scalar' || exposure.columns.has(own)).map(field => exposure.columns.get(field.name) ?? ({ name: field.name, field, type: scalarType(field.type), nullable: !field.isRequired, list: field.isList } as Column)).filter(",
-  },
-  {
-    name: 'hidden-column-in-count',
-    what: 'the values of a hidden column can be counted',
-    file: 'src/models/aggregates.ts',
-    find: 'const known = [allRows, ...exposure.columns.keys()];',
-    replace: 'const known = [allRows, ...exposure.node.fields.keys()].filter(name => !exposure.node.relations.has(name));',
-  },
-  {
-    name: 'hidden-column-in-distinct',
-    what: 'rows can be told apart by a hidden column',
-    file: 'src/models/arguments.ts',
-    find: 'if (names.includes(name)) return name;',
-    replace: "if (names.includes(name) || exposure.node.fields.get(name)?.kind === 'scalar') return name;",
-  },
-  {
-    name: 'having-without-policy',
-    what: 'a policy that is a function is not asked for groups with a having',
-    file: 'src/models/reads.ts',
-    find: "const scoped = await scopeRead(exposure, 'findMany', query, ctx);\n      const folded",
-    replace:
-      "const scoped: ScopedRead = query.having === undefined ? await scopeRead(exposure, 'findMany', query, ctx) : { filter: undefined, where: query.where, selection: undefined };\n      const folded",
-  },
 ];
