@@ -1,7 +1,8 @@
 import type { CallContext } from '../protocol/definitions.ts';
 import type { Datamodel, DatamodelField, DatamodelModel } from './datamodel.ts';
-import type { Operation, Style } from './declaration.ts';
+import type { Style } from './declaration.ts';
 import type { Args } from './delegates.ts';
+import type { Operation } from './operations.ts';
 import type { ModelPrompt, ModelSearch } from './row-options.ts';
 import type { ScalarType } from './scalars.ts';
 
@@ -178,6 +179,13 @@ export function columnsWhere(fields: readonly string[], row: Readonly<Record<str
   const where: Record<string, unknown> = {};
   for (const field of fields) where[field] = row[field];
   return where;
+}
+
+/** The plain `where` of several rows by their keys. */
+export function rowsWhere({ fields }: UniqueKey, rows: readonly Readonly<Record<string, unknown>>[]): Record<string, unknown> {
+  const [field] = fields;
+  if (fields.length === 1 && field !== undefined) return { [field]: { in: rows.map(row => row[field]) } };
+  return { OR: rows.map(row => columnsWhere(fields, row)) };
 }
 
 /** `{ a: true, b: true }` */

@@ -1,10 +1,11 @@
 import { toColumn } from './columns.ts';
-import type { Operation, Style } from './declaration.ts';
+import type { Style } from './declaration.ts';
 import { isEmpty } from './delegates.ts';
 import type { ExposureLike } from './exposure.ts';
 import { defaultOperations, whyNotFilterable } from './exposure.ts';
 import type { Exposure, ModelGraph, ModelNode, PerCall, Relation } from './graph.ts';
 import { list } from './messages.ts';
+import type { Operation } from './operations.ts';
 import { toolName } from './tool-names.ts';
 
 /**

@@ -1,8 +1,8 @@
 import type { ResourceLink } from '../protocol/definitions.ts';
 import { cursorKey } from './arguments.ts';
-import type { Operation } from './declaration.ts';
 import type { Row } from './delegates.ts';
 import type { Exposure } from './graph.ts';
+import type { Operation } from './operations.ts';
 
 /** The media type of rows as resources. */
 export const rowMimeType = 'application/json';

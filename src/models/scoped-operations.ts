@@ -1,9 +1,9 @@
 import { isObject } from '../protocol/definitions.ts';
-import type { Operation } from './declaration.ts';
 import type { Args, Delegates, Row } from './delegates.ts';
 import { call, delegateOf, rowsOf } from './delegates.ts';
 import type { ModelNode } from './graph.ts';
-import { columnsWhere, noRow, rowKey, selectOf } from './graph.ts';
+import { columnsWhere, noRow, rowKey, rowsWhere, selectOf } from './graph.ts';
+import type { PolicyOperation } from './operations.ts';
 import type { Policies, RowFilter } from './policy.ts';
 import { assertOrderInSight, both } from './policy.ts';
 import { outsidePolicy } from './prisma-errors.ts';
@@ -76,7 +76,7 @@ const operations: Readonly<Record<ScopedOperation, Run>> = {
 };
 
 /** Policy functions know only the operations of an exposure. This maps the other operations of Prisma to them. */
-const policyOperations: ReadonlyMap<string, readonly Operation[]> = new Map<string, readonly Operation[]>([
+const policyOperations: ReadonlyMap<string, readonly PolicyOperation[]> = new Map<string, readonly PolicyOperation[]>([
   ...['findFirst', 'findFirstOrThrow', 'aggregate', 'groupBy'].map(name => [name, ['findMany']] as const),
   ['findUniqueOrThrow', ['findUnique']],
   ['createMany', ['create']],
@@ -201,7 +201,7 @@ async function runUpdateMany(execution: Execution, node: ModelNode, operation: s
     const { where, limit, data } = args;
     const take = limit === undefined ? {} : { take: limit };
     const found = await call(delegateOf(tx, node), 'findMany', { where, ...take, select: selectOf(key) });
-    if (found.length > 0) await call(delegateOf(tx, node), 'updateMany', { where: both(rowsWhere(node, found), filter), data });
+    if (found.length > 0) await call(delegateOf(tx, node), 'updateMany', { where: both(rowsWhere(rowKey(node), found), filter), data });
     return finishMany(tx, node, operation, { written: found, filter, selection });
   });
 }
@@ -224,19 +224,14 @@ async function finishMany(
   { written, filter, selection }: { written: readonly Row[]; filter: Args; selection: ScopedSelection },
 ): Promise<unknown> {
   if (written.length > 0) {
-    const left = await call(delegateOf(tx, node), 'count', { where: both(rowsWhere(node, written), filter) });
+    const left = await call(delegateOf(tx, node), 'count', { where: both(rowsWhere(rowKey(node), written), filter) });
     if (left !== written.length) throw outsidePolicy(node, operation);
   }
   if (!operation.endsWith('AndReturn')) return { count: written.length };
   const rows =
-    written.length === 0 ? [] : await call(delegateOf(tx, node), 'findMany', { where: rowsWhere(node, written), ...selection.args });
+    written.length === 0
+      ? []
+      : await call(delegateOf(tx, node), 'findMany', { where: rowsWhere(rowKey(node), written), ...selection.args });
   await attachJoins(tx, rows, selection);
   return rows;
-}
-
-function rowsWhere(node: ModelNode, rows: readonly Row[]): Args {
-  const { fields } = rowKey(node);
-  const [field] = fields;
-  if (fields.length === 1 && field !== undefined) return { [field]: { in: rows.map(row => row[field]) } };
-  return { OR: rows.map(row => columnsWhere(fields, row)) };
 }

@@ -1,22 +1,29 @@
 import type { CallContext, CallToolResult, JsonObject, ResourceLink, ToolAnnotations, ToolDefinition } from '../protocol/definitions.ts';
 import type { JsonSchema } from '../protocol/json-schema.ts';
-import { assertArguments, parseFindMany, parseSelect, parseUniqueWhere } from './arguments.ts';
+import { isNothing, parseAggregates } from './aggregates.ts';
+import { assertArguments, parseFindFirst, parseFindMany, parseOptionalWhere, parseSelect, parseUniqueWhere } from './arguments.ts';
 import { takesChange } from './data.ts';
-import type { Operation } from './declaration.ts';
 import { describeText } from './describe.ts';
 import type { Exposure } from './graph.ts';
-import { list, withArticle } from './messages.ts';
+import { parseGroupBy } from './group-by.ts';
+import { list, refuse, withArticle } from './messages.ts';
+import type { Operation } from './operations.ts';
 import { notFound } from './prisma-errors.ts';
 import type { Reader } from './reads.ts';
 import type { RowLinks } from './row-links.ts';
 import type { SchemaParts } from './schema.ts';
 import {
+  aggregateInput,
+  aggregateOutput,
   countInput,
   countOutput,
   createInput,
   deleteInput,
+  findFirstInput,
   findManyInput,
   findUniqueInput,
+  groupByInput,
+  groupsOutput,
   listingOperation,
   pageOutput,
   rowOutput,
@@ -24,7 +31,6 @@ import {
 } from './schema.ts';
 import { toolName } from './tool-names.ts';
 import type { WhereLimits } from './where.ts';
-import { parseWhere } from './where.ts';
 import type { Writer } from './writes.ts';
 
 /** Characters of a tool's description at most. Some clients refuse or cut longer ones. */
@@ -68,6 +74,19 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
       return row;
     },
   }),
+  findFirst: parts => ({
+    title: 'find first',
+    summary: `Reads the first ${parts.exposure.node.name} that matches.`,
+    inputSchema: findFirstInput(parts),
+    outputSchema: rowOutput(parts.exposure.selection, false),
+    annotations: readOnly,
+    run: async (args, ctx) => {
+      const { exposure, reader, limits } = parts;
+      const row = await reader.findFirst(parseFindFirst(exposure, args, limits), ctx);
+      if (row === undefined) throw notFound(exposure);
+      return row;
+    },
+  }),
   findMany: parts => ({
     title: 'find many',
     summary: `Reads ${parts.exposure.node.name} rows by page, by default ordered by ${describeOrder(parts.exposure)}.`,
@@ -85,11 +104,31 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
     run: async (args, ctx) => {
       const { exposure, reader, limits } = parts;
       assertArguments(exposure, 'count', args);
-      const { where } = args;
-      return {
-        count: await reader.count(where === undefined ? { where: {}, relational: false } : parseWhere(exposure, where, limits), ctx),
-      };
+      return { count: await reader.count(parseOptionalWhere(exposure, args['where'], limits), ctx) };
     },
+  }),
+  aggregate: parts => ({
+    title: 'aggregate',
+    summary: `Aggregates ${parts.exposure.node.name} rows.`,
+    inputSchema: aggregateInput(parts),
+    outputSchema: aggregateOutput(),
+    annotations: readOnly,
+    run: async (args, ctx) => {
+      const { exposure, reader, limits } = parts;
+      assertArguments(exposure, 'aggregate', args);
+      const where = parseOptionalWhere(exposure, args['where'], limits);
+      const aggregates = parseAggregates(exposure, args);
+      if (isNothing(aggregates)) refuse('_count', 'name at least one aggregate, such as { "_count": true }');
+      return reader.aggregate(where, aggregates, ctx);
+    },
+  }),
+  groupBy: parts => ({
+    title: 'group',
+    summary: `Groups and aggregates ${parts.exposure.node.name} rows.`,
+    inputSchema: groupByInput(parts),
+    outputSchema: groupsOutput(parts.exposure),
+    annotations: readOnly,
+    run: (args, ctx) => parts.reader.groupBy(parseGroupBy(parts.exposure, args, parts.limits), ctx),
   }),
   create: parts => ({
     title: 'create',
@@ -143,7 +182,7 @@ function modelTool(operation: Operation, parts: ToolParts): ToolDefinition {
   const about = [
     summary,
     operation === listingOperation(exposure) ? asSentence(exposure.description) : undefined,
-    operation === 'count' ? undefined : describeText(exposure.selection),
+    operation === 'count' || operation === 'aggregate' ? undefined : describeText(exposure.selection),
   ];
   return {
     name: toolName(exposure, operation),

@@ -5,8 +5,8 @@ import { datamodel as postgresql } from '../../generated/test/postgresql/mcp/dat
 import { datamodel } from '../../generated/test/sqlite/mcp/datamodel.ts';
 import { compileModels } from '../../src/models/compile.ts';
 import type { Datamodel } from '../../src/models/datamodel.ts';
-import { operationNames } from '../../src/models/declaration.ts';
 import type { ExposureLike } from '../../src/models/exposure.ts';
+import { operationNames } from '../../src/models/operations.ts';
 import type { ToolDefinition } from '../../src/protocol/definitions.ts';
 import type { Json } from './served.ts';
 import { callOf } from './served.ts';
@@ -257,13 +257,36 @@ describe('describe_model', () => {
       operations: [
         { operation: 'findUnique', tool: 'read_rows', arguments: 'where: one unique key; select?: { column: true }' },
         {
+          operation: 'findFirst',
+          tool: 'read_rows',
+          arguments:
+            'where?: filters; select?: { column: true }; orderBy?: [{ column: "asc" }], any column but meta, or client, room as { client: { column: "asc" } }, default startsAt desc, id asc',
+        },
+        {
           operation: 'findMany',
           tool: 'read_rows',
           arguments:
             'where?: filters; select?: { column: true }; orderBy?: [{ column: "asc" }], any column but meta, or client, room as { client: { column: "asc" } }, default startsAt desc, id asc; ' +
-            'take?: 1 to 10, default 10; cursor?: nextCursor of the page before',
+            'take?: 1 to 10, default 10; cursor?: nextCursor of the page before; distinct?: ["column"], without cursor',
         },
         { operation: 'count', tool: 'read_rows', arguments: 'where?: filters' },
+        {
+          operation: 'aggregate',
+          tool: 'read_rows',
+          arguments:
+            'where?: filters; _count?: true or { column: true }; _sum?, _avg?: { column: true }, of id, clientId, price; ' +
+            '_min?, _max?: { column: true }, of id, clientId, roomId, startsAt, status, price, internalNote',
+        },
+        {
+          operation: 'groupBy',
+          tool: 'read_rows',
+          arguments:
+            'by: ["column"], any column but meta, dates also as "startsAt:week" (day, week, month, year, UTC); where?: filters; ' +
+            '_count?: true or { column: true }; _sum?, _avg?: { column: true }, of id, clientId, price; ' +
+            '_min?, _max?: { column: true }, of id, clientId, roomId, startsAt, status, price, internalNote; ' +
+            'having?: { column: { _sum: { gt: 1 } }, _count: { gt: 1 } }; ' +
+            'orderBy?: [{ column: "asc" }] of by, { _count: "desc" } or { _sum: { column: "desc" } }; take?: 1 to 10, default 10',
+        },
         {
           operation: 'create',
           tool: 'create_rows',
@@ -344,7 +367,11 @@ describe('a tool that runs operations', () => {
       { model: 'client', operation: 'create', data: {} },
       'operation: client has no operation "create"; the tools of client are',
     ],
-    ['read_rows', { model: 'booking', operation: 'findMany', data: {} }, 'data: unknown argument (where, select, orderBy, take, cursor)'],
+    [
+      'read_rows',
+      { model: 'booking', operation: 'findMany', data: {} },
+      'data: unknown argument (where, select, orderBy, take, cursor, distinct)',
+    ],
   ])('%s refuses %j', async (tool, args, message) => {
     expect(await fail(models, tool, args)).toContain(message);
   });

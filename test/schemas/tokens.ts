@@ -2,8 +2,9 @@ import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
 import type { CompileOptions } from '../../src/models/compile.ts';
 import { compileModels } from '../../src/models/compile.ts';
 import type { Datamodel } from '../../src/models/datamodel.ts';
-import type { Operation } from '../../src/models/declaration.ts';
 import type { ExposureLike } from '../../src/models/exposure.ts';
+import type { Operation } from '../../src/models/operations.ts';
+import { operationNames } from '../../src/models/operations.ts';
 import type { ToolDefinition } from '../../src/protocol/definitions.ts';
 
 /** What a language model is given of a tool: vendors send name, description and input schema. */
@@ -34,10 +35,13 @@ export function exposeAll(
   return compileModels(options).tools;
 }
 
-/** `read` are the three operations that an exposure has by default. */
-export const operationSets: Readonly<Record<'read' | 'all', readonly Operation[]>> = {
+/** `read` are the three operations that an exposure has by default, `write` has those that write besides. */
+export type OperationSet = 'read' | 'write' | 'all';
+
+export const operationSets: Readonly<Record<OperationSet, readonly Operation[]>> = {
   read: ['findUnique', 'findMany', 'count'],
-  all: ['findUnique', 'findMany', 'count', 'create', 'update', 'delete'],
+  write: ['findUnique', 'findMany', 'count', 'create', 'update', 'delete'],
+  all: operationNames,
 };
 
 /** The figures of one schema. */
@@ -51,8 +55,8 @@ export interface TokenRow {
   readonly output: number;
 }
 
-/** What it costs to expose all models of a datamodel with three operations (`read`) or six (`all`). */
-export function tokenRow(datamodel: Datamodel, operations: 'read' | 'all'): TokenRow {
+/** What it costs to expose all models of a datamodel with a set of operations. */
+export function tokenRow(datamodel: Datamodel, operations: OperationSet): TokenRow {
   const tools = exposeAll(datamodel, operationSets[operations]);
   const sizes = tools.map(tool => ({ name: tool.name, tokens: tokensOf(tool) })).sort((one, other) => other.tokens - one.tokens);
   const tokens = sizes.reduce((sum, size) => sum + size.tokens, 0);
