@@ -11,14 +11,17 @@ import type { Style } from './declaration.ts';
 import type { Delegates, PrismaClientLike } from './delegates.ts';
 import { baseClient } from './delegates.ts';
 import { resolveExposures } from './exposure.ts';
-import type { ModelNode } from './graph.ts';
-import { modelGraph } from './graph.ts';
+import type { ModelGraph, ModelNode } from './graph.ts';
+import { modelGraph, rowKey } from './graph.ts';
 import { unknownToolHint } from './hints.ts';
+import type { LiveListener } from './live-client.ts';
+import { liveWritesOf } from './live-client.ts';
 import { list } from './messages.ts';
 import { reader } from './reads.ts';
 import type { ModelReport } from './report.ts';
 import { reportModels } from './report.ts';
 import { listResource, rowTemplate } from './resources.ts';
+import { changeOf, rowListener } from './row-changes.ts';
 import type { ModelOptions } from './scoped-client.ts';
 import { clientScope } from './scoped-client.ts';
 import type { ToolParts } from './tools.ts';
@@ -48,6 +51,20 @@ export interface CompiledModels {
   readonly scope: (ctx: CallContext) => PrismaClientLike;
   /** Returns a report of the exposed models, for the host. Each call computes it anew. */
   readonly report: () => ModelReport[];
+  /** `undefined` if the client was not made by `live()`. */
+  readonly live: LiveModels | undefined;
+}
+
+/** The writes that an endpoint tells its subscribers of. */
+export interface LiveModels {
+  /** Tells the changes of each commit until the returned function is called. */
+  readonly listen: (listener: Pick<LiveListener, 'committed' | 'onError'>) => () => void;
+  /**
+   * The change that the host names: a row by its key, or any rows of a model.
+   *
+   * @throws {TypeError} The model is not exposed, or `key` is not its key.
+   */
+  readonly changeOf: (model: string, key?: Readonly<Record<string, unknown>>) => string;
 }
 
 /**
@@ -62,6 +79,7 @@ export function compileModels(options: CompileOptions): CompiledModels {
   const client = baseClient(options.prisma);
   for (const { node } of exposures) assertDelegate(client, node);
   const scope = clientScope(client, graph);
+  const written = liveWritesOf(options.prisma);
   const compiled: CompiledModels = {
     tools: [],
     resources: [],
@@ -70,6 +88,10 @@ export function compileModels(options: CompileOptions): CompiledModels {
     unknownToolHint: unknownToolHint(exposures),
     scope,
     report: () => reportModels(exposures, options.models, graph),
+    live: written && {
+      listen: listener => written.listen(rowListener(graph, listener)),
+      changeOf: (model, key) => namedChange(graph, model, key),
+    },
   };
   const compact: ToolParts[] = [];
   for (const exposure of exposures) {
@@ -81,12 +103,25 @@ export function compileModels(options: CompileOptions): CompiledModels {
     const parts: ToolParts = { exposure, reader: reads, writer: writes, create, update, limits };
     if (exposure.style === 'compact') compact.push(parts);
     else compiled.tools.push(...modelTools(parts));
-    if (operations.has('findMany')) compiled.resources.push(listResource(exposure, reads, options.name));
-    const template = operations.has('findUnique') ? rowTemplate(exposure, reads, options.name) : undefined;
+    const resource = { reader: reads, name: options.name, isLive: written !== undefined };
+    if (operations.has('findMany')) compiled.resources.push(listResource(exposure, resource));
+    const template = operations.has('findUnique') ? rowTemplate(exposure, resource) : undefined;
     if (template !== undefined) compiled.resourceTemplates.push(template);
   }
   compiled.tools.push(...compactTools(compact, exposures));
   return compiled;
+}
+
+function namedChange(graph: ModelGraph, model: string, key: Readonly<Record<string, unknown>> | undefined): string {
+  const node = graph.byKey.get(model);
+  if (node?.exposure === undefined) {
+    const exposed = [...graph.byKey.values()].filter(({ exposure }) => exposure !== undefined).map(each => each.key);
+    throw new TypeError(`rowsChanged: \`models\` has no \`${model}\` (${list(exposed)})`);
+  }
+  const { fields } = rowKey(node);
+  const isKey = key === undefined || (Object.keys(key).length === fields.length && fields.every(field => key[field] !== undefined));
+  if (!isKey) throw new TypeError(`rowsChanged: the key of \`${model}\` is { ${fields.join(', ')} }; leave it out for any rows`);
+  return changeOf(node, key);
 }
 
 /** @throws {TypeError} if the client was generated without this model. */

@@ -2,6 +2,7 @@ import type {
   CallContext,
   Completer,
   Completion,
+  LiveRead,
   ReadResourceResult,
   ResourceDefinition,
   ResourceTemplateDefinition,
@@ -10,45 +11,67 @@ import { cursorKey, whereOfVariables } from './arguments.ts';
 import type { Args } from './delegates.ts';
 import { describeText } from './describe.ts';
 import type { Column, Exposure, UniqueKey } from './graph.ts';
-import type { Reader } from './reads.ts';
+import { columnsWhere } from './graph.ts';
+import type { Reader, Related } from './reads.ts';
+import { listChanges, rowChanges } from './row-changes.ts';
 
 const mimeType = 'application/json';
 const maxCompletions = 100;
 const maxPrefixChars = 200;
+
+type Variables = Readonly<Record<string, string>>;
+
+/** What the resources of an exposure share. */
+export interface ResourceParts {
+  readonly reader: Reader;
+  /** Scheme of the URIs. */
+  readonly name: string;
+  /** Whether writes are seen, so that subscribers can be notified. */
+  readonly isLive: boolean;
+}
 
 /**
  * The list resource of an exposure with `findMany`: `<name>://<model key>`, a JSON array of the first page.
  *
  * If there are more rows, `_meta` of the contents has `truncated: true`.
  */
-export function listResource(exposure: Exposure, reader: Reader, name: string): ResourceDefinition {
+export function listResource(exposure: Exposure, { reader, name, isLive }: ResourceParts): ResourceDefinition {
   const { node, description, selection, orderBy, take } = exposure;
+  const query = { where: {}, relational: false, selection, orderBy, take, cursor: undefined };
+  const read = async (uri: string, ctx: CallContext, related?: Related): Promise<ReadResourceResult> => {
+    const { rows, truncated } = await reader.findMany(query, ctx, related);
+    return toContents(uri, rows, truncated === true ? { truncated } : undefined);
+  };
+  const live = async (uri: string, ctx: CallContext): Promise<LiveRead> => {
+    const related: Related = new Set();
+    const result = await read(uri, ctx, related);
+    return { result, changes: listChanges(exposure, related) };
+  };
   return {
     uri: `${name}://${node.key}`,
     name: node.key,
     title: `${node.name} rows`,
     description: joined(`The first ${take} ${node.name} rows.`, description, describeText(selection)),
     mimeType,
-    read: async (uri, ctx) => {
-      const { rows, truncated } = await reader.findMany({ where: {}, relational: false, selection, orderBy, take, cursor: undefined }, ctx);
-      return toContents(uri, rows, truncated === true ? { truncated } : undefined);
-    },
+    read: (uri, ctx) => read(uri, ctx),
+    ...(isLive && { live }),
   };
 }
 
 /** The resource template of an exposure with `findUnique`: `<name>://<model key>/{id}`, with one variable for each column of the key. */
-export function rowTemplate(exposure: Exposure, reader: Reader, name: string): ResourceTemplateDefinition | undefined {
+export function rowTemplate(exposure: Exposure, { reader, name, isLive }: ResourceParts): ResourceTemplateDefinition | undefined {
   const { node, description, selection } = exposure;
   const key = cursorKey(exposure);
   if (key === undefined) return undefined;
-  const read = async (
-    uri: string,
-    variables: Readonly<Record<string, string>>,
-    ctx: CallContext,
-  ): Promise<ReadResourceResult | undefined> => {
+  const read = async (uri: string, variables: Variables, ctx: CallContext, related?: Related): Promise<ReadResourceResult | undefined> => {
     const where = whereOfVariables(exposure, key, variables);
-    const row = where && (await reader.findUnique(where, selection, ctx));
+    const row = where && (await reader.findUnique(where, selection, ctx, related));
     return row && toContents(uri, row);
+  };
+  const live = async (uri: string, variables: Variables, ctx: CallContext): Promise<LiveRead> => {
+    const related: Related = new Set();
+    const result = await read(uri, variables, ctx, related);
+    return { result, changes: rowChanges(exposure, columnsWhere(key.fields, variables), related) };
   };
   return {
     uriTemplate: `${name}://${node.key}/${key.fields.map(field => `{${field}}`).join('/')}`,
@@ -56,7 +79,8 @@ export function rowTemplate(exposure: Exposure, reader: Reader, name: string): R
     title: `One ${node.name}`,
     description: joined(`One ${node.name} by ${key.fields.join(' and ')}.`, description, describeText(selection)),
     mimeType,
-    read,
+    read: (uri, variables, ctx) => read(uri, variables, ctx),
+    ...(isLive && { live }),
     // Completion lists keys, so it needs the operation that lists rows.
     ...(exposure.operations.has('findMany') && { complete: keyCompleters(exposure, key, reader) }),
   };
