@@ -11,6 +11,7 @@ const long = [
   'test/bus/processes.test.ts',
   'test/example/{database,restart,server}.test.ts',
   'test/leak-hunt/planted.test.ts',
+  'test/live/processes.test.ts',
   'test/processes/{no-wake-ups,polling,postgres-faults,redis,sqlite,wake-ups}.test.ts',
   'test/simulation/schedules.test.ts',
   'test/store/sqlite-adapter.test.ts',
