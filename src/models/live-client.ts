@@ -150,30 +150,36 @@ interface Transacting {
   readonly sink: Sink;
 }
 
-/** Runs a transaction and tells its changes once it is committed. The queries of a list tell theirs themselves: Prisma resolves them then. */
+/** Runs a transaction and tells its changes once it is committed. */
 async function transact({ target, told, sink }: Transacting, work: unknown, options: unknown[]): Promise<unknown> {
-  if (typeof work !== 'function') return target.$transaction?.(work, ...options);
   const kept = new Map<LiveListener, string[]>();
+  let isCommitting = false;
   const keep: Sink = noted => {
     for (const [listener, changes] of noted) kept.set(listener, [...(kept.get(listener) ?? []), ...changes]);
   };
-  let isCommitting = false;
+  const run = async (tx: LiveTarget): Promise<unknown> => {
+    const result = (await (work as (tx: LiveTarget) => unknown)(liveProxy(tx, told, keep))) as unknown;
+    isCommitting = true;
+    return result;
+  };
   try {
-    return await target.$transaction?.(
-      async (tx: LiveTarget) => {
-        isCommitting = false;
-        kept.clear();
-        const result = (await work(liveProxy(tx, told, keep))) as unknown;
-        isCommitting = true;
-        return result;
-      },
-      ...options,
-    );
+    if (typeof work === 'function') return await target.$transaction?.(run, ...options);
+    const results = await target.$transaction?.(toQueries(work, keep), ...options);
+    isCommitting = true;
+    return results;
   } finally {
     // A commit whose answer was lost may have been made. A resource that did not change is not told.
     if (isCommitting) sink(kept);
   }
 }
+
+/** The queries of a list. Prisma resolves each of them also if a later one fails, so the list keeps their changes. */
+function toQueries(work: unknown, keep: Sink): unknown {
+  return Array.isArray(work) ? work.map((query: object) => rebind.get(query)?.(keep) ?? query) : work;
+}
+
+/** For each query of a live client: the same query, whose changes another sink takes. */
+const rebind = new WeakMap<object, (sink: Sink) => PrismaPromise>();
 
 function liveDelegate(delegate: Delegate, model: string, told: Writes, sink: Sink): Delegate {
   return new Proxy(delegate, {
@@ -183,7 +189,7 @@ function liveDelegate(delegate: Delegate, model: string, told: Writes, sink: Sin
       return (args: unknown) => {
         const write = told.prepare(model, property, args);
         if (write === undefined) return value.call(target, args) as unknown;
-        return trackedQuery(value.call(target, write.args) as PrismaPromise, result => settle(write, result, sink));
+        return trackedQuery(value.call(target, write.args) as PrismaPromise, (result, taker) => settle(write, result, taker), sink);
       };
     },
   });
@@ -213,11 +219,14 @@ interface PrismaPromise extends Promise<unknown> {
   readonly requestTransaction?: (batch: unknown) => PromiseLike<unknown>;
 }
 
+/** Tells the changes of a query that has run. Returns the result for the app. */
+type Settle = (result: unknown, sink: Sink) => unknown;
+
 /** The same query, with `settle` between its result and the app. Prisma's own methods for relations (`update(…).client()`) stay. */
-function trackedQuery(query: PrismaPromise, settle: (result: unknown) => unknown): PrismaPromise {
+function trackedQuery(query: PrismaPromise, settle: Settle, sink: Sink): PrismaPromise {
   let settled: Promise<unknown> | undefined;
   const run = () => {
-    settled ??= query.then(settle);
+    settled ??= query.then(result => settle(result, sink));
     return settled;
   };
   const own: Record<string, unknown> = {
@@ -225,25 +234,31 @@ function trackedQuery(query: PrismaPromise, settle: (result: unknown) => unknown
     then: (resolve: never, reject: never) => run().then(resolve, reject),
     catch: (reject: never) => run().catch(reject),
     finally: (done: never) => run().finally(done),
-    ...(query.requestTransaction && { requestTransaction: (batch: unknown) => query.requestTransaction?.(batch).then(settle) }),
+    ...(query.requestTransaction && {
+      requestTransaction: (batch: unknown) => query.requestTransaction?.(batch).then(result => settle(result, sink)),
+    }),
   };
-  return new Proxy(query, {
+  const tracked = new Proxy(query, {
     get(target, property) {
       if (typeof property === 'string' && Object.hasOwn(own, property)) return own[property];
       const value: unknown = Reflect.get(target, property);
       if (typeof property !== 'string' || typeof value !== 'function') return value;
       return (...args: unknown[]) => {
         const related = value.apply(target, args) as unknown;
-        // The result is the related row, so it does not tell which row was written.
-        return isQuery(related) ? trackedQuery(related, result => keepResult(result, settle)) : related;
+        return isQuery(related) ? trackedQuery(related, settleUnknown(settle), sink) : related;
       };
     },
   });
+  rebind.set(tracked, taker => trackedQuery(query, settle, taker));
+  return tracked;
 }
 
-function keepResult(result: unknown, settle: (result: unknown) => unknown): unknown {
-  settle(undefined);
-  return result;
+/** For a query whose result is a related row: it does not tell which row was written. */
+function settleUnknown(settle: Settle): Settle {
+  return (result, sink) => {
+    settle(undefined, sink);
+    return result;
+  };
 }
 
 function isQuery(value: unknown): value is PrismaPromise {
