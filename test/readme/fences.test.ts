@@ -78,6 +78,7 @@ describe('TypeScript in README and docs', () => {
     expect(typescript.map(({ file }) => file)).toEqual([
       'README.md',
       'docs/check.md',
+      'docs/live.md',
       'docs/processes.md',
       'docs/processes.md',
       'docs/tools.md',
