@@ -60,13 +60,14 @@ export class LiveResources {
 
 /** Every broadcast of rows makes this change. */
 const everyChange = '*';
+const noChange: ReadonlySet<string> = new Set();
 
 /** One subscription to a live resource. */
 interface Subscription {
   /** What the subscriber got, or was told of, last; `undefined` if this process does not know. */
   sight: Sight | undefined;
-  /** Event ids of changes since then; 0 for the first look. */
-  readonly pending: Set<number>;
+  /** Changes since then, by the id of their event; none by 0, for the first look. */
+  readonly pending: Map<number, ReadonlySet<string>>;
   /** By `performance.now()`. */
   lookedAt: number;
   isLooking: boolean;
@@ -95,7 +96,7 @@ export class LiveSubscriptions {
   /** Event ids of changes that were not compared yet. A client that comes back must hear of them again. */
   get pending(): number[] {
     const ids = new Set<number>();
-    for (const { pending } of this.#subscriptions.values()) for (const id of pending) if (id > 0) ids.add(id);
+    for (const { pending } of this.#subscriptions.values()) for (const id of pending.keys()) if (id > 0) ids.add(id);
     return [...ids];
   }
 
@@ -108,7 +109,7 @@ export class LiveSubscriptions {
    */
   add(uri: string, sight?: Sight): void {
     if (this.#isClosed || !this.#shared.options.isLive(uri)) return;
-    this.#subscriptions.set(uri, { sight, pending: new Set([0]), lookedAt: Number.NEGATIVE_INFINITY, isLooking: false });
+    this.#subscriptions.set(uri, { sight, pending: new Map([[0, noChange]]), lookedAt: Number.NEGATIVE_INFINITY, isLooking: false });
     this.#schedule();
   }
 
@@ -122,8 +123,8 @@ export class LiveSubscriptions {
     const changes = this.#shared.changesOf(rows);
     let isConcerned = false;
     for (const { sight, pending } of this.#subscriptions.values()) {
-      if (sight !== undefined && !sight.changes.some(change => changes.has(change))) continue;
-      pending.add(eventId);
+      if (sight !== undefined && !concerns(changes, sight)) continue;
+      pending.set(eventId, changes);
       isConcerned = true;
     }
     if (isConcerned) this.#schedule();
@@ -160,7 +161,7 @@ export class LiveSubscriptions {
     const { onError, storeMs } = this.#shared.options;
     subscription.isLooking = true;
     const isCurrent = () => !this.#isClosed && this.#subscriptions.get(uri) === subscription;
-    let seen: readonly number[] = [];
+    let seen: readonly (readonly [eventId: number, changes: ReadonlySet<string>])[] = [];
     const read = async (): Promise<Sight | undefined> => {
       if (!isCurrent()) return undefined;
       seen = [...subscription.pending];
@@ -171,9 +172,10 @@ export class LiveSubscriptions {
       const sight = await this.#shared.run(read);
       if (sight === undefined || !isCurrent()) return;
       this.#isFailing = false;
-      const isTold = isToTell(subscription.sight, sight, seen);
+      const changes = seen.map(([, each]) => each);
+      const isTold = isToTell(subscription.sight, sight, changes);
       subscription.sight = sight;
-      for (const id of seen) subscription.pending.delete(id);
+      for (const [id] of seen) subscription.pending.delete(id);
       if (isTold) this.#subscriber.tell(uri);
     } catch (error) {
       // The changes stay pending, so the next look is in `lookMs`.
@@ -193,9 +195,13 @@ const timerMs = 1;
  * Whether a look has shown a difference. If what the subscriber saw before is unknown, it is told of each change of a resource that it can
  * see, and that a resource is gone: reading would tell it the same.
  */
-function isToTell(before: Sight | undefined, { digest }: Sight, eventIds: readonly number[]): boolean {
-  if (before !== undefined) return before.digest !== digest;
-  return digest === null || eventIds.some(id => id > 0);
+function isToTell(before: Sight | undefined, sight: Sight, changes: readonly ReadonlySet<string>[]): boolean {
+  if (before !== undefined) return before.digest !== sight.digest;
+  return sight.digest === null || changes.some(each => concerns(each, sight));
+}
+
+function concerns(changes: ReadonlySet<string>, { changes: own }: Sight): boolean {
+  return own.some(change => changes.has(change));
 }
 
 async function withinMs<T>(ms: number, work: Promise<T>): Promise<T> {

@@ -40,7 +40,7 @@ const drainPauseMs = 5;
 /** Milliseconds between two checks whether all calls have ended while this process is drained. */
 const drainLookMs = 100;
 /** The share of `lookMs` between two broadcasts of changed rows. A stream looks once in `lookMs`, so the wait here delays no look. */
-const changesShare = 0.25;
+const changesShare = 0.5;
 /** Milliseconds within which another process writes that it has accepted a request. */
 const acceptMs = 1000;
 

@@ -96,7 +96,7 @@ const uri = (id: number) => `test://booking/${id}`;
 const list = 'test://booking';
 
 describeDatabases('live rows', provider => {
-  it('tell subscribers of each transport of what they see', async () => {
+  it('tell subscribers of each transport of what they see', { timeout: 120_000 }, async () => {
     await using db = await seeded(provider);
     const prisma = live(db.prisma);
     await using server = await serveBookings(prisma, db);
@@ -145,5 +145,67 @@ describeDatabases('live rows', provider => {
     await hearing(ada, () => booking.delete({ where: { id: 102 } }), [uri(102), list]);
     await hearing(ada, () => add(104, 1), [list]);
     for (const ear of [...ada, ...grace]) ear.close();
+  });
+
+  it('tell a client that comes back of what it can see and what is gone, and of no row that it could not see', async () => {
+    await using db = await seeded(provider);
+    const prisma = live(db.prisma);
+    await using server = await serveBookings(prisma, db);
+    const { booking } = prisma;
+    for (const id of [101, 102, 103, 104]) await booking.create({ data: { id, clientId: 1, startsAt, price: 1 } });
+    const session = await open(server.url, { headers: { 'x-user': '1' } });
+    const first = await openReader({ url: server.url, headers: session.headers });
+    for (const id of [101, 102, 103, 104]) await session.result('resources/subscribe', { uri: uri(id) });
+    await booking.update({ where: { id: 101 }, data: { price: 2 } });
+    await expect.poll(() => heardOf(first)).toEqual([uri(101)]);
+    first.close();
+    await booking.update({ where: { id: 102 }, data: { price: 2 } });
+    await booking.update({ where: { id: 103 }, data: { clientId: 2 } });
+    await booking.update({ where: { id: 4 }, data: { price: 3 } });
+    const again = await openReader({ url: server.url, headers: { ...session.headers, 'last-event-id': first.lastEventId ?? '' } });
+    await expect.poll(() => heardOf(again).toSorted(), { timeout: 5000 }).toEqual([uri(102), uri(103)]);
+    // What the first connection did not compare is not lost: the row of 101 was told, and changes again.
+    await booking.update({ where: { id: 101 }, data: { price: 5 } });
+    await expect.poll(() => heardOf(again).slice(2), { timeout: 5000 }).toEqual([uri(101)]);
+    again.close();
+  });
+
+  it('are told where a row that the policy filters by has changed, also to whom the list was empty', async () => {
+    await using db = await seeded(provider);
+    const prisma = live(db.prisma);
+    const { membership } = prisma;
+    const models = {
+      room: {
+        where: ({ state }: HandlerContext) => ({ memberships: { some: { clientId: Number((state['user'] as { id: string }).id) } } }),
+      },
+    };
+    await using server = await serveBookings(prisma, db, { models });
+    const ada = await ears['2026-07-28'](server.url, '1', ['test://room']);
+    const linus = await ears['2026-07-28'](server.url, '3', ['test://room']);
+    const member = { roomId: 'blue', level: 'none', slot: 9 };
+    await hearing([linus], () => membership.create({ data: { ...member, clientId: 3 } }), ['test://room']);
+    await hearing([linus], () => membership.deleteMany({ where: { clientId: 3 } }), ['test://room']);
+    await hearing([ada], () => membership.create({ data: { ...member, clientId: 1 } }), ['test://room']);
+    expect(linus.heard()).toHaveLength(2);
+    for (const ear of [ada, linus]) ear.close();
+  });
+
+  it('are not told of a list whose first page is the same', async () => {
+    await using db = await seeded(provider);
+    const prisma = live(db.prisma);
+    await using server = await serveBookings(prisma, db, { models: { booking: { take: 2 } } });
+    const ear = await ears['2026-07-28'](server.url, '1', [list]);
+    await prisma.booking.update({ where: { id: 7 }, data: { price: 3 } });
+    await hearing([ear], () => prisma.booking.update({ where: { id: 1 }, data: { price: 3 } }), [list]);
+    ear.close();
+  });
+
+  it('refuse rowsChanged of a model that is not exposed, of an incomplete key, and without live()', async () => {
+    await using db = await seeded(provider);
+    await using server = await serveBookings(live(db.prisma), db);
+    await using other = await serveBookings(db.prisma, db);
+    await expect(server.mcp.rowsChanged('room')).rejects.toThrow('rowsChanged: `models` has no `room` (client, booking)');
+    await expect(server.mcp.rowsChanged('booking', { clientId: 1 })).rejects.toThrow('rowsChanged: the key of `booking` is { id }');
+    await expect(other.mcp.rowsChanged('booking')).rejects.toThrow('needs `models`, and `prisma` from live(');
   });
 });
