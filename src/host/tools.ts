@@ -1,8 +1,8 @@
 import type { z } from 'zod';
 import type { CallContext, CallToolResult, Icon, JsonObject, ToolAnnotations, ToolDefinition } from '../protocol/definitions.ts';
+import { isObject } from '../protocol/definitions.ts';
 import type { Args } from '../protocol/json-schema.ts';
 import { parseWith, toJsonSchema } from '../protocol/json-schema.ts';
-import { isObject } from '../protocol/jsonrpc.ts';
 import { toJsonText } from './json.ts';
 
 /** A tool of the host's own. */

@@ -1,10 +1,11 @@
+import { isObject } from '../protocol/definitions.ts';
 import type { Operation } from './declaration.ts';
 import type { Args } from './delegates.ts';
 import type { Column, Exposure, ModelNode, OrderStep, Relation, Selection, UniqueKey } from './graph.ts';
 import { hasPolicy, rowKey, uniqueWhere } from './graph.ts';
 import { argumentHint, keyHint, orderHint, selectHint } from './hints.ts';
 import { completeOrder } from './host-args.ts';
-import { isObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
+import { join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
 import type { ParsedWhere, WhereLimits } from './where.ts';
 import { parseWhere } from './where.ts';
 

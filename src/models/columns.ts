@@ -1,6 +1,6 @@
 import type { DatamodelField } from './datamodel.ts';
 import type { Column, Columns, ModelGraph, ModelNode } from './graph.ts';
-import { jsonType } from './json-filter.ts';
+import { jsonType } from './json-columns.ts';
 import { isPlainObject, list } from './messages.ts';
 import { narrow } from './native.ts';
 import { enumType, scalarType } from './scalars.ts';

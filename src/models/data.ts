@@ -1,10 +1,11 @@
 import type { CallContext } from '../protocol/definitions.ts';
+import { isObject } from '../protocol/definitions.ts';
 import { columnNames, toColumn } from './columns.ts';
 import type { Args } from './delegates.ts';
 import type { Column, Columns, Exposure, ModelGraph, ModelNode } from './graph.ts';
 import { dataHint } from './hints.ts';
-import { jsonNull } from './json-nulls.ts';
-import { isObject, isPlainObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
+import { jsonNull } from './json-columns.ts';
+import { isPlainObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
 
 /** What an update can do with a number, besides setting it. */
 const arithmetic: readonly string[] = ['increment', 'decrement', 'multiply', 'divide'];
@@ -173,7 +174,7 @@ export function writableColumns(exposure: Exposure, operation: 'create' | 'updat
   );
 }
 
-/** @throws {TypeError} unless `value` maps columns of the model to values. `undefined` is none: the caller's value would stay. */
+/** @throws {TypeError} unless `value` maps columns of the model to values. `undefined` is no value: the caller's value would stay. */
 export function assertForced(value: unknown, node: ModelNode, graph: ModelGraph, path: string): asserts value is Args {
   if (!isPlainObject(value)) throw new TypeError(`${path}: expected an object of column values`);
   for (const [name, forced] of Object.entries(value)) {

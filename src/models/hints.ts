@@ -5,9 +5,11 @@
  * Hints are made of names that the caller can see anyway: visible columns, relations to filter by, included relations, exposed operations.
  * A hidden name gets the hints of a name that does not exist.
  */
+
+import { isObject } from '../protocol/definitions.ts';
 import type { Operation } from './declaration.ts';
 import type { Exposure, Relation, UniqueKey } from './graph.ts';
-import { isObject, list } from './messages.ts';
+import { list } from './messages.ts';
 import { didYouMean, nearest, plain } from './near-names.ts';
 import { callText, toolNames } from './tool-names.ts';
 

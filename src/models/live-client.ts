@@ -1,5 +1,5 @@
+import { isObject } from '../protocol/definitions.ts';
 import type { Args, Delegate, Row } from './delegates.ts';
-import { isObject } from './messages.ts';
 
 /** Where the writes of a live client are told. An endpoint adds its listener. */
 export interface LiveWrites {

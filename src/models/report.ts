@@ -1,10 +1,10 @@
 import { toColumn } from './columns.ts';
 import type { Operation, Style } from './declaration.ts';
+import { isEmpty } from './delegates.ts';
 import type { ExposureLike } from './exposure.ts';
-import { defaultOperations } from './exposure.ts';
-import { whyNotFilterable } from './filterable.ts';
+import { defaultOperations, whyNotFilterable } from './exposure.ts';
 import type { Exposure, ModelGraph, ModelNode, PerCall, Relation } from './graph.ts';
-import { isEmpty, list } from './messages.ts';
+import { list } from './messages.ts';
 import { toolName } from './tool-names.ts';
 
 /**

@@ -1,8 +1,8 @@
+import { isObject } from '../protocol/definitions.ts';
 import type { Args, Row } from './delegates.ts';
 import type { Exposure, ModelGraph, ModelNode, UniqueKey } from './graph.ts';
 import { rowKey } from './graph.ts';
 import type { LiveListener, PreparedWrite } from './live-client.ts';
-import { isObject } from './messages.ts';
 
 // A change is told as `<model key>:<row>` or, for any rows of the model, `<model key>:*`. A resource names the changes after which it may
 // differ: `booking:7`, `booking:*`, or `booking` for every change of the model.

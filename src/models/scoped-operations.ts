@@ -1,9 +1,9 @@
+import { isObject } from '../protocol/definitions.ts';
 import type { Operation } from './declaration.ts';
 import type { Args, Delegates, Row } from './delegates.ts';
 import { call, delegateOf, rowsOf } from './delegates.ts';
 import type { ModelNode } from './graph.ts';
 import { columnsWhere, noRow, rowKey, selectOf } from './graph.ts';
-import { isObject } from './messages.ts';
 import type { Policies, RowFilter } from './policy.ts';
 import { assertOrderInSight, both } from './policy.ts';
 import { outsidePolicy } from './prisma-errors.ts';
@@ -84,7 +84,7 @@ const policyOperations: ReadonlyMap<string, readonly Operation[]> = new Map<stri
   ['updateMany', ['update']],
   ['updateManyAndReturn', ['update']],
   ['deleteMany', ['delete']],
-  // Afterwards nobody knows which of the two it was, so the row must meet both policies.
+  // Prisma does not say whether an upsert has updated or created the row, so the row must meet both policies.
   ['upsert', ['update', 'create']],
 ]);
 
@@ -188,7 +188,7 @@ async function runCreateMany(execution: Execution, node: ModelNode, operation: s
     await assertReferences(tx, references, () => true);
     const create = { data, ...(skipDuplicates !== undefined && { skipDuplicates }), select: selectOf(key) };
     const written = await call(delegateOf(tx, node), 'createManyAndReturn', create);
-    return finishMany(tx, node, operation, written, filter, selection);
+    return finishMany(tx, node, operation, { written, filter, selection });
   });
 }
 
@@ -202,7 +202,7 @@ async function runUpdateMany(execution: Execution, node: ModelNode, operation: s
     const take = limit === undefined ? {} : { take: limit };
     const found = await call(delegateOf(tx, node), 'findMany', { where, ...take, select: selectOf(key) });
     if (found.length > 0) await call(delegateOf(tx, node), 'updateMany', { where: both(rowsWhere(node, found), filter), data });
-    return finishMany(tx, node, operation, found, filter, selection);
+    return finishMany(tx, node, operation, { written: found, filter, selection });
   });
 }
 
@@ -221,9 +221,7 @@ async function finishMany(
   tx: Delegates,
   node: ModelNode,
   operation: string,
-  written: Row[],
-  filter: Args,
-  selection: ScopedSelection,
+  { written, filter, selection }: { written: readonly Row[]; filter: Args; selection: ScopedSelection },
 ): Promise<unknown> {
   if (written.length > 0) {
     const left = await call(delegateOf(tx, node), 'count', { where: both(rowsWhere(node, written), filter) });

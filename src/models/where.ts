@@ -1,8 +1,9 @@
+import { isObject } from '../protocol/definitions.ts';
 import type { Args } from './delegates.ts';
 import type { Column, Exposure, Relation } from './graph.ts';
 import { operatorHint, relationFilterHint, whereHint } from './hints.ts';
-import { parseJsonFilter } from './json-filter.ts';
-import { isObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
+import { parseJsonFilter } from './json-columns.ts';
+import { join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
 import { parseText } from './scalars.ts';
 import { isCombinator, simplifyWhere } from './simplify-where.ts';
 
@@ -67,15 +68,17 @@ interface State {
   patternCharacters: number;
 }
 
-/** Where a part of a `where` is. */
+/** The position of a part inside a `where`. */
 interface Place {
   readonly state: State;
   readonly path: string;
   readonly depth: number;
-  /** Relations around it. */
+  /** Relations around the part. */
   readonly hops: number;
-  /** List filters around it. */
+  /** List filters around the part. */
   readonly listHops: number;
+  /** Whether the part is the operand of a column's `not`. @default false */
+  readonly isNegated?: boolean;
 }
 
 const toManyOperators: readonly string[] = ['some', 'every', 'none'];
@@ -192,8 +195,8 @@ function assertHops({ state, path, hops, listHops }: Place): void {
   }
 }
 
-function parseFilter(exposure: Exposure, column: Column, value: unknown, place: Place, isNegated = false): unknown {
-  const { state, path, depth } = place;
+function parseFilter(exposure: Exposure, column: Column, value: unknown, place: Place): unknown {
+  const { state, path, depth, isNegated = false } = place;
   if (column.list) return parseListFilter(column, value, state, path);
   if (column.field.type === 'Json') {
     if (isObject(value)) count(state, 'conditions', path, Object.keys(value).length);
@@ -217,9 +220,9 @@ function parseFilter(exposure: Exposure, column: Column, value: unknown, place: 
     if (operator === 'in' || operator === 'notIn') filter[operator] = parseValues(column, operand, state, at);
     else if (operator === 'mode') filter[operator] = parseMode(operand, at);
     else if (operator === 'not' && isObject(operand)) {
-      const below = { ...place, path: at, depth: depth + 1 };
+      const below = { ...place, path: at, depth: depth + 1, isNegated: true };
       assertDepth(below);
-      filter[operator] = parseFilter(exposure, column, operand, below, true);
+      filter[operator] = parseFilter(exposure, column, operand, below);
     } else if (operator === 'equals' || operator === 'not') filter[operator] = parseNullable(column, operand, at);
     else if (patternOperators.includes(operator)) filter[operator] = parsePattern(column.type.parse(operand, at), state, at);
     else filter[operator] = column.type.parse(operand, at);

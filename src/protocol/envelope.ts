@@ -1,9 +1,8 @@
 import { McpError } from '../errors.ts';
 import type { Implementation, JsonObject, LogLevel } from './definitions.ts';
-import { isLogLevel, logLevels } from './definitions.ts';
+import { isLogLevel, isObject, logLevels } from './definitions.ts';
 import type { JsonSchema } from './json-schema.ts';
 import type { JsonRpcRequest } from './jsonrpc.ts';
-import { isObject } from './jsonrpc.ts';
 import type { Revision } from './revisions.ts';
 import { findRevision, revisionIds, versionKey } from './revisions.ts';
 

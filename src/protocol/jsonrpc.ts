@@ -1,5 +1,6 @@
 import { McpError } from '../errors.ts';
 import type { JsonObject } from './definitions.ts';
+import { isObject } from './definitions.ts';
 
 /** A string or an integer, echoed with its type. */
 export type RequestId = string | number;
@@ -49,11 +50,6 @@ export function parseMessage(value: unknown): Message {
   if (!('id' in value)) return { kind: 'notification', message: { jsonrpc: '2.0', method, params } };
   if (!isRequestId(id)) throw invalid('`id` must be a string or an integer');
   return { kind: 'request', message: { jsonrpc: '2.0', id, method, params } };
-}
-
-/** Whether `value` is a plain JSON object: not `null`, not an array. */
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Whether `value` is an object whose members are all texts. */

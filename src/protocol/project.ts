@@ -11,8 +11,8 @@ import type {
   ResourceTemplateDefinition,
   ToolDefinition,
 } from './definitions.ts';
+import { isObject } from './definitions.ts';
 import type { JsonSchema } from './json-schema.ts';
-import { isObject } from './jsonrpc.ts';
 import type { Revision } from './revisions.ts';
 
 /** Any result, with the members that `finishResult` looks at. */

@@ -1,8 +1,9 @@
 import { McpError } from '../errors.ts';
 import type { Call } from './call.ts';
 import type { JsonObject, PromptDefinition } from './definitions.ts';
+import { isObject } from './definitions.ts';
 import { waitForHandler } from './handler-errors.ts';
-import { isObject, isStringRecord } from './jsonrpc.ts';
+import { isStringRecord } from './jsonrpc.ts';
 import type { Result } from './project.ts';
 import { projectPromptResult } from './project.ts';
 

@@ -2,8 +2,8 @@ import { McpError } from '../errors.ts';
 import type { Call } from './call.ts';
 import { CallEnded } from './call.ts';
 import type { CallToolResult, JsonObject, ToolDefinition } from './definitions.ts';
+import { isObject } from './definitions.ts';
 import { describeError } from './handler-errors.ts';
-import { isObject } from './jsonrpc.ts';
 import type { Result } from './project.ts';
 import { finishResult, projectToolResult, SerializedResult } from './project.ts';
 

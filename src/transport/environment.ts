@@ -14,6 +14,7 @@ import type { ReadBody } from './http.ts';
 import type { Listeners } from './listeners.ts';
 import type { SessionStreams } from './session-stream.ts';
 import type { SseRelay } from './sse-relay.ts';
+import type { UnsentAnswers } from './unsent-answers.ts';
 
 /** The parts that all transports of one endpoint share. */
 export interface Environment {
@@ -34,6 +35,7 @@ export interface Environment {
   readonly clientQuestions: ClientQuestions;
   readonly sessionStreams: SessionStreams;
   readonly streams: Streams;
+  readonly unsent: UnsentAnswers;
   readonly readBody: ReadBody;
   readonly maxBatch: number;
   /** The requests of this endpoint that have neither their answer nor the stream of their answer yet. `close()` waits for them. */

@@ -30,6 +30,7 @@ import { LiveResources } from './live-subscriptions.ts';
 import { RowChanges } from './row-changes.ts';
 import { SessionStreams } from './session-stream.ts';
 import { SseRelay } from './sse-relay.ts';
+import { UnsentAnswers } from './unsent-answers.ts';
 
 /** The share of the time left that a step of `close()` may take; the rest is for the steps after it. */
 const stepShare = 0.7;
@@ -68,6 +69,9 @@ export interface ServiceOptions extends Pick<Environment, 'principal' | 'createC
     maxContinuationBytes: number;
     maxListeners: number;
     maxListenersPerPrincipal: number;
+    maxUnsentBytes: number;
+    maxUnsentBytesPerPrincipal: number;
+    sendMs: number;
     maxStreamBufferBytes: number;
     inputMs: number;
     heartbeatMs: number;
@@ -150,6 +154,7 @@ export function openService(options: ServiceOptions): Service {
     clientQuestions,
     sessionStreams,
     streams,
+    unsent: new UnsentAnswers(limits),
     readBody: bodyReader(limits),
     maxBatch: limits.maxBatch,
     requests,

@@ -25,3 +25,15 @@ it.each(providers)(
   },
   patienceMs,
 );
+
+it(
+  'replays a request of a hunt alone, with the same finding',
+  async () => {
+    const bug = plantedBugs.find(({ name }) => name === 'count-without-policy');
+    const { finding } = await huntApart({ provider: 'sqlite', seed: 7, requests: 1000, bug });
+    expect(finding?.what).toMatch(/the answer is wrong/);
+    const again = await huntApart({ provider: 'sqlite', seed: 7, from: finding?.request ?? 0, requests: 1, bug });
+    expect(again.finding).toEqual(finding);
+  },
+  patienceMs,
+);

@@ -81,8 +81,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'cursor-without-policy',
     what: 'a page begins after a hidden row',
     file: 'src/models/reads.ts',
-    find: 'await assertCursor(exposure, delegate, key, cursor, scoped.filter);',
-    replace: 'await assertCursor(exposure, delegate, key, cursor, undefined);',
+    find: 'await assertCursor(exposure, delegate, cursor, scoped.filter);',
+    replace: 'await assertCursor(exposure, delegate, cursor, undefined);',
   },
   {
     name: 'scoped-cursor-without-policy',

@@ -1,15 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { syntheticSchema } from '../schemas/synthetic.ts';
+import { syntheticSchema, syntheticSizes } from '../schemas/synthetic.ts';
 import { exposeAll, operationSets, tokenRow, tokensOf } from '../schemas/tokens.ts';
 
 /** Tokens of `o200k_base` that a model may cost on average, by its operations, and that one tool may cost. */
 const limits = { read: 450, all: 700, tool: 900 } as const;
 
 describe('the tools of models', () => {
-  // Prisma takes a minute to read the largest schemas for the first time.
-  const sizes = process.env['TEST_LONG'] === undefined ? [20, 60] : [20, 60, 120, 300];
-
-  it.each(sizes)('cost a language model few tokens, in a schema of %d models', { timeout: 240_000 }, async models => {
+  it.each(syntheticSizes)('cost a language model few tokens, in a schema of %d models', { timeout: 240_000 }, async models => {
     const { datamodel } = await syntheticSchema({ models });
     const [read, all] = [tokenRow(datamodel, 'read'), tokenRow(datamodel, 'all')];
     expect(read.tools).toBe(models * 3);

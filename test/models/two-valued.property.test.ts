@@ -41,7 +41,7 @@ describeDatabases('a policy made two-valued', provider => {
     async (key, [other, relation]) => {
       const node = graph.byKey.get(key) as ModelNode;
       const tally = { changed: 0, null: 0, typed: 0 };
-      const tried = cases(provider === 'sqlite' ? 200 : 100);
+      const tried = cases(provider === 'sqlite' ? 100 : 50);
       const all = await idsOf(key, {});
       const others = await idsOf(other, {});
       await fc.assert(

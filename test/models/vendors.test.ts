@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { datamodel as postgresql } from '../../generated/test/postgresql/mcp/datamodel.ts';
 import { datamodel as sqlite } from '../../generated/test/sqlite/mcp/datamodel.ts';
 import { operationNames } from '../../src/models/declaration.ts';
-import { syntheticSchema } from '../schemas/synthetic.ts';
+import { syntheticSchema, syntheticSizes } from '../schemas/synthetic.ts';
 import { exposeAll, operationSets } from '../schemas/tokens.ts';
 import { complaintsAbout, plainTool, vendorRules } from '../schemas/vendor-rules.ts';
 
@@ -28,7 +28,7 @@ describe('the tools of models', () => {
     }
   });
 
-  it.each([20, 60, 120])('pass every rule, with a schema of %d models', { timeout: 240_000 }, async models => {
+  it.each(syntheticSizes)('pass every rule, with a schema of %d models', { timeout: 240_000 }, async models => {
     const { datamodel } = await syntheticSchema({ models });
     const tools = exposeAll(datamodel, operationSets.all);
     expect(tools.length).toBeGreaterThan(models * 5);
@@ -36,7 +36,7 @@ describe('the tools of models', () => {
   });
 
   it('pass every rule in the style compact', { timeout: 240_000 }, async () => {
-    const { datamodel } = await syntheticSchema({ models: 60 });
+    const { datamodel } = await syntheticSchema({ models: 40 });
     const tools = exposeAll(datamodel, operationSets.all, () => ({ style: 'compact' }));
     expect(tools).toHaveLength(6);
     expect(complaintsAbout(tools)).toEqual([]);

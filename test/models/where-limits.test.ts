@@ -65,6 +65,11 @@ describe('a where over a limit', () => {
       'where.AND[49]: more than 100 conditions in one where (limits.where.maxConditions); give fewer, in several calls',
     ],
     [
+      '101 conditions, with those inside Json',
+      { AND: repeat(20, { extra: { path: ['a'], string_contains: 'x', string_ends_with: 'x' } }) },
+      'where.AND[19].extra: more than 100 conditions in one where (limits.where.maxConditions)',
+    ],
+    [
       '201 values',
       { id: { in: repeat(201, 1) } },
       'where.id.in: more than 200 values (limits.where.maxValues); give fewer, in several calls',

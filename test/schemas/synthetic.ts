@@ -21,6 +21,9 @@ export interface SyntheticSchema {
   readonly client: string | undefined;
 }
 
+/** Models of the schemas that a test tries in turn. Prisma takes a minute to read the largest ones for the first time. */
+export const syntheticSizes: readonly number[] = process.env['TEST_LONG'] === undefined ? [20, 40] : [20, 60, 120, 300];
+
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const require = createRequire(import.meta.url);
 const run = promisify(execFile);

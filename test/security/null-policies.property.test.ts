@@ -98,7 +98,7 @@ describeDatabases('under policies that come out as NULL', provider => {
     async () => {
       const [here, there] = worlds as [TestDatabase, TestDatabase];
       const tally = { answers: 0, refused: 0, policies: 0 };
-      const tried = cases(provider === 'sqlite' ? 30 : 15);
+      const tried = cases(provider === 'sqlite' ? 15 : 8);
       await fc.assert(
         fc.asyncProperty(
           policiesOf('member', here),

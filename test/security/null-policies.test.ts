@@ -65,10 +65,14 @@ describeDatabases('a row for which the policy is NULL', provider => {
 
   describe.each(policies)('by %s', (_name, where) => {
     const models = { member: { where }, doc: {}, badge: {} } as unknown as Record<string, ExposureLike>;
+    let run: ReturnType<typeof serve>['run'];
+    let client: PrismaClient;
+    beforeAll(() => {
+      run = serve(db, models).run;
+      client = scopedClient({ prisma: db.prisma, datamodel: db.datamodel, models })(callOf()) as PrismaClient;
+    });
 
     it.each(questions)('is not told apart by a question with %s', async (_question, toWhere) => {
-      const { run } = serve(db, models);
-      const client = scopedClient({ prisma: db.prisma, datamodel: db.datamodel, models })(callOf()) as PrismaClient;
       for (const id of [1, 2, 3]) {
         const answers = await Promise.all(
           ['secret', 'nothing'].map(async nick => {
@@ -83,7 +87,6 @@ describeDatabases('a row for which the policy is NULL', provider => {
     });
 
     it('is absent', async () => {
-      const { run } = serve(db, models);
       const ids = async (model: string, asked: object) =>
         (await run(`${model}_findMany`, { where: asked, select: { id: true } })).rows.map(({ id }: { id: number }) => id);
       expect(await ids('doc', { author: null })).toEqual([2, 3]);

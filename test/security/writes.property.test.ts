@@ -141,9 +141,9 @@ describeDatabases('any write of a caller', provider => {
           // No row that was written makes a list unreadable.
           for (const key of ['auditLog', 'booking']) expect(await ask(session, `${key}_findMany`)).toHaveProperty('rows');
         }),
-        cases(300),
+        cases(150),
       );
-      expect(done).toBeGreaterThan(20);
+      expect(done).toBeGreaterThan(10);
     },
     propertyMs,
   );
