@@ -158,7 +158,7 @@ async function transact({ target, told, sink }: Transacting, work: unknown, opti
     for (const [listener, changes] of noted) kept.set(listener, [...(kept.get(listener) ?? []), ...changes]);
   };
   const run = async (tx: LiveTarget): Promise<unknown> => {
-    const result = (await (work as (tx: LiveTarget) => unknown)(liveProxy(tx, told, keep))) as unknown;
+    const result = await (work as (tx: LiveTarget) => unknown)(liveProxy(tx, told, keep));
     isCommitting = true;
     return result;
   };

@@ -40,7 +40,7 @@ export class LiveLedger {
 
   /** Adds a subscriber. Returns the function that takes its notifications. */
   subscriber(owner: number, uris: readonly string[]): (uri: string, at: number) => void {
-    const own = new Map(uris.map(uri => [uri, { owner, uri, steps: [], toldAt: [] } as Account]));
+    const own = new Map(uris.map((uri): [string, Account] => [uri, { owner, uri, steps: [], toldAt: [] }]));
     this.#accounts.push(...own.values());
     return (uri, at) => {
       const account = own.get(uri);

@@ -52,8 +52,9 @@ describePostgres('live rows of three processes', () => {
       const probe = () => db.prisma.$queryRaw`SELECT 1`;
       await runScenario(processes, { seed: 2, writes: 10_000, pauseMs: 40, withinMs: 1000, apartMs: 500, probe });
     } finally {
+      const exits = processes.map(({ child }) => once(child, 'exit'));
       for (const { child } of processes) child.kill('SIGKILL');
-      await Promise.all(processes.map(({ child }) => child.exitCode ?? child.signalCode ?? once(child, 'exit')));
+      await Promise.all(exits);
     }
     expect(processes.flatMap(({ problems }) => problems)).toEqual([]);
   });
