@@ -109,7 +109,8 @@ function silent({ owner, uri, steps, toldAt }: Account, { withinMs, slackMs }: P
   return steps.flatMap(({ orderedAt, doneAt }, index) => {
     const until = doneAt + withinMs + slackMs(orderedAt, doneAt + withinMs);
     if (toldAt.some(at => at >= orderedAt && at <= until)) return [];
-    const earlier = steps.slice(0, index + 1).filter(step => step.doneAt >= orderedAt - withinMs);
+    const since = orderedAt - withinMs - slackMs(orderedAt - withinMs, orderedAt);
+    const earlier = steps.slice(0, index + 1).filter(step => step.doneAt >= since);
     const isExcused = steps.slice(index).some(later => later.orderedAt <= until && earlier.some(({ before }) => before === later.after));
     const next = toldAt.find(at => at > until);
     const text = `owner ${owner} was not told of ${uri} within ${withinMs} ms of ${doneAt.toFixed()}, but ${next === undefined ? 'never' : `after ${(next - doneAt).toFixed()} ms`}`;
