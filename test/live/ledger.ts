@@ -57,6 +57,17 @@ export class LiveLedger {
     }
   }
 
+  /** The resources that a subscriber still has to be told of. While nothing is written, there are soon none. */
+  unsettled(): string[] {
+    return this.#accounts.flatMap(({ owner, uri, steps, toldAt }) => {
+      const left = steps.findIndex(({ orderedAt }) => orderedAt > (toldAt.at(-1) ?? Number.NEGATIVE_INFINITY));
+      const last = steps.at(-1);
+      // A look that was made between two changes is not told if the later one undid the earlier one.
+      const isUndone = steps.slice(Math.max(0, left - 2)).some(({ before }) => before === last?.after);
+      return left === -1 || isUndone ? [] : [`owner ${owner} was never told of the last change of ${uri}`];
+    });
+  }
+
   /** Everything that was not as promised, and the number of notifications. */
   verify(promises: Promises): {
     readonly problems: readonly string[];

@@ -58,6 +58,8 @@ export async function runScenario(processes: readonly Writer[], { seed, writes, 
     ledger.committed(rows, after, { orderedAt, doneAt: performance.now() });
     rows = after;
     if (choices.chance(0.5)) await delay(choices.between(0, pauseMs));
+    // Now and then everybody is told of everything, on however slow a machine.
+    if (choices.chance(0.05)) await expect.poll(() => ledger.unsettled(), { timeout: 15_000, interval: 20 }).toEqual([]);
   }
   await delay(times.withinMs + 500 + lateness.slackMs(0, performance.now()) / 2);
   await lateness.end();
