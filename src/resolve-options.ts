@@ -44,6 +44,7 @@ const whereLimitKeys: (keyof WhereLimits)[] = [
   'maxListHops',
   'maxWildcards',
   'maxPatternCharacters',
+  'maxTextWork',
 ];
 const definitionKeys = {
   tools: ['description', 'title', 'inputSchema', 'outputSchema', 'annotations', 'icons', '_meta', 'enabled', 'handler'],

@@ -3,7 +3,7 @@ import type { Operation } from './declaration.ts';
 import type { Args } from './delegates.ts';
 import type { Column, Exposure, ModelNode, OrderStep, Relation, Selection, UniqueKey } from './graph.ts';
 import { hasPolicy, rowKey, uniqueWhere } from './graph.ts';
-import { argumentHint, keyHint, orderHint, selectHint } from './hints.ts';
+import { argumentHint, keyForm, keyHint, orderHint, selectHint, takeHint } from './hints.ts';
 import { completeOrder } from './host-args.ts';
 import { join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
 import type { ParsedWhere, WhereLimits } from './where.ts';
@@ -201,7 +201,7 @@ function isSortable({ list: isList, type }: Column): boolean {
 function parseTake(exposure: Exposure, value: unknown): number {
   if (value === undefined) return exposure.take;
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > exposure.take) {
-    return refuse('take', `expected a whole number from 1 to ${exposure.take}`);
+    return refuse('take', `expected a whole number from 1 to ${exposure.take}${takeHint(exposure, value)}`);
   }
   return value;
 }
@@ -212,7 +212,7 @@ function parseTake(exposure: Exposure, value: unknown): number {
  * `{ id: 1 }`, `{ clientId_roomId: { clientId: 1, roomId: "a" } }`
  */
 export function parseUniqueWhere(exposure: Exposure, value: unknown): Args {
-  const where = parseObject(value, 'where');
+  const where = isObject(value) ? value : refuse('where', `expected an object, got ${nameOf(value)}; ${keyFact(exposure)}`);
   const names = Object.keys(where);
   for (const unknown of names) {
     if (exposure.uniques.some(key => key.name === unknown)) continue;
@@ -221,17 +221,28 @@ export function parseUniqueWhere(exposure: Exposure, value: unknown): Args {
   }
   const key = exposure.uniques.find(known => known.name === names[0]);
   if (key === undefined || names.length > 1) {
-    const keys = exposure.uniques.map(key => key.name);
-    return refuse('where', keys.length === 1 ? `name the row by ${list(keys)}` : `name the row by exactly one of ${list(keys)}`);
+    return refuse('where', keyFact(exposure));
   }
   const { name } = key;
-  if (!key.compound) return { [name]: parseColumn(exposure, name, where[name], `where.${name}`) };
+  if (!key.compound) return { [name]: parseKeyValue(exposure, name, where[name], `where.${name}`) };
   const part = parseObject(where[name], `where.${name}`);
   for (const unknown of Object.keys(part)) {
     if (!key.fields.includes(unknown)) refuse(join(`where.${name}`, unknown), `not a part of the key (${list(key.fields)})`);
   }
-  const values = key.fields.map(field => [field, parseColumn(exposure, field, own(part, field), `where.${name}.${field}`)] as const);
+  const values = key.fields.map(field => [field, parseKeyValue(exposure, field, own(part, field), `where.${name}.${field}`)] as const);
   return { [name]: Object.fromEntries(values) };
+}
+
+function parseKeyValue(exposure: Exposure, name: string, value: unknown, path: string): unknown {
+  return isObject(value)
+    ? refuse(path, 'expected the value itself, got an object; a unique key takes no operators')
+    : parseColumn(exposure, name, value, path);
+}
+
+/** `name the row by exactly one of id, email: { id: … }` */
+function keyFact({ uniques }: Exposure): string {
+  const form = uniques[0] === undefined ? '' : `: ${keyForm(uniques[0])}`;
+  return `name the row by ${uniques.length === 1 ? '' : 'exactly one of '}${list(uniques.map(key => key.name))}${form}`;
 }
 
 /** The opaque cursor that names a row by a unique key: base64url of the JSON of its values. */

@@ -230,7 +230,8 @@ function rowTool(
     call: async ({ model: modelName, operation: operationName = isReading ? undefined : operations[0], ...args }, ctx) => {
       const model = find(modelName);
       const operation = parseOperation(model.exposure, name, operationName);
-      return toResult(await model.planOf(operation).run(args, ctx));
+      const result = await model.planOf(operation).run(args, ctx);
+      return toResult(result, model.parts.links[operation]?.(result));
     },
   };
 }

@@ -44,9 +44,11 @@ export function dataParser(exposure: Exposure, operation: 'create' | 'update', g
         Object.assign(data, values);
         for (const name of Object.keys(values)) set.delete(name);
       }
-      for (const name of needed) {
-        if (Object.hasOwn(data, name)) continue;
-        if (columns.has(name)) refuse(`data.${name}`, 'is required');
+      const missing = needed.filter(name => !Object.hasOwn(data, name));
+      const callers = missing.filter(name => columns.has(name));
+      if (callers.length === 1) refuse(`data.${list(callers)}`, 'is required');
+      if (callers.length > 1) refuse('data', `${list(callers)} are required`);
+      for (const name of missing) {
         throw new TypeError(
           `models.${node.key}.data: returned no ${name} for ${operation}, which ${node.name} needs and callers cannot set`,
         );
@@ -60,7 +62,7 @@ export function dataParser(exposure: Exposure, operation: 'create' | 'update', g
 function neededColumns(exposure: Exposure, graph: ModelGraph): string[] {
   return [...exposure.node.fields.values()]
     .filter(
-      field => toColumn(field, graph) !== undefined && field.isRequired && !field.isList && !field.hasDefaultValue && !field.isUpdatedAt,
+      field => field.isRequired && !field.isList && !field.hasDefaultValue && !field.isUpdatedAt && toColumn(field, graph) !== undefined,
     )
     .map(field => field.name);
 }

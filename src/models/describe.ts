@@ -75,7 +75,12 @@ export function describeColumns(columns: Iterable<Column>, { maxChars = maxColum
 /** As many names as fit, at least one: `id, name, … 40 more`. */
 function firstOf(names: readonly string[], maxChars: number): string {
   let shown = names.length;
-  while (shown > 1 && cutList(names, shown).length > maxChars) shown--;
+  let chars = names.join(', ').length;
+  const rest = (): number => (shown === names.length ? 0 : `, … ${names.length - shown} more`.length);
+  while (shown > 1 && chars + rest() > maxChars) {
+    shown--;
+    chars -= (names[shown]?.length ?? 0) + 2;
+  }
   return cutList(names, shown);
 }
 

@@ -10,6 +10,8 @@ import { assertKeys, assertTake, defaultTake, resolveOrder, resolveWhere } from 
 import { resolveSelection } from './include.ts';
 import { isPlainObject, list } from './messages.ts';
 import { assertOrderInSight } from './policy.ts';
+import { resolvePrompts } from './prompts.ts';
+import { resolveSearch } from './search.ts';
 
 /** One entry of `models` before it is checked. `DeclaredExposure` is its typed form. */
 export interface ExposureLike {
@@ -23,11 +25,26 @@ export interface ExposureLike {
   readonly take?: unknown;
   readonly data?: unknown;
   readonly description?: unknown;
+  readonly prompts?: unknown;
+  readonly search?: unknown;
 }
 
 /** The operations of a model whose declaration does not name any. */
 export const defaultOperations: readonly Operation[] = ['findUnique', 'findMany', 'count'];
-const optionNames = ['operations', 'where', 'select', 'omit', 'include', 'orderBy', 'take', 'data', 'description', 'style'];
+const optionNames = [
+  'operations',
+  'where',
+  'select',
+  'omit',
+  'include',
+  'orderBy',
+  'take',
+  'data',
+  'description',
+  'style',
+  'prompts',
+  'search',
+];
 const insensitiveProviders: ReadonlySet<string | undefined> = new Set(['postgresql', 'postgres', 'cockroachdb', 'mongodb']);
 
 /** The models that `npx koa-mcp init` adds. They hold session ids and the messages of clients. */
@@ -61,6 +78,8 @@ export function resolveExposures(models: Readonly<Record<string, ExposureLike>>,
       gather(() => resolveSelection(node, columns, models[node.key]?.include, { graph, path: `${path}.include` })) ?? selection;
     gather(() => assertOrderInSight(node, exposure.orderBy, `${path}.orderBy`));
     gather(() => assertWritable(exposure, path));
+    exposure.prompts = gather(() => resolvePrompts(exposure, models[node.key]?.prompts, `${path}.prompts`)) ?? [];
+    exposure.search = gather(() => resolveSearch(exposure, models[node.key]?.search, `${path}.search`));
   }
   assertNone();
   for (const exposure of exposures) exposure.filterable = resolveFilterable(exposure);
@@ -116,6 +135,8 @@ function resolveExposure(
     uniques,
     selection: { columns: [], relations: [], counts: [], select: {}, filtered: false },
     filterable: new Map(),
+    prompts: [],
+    search: undefined,
     insensitive: insensitiveProviders.has(graph.provider),
     provider: graph.provider,
   };

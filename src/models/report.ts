@@ -23,6 +23,10 @@ export interface ModelReport {
   readonly operations: readonly Operation[];
   /** The names of the tools that run the operations. In the style `compact` other models share them. */
   readonly tools: readonly string[];
+  /** The names of its prompts. */
+  readonly prompts: readonly string[];
+  /** The columns that the tool `search` searches. */
+  readonly searched: readonly string[];
   /** Operations that are left out because the unique key that they need looks like a secret. */
   readonly droppedOperations: readonly Operation[];
   readonly policy: PolicyKind;
@@ -76,6 +80,8 @@ export function reportModels(
       style,
       operations: [...operations],
       tools: [...new Set([...operations].map(operation => toolName(exposure, operation)))],
+      prompts: exposure.prompts.map(({ name }) => name),
+      searched: exposure.search?.columns.map(({ name }) => name) ?? [],
       droppedOperations: wanted.filter(operation => !operations.has(operation)),
       policy: kindOf(policy),
       data: kindOf(forced) === 'function' ? 'function' : forced === undefined ? 'none' : 'value',

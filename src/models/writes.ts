@@ -48,7 +48,6 @@ export function writer({ exposure, client, create, update }: WriterOptions): Wri
   const delegate = delegateOf(client, node);
   const key = rowKey(node);
   const columns: Selection = { ...selection, relations: [], counts: [], select: selectOf(selection.columns.map(({ name }) => name)) };
-  const toJson = rowToJson(selection);
 
   const run = async (operation: 'create' | 'update', args: WriteArgs, set: ReadonlySet<string>, ctx: CallContext): Promise<Row> => {
     const scope = await scopeWrite(exposure, operation, set, ctx);
@@ -58,7 +57,7 @@ export function writer({ exposure, client, create, update }: WriterOptions): Wri
       if (filter === undefined && scope.references.length === 0 && computed.length === 0 && !hasWideInteger(args.data)) {
         const row = await call(delegate, operation, { ...args, ...scope.selection.args });
         await attachJoins(client, [row], scope.selection);
-        return toJson(row);
+        return rowToJson(selection)(row);
       }
       return client.$transaction(async tx => {
         const own = delegateOf(tx, node);
@@ -71,7 +70,7 @@ export function writer({ exposure, client, create, update }: WriterOptions): Wri
         if (row === null) throw outsidePolicy(node, operation);
         assertComputed(exposure.columns, computed, row);
         await attachJoins(tx, [row], scope.selection);
-        return toJson(row);
+        return rowToJson(selection)(row);
       });
     });
   };

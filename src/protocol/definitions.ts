@@ -97,6 +97,8 @@ export interface ResourceContents {
 export interface CallToolResult {
   content: ContentBlock[];
   structuredContent?: unknown;
+  /** Resources that the result is about. They are sent as `resource_link` content, and left out for revisions before 2025-06-18, which lack it. */
+  links?: readonly ResourceLink[];
   isError?: boolean;
   _meta?: JsonObject;
 }

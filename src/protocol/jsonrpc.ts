@@ -63,14 +63,18 @@ export function isRequestId(value: unknown): value is RequestId {
 }
 
 /**
- * Refuses a value nested deeper than `maxDepth` levels, so that later recursion over the value cannot overflow the stack.
+ * Refuses a value nested deeper than `maxDepth` levels, so that later recursion over the value cannot overflow the stack. Refuses a member
+ * `__proto__` on any level: code that copies members by assignment, such as a host's handler, would change the prototype of the copy.
  *
- * @throws {McpError} -32600
+ * @throws {McpError} -32600 nested too deeply; -32602 a member `__proto__`.
  */
-export function assertDepth(value: unknown, maxDepth: number): void {
+export function assertSafe(value: unknown, maxDepth: number): void {
   if (typeof value !== 'object' || value === null) return;
   if (maxDepth === 0) throw invalid('the message is nested too deeply');
-  for (const key in value) assertDepth(Reflect.get(value, key), maxDepth - 1);
+  for (const key in value) {
+    if (key === '__proto__') throw new McpError('InvalidParams', 'Invalid params: unknown member `__proto__`; leave it out');
+    assertSafe(Reflect.get(value, key), maxDepth - 1);
+  }
 }
 
 /** The text of a successful response. `resultJson` is the result as JSON text. */

@@ -10,11 +10,10 @@ import type { CallStreams } from './call-stream.ts';
 import type { Calls, InFlight } from './calls.ts';
 import type { ClientQuestions } from './client-questions.ts';
 import type { Streams } from './event-stream.ts';
-import type { ReadBody } from './http.ts';
+import type { ReadBody, UnsentAnswers } from './http.ts';
 import type { Listeners } from './listeners.ts';
 import type { SessionStreams } from './session-stream.ts';
 import type { SseRelay } from './sse-relay.ts';
-import type { UnsentAnswers } from './unsent-answers.ts';
 
 /** The parts that all transports of one endpoint share. */
 export interface Environment {

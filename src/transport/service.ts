@@ -24,13 +24,12 @@ import { Calls, InFlight } from './calls.ts';
 import { ClientQuestions } from './client-questions.ts';
 import type { Environment, SubscriptionChange } from './environment.ts';
 import { Streams } from './event-stream.ts';
-import { bodyReader } from './http.ts';
+import { bodyReader, UnsentAnswers } from './http.ts';
 import { Listeners } from './listeners.ts';
 import { LiveResources } from './live-subscriptions.ts';
 import { RowChanges } from './row-changes.ts';
 import { SessionStreams } from './session-stream.ts';
 import { SseRelay } from './sse-relay.ts';
-import { UnsentAnswers } from './unsent-answers.ts';
 
 /** The share of the time left that a step of `close()` may take; the rest is for the steps after it. */
 const stepShare = 0.7;

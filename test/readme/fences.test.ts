@@ -42,6 +42,7 @@ describe('TypeScript in README and docs', () => {
       'README.md',
       'docs/check.md',
       'docs/live.md',
+      'docs/models.md',
       'docs/processes.md',
       'docs/processes.md',
       'docs/tools.md',
