@@ -39,7 +39,7 @@ function resolvePrompt({ node, uniques }: Exposure, name: string, declared: unkn
     const names = list(uniques.map(known => known.name));
     throw new TypeError(`${path}.key: ${node.name} has no unique key \`${String(declared['key'])}\` of visible columns (${names})`);
   }
-  return { name: `${node.key}_${name}`, key, declared: declared as unknown as ModelPrompt };
+  return { name: `${node.key}_${name}`, key, declared: declared as Pick<ModelPrompt, keyof ModelPrompt> };
 }
 
 /**
@@ -73,7 +73,7 @@ function modelPrompt(
       const uri = row && rowUri(exposure, row, name);
       if (row === undefined || uri === undefined) throw noRow(exposure, key, args);
       const text = JSON.stringify(row);
-      const words = typeof message === 'string' ? message : await message(row as never, ctx);
+      const words = typeof message === 'string' ? message : await message(row, ctx);
       return { description, messages: withRow(words, { type: 'resource', resource: { uri, mimeType: rowMimeType, text } }) };
     },
     ...completion(rows),

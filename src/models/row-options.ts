@@ -1,5 +1,6 @@
 /** The types of the options `prompts` and `search` of a model. Their functions get a row as the caller sees it. */
 import type { CallContext, Icon, JsonObject, PromptMessage } from '../protocol/definitions.ts';
+import type { Row } from './delegates.ts';
 
 /**
  * A row as the caller of one call sees it, in the form of tool results: `Date` as ISO 8601 text, `Decimal` and `BigInt` as text, `Bytes` as base64.
@@ -21,7 +22,7 @@ type SeenValue<T> = T extends WrittenAsText
     : T;
 
 /** A prompt about one row. `R` is the type of the row, `K` the names of the model's unique keys. */
-export interface ModelPrompt<R = SeenRow<never>, K extends string = string, Ctx = CallContext> {
+export interface ModelPrompt<R = Row, K extends string = string, Ctx = CallContext> {
   /** Tells people what the prompt is for. */
   readonly description: string;
   readonly title?: string;
@@ -39,7 +40,7 @@ export interface ModelPrompt<R = SeenRow<never>, K extends string = string, Ctx 
 export type PromptWords = string | readonly PromptMessage[];
 
 /** How the tools `search` and `fetch` find and name the rows of a model. `R` is the type of a row, `F` the names of its columns. */
-export interface ModelSearch<R = SeenRow<never>, F = string, Ctx = CallContext> {
+export interface ModelSearch<R = Row, F = string, Ctx = CallContext> {
   /** The visible text columns that are searched. */
   readonly columns: readonly F[];
   /** The title of a row: a visible column, or a function. @default the first of `columns`, or the model's name and key if it is empty */

@@ -39,7 +39,7 @@ export function resolveSearch(exposure: Exposure, declared: unknown, path: strin
     throw new TypeError(`${path}.title: expected a column, or a function (row, ctx) => title`);
   }
   if (url !== undefined && typeof url !== 'function') throw new TypeError(`${path}.url: expected a function (row, ctx) => url`);
-  return { ...(declared as unknown as ModelSearch), columns };
+  return { ...(declared as Pick<ModelSearch, 'title' | 'url'>), columns };
 }
 
 function textColumn({ columns, node }: Exposure, name: unknown, path: string): Column {
@@ -191,10 +191,8 @@ async function describeRow(
 ): Promise<{ id: string; title: string; url: string }> {
   const { columns, title: declared = columns[0]?.name ?? '', url: toUrl } = search;
   const path = rowPath(exposure, row) ?? '';
-  // The functions of the host expect the row of the model, whose type is not known here.
-  const seen = row as never;
-  const title = typeof declared === 'function' ? await declared(seen, ctx) : row[declared];
-  const url = await toUrl?.(seen, ctx);
+  const title = typeof declared === 'function' ? await declared(row, ctx) : row[declared];
+  const url = await toUrl?.(row, ctx);
   return {
     id: `${exposure.node.key}:${path}`,
     title: shorten(isBlank(title) ? `${exposure.node.name} ${decodeURIComponent(path)}` : String(title)),

@@ -220,8 +220,7 @@ describe('a declaration of search', () => {
       models: { client: { search: { columns: ['name'] } } },
       sessions: { store: memoryStore() },
     };
-    const start = (name: string) => () =>
-      mcp({ name: 'shop', ...declared, tools: { [name]: { description: 'x', handler: () => 'x' } } } as never);
+    const start = (name: string) => () => mcp({ name: 'shop', ...declared, tools: { [name]: { description: 'x', handler: () => 'x' } } });
     for (const name of ['search', 'fetch']) {
       expect(start(name)).toThrow(`tools.${name}: \`models\` make one of this name; rename this one, or change \`search\` of the model`);
     }
