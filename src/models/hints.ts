@@ -188,7 +188,7 @@ export interface TextComparison extends Pick<Exposure, 'provider' | 'insensitive
 export function modeHint({ provider, insensitive, isNegated = false }: TextComparison): string {
   if (insensitive) return isNegated ? '; write mode beside not' : '; leave mode out, these values always compare by case';
   if (provider !== 'sqlite') return '; leave mode out, the database decides by itself whether case counts';
-  return '; leave mode out, SQLite does not have it: contains, startsWith and endsWith ignore the case of ASCII letters, equals does not';
+  return '; leave mode out, this database does not have it: contains, startsWith and endsWith ignore the case of ASCII letters, equals does not';
 }
 
 /** For a value, or an operator that a list column does not have. */

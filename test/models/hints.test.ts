@@ -138,7 +138,7 @@ describe('a refusal names the remedy', () => {
       'client_findMany',
       { where: { name: { contains: 'a', mode: 'insensitive' } } },
       'where.name.mode',
-      '; leave mode out, SQLite does not have it: contains, startsWith and endsWith ignore the case of ASCII letters',
+      '; leave mode out, this database does not have it: contains, startsWith and endsWith ignore the case of ASCII letters',
     ],
     // Dates.
     ['booking_findMany', { where: { startsAt: '2024-02-30' } }, 'where.startsAt', '; there is no day 2024-02-30'],
