@@ -1,4 +1,4 @@
-import type { Operation } from './models/declaration.ts';
+import { isRead } from './models/operations.ts';
 import type { ModelReport, PolicyKind } from './models/report.ts';
 import type { Definitions, ToolDefinition } from './protocol/definitions.ts';
 import { estimateTokens } from './tokens.ts';
@@ -188,10 +188,6 @@ function writesWithoutPolicy(models: readonly ModelReport[]): string[] {
     const writes = operations.filter(operation => !isRead(operation));
     return showsAll(policy) && writes.length > 0 ? [`${key} (${writes.join(', ')})`] : [];
   });
-}
-
-function isRead(operation: Operation): boolean {
-  return operation === 'count' || operation.startsWith('find');
 }
 
 function showsAll(policy: PolicyKind): boolean {

@@ -8,7 +8,7 @@ import { compileTools } from '../src/host/tools.ts';
 import { compileModels } from '../src/models/compile.ts';
 import type { Datamodel, DatamodelModel } from '../src/models/datamodel.ts';
 import type { Style } from '../src/models/declaration.ts';
-import { operationNames } from '../src/models/declaration.ts';
+import { operationNames } from '../src/models/operations.ts';
 import type { ToolDefinition } from '../src/protocol/definitions.ts';
 import { estimateTokens } from '../src/tokens.ts';
 

@@ -1,10 +1,11 @@
-import type { Operation } from './declaration.ts';
 import type { Args } from './delegates.ts';
 import type { Column, Exposure, ModelNode, OrderStep, Relation, Selection, UniqueKey } from './graph.ts';
 import { hasPolicy, rowKey, uniqueWhere } from './graph.ts';
 import { argumentHint, keyHint, orderHint, selectHint } from './hints.ts';
 import { completeOrder } from './host-args.ts';
 import { isObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
+import type { Operation } from './operations.ts';
+import { operationRow } from './operations.ts';
 import type { ParsedWhere, WhereLimits } from './where.ts';
 import { parseWhere } from './where.ts';
 
@@ -17,22 +18,9 @@ export interface ParsedFindMany extends ParsedWhere {
   readonly cursor: Args | undefined;
 }
 
-/** An argument of some operation, as Prisma names it. */
-export type ArgumentName = 'where' | 'select' | 'orderBy' | 'take' | 'cursor' | 'data';
-
-/** The arguments of each operation. */
-export const argumentNames: Readonly<Record<Operation, readonly ArgumentName[]>> = {
-  findUnique: ['where', 'select'],
-  findMany: ['where', 'select', 'orderBy', 'take', 'cursor'],
-  count: ['where'],
-  create: ['data'],
-  update: ['where', 'data'],
-  delete: ['where'],
-};
-
 /** Refuses arguments that the operation does not have. */
 export function assertArguments(exposure: Exposure, operation: Operation, args: Args): void {
-  const known: readonly string[] = argumentNames[operation];
+  const known: readonly string[] = operationRow(operation).arguments;
   for (const name of Object.keys(args)) {
     if (!known.includes(name))
       refuse(join('', name), `unknown argument (${list(known)})${argumentHint(exposure, name, args[name], known)}`);

@@ -1,14 +1,14 @@
 import type { JsonObject, ToolAnnotations, ToolDefinition } from '../protocol/definitions.ts';
 import type { JsonSchema } from '../protocol/json-schema.ts';
-import type { ArgumentName } from './arguments.ts';
-import { argumentNames } from './arguments.ts';
-import type { Operation } from './declaration.ts';
 import type { Exposure } from './graph.ts';
 import { join, list, nameOf, quote, refuse } from './messages.ts';
 import { modelDescription, modelDescriptionSchema } from './model-description.ts';
 import { modelSearch } from './model-search.ts';
 import { didYouMean } from './near-names.ts';
-import { rowTools, toolName, toolNames } from './tool-names.ts';
+import type { ArgumentName, Operation } from './operations.ts';
+import { operationNames, operationRow } from './operations.ts';
+import type { RowTool } from './tool-names.ts';
+import { rowToolOf, toolName, toolNames } from './tool-names.ts';
 import type { Plan, ToolParts } from './tools.ts';
 import { planOf, toResult } from './tools.ts';
 
@@ -27,8 +27,6 @@ interface CompactModel {
   readonly planOf: (operation: Operation) => Plan;
 }
 
-type RowTool = (typeof rowTools)[Operation];
-
 /**
  * The generic tools of all models of the style `compact`: `find_models`, `describe_model`, and a tool for each kind of effect that their
  * operations have (`read_rows`, `create_rows`, `update_rows`, `delete_rows`). They run the plans that a model's own tools run.
@@ -40,15 +38,15 @@ export function compactTools(models: readonly ToolParts[], exposures: readonly E
   const compact = models.map(toCompactModel);
   const find = modelFinder(compact, exposures);
   const used = new Set(compact.flatMap(({ exposure }) => [...exposure.operations]));
-  const operations = (Object.keys(rowTools) as Operation[]).filter(operation => used.has(operation));
-  const names = [...new Set(operations.map(operation => rowTools[operation]))];
+  const operations = operationNames.filter(operation => used.has(operation));
+  const names = [...new Set(operations.map(rowToolOf))];
   return [
     findTool(exposures),
     describeTool(compact, find),
     ...names.map(name =>
       rowTool(
         name,
-        operations.filter(operation => rowTools[operation] === name),
+        operations.filter(operation => rowToolOf(operation) === name),
         compact,
         find,
       ),
@@ -211,12 +209,12 @@ function rowTool(
   find: (name: unknown) => CompactModel,
 ): ToolDefinition {
   const { title, description } = rowToolTexts[name];
-  const names = [...new Set(operations.flatMap(operation => argumentNames[operation]))];
+  const names = [...new Set(operations.flatMap(operation => operationRow(operation).arguments))];
   const isReading = name === 'read_rows';
   return {
     name,
     title,
-    description: `${description} Arguments: ${operations.map(operation => `${operation} { ${list(argumentNames[operation])} }`).join('; ')}.`,
+    description: `${description} Arguments: ${operations.map(operation => `${operation} { ${list(operationRow(operation).arguments)} }`).join('; ')}.`,
     inputSchema: object(
       {
         model: { type: 'string' },
@@ -257,7 +255,7 @@ function parseOperation(exposure: Exposure, tool: RowTool, name: unknown): Opera
       typeof name === 'string' ? `${exposure.node.key} has no operation ${quote(name)}` : `expected an operation, got ${nameOf(name)}`;
     return refuse('operation', `${fact}; the tools of ${exposure.node.key} are ${toolNames(exposure)}${hint}`);
   }
-  if (rowTools[operation] !== tool) return refuse('operation', `${operation} is an operation of the tool ${rowTools[operation]}`);
+  if (rowToolOf(operation) !== tool) return refuse('operation', `${operation} is an operation of the tool ${rowToolOf(operation)}`);
   return operation;
 }
 

@@ -5,11 +5,7 @@
  * generated, and an unknown model, column, operation or enum value is a compile error at the property itself.
  */
 import type { CallContext } from '../protocol/definitions.ts';
-
-/** The delegate methods that an exposure may offer. */
-export const operationNames = ['findUnique', 'findMany', 'count', 'create', 'update', 'delete'] as const;
-/** A delegate method that an exposure may offer. */
-export type Operation = (typeof operationNames)[number];
+import type { Operation, PolicyOperation } from './operations.ts';
 
 /** How models become tools. */
 export const styles = ['tools', 'compact'] as const;
@@ -43,7 +39,7 @@ export type DeclaredExposure<C, M extends ModelKey<C>, Ctx = CallContext> = Visi
 };
 
 /** A value, or a function that returns the value for a caller and an operation. */
-type GivenOrMade<T, Ctx> = T | ((ctx: Ctx, operation: Operation) => T | Literals | Promise<T | Literals>);
+type GivenOrMade<T, Ctx> = T | ((ctx: Ctx, operation: PolicyOperation) => T | Literals | Promise<T | Literals>);
 
 /**
  * Keeps the literals that a function returns. Without it `'PENDING'` would widen to `string`, which no enum column takes: TypeScript decides

@@ -1,14 +1,16 @@
 import type { CallContext } from '../protocol/definitions.ts';
 import { resolveColumns } from './columns.ts';
 import { assertForced, writableColumns } from './data.ts';
-import type { Operation, Style } from './declaration.ts';
-import { operationNames, styles } from './declaration.ts';
+import type { Style } from './declaration.ts';
+import { styles } from './declaration.ts';
 import { whyNotFilterable } from './filterable.ts';
 import type { Exposure, ModelGraph, ModelNode, PerCall, Relation } from './graph.ts';
 import { rowKey } from './graph.ts';
 import { assertKeys, assertTake, defaultTake, resolveOrder, resolveWhere } from './host-args.ts';
 import { resolveSelection } from './include.ts';
 import { isPlainObject, list } from './messages.ts';
+import type { Operation } from './operations.ts';
+import { isRead, operationNames, operationRow } from './operations.ts';
 import { assertOrderInSight } from './policy.ts';
 
 /** One entry of `models` before it is checked. `DeclaredExposure` is its typed form. */
@@ -26,7 +28,7 @@ export interface ExposureLike {
 }
 
 /** The operations of a model whose declaration does not name any. */
-export const defaultOperations: readonly Operation[] = ['findUnique', 'findMany', 'count'];
+export const defaultOperations: readonly Operation[] = operationNames.filter(name => operationRow(name).byDefault === true);
 const optionNames = ['operations', 'where', 'select', 'omit', 'include', 'orderBy', 'take', 'data', 'description', 'style'];
 const insensitiveProviders: ReadonlySet<string | undefined> = new Set(['postgresql', 'postgres', 'cockroachdb', 'mongodb']);
 
@@ -105,7 +107,7 @@ function resolveExposure(
     description: description ?? node.model.documentation,
     operations,
     style: ownStyle ?? style,
-    readable: defaultOperations.some(operation => operations.has(operation)),
+    readable: [...operations].some(isRead),
     columns,
     secret,
     policy,
@@ -186,8 +188,8 @@ function assertWritable(exposure: Exposure, path: string): void {
     const reason = missing.length > 1 ? 'a view' : 'a model with a required column of an unsupported type';
     throw new TypeError(`${path}: Prisma has no ${operation} for ${node.name}, ${reason}; list operations without it`);
   }
-  for (const operation of ['findUnique', 'update', 'delete'] as const) {
-    if (operations.has(operation) && uniques.length === 0) {
+  for (const operation of operations) {
+    if (operationRow(operation).keyed === true && uniques.length === 0) {
       throw new TypeError(
         `${path}: ${operation} needs a unique key whose columns are all visible; show one, or list operations without it`,
       );

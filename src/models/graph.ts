@@ -1,7 +1,8 @@
 import type { CallContext } from '../protocol/definitions.ts';
 import type { Datamodel, DatamodelField, DatamodelModel } from './datamodel.ts';
-import type { Operation, Style } from './declaration.ts';
+import type { Style } from './declaration.ts';
 import type { Args } from './delegates.ts';
+import type { Operation } from './operations.ts';
 import type { ScalarType } from './scalars.ts';
 
 /** A model of the datamodel with its relations resolved, and its exposure if it has one. */

@@ -5,10 +5,11 @@
  * Hints are made of names that the caller can see anyway: visible columns, relations to filter by, included relations, exposed operations.
  * A hidden name gets the hints of a name that does not exist.
  */
-import type { Operation } from './declaration.ts';
+
 import type { Exposure, Relation, UniqueKey } from './graph.ts';
 import { isObject, list } from './messages.ts';
 import { didYouMean, nearest, plain } from './near-names.ts';
+import type { Operation } from './operations.ts';
 import { callText, toolNames } from './tool-names.ts';
 
 /** Names for the arguments of an operation that models borrow from other query languages. */

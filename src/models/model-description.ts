@@ -1,10 +1,10 @@
 import type { JsonSchema } from '../protocol/json-schema.ts';
 import { cursorKey, orderRelations, sortableColumns } from './arguments.ts';
 import { isCountable } from './data.ts';
-import type { Operation } from './declaration.ts';
 import { describeColumn, describeFormats, describeIncluded, describeKeys, describeRelation } from './describe.ts';
 import type { Column, Exposure, Relation } from './graph.ts';
 import { list } from './messages.ts';
+import type { Operation } from './operations.ts';
 import { toolName } from './tool-names.ts';
 import type { ToolParts } from './tools.ts';
 import { describeOrder } from './tools.ts';

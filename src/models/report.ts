@@ -1,10 +1,11 @@
 import { toColumn } from './columns.ts';
-import type { Operation, Style } from './declaration.ts';
+import type { Style } from './declaration.ts';
 import type { ExposureLike } from './exposure.ts';
 import { defaultOperations } from './exposure.ts';
 import { whyNotFilterable } from './filterable.ts';
 import type { Exposure, ModelGraph, ModelNode, PerCall, Relation } from './graph.ts';
 import { isEmpty, list } from './messages.ts';
+import type { Operation } from './operations.ts';
 import { toolName } from './tool-names.ts';
 
 /**

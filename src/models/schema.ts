@@ -2,11 +2,11 @@ import type { JsonSchema } from '../protocol/json-schema.ts';
 import { cursorKey, sortableColumns } from './arguments.ts';
 import type { DataParser } from './data.ts';
 import { takesChange } from './data.ts';
-import type { Operation } from './declaration.ts';
 import { describeColumns, describeKey, describeModel } from './describe.ts';
 import type { Column, Columns, Exposure, Selection, UniqueKey } from './graph.ts';
 import { truncatedKey } from './include.ts';
 import { list } from './messages.ts';
+import type { Operation } from './operations.ts';
 import { toolName } from './tool-names.ts';
 
 /** What the schemas of one exposure are made of. */

@@ -1,9 +1,9 @@
-import type { Operation } from './declaration.ts';
 import type { Args, Delegates, Row } from './delegates.ts';
 import { call, delegateOf, rowsOf } from './delegates.ts';
 import type { ModelNode } from './graph.ts';
 import { columnsWhere, noRow, rowKey, selectOf } from './graph.ts';
 import { isObject } from './messages.ts';
+import type { PolicyOperation } from './operations.ts';
 import type { Policies, RowFilter } from './policy.ts';
 import { assertOrderInSight, both } from './policy.ts';
 import { outsidePolicy } from './prisma-errors.ts';
@@ -76,7 +76,7 @@ const operations: Readonly<Record<ScopedOperation, Run>> = {
 };
 
 /** Policy functions know only the operations of an exposure. This maps the other operations of Prisma to them. */
-const policyOperations: ReadonlyMap<string, readonly Operation[]> = new Map<string, readonly Operation[]>([
+const policyOperations: ReadonlyMap<string, readonly PolicyOperation[]> = new Map<string, readonly PolicyOperation[]>([
   ...['findFirst', 'findFirstOrThrow', 'aggregate', 'groupBy'].map(name => [name, ['findMany']] as const),
   ['findUniqueOrThrow', ['findUnique']],
   ['createMany', ['create']],

@@ -1,19 +1,25 @@
-import type { Operation } from './declaration.ts';
 import type { Exposure } from './graph.ts';
+import type { Effect, Operation } from './operations.ts';
+import { operationRow } from './operations.ts';
 
-/** The tools of the style `compact` that run operations: one for each kind of effect, because clients ask their users once for each tool. */
-export const rowTools: Readonly<Record<Operation, 'read_rows' | 'create_rows' | 'update_rows' | 'delete_rows'>> = {
-  findUnique: 'read_rows',
-  findMany: 'read_rows',
-  count: 'read_rows',
-  create: 'create_rows',
-  update: 'update_rows',
-  delete: 'delete_rows',
+/** A tool of the style `compact` that runs operations. */
+export type RowTool = 'read_rows' | 'create_rows' | 'update_rows' | 'delete_rows';
+
+const rowTools: Readonly<Record<Effect, RowTool>> = {
+  reads: 'read_rows',
+  creates: 'create_rows',
+  updates: 'update_rows',
+  deletes: 'delete_rows',
 };
+
+/** The tool of the style `compact` that runs an operation: one for each kind of effect, because clients ask their users once for each tool. */
+export function rowToolOf(operation: Operation): RowTool {
+  return rowTools[operationRow(operation).effect];
+}
 
 /** The tool that runs an operation: `booking_findMany`, or `read_rows` for a model of the style `compact`. */
 export function toolName({ node, style }: Exposure, operation: Operation): string {
-  return style === 'compact' ? rowTools[operation] : `${node.key}_${operation}`;
+  return style === 'compact' ? rowToolOf(operation) : `${node.key}_${operation}`;
 }
 
 /** The tools of a model in words: `booking_findMany, booking_count`, `read_rows (findMany, count), create_rows (create)`. */

@@ -2,10 +2,10 @@ import type { CallContext, CallToolResult, JsonObject, ToolAnnotations, ToolDefi
 import type { JsonSchema } from '../protocol/json-schema.ts';
 import { assertArguments, parseFindMany, parseSelect, parseUniqueWhere } from './arguments.ts';
 import { takesChange } from './data.ts';
-import type { Operation } from './declaration.ts';
 import { describeText } from './describe.ts';
 import type { Exposure } from './graph.ts';
 import { list, withArticle } from './messages.ts';
+import type { Operation } from './operations.ts';
 import { notFound } from './prisma-errors.ts';
 import type { Reader } from './reads.ts';
 import type { SchemaParts } from './schema.ts';

@@ -3,16 +3,15 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { CompiledModels } from '../../src/models/compile.ts';
 import { compileModels } from '../../src/models/compile.ts';
-import { operationNames } from '../../src/models/declaration.ts';
 import type { ExposureLike } from '../../src/models/exposure.ts';
-import { rowTools } from '../../src/models/tool-names.ts';
+import type { Operation } from '../../src/models/operations.ts';
+import { operationNames } from '../../src/models/operations.ts';
+import { rowToolOf } from '../../src/models/tool-names.ts';
 import type { CallContext } from '../../src/protocol/definitions.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { describeDatabases } from '../support/database.ts';
 import type { Json } from './served.ts';
 import { callOf, seeded, userOf } from './served.ts';
-
-type Operation = (typeof operationNames)[number];
 
 interface Case {
   readonly model: string;
@@ -72,7 +71,7 @@ describeDatabases('a compact endpoint', provider => {
 
   const both = async ({ model, operation, args, caller }: Case): Promise<[Json, Json]> => [
     await outcome(tools, `${model}_${operation}`, args, caller),
-    await outcome(compact, rowTools[operation], { model, operation, ...args }, caller),
+    await outcome(compact, rowToolOf(operation), { model, operation, ...args }, caller),
   ];
 
   const when = '2026-05-01T09:00:00Z';

@@ -5,8 +5,8 @@ import { datamodel as postgresql } from '../../generated/test/postgresql/mcp/dat
 import { datamodel } from '../../generated/test/sqlite/mcp/datamodel.ts';
 import { compileModels } from '../../src/models/compile.ts';
 import type { Datamodel } from '../../src/models/datamodel.ts';
-import { operationNames } from '../../src/models/declaration.ts';
 import type { ExposureLike } from '../../src/models/exposure.ts';
+import { operationNames } from '../../src/models/operations.ts';
 import type { ToolDefinition } from '../../src/protocol/definitions.ts';
 import type { Json } from './served.ts';
 import { callOf } from './served.ts';

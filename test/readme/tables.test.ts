@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { errorTable } from '../../src/errors.ts';
-import { operationNames } from '../../src/models/declaration.ts';
+import { operationNames } from '../../src/models/operations.ts';
 import type { WhereLimits } from '../../src/models/where.ts';
 import { resolveWhereLimits } from '../../src/models/where.ts';
 import { defaults } from '../../src/options.ts';

@@ -2,7 +2,8 @@ import { describe, expectTypeOf, it } from 'vitest';
 import type { PrismaClient as PostgresClient } from '../../generated/test/postgresql/client/client.ts';
 import type { PrismaClient } from '../../generated/test/sqlite/client/client.ts';
 import { mcp } from '../../src/index.ts';
-import type { ModelKey, Models, Operation } from '../../src/models/declaration.ts';
+import type { ModelKey, Models } from '../../src/models/declaration.ts';
+import type { PolicyOperation } from '../../src/models/operations.ts';
 
 interface Ctx {
   readonly state: { readonly user: { readonly clientId: number } };
@@ -110,11 +111,11 @@ describe('the type of the option models', () => {
       booking: {
         where: (ctx, operation) => {
           expectTypeOf(ctx).toEqualTypeOf<Ctx>();
-          expectTypeOf(operation).toEqualTypeOf<Operation>();
+          expectTypeOf(operation).toEqualTypeOf<PolicyOperation>();
           return { clientId: ctx.state.user.clientId };
         },
         data: async (ctx, operation) => {
-          expectTypeOf(operation).toEqualTypeOf<Operation>();
+          expectTypeOf(operation).toEqualTypeOf<PolicyOperation>();
           return { clientId: ctx.state.user.clientId };
         },
       },
