@@ -5,6 +5,7 @@ import type {
   ResourceTemplateDefinition,
   ToolDefinition,
 } from '../protocol/definitions.ts';
+import { bulkWriter } from './bulk-writes.ts';
 import { compactTools } from './compact.ts';
 import { dataParser } from './data.ts';
 import type { Style } from './declaration.ts';
@@ -77,8 +78,8 @@ export function compileModels(options: CompileOptions): CompiledModels {
     const reads = reader(exposure, client);
     const create = dataParser(exposure, 'create', graph);
     const update = dataParser(exposure, 'update', graph);
-    const writes = writer({ exposure, client, create, update });
-    const parts: ToolParts = { exposure, reader: reads, writer: writes, create, update, limits };
+    const writes = { exposure, client, create, update };
+    const parts: ToolParts = { exposure, reader: reads, writer: writer(writes), bulkWriter: bulkWriter(writes), create, update, limits };
     if (exposure.style === 'compact') compact.push(parts);
     else compiled.tools.push(...modelTools(parts));
     if (operations.has('findMany')) compiled.resources.push(listResource(exposure, reads, options.name));

@@ -76,6 +76,10 @@ export interface Exposure {
   readonly orderBy: readonly OrderStep[];
   /** Rows of one answer, by default and at most. */
   readonly take: number;
+  /** Rows that one call writes at most. May be `Infinity`. */
+  readonly maxWrites: number;
+  /** Writes that the user must confirm. */
+  readonly confirm: ReadonlySet<Operation>;
   /** Unique keys of visible columns only, the primary key first. */
   readonly uniques: readonly UniqueKey[];
   /** The columns and relations of a full row. Set once all exposures are known. */

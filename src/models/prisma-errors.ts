@@ -45,8 +45,10 @@ function toToolError(error: unknown, exposure: Exposure, operation: string): unk
     }
     case 'P2003':
     case 'P2014': {
-      if (operation === 'delete')
-        return new ToolError(`still referenced: other rows belong to this ${name}`, { status: 409, cause: error });
+      if (operation.startsWith('delete')) {
+        const which = operation === 'delete' ? `this ${name}` : `one of these ${name} rows`;
+        return new ToolError(`still referenced: other rows belong to ${which}`, { status: 409, cause: error });
+      }
       const fields = visibleOf(foreignKeyFields(error, exposure.node), exposure);
       const which = fields.length === 0 ? 'data' : `data.${list(fields)}`;
       return new ToolError(`${which}: the related row does not exist`, { cause: error });
@@ -70,6 +72,8 @@ function toToolError(error: unknown, exposure: Exposure, operation: string): unk
           : 'where: a value is out of the range of its column',
         { cause: error },
       );
+    case 'P2034':
+      return new ToolError('conflict: others were writing the same rows; nothing was changed; try again', { status: 409, cause: error });
     case 'P2029':
       return new ToolError('where: too many values altogether; give fewer, in several calls', { cause: error });
     case 'P2039':
@@ -119,7 +123,7 @@ function sqlType(nativeType = ''): string {
 }
 
 function isWrite(operation: string): boolean {
-  return operation === 'create' || operation === 'update';
+  return /^(create|update|upsert)/.test(operation);
 }
 
 /** The columns of a violated unique constraint. Engines put them into `meta.target`, driver adapters into the adapter's own error. */

@@ -264,6 +264,11 @@ export interface ToolDefinition extends Definition {
    * @param args The request's `arguments`, an object, not validated.
    */
   readonly call: (args: JsonObject, ctx: CallContext) => Promise<CallToolResult>;
+  /**
+   * What a call would do, in words, if its user must confirm it first: `delete the Booking {"id":7} for good`. `undefined` if not. Two calls with
+   * the same effect have the same words. Absent if no call of the tool needs it. @throws as `call`
+   */
+  readonly effect?: (args: JsonObject, ctx: CallContext) => Promise<string | undefined>;
 }
 
 /** A resource with a fixed URI. */
