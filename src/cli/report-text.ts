@@ -42,7 +42,7 @@ const policies: Readonly<Record<ModelReport['policy'], string>> = {
 };
 
 function modelLines(model: ModelReport, tools: readonly ToolReport[]): string[] {
-  const { key, name, style, operations, policy, data, take, columns, hidden, relations, unindexed } = model;
+  const { key, name, style, operations, policy, data, take, maxWrites, confirm, columns, hidden, relations, unindexed } = model;
   const hiddenColumns = hidden.map(
     ({ name: column, reason, detail }) => `${column} (${detail === undefined ? reason : `${reason}: ${detail}`})`,
   );
@@ -51,13 +51,19 @@ function modelLines(model: ModelReport, tools: readonly ToolReport[]): string[] 
     ...wrap('operations', operations),
     ...wrap('row policy', [policies[policy]]),
     ...row('forced data', data === 'none' ? [] : [data === 'value' ? policies.value : policies.function]),
-    ...wrap('rows', [`at most ${take} in one answer`]),
+    ...wrap('rows', [`at most ${take} in one answer`, ...writtenRows(maxWrites)]),
+    ...row('asks first', confirm),
     ...wrap('columns', columns),
     ...row('hidden', hiddenColumns),
     ...relations.flatMap((relation, index) => wrap(index === 0 ? 'relations' : '', describeRelation(relation), ' ')),
     ...row('without index', unindexed),
     ...row(style === 'compact' ? 'shared tools' : 'tools', style === 'compact' ? model.tools : tools.map(withTokens)),
   ];
+}
+
+function writtenRows(max: number | null | undefined): string[] {
+  if (max === undefined) return [];
+  return [max === null ? 'any number in one write' : `at most ${max} in one write`];
 }
 
 function describeRelation({ name, model, included, filterable, reason }: RelationReport): string[] {

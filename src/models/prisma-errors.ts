@@ -72,8 +72,6 @@ function toToolError(error: unknown, exposure: Exposure, operation: string): unk
           : 'where: a value is out of the range of its column',
         { cause: error },
       );
-    case 'P2034':
-      return new ToolError('conflict: others were writing the same rows; nothing was changed; try again', { status: 409, cause: error });
     case 'P2029':
       return new ToolError('where: too many values altogether; give fewer, in several calls', { cause: error });
     case 'P2039':

@@ -156,7 +156,7 @@ describeDatabases('a compact endpoint', provider => {
 
 /** A refusal names the argument, with the path in it; the database's own refusals name the fact. */
 const refusal =
-  /^(?:(?:where|select|orderBy|take|cursor|data|include|limit|filter|skip|id)[^ ]*: |not found: |not allowed: |already exists: |still referenced: |a value )/;
+  /^(?:(?:where|select|orderBy|take|cursor|data|create|update|dryRun|include|limit|filter|skip|id)[^ ]*: |not found: |not allowed: |already exists: |still referenced: |a value )/;
 
 const small = fc.integer({ min: 0, max: 8 });
 const value = fc.oneof(
@@ -211,8 +211,12 @@ const argumentsOf: Readonly<Record<Operation, fc.Arbitrary<Json>>> = {
   findMany: fc.record({ where: filter, select, orderBy, take: fc.integer({ min: 0, max: 5 }) }, { requiredKeys: [] }),
   count: fc.record({ where: filter }, { requiredKeys: [] }),
   create: fc.record({ data }, { requiredKeys: [] }),
+  createMany: fc.record({ data: fc.oneof(fc.array(data, { maxLength: 2 }), data) }, { requiredKeys: [] }),
   update: fc.record({ where: key, data }, { requiredKeys: [] }),
+  updateMany: fc.record({ where: filter, data, dryRun: fc.boolean() }, { requiredKeys: [] }),
+  upsert: fc.record({ where: key, create: data, update: data }, { requiredKeys: [] }),
   delete: fc.record({ where: key }, { requiredKeys: [] }),
+  deleteMany: fc.record({ where: filter, dryRun: fc.boolean() }, { requiredKeys: [] }),
 };
 const strange = fc.dictionary(fc.constantFrom('include', 'limit', 'filter', 'skip', 'id', 'cursor'), fc.oneof(value, select), {
   maxKeys: 1,
