@@ -20,6 +20,11 @@ export function codeOf(error: unknown): string | undefined {
   return typeof error.code === 'string' && /^P\d{4}$/.test(error.code) ? error.code : undefined;
 }
 
+/** Whether a write failed because its row exists, or does not. Another call may just have created or deleted it. */
+export function isOfExistence(error: unknown): boolean {
+  return codeOf(error) === 'P2002' || codeOf(error) === 'P2025';
+}
+
 /** The error for a row that does not exist. A row that the policy hides gets the same. */
 export function notFound(exposure: Exposure, cause?: unknown): ToolError {
   return new ToolError(`not found: no ${exposure.node.name} matches where`, { status: 404, cause });

@@ -123,8 +123,10 @@ export function updateManyInput(parts: SchemaParts): JsonSchema {
 
 /** `{ where, create, update }` */
 export function upsertInput(parts: SchemaParts): JsonSchema {
+  const { exposure } = parts;
+  const isTold = exposure.operations.has('update');
   const properties = {
-    where: otherKeysSchema(parts.exposure),
+    where: isTold ? withDescription(anyObject, [`as in ${toolName(exposure, 'update')}`]) : otherKeysSchema(exposure),
     create: creationSchema(parts, 'upsert'),
     update: changeSchema(parts, 'upsert'),
   };

@@ -18,12 +18,7 @@ import { attachJoins, scopeSelection } from './scoped-selection.ts';
 export interface Execution {
   readonly client: Delegates;
   /** Runs work in the open transaction, or in a new one. */
-  readonly transact: <T>(work: (tx: Delegates) => Promise<T>, options?: TransactionOptions) => Promise<T>;
-}
-
-interface TransactionOptions {
-  /** Milliseconds that a new transaction may take. */
-  readonly timeout: number;
+  readonly transact: <T>(work: (tx: Delegates) => Promise<T>, options?: typeof manyRows) => Promise<T>;
 }
 
 /** Runs a query of the scoped client. */

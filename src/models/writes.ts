@@ -8,7 +8,7 @@ import { columnsWhere, rowKey, selectOf } from './graph.ts';
 import { rowToJson } from './include.ts';
 import type { RowFilter } from './policy.ts';
 import { both, Policies } from './policy.ts';
-import { attempt, codeOf, notFound, outsidePolicy } from './prisma-errors.ts';
+import { attempt, isOfExistence, notFound, outsidePolicy } from './prisma-errors.ts';
 import type { Reference, SetReference } from './scoped-data.ts';
 import { assertReferences, referencesOf } from './scoped-data.ts';
 import type { ScopedSelection } from './scoped-selection.ts';
@@ -110,7 +110,7 @@ export function writer({ exposure, client, create, update }: WriterOptions): Wri
         });
       // Another call may create or delete the row between the two queries.
       const again = (error: unknown): Promise<Row> => {
-        if (codeOf(error) === 'P2002' || codeOf(error) === 'P2025') return once();
+        if (isOfExistence(error)) return once();
         throw error;
       };
       return attempt(exposure, 'upsert', () => once().catch(again));

@@ -3,17 +3,19 @@ import { syntheticSchema, syntheticSizes } from '../schemas/synthetic.ts';
 import { exposeAll, operationSets, tokenRow, tokensOf } from '../schemas/tokens.ts';
 
 /** Tokens of `o200k_base` that a model may cost on average, by its operations, and that one tool may cost. */
-const limits = { read: 450, all: 700, tool: 900 } as const;
+const limits = { read: 450, write: 700, bulk: 1000, tool: 900 } as const;
 
 describe('the tools of models', () => {
   it.each(syntheticSizes)('cost a language model few tokens, in a schema of %d models', { timeout: 240_000 }, async models => {
     const { datamodel } = await syntheticSchema({ models });
-    const [read, all] = [tokenRow(datamodel, 'read'), tokenRow(datamodel, 'all')];
+    const [read, write, bulk] = [tokenRow(datamodel, 'read'), tokenRow(datamodel, 'write'), tokenRow(datamodel, 'bulk')];
     expect(read.tools).toBe(models * 3);
-    expect(all.tools).toBeGreaterThan(models * 5);
+    expect(write.tools).toBeGreaterThan(models * 5);
+    expect(bulk.tools).toBeGreaterThan(models * 9);
     expect(read.perModel).toBeLessThanOrEqual(limits.read);
-    expect(all.perModel).toBeLessThanOrEqual(limits.all);
-    expect([read.largest, all.largest].filter(tokens => tokens > limits.tool)).toEqual([]);
+    expect(write.perModel).toBeLessThanOrEqual(limits.write);
+    expect(bulk.perModel).toBeLessThanOrEqual(limits.bulk);
+    expect([read.largest, write.largest, bulk.largest].filter(tokens => tokens > limits.tool)).toEqual([]);
   });
 
   it('cost 18,000 tokens at most in a schema of 40 models', { timeout: 240_000 }, async () => {

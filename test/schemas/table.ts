@@ -5,14 +5,18 @@
  */
 import { syntheticSchema } from './synthetic.ts';
 import type { TokenRow } from './tokens.ts';
-import { tokenRow } from './tokens.ts';
+import { operationSets, tokenRow } from './tokens.ts';
 
 const given = process.argv.slice(2).map(Number);
-console.log('| models | tools, 3 / 6 operations | tokens, 3 / 6 | a model, 3 / 6 | largest tool, 3 / 6 | output schemas, 3 / 6 |');
+const sets = ['read', 'write', 'bulk'] as const;
+const counts = sets.map(set => operationSets[set].length).join(' / ');
+console.log(
+  `| models | tools, ${counts} operations | tokens, ${counts} | a model, ${counts} | largest tool, ${counts} | output schemas, ${counts} |`,
+);
 console.log('|---|---|---|---|---|---|');
 for (const models of given.length > 0 ? given : [20, 40, 60, 120, 300]) {
   const { datamodel } = await syntheticSchema({ models });
-  const rows = [tokenRow(datamodel, 'read'), tokenRow(datamodel, 'all')];
+  const rows = sets.map(set => tokenRow(datamodel, set));
   const cell = (of: (row: TokenRow) => number | string) => rows.map(row => of(row).toLocaleString('en')).join(' / ');
   const cells = [
     cell(row => row.tools),

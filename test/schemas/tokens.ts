@@ -4,6 +4,7 @@ import { compileModels } from '../../src/models/compile.ts';
 import type { Datamodel } from '../../src/models/datamodel.ts';
 import type { ExposureLike } from '../../src/models/exposure.ts';
 import type { Operation } from '../../src/models/operations.ts';
+import { operationNames, writesOf } from '../../src/models/operations.ts';
 import type { ToolDefinition } from '../../src/protocol/definitions.ts';
 
 /** What a language model is given of a tool: vendors send name, description and input schema. */
@@ -26,7 +27,7 @@ export function exposeAll(
 ): ToolDefinition[] {
   const models: Record<string, ExposureLike> = {};
   for (const { key, missing = [] } of Object.values(datamodel.models)) {
-    const own = operations.filter(operation => !(missing as readonly string[]).includes(operation));
+    const own = operations.filter(operation => !writesOf(operation).some(write => missing.includes(write)));
     if (own.length > 0) models[key] = { ...entry(key), operations: own };
   }
   const prisma = Object.fromEntries(Object.keys(models).map(key => [key, { findMany: () => undefined }]));
@@ -34,10 +35,16 @@ export function exposeAll(
   return compileModels(options).tools;
 }
 
-/** `read` are the three operations that an exposure has by default. */
-export const operationSets: Readonly<Record<'read' | 'all', readonly Operation[]>> = {
-  read: ['findUnique', 'findMany', 'count'],
-  all: ['findUnique', 'findMany', 'count', 'create', 'update', 'delete'],
+/** `read` are the three operations that an exposure has by default, `write` has those that write one row besides, `bulk` also the other writes. */
+export type OperationSet = 'read' | 'write' | 'bulk' | 'all';
+
+const read: readonly Operation[] = ['findUnique', 'findMany', 'count'];
+
+export const operationSets: Readonly<Record<OperationSet, readonly Operation[]>> = {
+  read,
+  write: [...read, 'create', 'update', 'delete'],
+  bulk: [...read, ...operationNames.filter(operation => writesOf(operation).length > 0)],
+  all: operationNames,
 };
 
 /** The figures of one schema. */
@@ -51,8 +58,8 @@ export interface TokenRow {
   readonly output: number;
 }
 
-/** What it costs to expose all models of a datamodel with three operations (`read`) or six (`all`). */
-export function tokenRow(datamodel: Datamodel, operations: 'read' | 'all'): TokenRow {
+/** What it costs to expose all models of a datamodel with a set of operations. */
+export function tokenRow(datamodel: Datamodel, operations: OperationSet): TokenRow {
   const tools = exposeAll(datamodel, operationSets[operations]);
   const sizes = tools.map(tool => ({ name: tool.name, tokens: tokensOf(tool) })).sort((one, other) => other.tokens - one.tokens);
   const tokens = sizes.reduce((sum, size) => sum + size.tokens, 0);
