@@ -126,7 +126,7 @@ export function bulkWriter({ exposure, client, create, update }: BulkWriterOptio
             await assertReferences(tx, references, isVisible);
             const rows = await insertAll(own, parsed, keySelect, fields);
             await assertInside(own, 'createMany', rows, filter);
-            await assertReadable(own, rows, [], [...new Set(parsed.flatMap(({ data }) => wideIntegers(data)))]);
+            await assertReadable(own, rows, [], [...new Set(parsed.flatMap(({ data }) => wideIntegers(node, data)))]);
             return toResult(rows);
           },
           ...options,
@@ -155,7 +155,7 @@ export function bulkWriter({ exposure, client, create, update }: BulkWriterOptio
             if (count !== rows.length) throw changedMeanwhile();
             const left = rows.map(row => ({ ...columnsWhere(fields, row), ...pick(data, fields) }));
             await assertInside(own, 'updateMany', left, scope.filter);
-            await assertReadable(own, left, computedColumns(columns, data), wideIntegers(data));
+            await assertReadable(own, left, computedColumns(columns, data), wideIntegers(node, data));
             return { count };
           },
           ...options,

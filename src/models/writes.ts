@@ -3,7 +3,7 @@ import type { DataParser, ParsedData } from './data.ts';
 import { assertComputed, computedColumns } from './data.ts';
 import type { Args, BaseClient, Delegates, Row } from './delegates.ts';
 import { call, delegateOf } from './delegates.ts';
-import type { Exposure, Selection } from './graph.ts';
+import type { Exposure, ModelNode, Selection } from './graph.ts';
 import { columnsWhere, rowKey, selectOf } from './graph.ts';
 import { rowToJson } from './include.ts';
 import type { RowFilter } from './policy.ts';
@@ -59,7 +59,7 @@ export function writer({ exposure, client, create, update }: WriterOptions): Wri
     const scope = await policies.settled(() => scopeWrite(exposure, operation, set, policies));
     return attempt(exposure, operation, async () => {
       const isChecked = scope.filter !== undefined || scope.references.length > 0;
-      if (isChecked || computedColumns(exposure.columns, args.data).length > 0 || wideIntegers(args.data).length > 0) {
+      if (isChecked || computedColumns(exposure.columns, args.data).length > 0 || wideIntegers(node, args.data).length > 0) {
         return client.$transaction(tx => runIn(tx, operation, args, scope));
       }
       const row = await call(delegate, operation, { ...args, ...scope.selection.args });
@@ -135,11 +135,15 @@ function within(where: Args, filter: RowFilter): Args {
   return filter === undefined ? where : { ...where, AND: [filter] };
 }
 
-/** The columns whose value some driver may store but cannot read. Such a row would fail every list, so the transaction reads them back. */
-export function wideIntegers(data: Args): string[] {
-  const isWide = (value: unknown): boolean => typeof value === 'bigint' && !Number.isSafeInteger(Number(value));
+/**
+ * The columns whose value some driver may store but cannot read: integers beyond those of a double. SQLite stores a whole Decimal as an integer
+ * too. Such a row would fail every list, so the transaction reads these columns back.
+ */
+export function wideIntegers({ fields }: ModelNode, data: Args): string[] {
+  const isWide = (value: unknown): boolean => !Number.isSafeInteger(Math.trunc(Number(value)));
   return Object.keys(data).filter(name => {
     const value = data[name];
+    if (!['BigInt', 'Decimal'].includes(fields.get(name)?.type ?? '')) return false;
     return Array.isArray(value) ? value.some(isWide) : isWide(value);
   });
 }
