@@ -61,7 +61,9 @@ describeClients(kind => {
     const where = { id: (created as { id: number }).id };
     const updated = await client.callTool('booking_update', { where, data: { status: 'CONFIRMED' } });
     expect(row(updated)).toMatchObject({ ...where, status: 'CONFIRMED' });
-    expect((await client.callTool('booking_delete', { where })).isError).toBe(false);
+    const asked = row(await client.callTool('booking_delete', { where })) as { _unconfirmed: { confirmation: string } };
+    const { confirmation } = asked._unconfirmed;
+    expect((await client.callTool('booking_delete', { where, confirmation })).isError).toBe(false);
     expect((await client.callTool('booking_findUnique', { where })).isError).toBe(true);
   });
 
