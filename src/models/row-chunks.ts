@@ -9,7 +9,7 @@ const maxNamedByColumns = 100;
 const manyRowsMs = 60_000;
 
 /** The options of a transaction that may write any number of rows. */
-export const manyRows = { timeout: manyRowsMs } as const;
+export const manyRows: { readonly timeout: number } = { timeout: manyRowsMs };
 
 /** Whether one statement can name so many rows by any key. */
 export function isFew(rows: number): boolean {
