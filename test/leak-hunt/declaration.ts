@@ -20,6 +20,8 @@ export interface Exposure {
   readonly counts: readonly string[];
   readonly orderBy: readonly Step[];
   readonly take: number;
+  /** Rows that one call writes at most. */
+  readonly maxWrites: number;
   readonly forced: Forced | undefined;
 }
 
@@ -58,6 +60,9 @@ const stand: Readonly<Record<string, (caller: Caller) => unknown>> = {
 };
 /** Models that some declarations leave out. */
 const optional: ReadonlySet<string> = new Set(['badge', 'profile', 'tag', 'room', 'crate']);
+
+/** Operations that write many rows, or one that may not be there. */
+export const bulkOperations: readonly string[] = ['createMany', 'updateMany', 'upsert', 'deleteMany'];
 
 /** The columns that callers see. */
 export function visibleColumns({ model, hidden }: Exposure): Column[] {
@@ -132,7 +137,9 @@ function randomExposure(schema: Schema, model: Model, random: Random): Exposure 
   const sortable = [...model.columns.values()].filter(column => isSortable(column) && !hidden.has(column.name));
   const policy = randomPolicy(model.key, random);
   const stricter = policy !== undefined && random.chance(0.2) ? stricterForWrites(schema, model.key, policy) : undefined;
-  const operations = new Set(['findUnique', 'findMany', 'count', 'create', 'update', 'delete'].filter(() => !random.chance(0.06)));
+  const operations = new Set(
+    [...['findUnique', 'findMany', 'count', 'create', 'update', 'delete'], ...bulkOperations].filter(() => !random.chance(0.06)),
+  );
   if (operations.size === 0) operations.add('findMany');
   const exposure: Exposure = {
     model,
@@ -144,9 +151,12 @@ function randomExposure(schema: Schema, model: Model, random: Random): Exposure 
     counts: [],
     orderBy: random.chance(0.4) ? [[random.pick(sortable).name, random.pick(['asc', 'desc'])]] : [],
     take: random.pick([2, 3, 5, 25]),
+    maxWrites: random.pick([2, 5, 100]),
     forced: randomForced(model, hidden, random),
   };
-  if (writableColumns(exposure, 'update', { index: 0, team: 1, person: 1, level: 1 }).length === 0) operations.delete('update');
+  if (writableColumns(exposure, 'update', { index: 0, team: 1, person: 1, level: 1 }).length === 0) {
+    for (const name of ['update', 'updateMany', 'upsert']) operations.delete(name);
+  }
   return exposure;
 }
 
@@ -196,7 +206,7 @@ function randomIncluded(declaration: Declaration, schema: Schema, model: Model, 
 }
 
 function toOption(exposure: Exposure, callerOf: (ctx: unknown) => Caller): object {
-  const { operations, hidden, policy, onWrites, included, counts, orderBy, take, forced, model } = exposure;
+  const { operations, hidden, policy, onWrites, included, counts, orderBy, take, maxWrites, forced, model } = exposure;
   const include: Record<string, unknown> = includeOption(included);
   if (counts.length > 0) include['_count'] = { select: Object.fromEntries(counts.map(name => [name, true])) };
   const any: Caller = { index: 0, team: 1, person: 1, level: 1 };
@@ -207,6 +217,7 @@ function toOption(exposure: Exposure, callerOf: (ctx: unknown) => Caller): objec
     include,
     ...(orderBy.length > 0 && { orderBy: orderOption(orderBy) }),
     take,
+    maxWrites,
     ...(forced && { data: forced.isFunction ? (ctx: unknown) => forced.values(callerOf(ctx)) : forced.values(any) }),
   };
 }

@@ -6,7 +6,7 @@ import type { Data } from './data.ts';
 import { differences, randomData } from './data.ts';
 import type { HuntDatabase } from './database.ts';
 import { openHuntDatabase } from './database.ts';
-import { randomDeclaration } from './declaration.ts';
+import { bulkOperations, randomDeclaration } from './declaration.ts';
 import type { Endpoint, Era, Outcome } from './endpoint.ts';
 import { eras, serve } from './endpoint.ts';
 import type { Setting } from './oracle.ts';
@@ -193,7 +193,18 @@ class Season {
     const exposure = random.pick([...exposures, ...exposures.filter(({ model }) => ['person', 'doc', 'shelf'].includes(model.key))]);
     const kind = random.next();
     if (kind < 0.6) {
-      const wanted = random.pick(['findMany', 'findMany', 'findMany', 'count', 'count', 'findUnique', 'create', 'update', 'delete']);
+      const wanted = random.pick([
+        'findMany',
+        'findMany',
+        'findMany',
+        'count',
+        'count',
+        'findUnique',
+        'create',
+        'update',
+        'delete',
+        ...bulkOperations,
+      ]);
       const operation = exposure.operations.has(wanted) ? wanted : random.pick([...exposure.operations]);
       return toolRequest(maker, exposure, operation);
     }
