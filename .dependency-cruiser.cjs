@@ -65,6 +65,13 @@ module.exports = {
       to: { path: '^src/(mcp|index)\\.ts$' },
     },
     {
+      name: 'no-folder-for-anything',
+      comment: 'A folder is named after what is in it. These names fit anything.',
+      severity: 'error',
+      from: {},
+      to: { path: '^src/(util|utils|common|helper|helpers|core|types|lib|shared|misc)/' },
+    },
+    {
       name: 'src-stands-alone',
       comment: 'src needs neither tests nor the example.',
       severity: 'error',

@@ -13,7 +13,7 @@ const long = [
   'test/clients/restart.test.ts',
   'test/bus/processes.test.ts',
   'test/example/{database,restart,server}.test.ts',
-  'test/generator/generator.test.ts',
+  'test/generator/{generator,prisma-6}.test.ts',
   'test/leak-hunt/planted.test.ts',
   'test/models/many-rows.test.ts',
   'test/processes/{no-wake-ups,polling,postgres-faults,redis,sqlite,wake-ups}.test.ts',

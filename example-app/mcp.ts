@@ -21,6 +21,7 @@ export function reservations(prisma: PrismaClient, datamodel: Datamodel, bus?: B
         operations: ['findUnique', 'findMany', 'count', 'update'],
         where: (ctx, operation) => (isWrite(operation) ? ownClient(signedIn(ctx)) : {}),
         omit: { email: true },
+        search: { columns: ['name'] },
       },
       booking: {
         operations: ['findUnique', 'findMany', 'count', 'create', 'update', 'delete'],
@@ -33,6 +34,13 @@ export function reservations(prisma: PrismaClient, datamodel: Datamodel, bus?: B
         include: { client: { select: { name: true } } },
         orderBy: { startsAt: 'asc' },
         take: 50,
+        prompts: {
+          summary: {
+            description: 'Summarise a booking',
+            message: ({ client, people, startsAt }) => `Summarise the booking of ${client?.name} for ${people} on ${startsAt}.`,
+          },
+        },
+        search: { columns: ['notes'], title: ({ client, startsAt }) => `${client?.name}, ${startsAt}` },
       },
     },
     tools: {

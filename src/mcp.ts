@@ -3,14 +3,14 @@ import type Koa from 'koa';
 import { announce } from './announce.ts';
 import { memoryBus } from './bus/bus.ts';
 import { handlerContexts } from './context.ts';
-import { explainDatabaseError } from './host/database-errors.ts';
 import { compilePrompts } from './host/prompts.ts';
 import { compileResources } from './host/resources.ts';
 import { compileTools } from './host/tools.ts';
 import { compileModels } from './models/compile.ts';
+import { explainDatabaseError } from './models/prisma-errors.ts';
 import type { McpOptions, ResolvedOptions } from './options.ts';
 import type { CallContext, Definitions } from './protocol/definitions.ts';
-import { isObject } from './protocol/jsonrpc.ts';
+import { isObject } from './protocol/definitions.ts';
 import type { Registry } from './protocol/registry.ts';
 import { registry } from './protocol/registry.ts';
 import type { ListName } from './protocol/subscriptions.ts';
@@ -174,9 +174,18 @@ function compile(options: ResolvedOptions): Compiled {
   const compiled =
     prisma === undefined || datamodel === undefined
       ? undefined
-      : compileModels({ name, prisma, datamodel, models: models ?? {}, style, limits: limits.where });
+      : compileModels({
+          name,
+          prisma,
+          datamodel,
+          models: models ?? {},
+          style,
+          limits: limits.where,
+          maxResultBytes: limits.maxResultBytes,
+        });
   const own: Definitions = { tools: compileTools(tools), ...compileResources(resources), prompts: compilePrompts(prompts) };
   const made: Definitions = compiled ?? { tools: [], resources: [], resourceTemplates: [], prompts: [] };
+  for (const kind of ['tools', 'prompts'] as const) assertOwnNames(kind, own[kind], made[kind]);
   return {
     definitions: {
       tools: [...own.tools, ...made.tools],
@@ -188,6 +197,15 @@ function compile(options: ResolvedOptions): Compiled {
     scope: compiled?.scope ?? (prisma === undefined ? undefined : () => prisma),
     report: () => reportOf({ name, path: options.path, models: compiled?.report() ?? [], own, made }),
   };
+}
+
+/** @throws {TypeError} for a name of the app's own that `models` gives to a definition too, such as `search` or `booking_summary`. */
+function assertOwnNames(kind: 'tools' | 'prompts', own: readonly { name: string }[], made: readonly { name: string }[]): void {
+  const taken = new Set(made.map(({ name }) => name));
+  const clash = own.find(({ name }) => taken.has(name));
+  if (clash === undefined) return;
+  const option = kind === 'prompts' ? 'prompts' : ['search', 'fetch'].includes(clash.name) ? 'search' : 'operations';
+  throw new TypeError(`${kind}.${clash.name}: \`models\` make one of this name; rename this one, or change \`${option}\` of the model`);
 }
 
 function index(options: ResolvedOptions, definitions: Definitions): Registry {

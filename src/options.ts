@@ -56,6 +56,15 @@ export interface Limits {
   maxContinuations?: number;
   /** Bytes of the earlier answers that such a call keeps between its questions, as JSON; more get -32602. @default 262144 */
   maxContinuationBytes?: number;
+  /**
+   * Bytes of JSON answers in this process that their callers have not read; further requests are answered 503, and a result past it becomes an
+   * error. @default 268435456
+   */
+  maxUnsentBytes?: number;
+  /** The same for one principal; all guests are one. @default 67108864 */
+  maxUnsentBytesPerPrincipal?: number;
+  /** Milliseconds in which a caller reads nothing of a JSON answer of 16 KiB or more; then its connection is closed. @default 30000 */
+  sendMs?: number;
   /** Bytes waiting for a slow reader; past them its stream is closed. @default 16777216 */
   maxStreamBufferBytes?: number;
   /** Bytes of one result; a larger one becomes an error that says so. @default 8388608 */
@@ -223,6 +232,9 @@ export const defaults: Readonly<{
     maxListenersPerPrincipal: 100,
     maxContinuations: 100,
     maxContinuationBytes: 256 * 1024,
+    maxUnsentBytes: 256 * 1024 * 1024,
+    maxUnsentBytesPerPrincipal: 64 * 1024 * 1024,
+    sendMs: 30_000,
     maxStreamBufferBytes: 16 * 1024 * 1024,
     maxResultBytes: 8 * 1024 * 1024,
     handlerMs: 300_000,

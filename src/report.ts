@@ -167,7 +167,8 @@ function findWarnings(models: readonly ModelReport[]): ReportWarning[] {
   warn(
     'secret',
     secrets,
-    names => `Hidden, since their names suggest secrets: ${names}. Name them in \`select\` to show them, in \`omit\` to say so.`,
+    names =>
+      `Hidden, since their names suggest secrets: ${names}. To show such a column, give its model \`omit: { column: false }\`; to hide it without this warning, \`omit: { column: true }\`.`,
   );
   const dropped = models.flatMap(({ key, droppedOperations }) => droppedOperations.map(operation => `${key}_${operation}`));
   warn(
@@ -197,14 +198,18 @@ function showsAll(policy: PolicyKind): boolean {
 /**
  * The report in one line.
  *
- * `reservations at /mcp: 2 models (10 tools), 1 own tool, about 2,400 tokens; row policy: booking; no row policy: client`
+ * `reservations at /mcp: 11 tools (10 for 2 models, 1 own), about 2,400 tokens; row policy: booking; no row policy: client`
  */
 export function toLine({ name, path, models, tools, resources, prompts, tokens }: McpReport): string {
+  const made = tools.filter(({ from }) => from === 'models').length;
+  const own = tools.length - made;
+  const forModels = plural(models.length, 'model');
   const counts = [
-    ...(models.length > 0
-      ? [`${plural(models.length, 'model')} (${plural(tools.filter(({ from }) => from === 'models').length, 'tool')})`]
-      : []),
-    ...countOwn(tools, 'own tool'),
+    models.length === 0
+      ? plural(own, 'own tool')
+      : own === 0
+        ? `${plural(made, 'tool')} for ${forModels}`
+        : `${plural(tools.length, 'tool')} (${made} for ${forModels}, ${own} own)`,
     ...countOwn(resources, 'own resource'),
     ...countOwn(prompts, 'own prompt'),
     `about ${plural(roughly(tokens), 'token')}`,
@@ -262,7 +267,12 @@ export function limitSentence({ limit, value, tools, consequence, remedy }: Limi
 
 /** `1 tool`, `1,200 tools` */
 export function plural(count: number, noun: string): string {
-  return `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`;
+  return `${grouped(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** `1,200`. `toLocaleString` would load the data of a language at start-up. */
+export function grouped(count: number): string {
+  return String(count).replaceAll(/\B(?=(\d{3})+$)/g, ',');
 }
 
 /** An estimate with the digits that it deserves: 2465 → 2470. */

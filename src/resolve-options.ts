@@ -4,7 +4,7 @@ import type { WhereLimits } from './models/where.ts';
 import type { McpOptions, ResolvedLimits, ResolvedOptions, UntypedOptions } from './options.ts';
 import { defaults } from './options.ts';
 import type { JsonObject } from './protocol/definitions.ts';
-import { isObject } from './protocol/jsonrpc.ts';
+import { isObject } from './protocol/definitions.ts';
 import { maxTimerMs } from './timing.ts';
 
 const optionKeys = [
@@ -44,6 +44,7 @@ const whereLimitKeys: (keyof WhereLimits)[] = [
   'maxListHops',
   'maxWildcards',
   'maxPatternCharacters',
+  'maxTextWork',
 ];
 const definitionKeys = {
   tools: ['description', 'title', 'inputSchema', 'outputSchema', 'annotations', 'icons', '_meta', 'enabled', 'handler'],

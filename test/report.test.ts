@@ -47,6 +47,8 @@ describe('endpoint.report()', () => {
       { name: 'shop://menu', from: 'app' },
       { name: 'shop://room', from: 'models' },
       { name: 'shop://room/{id}', from: 'models' },
+      { name: 'shop://room{?code}', from: 'models' },
+      { name: 'shop://room{?cursor}', from: 'models' },
     ]);
     expect(found.prompts).toEqual([{ name: 'toast', from: 'app' }]);
     expect(found.tokens).toBe(found.tools.reduce((sum, { tokens }) => sum + tokens, 0));
@@ -151,7 +153,7 @@ describe('the start of an endpoint', () => {
     const { stdout, stderr } = await output('', 'production');
     expect(stdout).toBe('');
     expect(stderr).toMatch(
-      /^koa-mcp pets at \/mcp: 2 models \(5 tools\), 1 own tool, about [\d,]+ tokens; row policy: dog; no row policy: cat; writes without row policy: cat \(delete\)\n$/,
+      /^koa-mcp pets at \/mcp: 6 tools \(5 for 2 models, 1 own\), about [\d,]+ tokens; row policy: dog; no row policy: cat; writes without row policy: cat \(delete\)\n$/,
     );
   });
 

@@ -32,8 +32,8 @@ const maxChannelBytes = 63;
 const lastWordsMs = 1_000;
 
 /**
- * Wake-ups by LISTEN and NOTIFY, over one connection and one channel for all topics. The bus connects at once, and reconnects after every
- * loss.
+ * Wake-ups by LISTEN and NOTIFY, over one connection and one channel for all topics. The bus connects at its first use: a call of `publish`
+ * or `subscribe`, or a look at `ready`. It reconnects after every loss. The connection keeps the process running until `close()`.
  *
  * `postgresBus({ connect: () => new pg.Client(process.env.DATABASE_URL) })`
  *
@@ -90,7 +90,11 @@ export function postgresBus(options: PostgresBusOptions): Bus {
       await delay(backoffMs(failures), undefined, { ref: false, signal: closing.signal }).catch(() => {});
     }
   };
-  const running = run();
+  let running: Promise<void> | undefined;
+  /** A module may make a bus that nobody uses. Its connection would keep the process running. */
+  const begin = () => {
+    if (topics.isOpen) running ??= run();
+  };
 
   const close = async () => {
     topics.close();
@@ -104,10 +108,17 @@ export function postgresBus(options: PostgresBusOptions): Bus {
   return {
     onError,
     publish(topic) {
-      if (topics.publish(topic)) outbox.add(topic);
+      if (!topics.publish(topic)) return;
+      outbox.add(topic);
+      begin();
     },
-    subscribe: (topic, listener) => topics.subscribe(topic, listener),
+    subscribe(topic, listener) {
+      const unsubscribe = topics.subscribe(topic, listener);
+      begin();
+      return unsubscribe;
+    },
     get ready() {
+      begin();
       return isListening && topics.isOpen;
     },
     close() {

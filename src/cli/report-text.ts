@@ -1,6 +1,6 @@
 import type { ModelReport, RelationReport } from '../models/report.ts';
 import type { DefinitionReport, LimitReport, McpReport, ToolReport } from '../report.ts';
-import { plural, roughly, toLine } from '../report.ts';
+import { grouped, plural, roughly, toLine } from '../report.ts';
 
 const maxColumns = 118;
 const labelColumns = 15;
@@ -42,7 +42,8 @@ const policies: Readonly<Record<ModelReport['policy'], string>> = {
 };
 
 function modelLines(model: ModelReport, tools: readonly ToolReport[]): string[] {
-  const { key, name, style, operations, policy, data, take, maxWrites, confirm, columns, hidden, relations, unindexed } = model;
+  const { key, name, style, operations, policy, data, take, maxWrites, confirm, columns, hidden, relations, unindexed, prompts, searched } =
+    model;
   const hiddenColumns = hidden.map(
     ({ name: column, reason, detail }) => `${column} (${detail === undefined ? reason : `${reason}: ${detail}`})`,
   );
@@ -57,6 +58,8 @@ function modelLines(model: ModelReport, tools: readonly ToolReport[]): string[] 
     ...row('hidden', hiddenColumns),
     ...relations.flatMap((relation, index) => wrap(index === 0 ? 'relations' : '', describeRelation(relation), ' ')),
     ...row('without index', unindexed),
+    ...row('searched', searched),
+    ...row('prompts', prompts),
     ...row(style === 'compact' ? 'shared tools' : 'tools', style === 'compact' ? model.tools : tools.map(withTokens)),
   ];
 }
@@ -88,9 +91,9 @@ const limitLabels: Readonly<Record<LimitReport['limit'], string>> = {
 };
 
 function limitLines({ limit, value, max, isExceeded, tools, consequence, remedy }: LimitReport): string[] {
-  const amount = limit === 'tokens' ? `about ${roughly(value).toLocaleString('en-US')}` : value.toLocaleString('en-US');
+  const amount = limit === 'tokens' ? `about ${grouped(roughly(value))}` : grouped(value);
   const unit = limit === 'description' || limit === 'name' ? ' characters' : '';
-  const measure = `${amount} of ${max.toLocaleString('en-US')}${unit}`.padEnd(measureColumns);
+  const measure = `${amount} of ${grouped(max)}${unit}`.padEnd(measureColumns);
   if (!isExceeded) return wrap(limitLabels[limit], [measure + consequence]);
   return wrap(limitLabels[limit], [`${measure}EXCEEDED:`, ...`${consequence}. ${remedy}`.split(' '), ...tools], ' ');
 }

@@ -1,5 +1,6 @@
+import { isObject } from '../protocol/definitions.ts';
 import type { JsonRpcResponse, RequestId } from '../protocol/jsonrpc.ts';
-import { isObject, isRequestId, parseMessage } from '../protocol/jsonrpc.ts';
+import { isRequestId, parseMessage } from '../protocol/jsonrpc.ts';
 import type { ListName } from '../protocol/subscriptions.ts';
 import { listNames } from '../protocol/subscriptions.ts';
 

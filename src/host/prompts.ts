@@ -8,9 +8,9 @@ import type {
   PromptDefinition,
   PromptMessage,
 } from '../protocol/definitions.ts';
+import { isObject } from '../protocol/definitions.ts';
 import type { Args, JsonSchema } from '../protocol/json-schema.ts';
 import { parseWith, toJsonSchema } from '../protocol/json-schema.ts';
-import { isObject } from '../protocol/jsonrpc.ts';
 import type { Complete } from './completion.ts';
 import { assertCompletes, compileCompleters } from './completion.ts';
 import { toJsonText } from './json.ts';

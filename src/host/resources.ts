@@ -10,9 +10,9 @@ import type {
   ResourceDefinition,
   ResourceTemplateDefinition,
 } from '../protocol/definitions.ts';
+import { isObject } from '../protocol/definitions.ts';
 import type { Args } from '../protocol/json-schema.ts';
 import { parseWith } from '../protocol/json-schema.ts';
-import { isObject } from '../protocol/jsonrpc.ts';
 import { uriTemplate as compileTemplate } from '../protocol/uri-template.ts';
 import type { Complete } from './completion.ts';
 import { assertCompletes, compileCompleters } from './completion.ts';

@@ -1,8 +1,8 @@
 import type { z } from 'zod';
 import type { CallContext, CallToolResult, Icon, JsonObject, ToolAnnotations, ToolDefinition } from '../protocol/definitions.ts';
+import { isObject } from '../protocol/definitions.ts';
 import type { Args } from '../protocol/json-schema.ts';
 import { parseWith, toJsonSchema } from '../protocol/json-schema.ts';
-import { isObject } from '../protocol/jsonrpc.ts';
 import { toJsonText } from './json.ts';
 
 /** A tool of the host's own. */
@@ -54,19 +54,19 @@ function compileTool(name: string, tool: Tool): ToolDefinition {
     ...(enabled !== undefined && { enabled }),
     call: async (args, ctx) => {
       const valid = input === undefined ? {} : await parseWith(input, args, 'Invalid arguments');
-      return toToolResult(await handler(valid as JsonObject, ctx), output);
+      return toToolResult(await handler(valid as JsonObject, ctx), output, name);
     },
   };
 }
 
 /** Turns what a handler returned into a result. */
-async function toToolResult(value: unknown, output: z.ZodType | undefined): Promise<CallToolResult> {
+async function toToolResult(value: unknown, output: z.ZodType | undefined, tool: string): Promise<CallToolResult> {
   if (isToolResult(value)) {
     if (output === undefined || value.isError) return value;
-    return { ...value, structuredContent: await parseOutput(output, value.structuredContent) };
+    return { ...value, structuredContent: await parseOutput(output, value.structuredContent, tool) };
   }
   if (output !== undefined) {
-    const text = toJsonText(await parseOutput(output, value));
+    const text = toJsonText(await parseOutput(output, value, tool));
     return { content: [{ type: 'text', text }], structuredContent: JSON.parse(text) };
   }
   if (value === undefined) return { content: [] };
@@ -76,12 +76,16 @@ async function toToolResult(value: unknown, output: z.ZodType | undefined): Prom
   return { content: [{ type: 'text', text }], ...(isRow && { structuredContent: JSON.parse(text) }) };
 }
 
-async function parseOutput(output: z.ZodType, value: unknown): Promise<unknown> {
+async function parseOutput(output: z.ZodType, value: unknown, tool: string): Promise<unknown> {
   try {
-    return await parseWith(output, value, 'The result does not match outputSchema');
+    return await parseWith(output, value, `tools.${tool}.handler: the result does not match outputSchema`);
   } catch (cause) {
+    const remedy =
+      value === null || value === undefined
+        ? `; for a row that may be missing, use findUniqueOrThrow or ctx.throw(404, …), or return null and make outputSchema .nullable()`
+        : '';
     // A plain error has no `expose`, so the model gets a reference: it cannot correct the host's mistake.
-    throw new Error(cause instanceof Error ? cause.message : String(cause), { cause });
+    throw new Error(`${cause instanceof Error ? cause.message : String(cause)}${remedy}`, { cause });
   }
 }
 

@@ -1,10 +1,11 @@
+import { isObject } from '../protocol/definitions.ts';
 import type { Args } from './delegates.ts';
 import { isEveryRow } from './every-row.ts';
 import type { Column, Exposure, ModelNode, OrderStep, Relation, Selection, UniqueKey } from './graph.ts';
 import { hasPolicy, rowKey, uniqueWhere } from './graph.ts';
-import { argumentHint, keyHint, orderHint, selectHint } from './hints.ts';
+import { argumentHint, keyForm, keyHint, orderHint, selectHint, takeHint } from './hints.ts';
 import { completeOrder } from './host-args.ts';
-import { isObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
+import { join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
 import type { Operation } from './operations.ts';
 import { operationRow } from './operations.ts';
 import type { ParsedWhere, WhereLimits } from './where.ts';
@@ -189,7 +190,7 @@ function isSortable({ list: isList, type }: Column): boolean {
 function parseTake(exposure: Exposure, value: unknown): number {
   if (value === undefined) return exposure.take;
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > exposure.take) {
-    return refuse('take', `expected a whole number from 1 to ${exposure.take}`);
+    return refuse('take', `expected a whole number from 1 to ${exposure.take}${takeHint(exposure, value)}`);
   }
   return value;
 }
@@ -200,7 +201,7 @@ function parseTake(exposure: Exposure, value: unknown): number {
  * `{ id: 1 }`, `{ clientId_roomId: { clientId: 1, roomId: "a" } }`
  */
 export function parseUniqueWhere(exposure: Exposure, value: unknown): Args {
-  const where = parseObject(value, 'where');
+  const where = isObject(value) ? value : refuse('where', `expected an object, got ${nameOf(value)}; ${keyFact(exposure)}`);
   const names = Object.keys(where);
   for (const unknown of names) {
     if (exposure.uniques.some(key => key.name === unknown)) continue;
@@ -209,16 +210,15 @@ export function parseUniqueWhere(exposure: Exposure, value: unknown): Args {
   }
   const key = exposure.uniques.find(known => known.name === names[0]);
   if (key === undefined || names.length > 1) {
-    const keys = exposure.uniques.map(key => key.name);
-    return refuse('where', keys.length === 1 ? `name the row by ${list(keys)}` : `name the row by exactly one of ${list(keys)}`);
+    return refuse('where', keyFact(exposure));
   }
   const { name } = key;
-  if (!key.compound) return { [name]: parseColumn(exposure, name, where[name], `where.${name}`) };
+  if (!key.compound) return { [name]: parseKeyValue(exposure, name, where[name], `where.${name}`) };
   const part = parseObject(where[name], `where.${name}`);
   for (const unknown of Object.keys(part)) {
     if (!key.fields.includes(unknown)) refuse(join(`where.${name}`, unknown), `not a part of the key (${list(key.fields)})`);
   }
-  const values = key.fields.map(field => [field, parseColumn(exposure, field, own(part, field), `where.${name}.${field}`)] as const);
+  const values = key.fields.map(field => [field, parseKeyValue(exposure, field, own(part, field), `where.${name}.${field}`)] as const);
   return { [name]: Object.fromEntries(values) };
 }
 
@@ -227,6 +227,18 @@ export function parseBulkWhere(exposure: Exposure, value: unknown, limits: Where
   const parsed = parseWhere(exposure, value, limits);
   if (isEveryRow(exposure.node, parsed.where)) refuse('where', 'every row meets it; name the rows to write');
   return parsed;
+}
+
+function parseKeyValue(exposure: Exposure, name: string, value: unknown, path: string): unknown {
+  return isObject(value)
+    ? refuse(path, 'expected the value itself, got an object; a unique key takes no operators')
+    : parseColumn(exposure, name, value, path);
+}
+
+/** `name the row by exactly one of id, email: { id: … }` */
+function keyFact({ uniques }: Exposure): string {
+  const form = uniques[0] === undefined ? '' : `: ${keyForm(uniques[0])}`;
+  return `name the row by ${uniques.length === 1 ? '' : 'exactly one of '}${list(uniques.map(key => key.name))}${form}`;
 }
 
 /** The opaque cursor that names a row by a unique key: base64url of the JSON of its values. */

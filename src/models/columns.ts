@@ -1,6 +1,6 @@
 import type { DatamodelField } from './datamodel.ts';
 import type { Column, Columns, ModelGraph, ModelNode } from './graph.ts';
-import { jsonType } from './json-filter.ts';
+import { jsonType } from './json-columns.ts';
 import { isPlainObject, list } from './messages.ts';
 import { narrow } from './native.ts';
 import { enumType, scalarType } from './scalars.ts';
@@ -125,7 +125,16 @@ function isSecretReference({ relations }: ModelNode, field: DatamodelField, seen
   });
 }
 
-function wordsOf(name: string): string[] {
+/** The words of names that were asked for. Many models have columns of the same names. */
+const knownWords = new Map<string, readonly string[]>();
+
+function wordsOf(name: string): readonly string[] {
+  const words = knownWords.get(name) ?? splitIntoWords(name);
+  knownWords.set(name, words);
+  return words;
+}
+
+function splitIntoWords(name: string): string[] {
   return name
     .replaceAll(/([a-z\d])([A-Z])/g, '$1 $2')
     .replaceAll(/([A-Z]+)([A-Z][a-z])/g, '$1 $2')

@@ -250,8 +250,11 @@ function rowTool(
         return model.exposure.confirm.has(operation) ? plan.effect?.(args, ctx) : undefined;
       },
     }),
-    call: async ({ model: modelName, operation: operationName, ...args }, ctx) =>
-      toResult(await planFor(modelName, operationName).plan.run(args, ctx)),
+    call: async ({ model: modelName, operation: operationName, ...args }, ctx) => {
+      const { operation, model, plan } = planFor(modelName, operationName);
+      const result = await plan.run(args, ctx);
+      return toResult(result, model.parts.links[operation]?.(result));
+    },
   };
 }
 

@@ -16,12 +16,16 @@ import type { ModelNode } from './graph.ts';
 import { modelGraph } from './graph.ts';
 import { unknownToolHint } from './hints.ts';
 import { list } from './messages.ts';
+import { modelPrompts } from './prompts.ts';
 import { reader } from './reads.ts';
 import type { ModelReport } from './report.ts';
 import { reportModels } from './report.ts';
-import { listResource, rowTemplate } from './resources.ts';
+import { listResource, pageTemplate, rowTemplates } from './resources.ts';
+import { rowLinks } from './row-links.ts';
 import type { ModelOptions } from './scoped-client.ts';
 import { clientScope } from './scoped-client.ts';
+import type { SearchedModel } from './search.ts';
+import { searchTools } from './search.ts';
 import type { ToolParts } from './tools.ts';
 import { modelTools } from './tools.ts';
 import type { WhereLimits } from './where.ts';
@@ -35,6 +39,8 @@ export interface CompileOptions extends ModelOptions {
   /** The style of models that do not name one. @default 'tools' */
   readonly style?: Style | undefined;
   readonly limits?: Partial<WhereLimits> | undefined;
+  /** Bytes of one result. @default no limit */
+  readonly maxResultBytes?: number | undefined;
 }
 
 /** The definitions that one endpoint serves for its models. */
@@ -52,7 +58,7 @@ export interface CompiledModels {
 }
 
 /**
- * Compiles the declared exposures into tools, resources and resource templates. All schemas of tools are built here, and none during a call.
+ * Compiles the declared exposures into tools, resources, resource templates and prompts. All schemas of tools are built here, and none during a call.
  *
  * @throws {TypeError} with every mistake in the declaration, one a line: option path, fact and remedy.
  */
@@ -72,21 +78,35 @@ export function compileModels(options: CompileOptions): CompiledModels {
     scope,
     report: () => reportModels(exposures, options.models, graph),
   };
+  const { name, maxResultBytes = Number.POSITIVE_INFINITY } = options;
   const compact: ToolParts[] = [];
+  const searched: SearchedModel[] = [];
   for (const exposure of exposures) {
     const { operations } = exposure;
     const reads = reader(exposure, client);
     const create = dataParser(exposure, 'create', graph);
     const update = dataParser(exposure, 'update', graph);
     const writes = { exposure, client, create, update };
-    const parts: ToolParts = { exposure, reader: reads, writer: writer(writes), bulkWriter: bulkWriter(writes), create, update, limits };
+    const parts: ToolParts = {
+      exposure,
+      reader: reads,
+      writer: writer(writes),
+      bulkWriter: bulkWriter(writes),
+      create,
+      update,
+      limits,
+      links: rowLinks(exposure, name),
+    };
     if (exposure.style === 'compact') compact.push(parts);
     else compiled.tools.push(...modelTools(parts));
-    if (operations.has('findMany')) compiled.resources.push(listResource(exposure, reads, options.name));
-    const template = operations.has('findUnique') ? rowTemplate(exposure, reads, options.name) : undefined;
-    if (template !== undefined) compiled.resourceTemplates.push(template);
+    if (operations.has('findMany')) compiled.resources.push(listResource(exposure, reads, name));
+    if (operations.has('findUnique')) compiled.resourceTemplates.push(...rowTemplates(exposure, reads, name));
+    const pages = operations.has('findMany') ? pageTemplate(exposure, reads, name) : undefined;
+    if (pages !== undefined) compiled.resourceTemplates.push(pages);
+    compiled.prompts.push(...modelPrompts(exposure, reads, name));
+    searched.push({ exposure, reader: reads });
   }
-  compiled.tools.push(...compactTools(compact, exposures));
+  compiled.tools.push(...compactTools(compact, exposures), ...searchTools(searched, { name, limits, maxResultBytes }));
   return compiled;
 }
 

@@ -1,10 +1,12 @@
 import type { CallContext } from '../protocol/definitions.ts';
+import { isObject } from '../protocol/definitions.ts';
 import { columnNames, toColumn } from './columns.ts';
 import type { Args } from './delegates.ts';
+import { isEmpty } from './delegates.ts';
 import type { Column, Columns, Exposure, ModelGraph, ModelNode } from './graph.ts';
 import { dataHint } from './hints.ts';
-import { jsonNull } from './json-nulls.ts';
-import { isEmpty, isObject, isPlainObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
+import { jsonNull } from './json-columns.ts';
+import { isPlainObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
 
 /** What an update can do with a number, besides setting it. */
 const arithmetic: readonly string[] = ['increment', 'decrement', 'multiply', 'divide'];
@@ -53,9 +55,11 @@ export function dataParser(exposure: Exposure, operation: 'create' | 'update', g
   const complete = (data: Args, values: Args, { path = 'data', mayBeEmpty = false }: DataPlace): ParsedData => {
     const set = new Set(Object.keys(data).filter(name => !Object.hasOwn(values, name)));
     Object.assign(data, values);
-    for (const name of needed) {
-      if (Object.hasOwn(data, name)) continue;
-      if (columns.has(name)) refuse(`${path}.${name}`, 'is required');
+    const missing = needed.filter(name => !Object.hasOwn(data, name));
+    const callers = missing.filter(name => columns.has(name));
+    if (callers.length === 1) refuse(`${path}.${list(callers)}`, 'is required');
+    if (callers.length > 1) refuse(path, `${list(callers)} are required`);
+    for (const name of missing) {
       throw new TypeError(`models.${node.key}.data: returned no ${name} for ${operation}, which ${node.name} needs and callers cannot set`);
     }
     if (operation === 'update' && !mayBeEmpty && isEmpty(data)) refuse(path, `name at least one of ${list(columns.keys())}`);
@@ -81,7 +85,7 @@ export function dataParser(exposure: Exposure, operation: 'create' | 'update', g
 function neededColumns(exposure: Exposure, graph: ModelGraph): string[] {
   return [...exposure.node.fields.values()]
     .filter(
-      field => toColumn(field, graph) !== undefined && field.isRequired && !field.isList && !field.hasDefaultValue && !field.isUpdatedAt,
+      field => field.isRequired && !field.isList && !field.hasDefaultValue && !field.isUpdatedAt && toColumn(field, graph) !== undefined,
     )
     .map(field => field.name);
 }
@@ -195,7 +199,7 @@ export function writableColumns(exposure: Exposure, operation: 'create' | 'updat
   );
 }
 
-/** @throws {TypeError} unless `value` maps columns of the model to values. `undefined` is none: the caller's value would stay. */
+/** @throws {TypeError} unless `value` maps columns of the model to values. `undefined` is no value: the caller's value would stay. */
 export function assertForced(value: unknown, node: ModelNode, graph: ModelGraph, path: string): asserts value is Args {
   if (!isPlainObject(value)) throw new TypeError(`${path}: expected an object of column values`);
   for (const [name, forced] of Object.entries(value)) {

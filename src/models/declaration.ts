@@ -6,6 +6,7 @@
  */
 import type { CallContext } from '../protocol/definitions.ts';
 import type { Operation, PolicyOperation, ReadOperation } from './operations.ts';
+import type { ModelPrompt, ModelSearch, SeenRow } from './row-options.ts';
 
 /** How models become tools. */
 export const styles = ['tools', 'compact'] as const;
@@ -40,6 +41,10 @@ export type DeclaredExposure<C, M extends ModelKey<C>, Ctx = CallContext> = Visi
   readonly data?: GivenOrMade<Data<C, M>, Ctx>;
   /** The description that the language model reads. @default its `///` comment */
   readonly description?: string;
+  /** Prompts about one row, by name: `summary` of `booking` is the prompt `booking_summary`. @default none */
+  readonly prompts?: Readonly<Record<string, ModelPrompt<SeenRow<Types<C, M>['payload']>, KeyName<C, M>, Ctx>>>;
+  /** Lets the tools `search` and `fetch` find rows by words in these columns. Without it they leave the model out. @default none */
+  readonly search?: ModelSearch<SeenRow<Types<C, M>['payload']>, keyof Scalars<C, M> & string, Ctx>;
 };
 
 /** A value, or a function that returns the value for a caller and an operation. */
@@ -103,6 +108,11 @@ type Where<C, M extends ModelKey<C>> = NonNullable<Args<C, M>['where']>;
 type OperationOf<C, M extends ModelKey<C>> = Operation & keyof Types<C, M>['operations'];
 /** Those of them that write. */
 type WriteOf<C, M extends ModelKey<C>> = Exclude<OperationOf<C, M>, ReadOperation>;
+/** The unique keys in Prisma's words, such as `id` and `clientId_roomId`: each is required in one member of the union that a unique `where` is. */
+type KeyName<C, M extends ModelKey<C>> = Types<C, M>['operations'] extends { findUnique: { args: { where: infer W } } }
+  ? RequiredIn<W>
+  : string;
+type RequiredIn<W> = W extends unknown ? { [K in keyof W]-?: undefined extends W[K] ? never : K }[keyof W] & string : never;
 type WriteData<C, M extends ModelKey<C>> = Types<C, M>['operations'] extends { create: { args: { data: infer D } } }
   ? D
   : Types<C, M>['operations'] extends { update: { args: { data: infer D } } }

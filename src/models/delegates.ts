@@ -1,4 +1,4 @@
-import { isObject } from './messages.ts';
+import { isObject } from '../protocol/definitions.ts';
 
 /** Any Prisma client. Which models it has is known only at run time. */
 export type PrismaClientLike = object;
@@ -58,4 +58,10 @@ export function baseClient(prisma: PrismaClientLike): BaseClient {
 export function rowsOf(value: unknown): Row[] {
   if (Array.isArray(value)) return value as Row[];
   return isObject(value) ? [value] : [];
+}
+
+/** Whether args have no key of their own. */
+export function isEmpty(args: Args): boolean {
+  for (const name in args) if (Object.hasOwn(args, name)) return false;
+  return true;
 }

@@ -1,9 +1,9 @@
 import type { CallContext } from '../protocol/definitions.ts';
+import { isObject } from '../protocol/definitions.ts';
 import { resolveColumns } from './columns.ts';
 import { assertForced, writableColumns } from './data.ts';
 import type { Style } from './declaration.ts';
 import { styles } from './declaration.ts';
-import { whyNotFilterable } from './filterable.ts';
 import type { Exposure, ModelGraph, ModelNode, PerCall, Relation } from './graph.ts';
 import { rowKey } from './graph.ts';
 import { assertKeys, assertTake, defaultTake, resolveOrder, resolveWhere } from './host-args.ts';
@@ -12,6 +12,8 @@ import { isPlainObject, list } from './messages.ts';
 import type { Operation } from './operations.ts';
 import { isRead, operationNames, operationRow, writesOf } from './operations.ts';
 import { assertOrderInSight } from './policy.ts';
+import { resolvePrompts } from './prompts.ts';
+import { resolveSearch } from './search.ts';
 
 /** One entry of `models` before it is checked. `DeclaredExposure` is its typed form. */
 export interface ExposureLike {
@@ -27,6 +29,8 @@ export interface ExposureLike {
   readonly confirm?: unknown;
   readonly data?: unknown;
   readonly description?: unknown;
+  readonly prompts?: unknown;
+  readonly search?: unknown;
 }
 
 /** The operations of a model whose declaration does not name any. */
@@ -44,6 +48,8 @@ const optionNames = [
   'data',
   'description',
   'style',
+  'prompts',
+  'search',
 ];
 const defaultMaxWrites = 100;
 const insensitiveProviders: ReadonlySet<string | undefined> = new Set(['postgresql', 'postgres', 'cockroachdb', 'mongodb']);
@@ -75,9 +81,12 @@ export function resolveExposures(models: Readonly<Record<string, ExposureLike>>,
   for (const exposure of exposures) {
     const { node, columns, selection } = exposure;
     const path = `models.${node.key}`;
-    exposure.selection = gather(() => resolveSelection(node, columns, models[node.key]?.include, graph, `${path}.include`)) ?? selection;
+    exposure.selection =
+      gather(() => resolveSelection(node, columns, models[node.key]?.include, { graph, path: `${path}.include` })) ?? selection;
     gather(() => assertOrderInSight(node, exposure.orderBy, `${path}.orderBy`));
     gather(() => assertWritable(exposure, path));
+    exposure.prompts = gather(() => resolvePrompts(exposure, models[node.key]?.prompts, `${path}.prompts`)) ?? [];
+    exposure.search = gather(() => resolveSearch(exposure, models[node.key]?.search, `${path}.search`));
   }
   assertNone();
   for (const exposure of exposures) exposure.filterable = resolveFilterable(exposure);
@@ -138,6 +147,8 @@ function resolveExposure(
     uniques,
     selection: { columns: [], relations: [], counts: [], select: {}, filtered: false },
     filterable: new Map(),
+    prompts: [],
+    search: undefined,
     insensitive: insensitiveProviders.has(graph.provider),
     provider: graph.provider,
   };
@@ -279,4 +290,40 @@ function complaints(): Complaints {
       throw errors.length === 1 ? first : new TypeError(errors.map(({ message }) => message).join('\n'), { cause: first });
     },
   };
+}
+
+/**
+ * Why callers cannot filter by a relation; `undefined` if they can.
+ *
+ * They can if its model is exposed for reading, and the rows already show which row they are related to: by a visible foreign key, or by
+ * including the related row with its key. Where rows do not show it, a filter by the related id would reveal it. A relation between two lists
+ * has no foreign key, so one side must include the other.
+ */
+export function whyNotFilterable(exposure: Exposure, relation: Relation): string | undefined {
+  const { node, columns } = exposure;
+  const { from, back, target, opposite = '' } = relation;
+  if (target.exposure === undefined) return `${target.name} is not exposed`;
+  if (!target.exposure.readable) return `no operation reads ${target.name}`;
+  const hiddenBack = back.filter(name => target.exposure?.columns.has(name) !== true);
+  if (hiddenBack.length > 0) return `${target.name}.${list(hiddenBack)} is hidden`;
+  const hidden = from.filter(name => !columns.has(name));
+  if (hidden.length > 0) {
+    return isShown(exposure, relation)
+      ? undefined
+      : `${node.name}.${list(hidden)} is hidden, and rows do not include all of ${target.name} with its key`;
+  }
+  if (from.length > 0 || back.length > 0) return undefined;
+  const other = target.relations.get(opposite);
+  if (isShown(exposure, relation) || (other !== undefined && isShown(target.exposure, other))) return undefined;
+  return `neither ${node.name} nor ${target.name} includes all of the other with its key`;
+}
+
+/** Whether rows include all rows of this relation with their key. */
+function isShown({ selection }: Exposure, relation: Relation): boolean {
+  const included = selection.relations.find(each => each.relation === relation);
+  const args = Object.hasOwn(selection.select, relation.name) ? selection.select[relation.name] : undefined;
+  const isFiltered = isObject(args) && args['where'] !== undefined;
+  const names = included?.selection.columns.map(column => column.name) ?? [];
+  const key = relation.to.length > 0 ? relation.to : rowKey(relation.target).fields;
+  return included !== undefined && !isFiltered && key.every(name => names.includes(name));
 }

@@ -3,6 +3,7 @@ import type { Datamodel, DatamodelField, DatamodelModel } from './datamodel.ts';
 import type { Style } from './declaration.ts';
 import type { Args } from './delegates.ts';
 import type { Operation } from './operations.ts';
+import type { ModelPrompt, ModelSearch } from './row-options.ts';
 import type { ScalarType } from './scalars.ts';
 
 /** A model of the datamodel with its relations resolved, and its exposure if it has one. */
@@ -86,10 +87,28 @@ export interface Exposure {
   selection: Selection;
   /** Relations that callers may filter by. Set once all exposures are known. */
   filterable: ReadonlyMap<string, Relation>;
+  /** Prompts about one row. Set once the columns are known. */
+  prompts: readonly ExposedPrompt[];
+  /** How the tools `search` and `fetch` show rows; `undefined` if they do not. Set once the columns are known. */
+  search: ExposedSearch | undefined;
   /** Whether filters of text have `mode: 'insensitive'`. */
   readonly insensitive: boolean;
   /** The kind of database, as in the datamodel. */
   readonly provider: string | undefined;
+}
+
+/** A prompt of a model, checked. */
+export interface ExposedPrompt {
+  /** `<model key>_<name>` */
+  readonly name: string;
+  /** The columns of this key are its arguments. */
+  readonly key: UniqueKey;
+  readonly declared: ModelPrompt;
+}
+
+/** The option `search` of a model, checked. */
+export interface ExposedSearch extends Omit<ModelSearch, 'columns'> {
+  readonly columns: readonly Column[];
 }
 
 /** A value of the declaration, or a function that gives it for one call. */

@@ -6,8 +6,9 @@
  * A hidden name gets the hints of a name that does not exist.
  */
 
+import { isObject } from '../protocol/definitions.ts';
 import type { Exposure, Relation, UniqueKey } from './graph.ts';
-import { isObject, list } from './messages.ts';
+import { list } from './messages.ts';
 import { didYouMean, nearest, plain } from './near-names.ts';
 import type { Operation } from './operations.ts';
 import { callText, toolNames } from './tool-names.ts';
@@ -18,13 +19,16 @@ const argumentAliases: ReadonlyMap<string, string> = new Map([
   ...['limit', 'first', 'top', 'pagesize', 'perpage'].map(name => [name, 'take'] as const),
   ...['order', 'sort', 'sortby', 'orderings'].map(name => [name, 'orderBy'] as const),
   ...['fields', 'columns', 'attributes', 'include', 'omit'].map(name => [name, 'select'] as const),
-  ...['skip', 'offset', 'page', 'after', 'nextcursor'].map(name => [name, 'cursor'] as const),
+  ...['after', 'nextcursor'].map(name => [name, 'cursor'] as const),
   ...['values', 'input', 'row', 'set'].map(name => [name, 'data'] as const),
 ]);
 
+/** Arguments that would name a page by its number. */
+const pageNumbers: ReadonlySet<string> = new Set(['skip', 'offset', 'page', 'start']);
+
 /** The same for filter operators. */
 const operatorAliases: ReadonlyMap<string, string> = new Map([
-  ...['eq', '=', '==', '===', 'is', 'equal', 'equalto'].map(name => [name, 'equals'] as const),
+  ...['eq', '=', '==', '===', 'is', 'equal', 'equalto', 'iexact', 'exact'].map(name => [name, 'equals'] as const),
   ...['ne', 'neq', '!=', '<>', 'isnot', 'notequals', 'notequal'].map(name => [name, 'not'] as const),
   ...['<', 'lessthan', 'before'].map(name => [name, 'lt'] as const),
   ...['<=', 'le', 'lessthanorequal'].map(name => [name, 'lte'] as const),
@@ -33,8 +37,18 @@ const operatorAliases: ReadonlyMap<string, string> = new Map([
   ...['nin', 'notinlist', 'noneof'].map(name => [name, 'notIn'] as const),
   ...['anyof', 'oneof', 'isin'].map(name => [name, 'in'] as const),
   ...['like', 'ilike', 'includes', 'search', 'match', 'matches', 'icontains', 'substring'].map(name => [name, 'contains'] as const),
+  ...['regex', 'regexp', 'iregex', 'rlike', '~', '~*'].map(name => [name, 'contains'] as const),
   ...['prefix', 'beginswith'].map(name => [name, 'startsWith'] as const),
   ...['suffix'].map(name => [name, 'endsWith'] as const),
+]);
+
+/** The operators of a list column that are meant by operators of a single value or of other query languages. */
+const listAliases: ReadonlyMap<string, string> = new Map([
+  ...['contains', 'includes', 'some', 'any', 'arraycontains', 'elemmatch', 'like'].map(name => [name, 'has'] as const),
+  ...['in', 'overlaps', 'overlap', 'hasany', 'containsany', '&&'].map(name => [name, 'hasSome'] as const),
+  ...['all', 'every', 'hasall', 'containsall', '@>'].map(name => [name, 'hasEvery'] as const),
+  ...['empty', 'isnull', 'none', 'size'].map(name => [name, 'isEmpty'] as const),
+  ...['eq', '=', '==', 'is'].map(name => [name, 'equals'] as const),
 ]);
 
 /** Operators that Prisma writes in two parts. */
@@ -48,6 +62,9 @@ const rewrittenOperators: ReadonlyMap<string, string> = new Map([
 /** For an argument that an operation does not have: its name in Prisma, or where its value belongs. */
 export function argumentHint(exposure: Exposure, name: string, value: unknown, known: readonly string[]): string {
   if (name === 'include' && known.includes('select')) return includeHint(exposure, value);
+  if (pageNumbers.has(plain(name)) && known.includes('cursor')) {
+    return '; pages have no numbers: did you mean cursor? It takes the nextCursor of the page before';
+  }
   const alias = argumentAliases.get(plain(name));
   if (alias !== undefined && known.includes(alias)) return `; did you mean ${alias}?`;
   const near = nearest(name, known);
@@ -94,7 +111,12 @@ export function selectHint(exposure: Exposure, name: string): string {
 
 /** For a name in `where` that cannot be filtered by. */
 export function whereHint(exposure: Exposure, name: string): string {
-  const [first = '', rest] = name.split('.', 2);
+  const [first = '', rest] = name.split(/\.|__/, 2);
+  const column = exposure.columns.get(first);
+  if (column !== undefined && rest !== undefined) {
+    const operator = operatorAliases.get(plain(rest)) ?? rest;
+    return ['equals', 'not', 'in', 'notIn', ...column.type.operators].includes(operator) ? `; write ${first}: { ${operator}: … }` : '';
+  }
   const relation = exposure.filterable.get(first);
   if (relation !== undefined && rest !== undefined) return `; write ${first}: { ${relation.toMany ? 'some' : 'is'}: { ${rest}: … } }`;
   const near = nearest(name, [...exposure.columns.keys(), ...exposure.filterable.keys(), 'AND', 'OR', 'NOT']);
@@ -102,11 +124,65 @@ export function whereHint(exposure: Exposure, name: string): string {
   return includes(exposure, name) ? `; rows include ${name}, but there is no filter by it` : '';
 }
 
+/** Operators of a list and the operators of one row that are meant. */
+const oneRowOperators: ReadonlyMap<string, string> = new Map([
+  ['some', 'is'],
+  ['every', 'is'],
+  ['none', 'isNot'],
+]);
+
+/** Whether the filter of one row has an operator of a list. A column of that name is no operator. */
+export function isListOperator({ target, toMany }: Relation, name: string): boolean {
+  const { columns, filterable } = target.exposure ?? {};
+  return !toMany && oneRowOperators.has(name) && columns?.has(name) !== true && filterable?.has(name) !== true;
+}
+
 /** For a key in the filter of a relation that is no operator: columns belong into an operator. */
-export function relationFilterHint({ target, toMany }: Relation, name: string): string {
+export function relationFilterHint(relation: Relation, name: string): string {
+  const { target, toMany } = relation;
   const columns = target.exposure?.columns;
+  if (isListOperator(relation, name)) {
+    const form = relationForm(relation);
+    return `; ${relation.name} is one row, not a list: write ${relation.name}: { ${oneRowOperators.get(name)}: ${form} }, or ${relation.name}: ${form}`;
+  }
+  if (toMany && (name === 'is' || name === 'isNot')) {
+    return `; ${relation.name} is a list: write { ${name === 'is' ? 'some' : 'none'}: ${relationForm(relation)} }`;
+  }
   if (columns?.has(name) === true) return `; write { ${toMany ? 'some' : 'is'}: { ${name}: … } }`;
   return didYouMean(name, toMany ? ['some', 'every', 'none'] : ['is', 'isNot']);
+}
+
+/** `{ name: … }`, with the first column of the related model that is not its key. */
+function relationForm({ target, to }: Relation): string {
+  const columns = [...(target.exposure?.columns.values() ?? [])];
+  const name = (columns.find(column => !column.field.isId && !to.includes(column.name)) ?? columns[0])?.name;
+  return `{ ${name ?? 'id'}: … }`;
+}
+
+/** For a value where a relation filter is an object: its forms, or the column that holds the key of the related row. */
+export function relationValueHint(relation: Relation, value: unknown): string {
+  const { name, toMany, from, source } = relation;
+  const form = relationForm(relation);
+  if (toMany && value === null) return `; to find rows without ${name}, write ${name}: { none: {} }`;
+  if (toMany) return `; ${name} is a list of rows: write ${name}: { some: ${form} }`;
+  const [key] = from;
+  const byKey = from.length === 1 && key !== undefined && source.exposure?.columns.has(key) === true;
+  return `; ${name} is a row, not a value: write ${name}: ${form}${byKey ? `, or ${key}: … for its key` : ''}`;
+}
+
+/** For `mode` where it is not offered: that the database, or the column, has none. */
+export function modeHint({ provider, insensitive }: Exposure, isNegated: boolean): string {
+  if (insensitive) return isNegated ? '; write mode beside not' : '; leave mode out, these values always compare by case';
+  if (provider !== 'sqlite') return '; leave mode out, the database decides by itself whether case counts';
+  return '; leave mode out, SQLite does not have it: contains, startsWith and endsWith ignore the case of ASCII letters, equals does not';
+}
+
+/** For a value, or an operator that a list column does not have. */
+export function listFilterHint(name: string | undefined, operators: readonly string[]): string {
+  if (name === undefined) return '; to find rows whose list has this value, write { has: … }';
+  const bare = name.replace(/^\$/, '');
+  const alias = listAliases.get(plain(bare) === '' ? bare : plain(bare));
+  return alias === undefined ? didYouMean(bare, operators) : `; did you mean ${alias}?`;
 }
 
 /** For a filter operator that a column does not have: how Prisma spells it. */
@@ -144,6 +220,19 @@ export function keyHint(exposure: Exposure, name: string): string {
   const key = uniques.find(unique => !unique.compound) ?? uniques[0];
   const isId = ['', plain(node.key)].some(prefix => [`${prefix}id`, `${prefix}uuid`, `${prefix}key`].includes(plain(name)));
   return isId && key !== undefined ? `; did you mean ${key.compound ? keyText(key) : key.name}?` : '';
+}
+
+/** For a `take` that is out of range: how to get what was probably meant. */
+export function takeHint(exposure: Exposure, value: unknown): string {
+  if (typeof value !== 'number') return '';
+  if (value === 0) return exposure.operations.has('count') ? `; to count rows, use ${callText(exposure, 'count', 'where: …')}` : '';
+  if (value < 0) return '; to read from the end, turn the direction of orderBy';
+  return value > exposure.take ? '; read the following rows by the nextCursor of the result' : '';
+}
+
+/** `{ id: … }`, `{ clientId_roomId: { clientId: …, roomId: … } }` */
+export function keyForm(key: UniqueKey): string {
+  return key.compound ? keyText(key) : `{ ${key.name}: … }`;
 }
 
 /** For a name in `data` that callers cannot write. */

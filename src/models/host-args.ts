@@ -1,7 +1,8 @@
 import { columnNames } from './columns.ts';
 import type { Args } from './delegates.ts';
+import { isEmpty } from './delegates.ts';
 import type { ModelNode, OrderStep, UniqueKey } from './graph.ts';
-import { isEmpty, isPlainObject, list, nameOf } from './messages.ts';
+import { isPlainObject, list, nameOf } from './messages.ts';
 import { isAlways, isCombinator, simplifyWhere } from './simplify-where.ts';
 
 /** Rows of a list whose declaration has no `take`. */

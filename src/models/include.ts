@@ -1,9 +1,9 @@
 import { columnNames, parseFlags, resolveColumns } from './columns.ts';
-import type { Args, Row } from './delegates.ts';
-import type { Column, Columns, IncludedRelation, ModelGraph, ModelNode, Relation, Selection } from './graph.ts';
+import type { Args } from './delegates.ts';
+import type { Columns, IncludedRelation, ModelGraph, ModelNode, Relation, Selection } from './graph.ts';
 import { hasPolicy, rowKey, selectOf } from './graph.ts';
 import { assertKeys, assertTake, defaultTake, resolveOrder, resolveWhere } from './host-args.ts';
-import { isObject, isPlainObject, list } from './messages.ts';
+import { isPlainObject, list } from './messages.ts';
 import { assertOrderInSight } from './policy.ts';
 
 /** The property of a row that names the relations whose list was cut. No Prisma field can have this name. */
@@ -13,13 +13,21 @@ const toManyOptions = ['select', 'omit', 'include', 'where', 'orderBy', 'take'];
 const toOneOptions = ['select', 'omit', 'include'];
 const optionalOptions = [...toOneOptions, 'where'];
 
+/** Where an `include` is declared. */
+export interface IncludePlace {
+  readonly graph: ModelGraph;
+  /** E.g. `models.booking.include`. */
+  readonly path: string;
+}
+
 /**
  * The selection of a row: these columns and the declared `include`.
  *
  * @throws {TypeError} at an unknown relation or option, at a related column that its own exposure hides, and at a related
  * model that is not exposed and has no `select` here.
  */
-export function resolveSelection(node: ModelNode, columns: Columns, include: unknown, graph: ModelGraph, path: string): Selection {
+export function resolveSelection(node: ModelNode, columns: Columns, include: unknown, place: IncludePlace): Selection {
+  const { path } = place;
   const select: Args = selectOf(columns.keys());
   const relations: IncludedRelation[] = [];
   let counts: string[] = [];
@@ -37,7 +45,7 @@ export function resolveSelection(node: ModelNode, columns: Columns, include: unk
     }
     const relation = node.relations.get(name);
     if (relation === undefined) throw new TypeError(`${at}: ${node.name} has no relation \`${name}\` (${list(node.relations.keys())})`);
-    const { included, args } = resolveIncluded(relation, value, graph, at);
+    const { included, args } = resolveIncluded(relation, value, { ...place, path: at });
     relations.push(included);
     select[name] = args;
     filtered ||= included.selection.filtered || isFiltered(relation, args);
@@ -45,12 +53,13 @@ export function resolveSelection(node: ModelNode, columns: Columns, include: unk
   return { columns: [...columns.values()], relations, counts, select, filtered };
 }
 
-function resolveIncluded(relation: Relation, value: unknown, graph: ModelGraph, path: string): { included: IncludedRelation; args: Args } {
+function resolveIncluded(relation: Relation, value: unknown, place: IncludePlace): { included: IncludedRelation; args: Args } {
   const { target, toMany } = relation;
+  const { path } = place;
   const declared = value === true ? {} : value;
   assertKeys(declared, toMany ? toManyOptions : relation.required ? toOneOptions : optionalOptions, path);
-  const columns = resolveRelatedColumns(target, declared, graph, path);
-  const selection = resolveSelection(target, columns, declared['include'], graph, `${path}.include`);
+  const columns = resolveRelatedColumns(target, declared, place);
+  const selection = resolveSelection(target, columns, declared['include'], { ...place, path: `${path}.include` });
   const args: Args = { select: selection.select };
   if (declared['where'] !== undefined) args['where'] = resolveWhere(declared['where'], target, `${path}.where`);
   if (!toMany) {
@@ -67,7 +76,7 @@ function resolveIncluded(relation: Relation, value: unknown, graph: ModelGraph, 
   return { included: { relation, selection, take, nullable: false }, args };
 }
 
-function resolveRelatedColumns(target: ModelNode, declared: Args, graph: ModelGraph, path: string): Columns {
+function resolveRelatedColumns(target: ModelNode, declared: Args, { graph, path }: IncludePlace): Columns {
   const { exposure } = target;
   if (exposure === undefined) {
     if (declared['select'] === undefined) {
@@ -117,58 +126,4 @@ function resolveCounts(node: ModelNode, value: unknown, path: string): Args {
 /** Whether a policy may apply to this relation: that of the related model, or one behind the relation filters of the host's `where`. */
 function isFiltered(relation: Relation | undefined, args: unknown): boolean {
   return relation !== undefined && (hasPolicy(relation.target) || (isPlainObject(args) && args['where'] !== undefined));
-}
-
-/** Converts a row from Prisma to JSON. Columns that the selection does not name are left out. */
-export type RowToJson = (row: Row) => Row;
-
-const conversions = new WeakMap<Selection, RowToJson>();
-
-/** The conversion of rows of this selection, compiled once. */
-export function rowToJson(selection: Selection): RowToJson {
-  let toJson = conversions.get(selection);
-  if (toJson === undefined) {
-    toJson = compileRow(selection);
-    conversions.set(selection, toJson);
-  }
-  return toJson;
-}
-
-function compileRow(selection: Selection): RowToJson {
-  const columns = selection.columns.map(compileColumn);
-  const relations = selection.relations.map(({ relation, selection: part, take }) => ({
-    name: relation.name,
-    take: take ?? 0,
-    toJson: rowToJson(part),
-  }));
-  const { counts } = selection;
-  return row => {
-    const out: Row = {};
-    for (const { name, toJson } of columns) {
-      const value = row[name];
-      out[name] = toJson === undefined || value === null || value === undefined ? (value ?? null) : toJson(value);
-    }
-    let truncated: string[] | undefined;
-    for (const { name, take, toJson } of relations) {
-      const value = row[name];
-      if (!Array.isArray(value)) out[name] = isObject(value) ? toJson(value) : null;
-      else {
-        if (value.length > take) {
-          truncated = [...(truncated ?? []), name];
-          out[truncatedKey] = truncated;
-        }
-        out[name] = value.slice(0, take).map(toJson);
-      }
-    }
-    if (counts.length > 0) {
-      const counted = row['_count'] as Row;
-      out['_count'] = Object.fromEntries(counts.map(name => [name, counted[name]]));
-    }
-    return out;
-  };
-}
-
-function compileColumn({ name, type: { toJson }, list }: Column): { name: string; toJson: ((value: unknown) => unknown) | undefined } {
-  if (toJson === undefined || !list) return { name, toJson };
-  return { name, toJson: value => (value as unknown[]).map(toJson) };
 }

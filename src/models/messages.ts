@@ -1,4 +1,5 @@
 import { ToolError } from '../errors.ts';
+import { isObject } from '../protocol/definitions.ts';
 
 const maxEchoChars = 60;
 
@@ -16,17 +17,6 @@ export function quote(name: string): string {
 export function join(path: string, name: string): string {
   const shown = name.length > maxEchoChars ? `${name.slice(0, maxEchoChars)}…` : name;
   return path === '' ? shown : `${path}.${shown}`;
-}
-
-/** Whether it is an object and no array. */
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** Whether it has no key of its own. */
-export function isEmpty(value: Record<string, unknown>): boolean {
-  for (const name in value) if (Object.hasOwn(value, name)) return false;
-  return true;
 }
 
 /** Whether it is an object literal or made by `Object.create(null)`; no array, `Date`, `Decimal` or other class. */

@@ -38,7 +38,19 @@ const narrowings: ReadonlyMap<string, Narrowing> = new Map<string, Narrowing>([
  * @param native As in the schema after `@db.`, e.g. `VarChar(4)`. An unknown type, or none, changes nothing.
  */
 export function narrow(type: ScalarType, native: string | undefined): ScalarType {
-  const [, name = '', args = ''] = /^(\w+)(?:\((.*)\))?$/.exec(native ?? '') ?? [];
+  if (native === undefined) return type;
+  const narrowed = narrowedTypes.get(type) ?? new Map<string, ScalarType>();
+  narrowedTypes.set(type, narrowed);
+  const found = narrowed.get(native) ?? narrowedBy(type, native);
+  narrowed.set(native, found);
+  return found;
+}
+
+/** Many columns share a native type. */
+const narrowedTypes = new WeakMap<ScalarType, Map<string, ScalarType>>();
+
+function narrowedBy(type: ScalarType, native: string): ScalarType {
+  const [, name = '', args = ''] = /^(\w+)(?:\((.*)\))?$/.exec(native) ?? [];
   // `@db.Bit` of a Boolean column is a boolean.
   if (type.input.type === 'boolean') return type;
   const numbers = args === '' ? [] : args.split(',').map(Number);

@@ -1,9 +1,10 @@
 import type { CallContext } from '../protocol/definitions.ts';
+import { isObject } from '../protocol/definitions.ts';
 import type { Args } from './delegates.ts';
+import { isEmpty } from './delegates.ts';
 import type { ModelNode } from './graph.ts';
 import { hasPolicy, noRow } from './graph.ts';
 import { resolveWhere } from './host-args.ts';
-import { isEmpty, isObject } from './messages.ts';
 import { twoValued } from './two-valued.ts';
 
 /** `undefined` means that every row is visible. */
@@ -29,7 +30,7 @@ export class Policies {
   /**
    * The filter on rows of `node` for a Prisma operation.
    *
-   * That of a write is never NULL: Prisma negates a condition on a related row in the `where` of a write without SQL's NULL, and the filter would be
+   * The filter of a write is never NULL: Prisma negates a condition on a related row in the `where` of a write without SQL's NULL, and the filter would be
    * true for rows that no read finds.
    */
   filter(node: ModelNode, operation: string): RowFilter {

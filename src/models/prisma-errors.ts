@@ -1,8 +1,9 @@
 import { ToolError } from '../errors.ts';
+import type { ExplainedError } from '../protocol/definitions.ts';
 import type { Exposure, ModelNode } from './graph.ts';
 import { isPlainObject, list, withArticle } from './messages.ts';
 
-/** Runs a query of Prisma. Runs it once more if it lost against a concurrent transaction (P2034). */
+/** Runs a query of Prisma, and once more if it lost against a concurrent transaction (P2034). Its errors become errors that a model can act on. */
 export async function attempt<T>(exposure: Exposure, operation: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work().catch((error: unknown) => {
@@ -36,6 +37,25 @@ export function outsidePolicy({ name }: ModelNode, operation: string): ToolError
     status: 403,
   });
 }
+
+/** Explains an error of Prisma that a handler of the app let through; `undefined` if a caller cannot act on it. */
+export function explainDatabaseError(error: unknown): ExplainedError | undefined {
+  const code = codeOf(error) ?? '';
+  return busyCodes.has(code) ? busy : explained.get(code);
+}
+
+/** Texts by code. Prisma's own texts name columns and queries. */
+const explained: ReadonlyMap<string, ExplainedError> = new Map([
+  ['P2002', { message: 'Already exists: another row has the same unique value' }],
+  ['P2003', { message: 'Refused: a related row does not exist, or other rows still refer to this one' }],
+  ['P2014', { message: 'Refused: other rows still refer to this one' }],
+  ['P2025', { message: 'Not found: no such row', isNotFound: true }],
+  ['P2034', { message: 'The database was busy with a conflicting change; try again' }],
+]);
+
+/** Prisma gave up waiting for a connection, for a transaction to start or end, or for a lock. */
+const busy: ExplainedError = { message: 'The database is too busy to answer; try again later', isReported: true };
+const busyCodes: ReadonlySet<string> = new Set(['P1008', 'P2024', 'P2028']);
 
 /** Converts a Prisma error to one that a model can act on. Any other error stays as it is. */
 function toToolError(error: unknown, exposure: Exposure, operation: string): unknown {

@@ -1,12 +1,13 @@
 import type { CallContext } from '../protocol/definitions.ts';
+import { isObject } from '../protocol/definitions.ts';
 import type { ParsedFindMany } from './arguments.ts';
 import { cursorKey, encodeCursor, isPageable } from './arguments.ts';
 import type { Args, Delegate, Delegates, Row } from './delegates.ts';
-import { call, delegateOf } from './delegates.ts';
-import type { Exposure, Selection, UniqueKey } from './graph.ts';
+import { call, delegateOf, isEmpty } from './delegates.ts';
+import type { Column, Exposure, Selection, UniqueKey } from './graph.ts';
 import { columnsWhere, rowKey, selectOf, uniqueWhere } from './graph.ts';
-import { rowToJson } from './include.ts';
-import { isEmpty, refuse } from './messages.ts';
+import { truncatedKey } from './include.ts';
+import { refuse } from './messages.ts';
 import type { RowFilter } from './policy.ts';
 import { both, Policies } from './policy.ts';
 import { attempt } from './prisma-errors.ts';
@@ -45,7 +46,7 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
   const key = cursorKey(exposure);
   return {
     findUnique: async (where, selection, ctx) => {
-      const { filter, selection: scoped } = await scopeRead(exposure, 'findUnique', { where: {}, relational: false }, selection, ctx);
+      const { filter, selection: scoped } = await scopeRead(exposure, 'findUnique', { where: {}, relational: false, selection }, ctx);
       const args = {
         where: filter === undefined ? where : { ...where, AND: [filter] },
         select: scoped?.args.select ?? selection.select,
@@ -57,8 +58,8 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
     },
     findMany: async (query, ctx) => {
       const { selection, take, cursor } = query;
-      const scoped = await scopeRead(exposure, 'findMany', query, selection, ctx);
-      if (cursor !== undefined) await assertCursor(exposure, delegate, key, cursor, scoped.filter);
+      const scoped = await scopeRead(exposure, 'findMany', query, ctx);
+      if (cursor !== undefined) await assertCursor(exposure, delegate, cursor, scoped.filter);
       const select = scoped.selection?.args.select ?? selection.select;
       const args: Args = {
         select: key === undefined ? select : withKey(select, key),
@@ -80,11 +81,11 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
       return nextCursor === undefined ? { rows, truncated: true } : { rows, nextCursor, truncated: true };
     },
     count: async (parsed, ctx) => {
-      const scoped = await scopeRead(exposure, 'count', parsed, undefined, ctx);
+      const scoped = await scopeRead(exposure, 'count', parsed, ctx);
       return await attempt(exposure, 'count', () => call(delegate, 'count', whereOf(scoped)));
     },
     values: async (column, where, take, ctx) => {
-      const scoped = await scopeRead(exposure, 'findMany', { where, relational: false }, undefined, ctx);
+      const scoped = await scopeRead(exposure, 'findMany', { where, relational: false }, ctx);
       const args = { ...whereOf(scoped), select: { [column]: true }, distinct: [column], orderBy: { [column]: 'asc' }, take };
       const rows = await attempt(exposure, 'findMany', () => call(delegate, 'findMany', args));
       return rows.map(row => row[column]);
@@ -96,8 +97,7 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
 function scopeRead(
   exposure: Exposure,
   operation: string,
-  { where, relational }: ParsedWhere,
-  selection: Selection | undefined,
+  { where, relational, selection }: ParsedWhere & { readonly selection?: Selection },
   ctx: CallContext,
 ): ScopedRead | Promise<ScopedRead> {
   const { node, policy } = exposure;
@@ -117,14 +117,8 @@ function whereOf({ where, filter }: ScopedRead): { where?: Args } {
 }
 
 /** Refuses the cursor of a row that is gone or that the policy hides. */
-async function assertCursor(
-  exposure: Exposure,
-  delegate: Delegate,
-  key: UniqueKey | undefined,
-  row: Args,
-  filter: RowFilter,
-): Promise<void> {
-  const fields = key?.fields ?? [];
+async function assertCursor(exposure: Exposure, delegate: Delegate, row: Args, filter: RowFilter): Promise<void> {
+  const fields = cursorKey(exposure)?.fields ?? [];
   const args = { where: both(columnsWhere(fields, row), filter), select: selectOf(rowKey(exposure.node).fields) };
   const found = await attempt(exposure, 'findMany', () => call(delegate, 'findFirst', args));
   if (found === null) refuse('cursor', 'its row is gone; leave cursor out to start from the first row');
@@ -132,4 +126,58 @@ async function assertCursor(
 
 function withKey(select: Args, key: UniqueKey): Args {
   return key.fields.every(name => select[name] === true) ? select : { ...select, ...selectOf(key.fields) };
+}
+
+/** Converts a row from Prisma to JSON. Columns that the selection does not name are left out. */
+export type RowToJson = (row: Row) => Row;
+
+const conversions = new WeakMap<Selection, RowToJson>();
+
+/** The conversion of rows of this selection, compiled once. */
+export function rowToJson(selection: Selection): RowToJson {
+  let toJson = conversions.get(selection);
+  if (toJson === undefined) {
+    toJson = compileRow(selection);
+    conversions.set(selection, toJson);
+  }
+  return toJson;
+}
+
+function compileRow(selection: Selection): RowToJson {
+  const columns = selection.columns.map(compileColumn);
+  const relations = selection.relations.map(({ relation, selection: part, take }) => ({
+    name: relation.name,
+    take: take ?? 0,
+    toJson: rowToJson(part),
+  }));
+  const { counts } = selection;
+  return row => {
+    const out: Row = {};
+    for (const { name, toJson } of columns) {
+      const value = row[name];
+      out[name] = toJson === undefined || value === null || value === undefined ? (value ?? null) : toJson(value);
+    }
+    let truncated: string[] | undefined;
+    for (const { name, take, toJson } of relations) {
+      const value = row[name];
+      if (!Array.isArray(value)) out[name] = isObject(value) ? toJson(value) : null;
+      else {
+        if (value.length > take) {
+          truncated = [...(truncated ?? []), name];
+          out[truncatedKey] = truncated;
+        }
+        out[name] = value.slice(0, take).map(toJson);
+      }
+    }
+    if (counts.length > 0) {
+      const counted = row['_count'] as Row;
+      out['_count'] = Object.fromEntries(counts.map(name => [name, counted[name]]));
+    }
+    return out;
+  };
+}
+
+function compileColumn({ name, type: { toJson }, list }: Column): { name: string; toJson: ((value: unknown) => unknown) | undefined } {
+  if (toJson === undefined || !list) return { name, toJson };
+  return { name, toJson: value => (value as unknown[]).map(toJson) };
 }

@@ -1,7 +1,9 @@
+import { isObject } from '../protocol/definitions.ts';
 import type { Args } from './delegates.ts';
+import { isEmpty } from './delegates.ts';
 import type { ModelNode, Relation } from './graph.ts';
 import { noRow } from './graph.ts';
-import { isEmpty, isObject, refuse } from './messages.ts';
+import { refuse } from './messages.ts';
 import type { Policies, RowFilter } from './policy.ts';
 import { both } from './policy.ts';
 import { isCombinator, partsOf, relationFilterOf, simplifyWhere } from './simplify-where.ts';
@@ -23,7 +25,7 @@ export function scopeWhere(node: ModelNode, where: Args, policies: Policies): Ar
   return scopeConditions(node, simplifyWhere(node, where), { policies, negated: false });
 }
 
-/** The same for a unique `where`, whose key must stay at the top level. */
+/** Like `scopeWhere`, for a unique `where`: its key stays at the top level, where Prisma needs it. */
 export function scopeUniqueWhere(node: ModelNode, where: Args, policies: Policies): Args {
   const key: Args = {};
   const conditions: Args = {};
@@ -47,7 +49,7 @@ export function relatedFilter(relation: Relation, policies: Policies): RowFilter
 
 interface Place {
   readonly policies: Policies;
-  /** Whether this is anywhere below NOT, isNot or every. */
+  /** Whether the condition is anywhere below NOT, isNot or every. */
   readonly negated: boolean;
 }
 

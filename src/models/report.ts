@@ -1,10 +1,10 @@
 import { toColumn } from './columns.ts';
 import type { Style } from './declaration.ts';
+import { isEmpty } from './delegates.ts';
 import type { ExposureLike } from './exposure.ts';
-import { defaultOperations } from './exposure.ts';
-import { whyNotFilterable } from './filterable.ts';
+import { defaultOperations, whyNotFilterable } from './exposure.ts';
 import type { Exposure, ModelGraph, ModelNode, PerCall, Relation } from './graph.ts';
-import { isEmpty, list } from './messages.ts';
+import { list } from './messages.ts';
 import type { Operation } from './operations.ts';
 import { isBulk } from './operations.ts';
 import { toolName } from './tool-names.ts';
@@ -25,6 +25,10 @@ export interface ModelReport {
   readonly operations: readonly Operation[];
   /** The names of the tools that run the operations. In the style `compact` other models share them. */
   readonly tools: readonly string[];
+  /** The names of its prompts. */
+  readonly prompts: readonly string[];
+  /** The columns that the tool `search` searches. */
+  readonly searched: readonly string[];
   /** Operations that are left out because the unique key that they need looks like a secret. */
   readonly droppedOperations: readonly Operation[];
   readonly policy: PolicyKind;
@@ -82,6 +86,8 @@ export function reportModels(
       style,
       operations: [...operations],
       tools: [...new Set([...operations].map(operation => toolName(exposure, operation)))],
+      prompts: exposure.prompts.map(({ name }) => name),
+      searched: exposure.search?.columns.map(({ name }) => name) ?? [],
       droppedOperations: wanted.filter(operation => !operations.has(operation)),
       policy: kindOf(policy),
       data: kindOf(forced) === 'function' ? 'function' : forced === undefined ? 'none' : 'value',

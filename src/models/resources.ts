@@ -1,3 +1,4 @@
+import { McpError, ToolError } from '../errors.ts';
 import type {
   CallContext,
   Completer,
@@ -6,68 +7,143 @@ import type {
   ResourceDefinition,
   ResourceTemplateDefinition,
 } from '../protocol/definitions.ts';
-import { cursorKey, whereOfVariables } from './arguments.ts';
-import type { Args } from './delegates.ts';
+import { cursorKey, isPageable, parseCursor, whereOfVariables } from './arguments.ts';
+import type { Args, Row } from './delegates.ts';
 import { describeText } from './describe.ts';
 import type { Column, Exposure, UniqueKey } from './graph.ts';
+import { list } from './messages.ts';
 import type { Reader } from './reads.ts';
+import { rowMimeType } from './row-links.ts';
 
-const mimeType = 'application/json';
 const maxCompletions = 100;
 const maxPrefixChars = 200;
 
+/** The variable of the URI of a later page. */
+const cursorVariable = 'cursor';
+
 /**
- * The list resource of an exposure with `findMany`: `<name>://<model key>`, a JSON array of the first page.
+ * The list resource of an exposure with `findMany`: `<name>://<model key>`, the first page.
  *
- * If there are more rows, `_meta` of the contents has `truncated: true`.
+ * `{ "rows": […], "next": "<name>://<model key>?cursor=…", "truncated": true }`, the last two only if there are more rows. `next` is the URI of the
+ * next page; a list without visible keys, or in an order without pages, has none.
  */
 export function listResource(exposure: Exposure, reader: Reader, name: string): ResourceDefinition {
-  const { node, description, selection, orderBy, take } = exposure;
+  const { node, description, selection, take } = exposure;
   return {
-    uri: `${name}://${node.key}`,
+    uri: listUri(exposure, name),
     name: node.key,
     title: `${node.name} rows`,
     description: joined(`The first ${take} ${node.name} rows.`, description, describeText(selection)),
-    mimeType,
-    read: async (uri, ctx) => {
-      const { rows, truncated } = await reader.findMany({ where: {}, relational: false, selection, orderBy, take, cursor: undefined }, ctx);
-      return toContents(uri, rows, truncated === true ? { truncated } : undefined);
+    mimeType: rowMimeType,
+    read: async (uri, ctx) => toContents(uri, await readPage(exposure, reader, { name, cursor: undefined }, ctx)),
+  };
+}
+
+/** The later pages of a list resource: `<name>://<model key>{?cursor}`. `undefined` if the list has no pages. */
+export function pageTemplate(exposure: Exposure, reader: Reader, name: string): ResourceTemplateDefinition | undefined {
+  const { node, orderBy, selection } = exposure;
+  const key = cursorKey(exposure);
+  if (key === undefined || !isPageable(node, orderBy)) return undefined;
+  return {
+    uriTemplate: `${listUri(exposure, name)}{?${cursorVariable}}`,
+    name: `${node.key}_page`,
+    description: joined(`The next ${node.name} rows.`, describeText(selection)),
+    mimeType: rowMimeType,
+    read: async (uri, variables, ctx) => {
+      if (!Object.hasOwn(variables, cursorVariable)) return undefined;
+      try {
+        const cursor = parseCursor(exposure, key, variables[cursorVariable]);
+        return toContents(uri, await readPage(exposure, reader, { name, cursor }, ctx));
+      } catch (error) {
+        // A wrong cursor is the client's mistake.
+        if (error instanceof ToolError) throw new McpError('InvalidParams', error.message, { data: { uri }, cause: error });
+        throw error;
+      }
     },
   };
 }
 
-/** The resource template of an exposure with `findUnique`: `<name>://<model key>/{id}`, with one variable for each column of the key. */
-export function rowTemplate(exposure: Exposure, reader: Reader, name: string): ResourceTemplateDefinition | undefined {
+/**
+ * The resource templates of an exposure with `findUnique`. By the key of the row: `<name>://<model key>/{id}`, with one variable for each column. By
+ * another unique key: `<name>://<model key>{?email}`. A query cannot be read as the values of a key of several columns, as a path could.
+ */
+export function rowTemplates(exposure: Exposure, reader: Reader, name: string): ResourceTemplateDefinition[] {
+  const [first, ...others] = exposure.uniques;
+  if (first === undefined) return [];
+  const { node } = exposure;
+  const path = first.fields.map(field => `{${field}}`).join('/');
+  // The template of pages has the same form.
+  const named = others.filter(({ fields }) => list(fields) !== cursorVariable);
+  const uri = listUri(exposure, name);
+  return [
+    rowTemplate({ exposure, reader, key: first }, `${uri}/${path}`, node.key),
+    ...named.map(key => rowTemplate({ exposure, reader, key }, `${uri}{?${key.fields.join(',')}}`, `${node.key}_${key.name}`)),
+  ];
+}
+
+function rowTemplate(rows: KeyedRows, uriTemplate: string, name: string): ResourceTemplateDefinition {
+  const { exposure, key } = rows;
   const { node, description, selection } = exposure;
-  const key = cursorKey(exposure);
-  if (key === undefined) return undefined;
-  const read = async (
-    uri: string,
-    variables: Readonly<Record<string, string>>,
-    ctx: CallContext,
-  ): Promise<ReadResourceResult | undefined> => {
-    const where = whereOfVariables(exposure, key, variables);
-    const row = where && (await reader.findUnique(where, selection, ctx));
-    return row && toContents(uri, row);
-  };
+  const isFirst = key === cursorKey(exposure);
   return {
-    uriTemplate: `${name}://${node.key}/${key.fields.map(field => `{${field}}`).join('/')}`,
-    name: node.key,
-    title: `One ${node.name}`,
-    description: joined(`One ${node.name} by ${key.fields.join(' and ')}.`, description, describeText(selection)),
-    mimeType,
-    read,
-    // Completion lists keys, so it needs the operation that lists rows.
-    ...(exposure.operations.has('findMany') && { complete: keyCompleters(exposure, key, reader) }),
+    uriTemplate,
+    name,
+    title: isFirst ? `One ${node.name}` : `One ${node.name} by ${key.fields.join(' and ')}`,
+    description: joined(`One ${node.name} by ${key.fields.join(' and ')}.`, isFirst ? description : undefined, describeText(selection)),
+    mimeType: rowMimeType,
+    read: async (uri, variables, ctx) => {
+      const row = await readRow(rows, variables, ctx);
+      return row && toContents(uri, row);
+    },
+    ...completion(rows),
   };
+}
+
+/** The rows of an exposure, each named by one of its unique keys. */
+export interface KeyedRows {
+  readonly exposure: Exposure;
+  readonly reader: Reader;
+  readonly key: UniqueKey;
+}
+
+/** The row that the texts of a key name. `undefined` if the caller has no such row, or a text is missing or no value of its column. */
+export async function readRow(
+  { exposure, reader, key }: KeyedRows,
+  texts: Readonly<Record<string, string>>,
+  ctx: CallContext,
+): Promise<Row | undefined> {
+  if (!key.fields.every(field => Object.hasOwn(texts, field))) return undefined;
+  const where = whereOfVariables(exposure, key, texts);
+  return where && (await reader.findUnique(where, exposure.selection, ctx));
+}
+
+/** The completions of the columns of a key. Completion lists keys, so it needs the operation that lists rows. */
+export function completion({ exposure, reader, key }: KeyedRows): { complete?: Record<string, Completer> } {
+  return exposure.operations.has('findMany') ? { complete: keyCompleters(exposure, key, reader) } : {};
+}
+
+function listUri({ node }: Exposure, name: string): string {
+  return `${name}://${node.key}`;
+}
+
+async function readPage(
+  exposure: Exposure,
+  reader: Reader,
+  { name, cursor }: { name: string; cursor: Args | undefined },
+  ctx: CallContext,
+): Promise<object> {
+  const { selection, orderBy, take } = exposure;
+  const { rows, nextCursor, truncated } = await reader.findMany({ where: {}, relational: false, selection, orderBy, take, cursor }, ctx);
+  const next = nextCursor && `${listUri(exposure, name)}?${cursorVariable}=${encodeURIComponent(nextCursor)}`;
+  return { rows, ...(next && { next }), ...(truncated === true && { truncated }) };
 }
 
 function joined(...parts: readonly (string | undefined)[]): string {
   return parts.filter(part => part !== undefined).join(' ');
 }
 
-function toContents(uri: string, value: unknown, meta?: Record<string, unknown>): ReadResourceResult {
-  return { contents: [{ uri, mimeType, text: JSON.stringify(value), ...(meta && { _meta: meta }) }] };
+function toContents(uri: string, value: object): ReadResourceResult {
+  return { contents: [{ uri, mimeType: rowMimeType, text: JSON.stringify(value) }] };
 }
 
 function keyCompleters(exposure: Exposure, key: UniqueKey, reader: Reader): Record<string, Completer> {

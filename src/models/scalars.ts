@@ -195,9 +195,22 @@ function parseDateTime(value: unknown, path: string): Date {
   const match = typeof value === 'string' ? (isoDateTime.exec(value) ?? isoDate.exec(value)) : null;
   const date = match === null ? undefined : new Date(match[0]);
   if (match === null || date === undefined || !isCalendarDay(match) || !isStorableYear(date.getUTCFullYear())) {
-    return refuse(path, 'not an ISO 8601 date-time with its zone, such as 2026-01-31T09:00:00Z, nor a date');
+    return refuse(path, `not an ISO 8601 date-time with its zone, such as 2026-01-31T09:00:00Z, nor a date${dateHint(value, match)}`);
   }
   return date;
+}
+
+const withoutZone = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?$/;
+
+/** What is wrong with a text that is nearly a date-time, or with a number. */
+function dateHint(value: unknown, match: RegExpExecArray | null): string {
+  if (typeof value === 'number') return '; a number of seconds or milliseconds is not taken';
+  if (match !== null) {
+    const [, year, month, day] = match;
+    if (!isCalendarDay(match)) return `; there is no day ${year}-${month}-${day}`;
+    return Number.isNaN(new Date(match[0]).getTime()) ? '; there is no such time of day or zone' : '; the year is out of range, 1 to 9999';
+  }
+  return typeof value === 'string' && withoutZone.test(value) ? '; the zone is missing: add Z for UTC, or an offset such as +02:00' : '';
 }
 
 /** `Date` reads 30 February as 2 March. */

@@ -1,4 +1,5 @@
 import type { CallContext } from '../protocol/definitions.ts';
+import { isObject } from '../protocol/definitions.ts';
 import type { Datamodel } from './datamodel.ts';
 import type { Args, BaseClient, Delegate, Delegates, PrismaClientLike } from './delegates.ts';
 import { baseClient, delegateOf } from './delegates.ts';
@@ -6,7 +7,6 @@ import type { ExposureLike } from './exposure.ts';
 import { resolveExposures } from './exposure.ts';
 import type { ModelGraph, ModelNode } from './graph.ts';
 import { hasPolicy, modelGraph } from './graph.ts';
-import { isObject } from './messages.ts';
 import { Policies } from './policy.ts';
 import type { Execution, RunQuery, ScopedOperation } from './scoped-operations.ts';
 import { isScopable, queryRunner } from './scoped-operations.ts';
@@ -26,7 +26,7 @@ export interface ModelOptions {
  * that leaves a row outside the policy is rolled back. Calls that cannot be scoped are refused: raw SQL, `$extends`, methods that a client extension
  * added to a delegate, nested writes into a model with a policy. All columns are visible, because the client serves the host's own code.
  *
- * It is made of proxies. The query hook of `$extends` can neither open a transaction nor run a second query inside one.
+ * The scoped client is made of proxies. The query hook of `$extends` can neither open a transaction nor run a second query inside one.
  *
  * @throws {TypeError} with every mistake in the declaration, one a line.
  */
@@ -36,7 +36,7 @@ export function scopedClient({ prisma, datamodel, models }: ModelOptions): (ctx:
   return clientScope(baseClient(prisma), graph);
 }
 
-/** The same for a graph whose exposures are resolved. If no model has a policy, it is the client itself. */
+/** Like `scopedClient`, for a graph whose exposures are resolved. Returns the client itself if no model has a policy. */
 export function clientScope(client: BaseClient, graph: ModelGraph): (ctx: CallContext) => PrismaClientLike {
   if (![...graph.byKey.values()].some(hasPolicy)) return () => client;
   return ctx => scopeClient(client, graph, queryRunner(new Policies(ctx)));
@@ -49,7 +49,7 @@ function scopeClient(client: BaseClient, graph: ModelGraph, run: RunQuery): Pris
     client,
     transact: (work, options) => client.$transaction(work, ...(options === undefined ? [] : [options])),
   };
-  return scopeProxy(client, graph, run, execution, (work, options) => {
+  return scopeProxy(graph, run, execution, (work, options) => {
     if (isWork(work)) return client.$transaction(tx => work(scopeTransaction(tx, graph, run)), ...options);
     return client.$transaction(tx => runAll(work, inTransaction(tx)), ...options);
   });
@@ -58,7 +58,7 @@ function scopeClient(client: BaseClient, graph: ModelGraph, run: RunQuery): Pris
 function scopeTransaction(tx: Delegates, graph: ModelGraph, run: RunQuery): PrismaClientLike {
   const execution = inTransaction(tx);
   // A nested transaction is part of the outer one.
-  const scoped = scopeProxy(tx, graph, run, execution, async work => (isWork(work) ? work(scoped) : runAll(work, execution)));
+  const scoped = scopeProxy(graph, run, execution, async work => (isWork(work) ? work(scoped) : runAll(work, execution)));
   return scoped;
 }
 
@@ -83,9 +83,9 @@ function isWork(value: unknown): value is (tx: PrismaClientLike) => Promise<unkn
 
 type Transact = (work: unknown, options: unknown[]) => Promise<unknown>;
 
-function scopeProxy(client: Delegates, graph: ModelGraph, run: RunQuery, execution: Execution, transact: Transact): PrismaClientLike {
+function scopeProxy(graph: ModelGraph, run: RunQuery, execution: Execution, transact: Transact): PrismaClientLike {
   const delegates = new Map<string, object>();
-  return new Proxy(client, {
+  return new Proxy(execution.client, {
     get(target, property) {
       if (typeof property !== 'string') return Reflect.get(target, property) as unknown;
       const node = graph.byKey.get(property);

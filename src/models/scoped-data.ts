@@ -1,8 +1,9 @@
+import { isObject } from '../protocol/definitions.ts';
 import type { Args, Delegates } from './delegates.ts';
 import { call, delegateOf } from './delegates.ts';
 import type { ModelNode, Relation } from './graph.ts';
 import { hasPolicy, selectOf } from './graph.ts';
-import { isObject, isPlainObject, list, refuse } from './messages.ts';
+import { isPlainObject, list, refuse } from './messages.ts';
 import type { Policies } from './policy.ts';
 import { both } from './policy.ts';
 import { relatedFilter, relatedWhere } from './related-policies.ts';
@@ -123,7 +124,7 @@ export function referencesOf(node: ModelNode, isSet: (column: string) => boolean
 }
 
 /**
- * The same with their values, read from Prisma's `data`.
+ * The foreign keys of `referencesOf` with the values that Prisma's `data` gives them.
  *
  * @param whole Whether `data` creates a row, so that a missing column is null.
  * @throws {TypeError} if `data` does not have the value: it has an operation such as `increment`, or only a part of a compound key.

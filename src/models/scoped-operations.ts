@@ -1,8 +1,8 @@
+import { isObject } from '../protocol/definitions.ts';
 import type { Args, Delegates, Row } from './delegates.ts';
 import { call, delegateOf, rowsOf } from './delegates.ts';
 import type { ModelNode } from './graph.ts';
 import { columnsWhere, noRow, rowKey, selectOf } from './graph.ts';
-import { isObject } from './messages.ts';
 import type { PolicyOperation } from './operations.ts';
 import type { Policies, RowFilter } from './policy.ts';
 import { assertOrderInSight, both } from './policy.ts';
@@ -85,7 +85,7 @@ const policyOperations: ReadonlyMap<string, readonly PolicyOperation[]> = new Ma
   ['updateMany', ['update']],
   ['updateManyAndReturn', ['update']],
   ['deleteMany', ['delete']],
-  // Afterwards nobody knows which of the two it was, so the row must meet both policies.
+  // Prisma does not say whether an upsert has updated or created the row, so the row must meet both policies.
   ['upsert', ['update', 'create']],
 ]);
 
@@ -194,7 +194,7 @@ async function runCreateMany(execution: Execution, node: ModelNode, operation: s
         const create = { data: chunk, ...(skipDuplicates !== undefined && { skipDuplicates }), select: selectOf(key) };
         written.push(...(await call(delegateOf(tx, node), 'createManyAndReturn', create)));
       }
-      return finishMany(tx, node, operation, written, filter, selection);
+      return finishMany(tx, node, operation, { written, filter, selection });
     },
     isFew(items.length) ? undefined : manyRows,
   );
@@ -212,7 +212,7 @@ async function runUpdateMany(execution: Execution, node: ModelNode, operation: s
     for (const chunk of chunksOf(found, key)) {
       await call(delegateOf(tx, node), 'updateMany', { where: both(rowsWhere(key, chunk), filter), data });
     }
-    return finishMany(tx, node, operation, found, filter, selection);
+    return finishMany(tx, node, operation, { written: found, filter, selection });
   }, manyRows);
 }
 
@@ -231,9 +231,7 @@ async function finishMany(
   tx: Delegates,
   node: ModelNode,
   operation: string,
-  written: Row[],
-  filter: Args,
-  selection: ScopedSelection,
+  { written, filter, selection }: { written: readonly Row[]; filter: Args; selection: ScopedSelection },
 ): Promise<unknown> {
   const key = rowKey(node).fields;
   const delegate = delegateOf(tx, node);

@@ -1,8 +1,8 @@
+import { isObject } from '../protocol/definitions.ts';
 import type { Args, Delegates, Row } from './delegates.ts';
 import { call, delegateOf, rowsOf } from './delegates.ts';
 import type { ModelNode, Relation } from './graph.ts';
 import { hasPolicy, rowKey, selectOf } from './graph.ts';
-import { isObject } from './messages.ts';
 import type { Policies } from './policy.ts';
 import { assertOrderInSight, both } from './policy.ts';
 import { relatedFilter, relatedWhere } from './related-policies.ts';
@@ -60,7 +60,8 @@ export function scopeSelection(node: ModelNode, args: Args, policies: Policies):
         const where = relatedWhere(relation, part['where'], policies);
         entries[name] = isObject(value) || where !== undefined ? { ...part, ...selection.args, ...(where && { where }) } : value;
       } else {
-        joins.push(toJoin(relation, isObject(value) ? value : {}, form === 'select' ? wanted : undefined, entries, policies));
+        const around = { select: form === 'select' ? wanted : undefined, entries };
+        joins.push(toJoin(relation, isObject(value) ? value : {}, around, policies));
       }
     }
     scoped[form] = entries;
@@ -100,7 +101,15 @@ function scopeCounts(node: ModelNode, value: unknown, policies: Policies): unkno
   return { select };
 }
 
-function toJoin(relation: Relation, part: Args, select: Args | undefined, entries: Args, policies: Policies): Join {
+/** The `select` or `include` around a join. */
+interface SelectionAround {
+  /** As the query has it; `undefined` for an `include`. */
+  readonly select: Args | undefined;
+  /** As Prisma gets it. A join adds the columns that it needs. */
+  readonly entries: Args;
+}
+
+function toJoin(relation: Relation, part: Args, { select, entries }: SelectionAround, policies: Policies): Join {
   const byForeignKey = select !== undefined && relation.from.length > 0;
   const fields = byForeignKey ? relation.to : rowKey(relation.target).fields;
   const stripParent = byForeignKey ? relation.from.filter(name => select[name] !== true) : [];

@@ -1,7 +1,7 @@
 import type { Args } from './delegates.ts';
+import { isEmpty } from './delegates.ts';
 import type { ModelNode, Relation } from './graph.ts';
 import { noRow } from './graph.ts';
-import { isEmpty } from './messages.ts';
 
 /**
  * Removes the parts of a Prisma `where` that are true or false for every row: `{}`, an empty AND, OR or NOT, and conditions made of those.

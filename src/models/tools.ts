@@ -1,5 +1,5 @@
 import { confirmedInput, confirmedOutput } from '../protocol/confirmation.ts';
-import type { CallContext, CallToolResult, JsonObject, ToolAnnotations, ToolDefinition } from '../protocol/definitions.ts';
+import type { CallContext, CallToolResult, JsonObject, ResourceLink, ToolAnnotations, ToolDefinition } from '../protocol/definitions.ts';
 import type { JsonSchema } from '../protocol/json-schema.ts';
 import { assertArguments, parseBulkWhere, parseFindMany, parseSelect, parseUniqueWhere } from './arguments.ts';
 import type { BulkResult, BulkWriter } from './bulk-writes.ts';
@@ -11,6 +11,7 @@ import type { Operation } from './operations.ts';
 import { isBulk } from './operations.ts';
 import { notFound } from './prisma-errors.ts';
 import type { Reader } from './reads.ts';
+import type { RowLinks } from './row-links.ts';
 import type { SchemaParts } from './schema.ts';
 import {
   bulkOutput,
@@ -47,6 +48,7 @@ export interface ToolParts extends SchemaParts {
   readonly writer: Writer;
   readonly bulkWriter: BulkWriter;
   readonly limits: WhereLimits;
+  readonly links: RowLinks;
 }
 
 /** One operation of an exposure: its arguments, and the query that answers a call. */
@@ -83,7 +85,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
   }),
   findMany: parts => ({
     title: 'find many',
-    summary: `Reads ${parts.exposure.node.name} rows by page, ordered by ${describeOrder(parts.exposure)}.`,
+    summary: `Reads ${parts.exposure.node.name} rows by page, by default ordered by ${describeOrder(parts.exposure)}.`,
     inputSchema: findManyInput(parts),
     outputSchema: pageOutput(parts.exposure),
     annotations: readOnly,
@@ -291,7 +293,10 @@ function modelTool(operation: Operation, parts: ToolParts): ToolDefinition {
     outputSchema: isConfirmed ? confirmedOutput(outputSchema) : outputSchema,
     annotations,
     ...(isConfirmed && { effect }),
-    call: async (args, ctx) => toResult(await run(args, ctx)),
+    call: async (args, ctx) => {
+      const result = await run(args, ctx);
+      return toResult(result, parts.links[operation]?.(result));
+    },
   };
 }
 
@@ -300,8 +305,10 @@ function asSentence(text: string | undefined): string | undefined {
 }
 
 /** A structured result, with the same as text for clients that read only text. */
-export function toResult(structured: object): CallToolResult {
-  return { content: [{ type: 'text', text: JSON.stringify(structured) }], structuredContent: structured };
+export function toResult(structured: object, links: readonly ResourceLink[] = []): CallToolResult {
+  const result: CallToolResult = { content: [{ type: 'text', text: JSON.stringify(structured) }], structuredContent: structured };
+  if (links.length > 0) result.links = links;
+  return result;
 }
 
 /** The order of rows in words, without hidden columns. */

@@ -2,7 +2,7 @@ import type { DatamodelField } from './datamodel.ts';
 import type { Args } from './delegates.ts';
 import type { ModelNode, Relation } from './graph.ts';
 import { noRow } from './graph.ts';
-import { jsonNull, nameOfJsonNull } from './json-nulls.ts';
+import { jsonNull, nameOfJsonNull } from './json-columns.ts';
 import { isPlainObject } from './messages.ts';
 import { isCombinator, partsOf, relationFilterOf } from './simplify-where.ts';
 
@@ -45,6 +45,15 @@ export function asksJsonType(node: ModelNode, where: Args): boolean {
 const untypedJson: ReadonlySet<string> = new Set(['equals', 'not', 'path', 'mode']);
 const modifiers: ReadonlySet<string> = new Set(['mode', 'path']);
 const nullTests: ReadonlySet<string> = new Set(['equals', 'not', 'in', 'notIn']);
+
+/** What an operator compares a column with. */
+interface Comparison {
+  readonly field: DatamodelField;
+  readonly operator: string;
+  readonly operand: unknown;
+  /** The path inside Json. */
+  readonly path?: unknown;
+}
 
 /** A condition on one column by one operator. */
 interface Leaf {
@@ -113,11 +122,11 @@ function leavesOf(node: ModelNode, name: string, filter: unknown): Leaf[] {
   const field = node.fields.get(name);
   // A compound key, whose columns are all required.
   if (field === undefined) return [{ condition: { [name]: filter }, known: [] }];
-  if (!isPlainObject(filter)) return [toLeaf(node, field, 'equals', filter, { [name]: filter })];
+  if (!isPlainObject(filter)) return [toLeaf(node, { field, operator: 'equals', operand: filter }, { [name]: filter })];
   const [around, operators] = splitModifiers(filter);
   const leaves = operators.flatMap(([operator, operand]) => {
     const leaf = (inner: string, value: unknown, condition: Args): Leaf =>
-      toLeaf(node, field, inner, value, { [name]: { ...around, ...condition } }, around['path']);
+      toLeaf(node, { field, operator: inner, operand: value, path: around['path'] }, { [name]: { ...around, ...condition } });
     if (operator !== 'not' || !isPlainObject(operand) || field.type === 'Json') return [leaf(operator, operand, { [operator]: operand })];
     // Prisma negates each operator by itself: `not: { gt: 1, lt: 5 }` is `<= 1 AND >= 5`.
     const [within, negated] = splitModifiers(operand);
@@ -132,7 +141,7 @@ function splitModifiers(filter: Args): [modifiers: Args, operators: [string, unk
   return [Object.fromEntries(entries.filter(([key]) => modifiers.has(key))), entries.filter(([key]) => !modifiers.has(key))];
 }
 
-function toLeaf(node: ModelNode, field: DatamodelField, operator: string, operand: unknown, condition: Args, path?: unknown): Leaf {
+function toLeaf(node: ModelNode, { field, operator, operand, path }: Comparison, condition: Args): Leaf {
   if (isDefinite(field, operator, operand)) return { condition, known: [] };
   const known: Args[] = [];
   if (!field.isRequired || field.isList || path !== undefined) known.push(isNotNull(field, path));

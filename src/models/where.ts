@@ -1,8 +1,9 @@
+import { isObject } from '../protocol/definitions.ts';
 import type { Args } from './delegates.ts';
 import type { Column, Exposure, Relation } from './graph.ts';
-import { operatorHint, relationFilterHint, whereHint } from './hints.ts';
-import { parseJsonFilter } from './json-filter.ts';
-import { isObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
+import { isListOperator, listFilterHint, modeHint, operatorHint, relationFilterHint, relationValueHint, whereHint } from './hints.ts';
+import { parseJsonFilter } from './json-columns.ts';
+import { join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
 import { parseText } from './scalars.ts';
 import { isCombinator, simplifyWhere } from './simplify-where.ts';
 
@@ -31,6 +32,11 @@ export interface WhereLimits {
   readonly maxWildcards: number;
   /** Characters of these texts, in total. @default 1000 */
   readonly maxPatternCharacters: number;
+  /**
+   * Work of looking for these texts. A text counts 1, and 1 more for each time that its beginning can begin again inside it: `aaa` counts 3. Inside a
+   * list filter it counts ten times. LIKE compares a text once for each of these beginnings. @default 30 on SQLite, 10000 elsewhere
+   */
+  readonly maxTextWork: number;
 }
 
 /** The limits of a host, with the defaults for its kind of database. */
@@ -46,6 +52,7 @@ export function resolveWhereLimits(limits: Partial<WhereLimits> | undefined, pro
     maxListHops: isEmbedded ? 1 : 3,
     maxWildcards: 10,
     maxPatternCharacters: 1000,
+    maxTextWork: isEmbedded ? 30 : 10_000,
     ...limits,
   };
 }
@@ -65,17 +72,20 @@ interface State {
   listFilters: number;
   wildcards: number;
   patternCharacters: number;
+  textWork: number;
 }
 
-/** Where a part of a `where` is. */
+/** The position of a part inside a `where`. */
 interface Place {
   readonly state: State;
   readonly path: string;
   readonly depth: number;
-  /** Relations around it. */
+  /** Relations around the part. */
   readonly hops: number;
-  /** List filters around it. */
+  /** List filters around the part. */
   readonly listHops: number;
+  /** Whether the part is the operand of a column's `not`. @default false */
+  readonly isNegated?: boolean;
 }
 
 const toManyOperators: readonly string[] = ['some', 'every', 'none'];
@@ -89,7 +99,7 @@ const listOperators: readonly string[] = ['equals', 'has', 'hasEvery', 'hasSome'
  * A hidden column gets the same message as a column that does not exist.
  */
 export function parseWhere(exposure: Exposure, value: unknown, limits: WhereLimits, path = 'where'): ParsedWhere {
-  const state: State = { limits, conditions: 0, relations: 0, listFilters: 0, wildcards: 0, patternCharacters: 0 };
+  const state: State = { limits, conditions: 0, relations: 0, listFilters: 0, wildcards: 0, patternCharacters: 0, textWork: 0 };
   const where = simplifyWhere(exposure.node, parseConditions(exposure, value, { state, path, depth: 0, hops: 0, listHops: 0 }));
   return { where, relational: state.relations > 0 };
 }
@@ -132,6 +142,11 @@ const counted = {
     'look up the related rows in a call of their own, then filter by their keys',
   ],
   patternCharacters: ['maxPatternCharacters', 'characters of text to look for', 'look for a part of the text'],
+  textWork: [
+    'maxTextWork',
+    'units of text search',
+    'look for fewer or less repetitive texts: a text counts 1, a repetitive one more, and ten times that inside a list filter',
+  ],
   wildcards: ['maxWildcards', 'wildcards (% and _)', 'look for a plain part of the text'],
 } as const;
 
@@ -165,12 +180,13 @@ function parseRelation(relation: Relation, target: Exposure, value: unknown, pla
   const { state, path, depth } = place;
   count(state, 'relations', path);
   if (value === null && !relation.toMany) return null;
-  const filter = parseObject(value, path);
+  const filter = isObject(value) ? value : refuse(path, `expected an object, got ${nameOf(value)}${relationValueHint(relation, value)}`);
   const operators = relation.toMany ? toManyOperators : toOneOperators;
   const names = Object.keys(filter);
   const inside = { ...place, depth: depth + 1, hops: place.hops + 1, listHops: place.listHops + (relation.toMany ? 1 : 0) };
   assertHops(inside);
-  if (!relation.toMany && !names.some(name => operators.includes(name))) return { is: parseConditions(target, filter, inside) };
+  const isOperator = (name: string): boolean => operators.includes(name) || isListOperator(relation, name);
+  if (!relation.toMany && !names.some(isOperator)) return { is: parseConditions(target, filter, inside) };
   if (names.length === 0) refuse(path, `expected one of ${list(operators)}`);
   const parsed: Args = {};
   for (const name of names) {
@@ -192,15 +208,15 @@ function assertHops({ state, path, hops, listHops }: Place): void {
   }
 }
 
-function parseFilter(exposure: Exposure, column: Column, value: unknown, place: Place, isNegated = false): unknown {
-  const { state, path, depth } = place;
+function parseFilter(exposure: Exposure, column: Column, value: unknown, place: Place): unknown {
+  const { state, path, depth, isNegated = false } = place;
   if (column.list) return parseListFilter(column, value, state, path);
   if (column.field.type === 'Json') {
     if (isObject(value)) count(state, 'conditions', path, Object.keys(value).length);
     return parseJsonFilter(column, value, {
       path,
       provider: exposure.provider,
-      parsePattern: (part, at) => parsePattern(parseText(part, at), state, at),
+      parsePattern: (part, at) => parsePattern(parseText(part, at), { ...place, path: at }),
     });
   }
   if (!isObject(value)) return parseNullable(column, value, path);
@@ -212,16 +228,17 @@ function parseFilter(exposure: Exposure, column: Column, value: unknown, place: 
     const at = join(path, operator);
     count(state, 'conditions', path);
     if (!operators.includes(operator)) {
-      refuse(at, `not a filter for ${column.name} (${list(operators)})${operatorHint(operator, operators)}`);
+      const hint = operator === 'mode' ? modeHint(exposure, isNegated) : operatorHint(operator, operators);
+      refuse(at, `not a filter for ${column.name} (${list(operators)})${hint}`);
     }
     if (operator === 'in' || operator === 'notIn') filter[operator] = parseValues(column, operand, state, at);
     else if (operator === 'mode') filter[operator] = parseMode(operand, at);
     else if (operator === 'not' && isObject(operand)) {
-      const below = { ...place, path: at, depth: depth + 1 };
+      const below = { ...place, path: at, depth: depth + 1, isNegated: true };
       assertDepth(below);
-      filter[operator] = parseFilter(exposure, column, operand, below, true);
+      filter[operator] = parseFilter(exposure, column, operand, below);
     } else if (operator === 'equals' || operator === 'not') filter[operator] = parseNullable(column, operand, at);
-    else if (patternOperators.includes(operator)) filter[operator] = parsePattern(column.type.parse(operand, at), state, at);
+    else if (patternOperators.includes(operator)) filter[operator] = parsePattern(column.type.parse(operand, at), { ...place, path: at });
     else filter[operator] = column.type.parse(operand, at);
   }
   if (Object.keys(filter).every(name => name === 'mode')) refuse(path, `mode goes with an operator (${list(operators)})`);
@@ -229,12 +246,38 @@ function parseFilter(exposure: Exposure, column: Column, value: unknown, place: 
 }
 
 /** A part of a text, which Prisma passes to LIKE. SQLite refuses long patterns, PostgreSQL a pattern that ends with its escape character. */
-function parsePattern(value: unknown, state: State, path: string): unknown {
+function parsePattern(value: unknown, { state, path, listHops }: Place): unknown {
   const part = String(value);
   count(state, 'patternCharacters', path, part.length);
   count(state, 'wildcards', path, part.match(/[%_]/g)?.length ?? 0);
+  count(state, 'textWork', path, (1 + repetitions(part)) * (listHops > 0 ? listFilterWork : 1));
   const [backslashes = ''] = /\\*$/.exec(part) ?? [];
   return backslashes.length % 2 === 0 ? part : refuse(path, 'must not end with a single backslash');
+}
+
+/** The factor for a text inside a list filter, which compares more rows. */
+const listFilterWork = 10;
+
+/**
+ * How often the beginning of a text can begin again before the text ends: `aaaa` → 3, `abab` → 1, `total` → 0. LIKE tries each of these beginnings,
+ * so this bounds how often it reads a character again. `%` and `_` are read as the character before them. Case does not count.
+ */
+function repetitions(text: string): number {
+  const letters = text.toLowerCase().replaceAll(/(.)[%_]+/gsu, (run, letter: string) => letter.repeat(run.length));
+  // The failure function of Knuth, Morris and Pratt: for each end, the length of the longest beginning that also ends there.
+  const borders = [0];
+  const chains = [0];
+  let most = 0;
+  for (let end = 1; end < letters.length; end++) {
+    let border = borders[end - 1] ?? 0;
+    while (border > 0 && letters[border] !== letters[end]) border = borders[border - 1] ?? 0;
+    if (letters[border] === letters[end]) border++;
+    borders.push(border);
+    const chain = border === 0 ? 0 : 1 + (chains[border - 1] ?? 0);
+    chains.push(chain);
+    most = Math.max(most, chain);
+  }
+  return most;
 }
 
 /** A value of the column, or null if the column is nullable. Prisma refuses to compare a required column with null. */
@@ -265,13 +308,19 @@ function parseMode(value: unknown, path: string): string {
 function parseListFilter(column: Column, value: unknown, state: State, path: string): unknown {
   if (Array.isArray(value)) return { equals: parseValues(column, value, state, path) };
   const filter: Args = {};
-  const operators = Object.entries(parseObject(value, path));
+  if (!isObject(value))
+    return refuse(path, `expected an object, got ${nameOf(value)}${value === null ? '' : listFilterHint(undefined, [])}`);
+  const operators = Object.entries(value);
   if (operators.length === 0) refuse(path, `expected a list or one of ${list(listOperators)}`);
   for (const [operator, operand] of operators) {
     const at = join(path, operator);
     count(state, 'conditions', path);
     if (!listOperators.includes(operator)) {
-      refuse(at, `not a filter for ${column.name} (${list(listOperators)})${operatorHint(operator, listOperators)}`);
+      refuse(at, `not a filter for ${column.name} (${list(listOperators)})${listFilterHint(operator, listOperators)}`);
+    }
+    if (operator === 'has' && Array.isArray(operand)) refuse(at, 'expected one value, got an array; hasSome and hasEvery take arrays');
+    if ((operator === 'hasSome' || operator === 'hasEvery') && !Array.isArray(operand)) {
+      refuse(at, `expected an array, got ${nameOf(operand)}; has takes one value`);
     }
     if (operator === 'has') filter[operator] = parseItem(column, operand, at);
     else if (operator === 'isEmpty') filter[operator] = typeof operand === 'boolean' ? operand : refuse(at, 'expected true or false');

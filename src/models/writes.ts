@@ -5,10 +5,10 @@ import type { Args, BaseClient, Delegates, Row } from './delegates.ts';
 import { call, delegateOf } from './delegates.ts';
 import type { Exposure, ModelNode, Selection } from './graph.ts';
 import { columnsWhere, rowKey, selectOf } from './graph.ts';
-import { rowToJson } from './include.ts';
 import type { RowFilter } from './policy.ts';
 import { both, Policies } from './policy.ts';
 import { attempt, isOfExistence, notFound, outsidePolicy } from './prisma-errors.ts';
+import { rowToJson } from './reads.ts';
 import type { Reference, SetReference } from './scoped-data.ts';
 import { assertReferences, referencesOf } from './scoped-data.ts';
 import type { ScopedSelection } from './scoped-selection.ts';
@@ -52,7 +52,6 @@ export function writer({ exposure, client, create, update }: WriterOptions): Wri
   const delegate = delegateOf(client, node);
   const key = rowKey(node);
   const columns: Selection = { ...selection, relations: [], counts: [], select: selectOf(selection.columns.map(({ name }) => name)) };
-  const toJson = rowToJson(selection);
 
   const run = async (operation: 'create' | 'update', args: WriteArgs, { set }: ParsedData, ctx: CallContext): Promise<Row> => {
     const policies = new Policies(ctx);
@@ -64,7 +63,7 @@ export function writer({ exposure, client, create, update }: WriterOptions): Wri
       }
       const row = await call(delegate, operation, { ...args, ...scope.selection.args });
       await attachJoins(client, [row], scope.selection);
-      return toJson(row);
+      return rowToJson(selection)(row);
     });
   };
 
@@ -80,7 +79,7 @@ export function writer({ exposure, client, create, update }: WriterOptions): Wri
     if (row === null) throw outsidePolicy(node, operation);
     assertComputed(exposure.columns, computedColumns(exposure.columns, args.data), row);
     await attachJoins(tx, [row], scope.selection);
-    return toJson(row);
+    return rowToJson(selection)(row);
   };
 
   return {

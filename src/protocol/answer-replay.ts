@@ -2,7 +2,7 @@ import type { Asker, Call } from './call.ts';
 import { CallEnded } from './call.ts';
 import type { InputRequest } from './client-requests.ts';
 import type { JsonObject } from './definitions.ts';
-import { isObject } from './jsonrpc.ts';
+import { isObject } from './definitions.ts';
 
 /** The client's answers, by the keys of the requests. */
 type InputResponses = Readonly<Record<string, JsonObject>>;

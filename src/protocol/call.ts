@@ -7,6 +7,7 @@ import type {
   ElicitForm,
   ElicitResult,
   ElicitUrl,
+  ExplainedError,
   Implementation,
   JsonObject,
   LogLevel,
@@ -67,15 +68,6 @@ export interface CallLimits {
   readonly maxUriCharacters: number;
   /** URIs of one `subscriptions/listen`. */
   readonly maxSubscriptions: number;
-}
-
-/** What a client gets to know of an error that a handler passed on from the database. */
-export interface ExplainedError {
-  readonly message: string;
-  /** Whether the handler asked for a row that does not exist. @default false */
-  readonly isNotFound?: boolean;
-  /** Whether the error is also reported to the app, and the message followed by the reference. @default false */
-  readonly isReported?: boolean;
 }
 
 /** What all calls of one endpoint share. */

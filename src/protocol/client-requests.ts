@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { McpError, ToolError } from '../errors.ts';
 import type { ElicitForm, ElicitResult, ElicitUrl, JsonObject, Root, SampleParams, SampleResult } from './definitions.ts';
+import { isObject } from './definitions.ts';
 import type { JsonSchema } from './json-schema.ts';
 import { toJsonSchema } from './json-schema.ts';
-import { isObject } from './jsonrpc.ts';
 import type { Revision } from './revisions.ts';
 
 /** A request to the client as it goes on the wire, and how its result is read. */

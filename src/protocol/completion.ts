@@ -1,8 +1,9 @@
 import { McpError } from '../errors.ts';
 import type { Call } from './call.ts';
 import type { Completer, JsonObject } from './definitions.ts';
+import { isObject } from './definitions.ts';
 import { waitForHandler } from './handler-errors.ts';
-import { isObject, isStringRecord } from './jsonrpc.ts';
+import { isStringRecord } from './jsonrpc.ts';
 import { findPrompt } from './prompts.ts';
 
 /** The most values one completion carries (2025-11-25, Completion, Data Types). */

@@ -4,6 +4,11 @@ import type { JsonSchema } from './json-schema.ts';
 /** Any JSON object. */
 export type JsonObject = Record<string, unknown>;
 
+/** Whether `value` is an object and no array. */
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /** The name and version that a client or server gives of itself. */
 export interface Implementation {
   name: string;
@@ -92,6 +97,8 @@ export interface ResourceContents {
 export interface CallToolResult {
   content: ContentBlock[];
   structuredContent?: unknown;
+  /** Resources that the result is about. They are sent as `resource_link` content, and left out for revisions before 2025-06-18, which lack it. */
+  links?: readonly ResourceLink[];
   isError?: boolean;
   _meta?: JsonObject;
 }
@@ -325,4 +332,13 @@ export interface Definitions {
   readonly prompts: readonly PromptDefinition[];
   /** Returns the remedy for a call of an unknown tool, such as the tools with similar names; `undefined` if there is no remedy. */
   readonly unknownToolHint?: (name: string) => string | undefined;
+}
+
+/** What a client gets to know of an error that a handler passed on from the database. */
+export interface ExplainedError {
+  readonly message: string;
+  /** Whether the handler asked for a row that does not exist. @default false */
+  readonly isNotFound?: boolean;
+  /** Whether the error is also reported to the app, and the message followed by the reference. @default false */
+  readonly isReported?: boolean;
 }

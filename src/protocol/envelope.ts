@@ -1,9 +1,8 @@
 import { McpError } from '../errors.ts';
 import type { Implementation, JsonObject, LogLevel } from './definitions.ts';
-import { isLogLevel, logLevels } from './definitions.ts';
+import { isLogLevel, isObject, logLevels } from './definitions.ts';
 import type { JsonSchema } from './json-schema.ts';
 import type { JsonRpcRequest } from './jsonrpc.ts';
-import { isObject } from './jsonrpc.ts';
 import type { Revision } from './revisions.ts';
 import { findRevision, revisionIds, versionKey } from './revisions.ts';
 
@@ -127,13 +126,15 @@ const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/u;
  * @see https://modelcontextprotocol.io/specification/2026-07-28/server/tools#x-mcp-header
  */
 export function paramHeaders(tool: string, schema: JsonSchema): ParamHeader[] {
+  const annotations = count(schema);
+  if (annotations === 0) return [];
   const found = collect(tool, schema, []);
   const names = new Set<string>();
   for (const { header } of found) {
     if (names.has(header.toLowerCase())) throw new TypeError(`tool ${tool}: x-mcp-header ${header} stands twice`);
     names.add(header.toLowerCase());
   }
-  if (found.length !== count(schema)) {
+  if (found.length !== annotations) {
     throw new TypeError(`tool ${tool}: x-mcp-header may stand only on a property reached through \`properties\` alone`);
   }
   return found;

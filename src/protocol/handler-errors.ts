@@ -2,7 +2,7 @@ import { internalErrorText, McpError } from '../errors.ts';
 import type { Call } from './call.ts';
 import { CallEnded } from './call.ts';
 import type { JsonObject } from './definitions.ts';
-import { isObject } from './jsonrpc.ts';
+import { isObject } from './definitions.ts';
 
 /**
  * The text for the model of an error that a handler threw.

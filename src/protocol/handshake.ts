@@ -1,7 +1,7 @@
 import { McpError } from '../errors.ts';
 import type { Call } from './call.ts';
 import type { Implementation, JsonObject } from './definitions.ts';
-import { isObject } from './jsonrpc.ts';
+import { isObject } from './definitions.ts';
 import { pickFields } from './project.ts';
 import type { Registry } from './registry.ts';
 import { capabilitiesOf } from './registry.ts';

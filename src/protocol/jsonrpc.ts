@@ -1,5 +1,6 @@
 import { McpError } from '../errors.ts';
 import type { JsonObject } from './definitions.ts';
+import { isObject } from './definitions.ts';
 
 /** A string or an integer, echoed with its type. */
 export type RequestId = string | number;
@@ -51,11 +52,6 @@ export function parseMessage(value: unknown): Message {
   return { kind: 'request', message: { jsonrpc: '2.0', id, method, params } };
 }
 
-/** Whether `value` is a plain JSON object: not `null`, not an array. */
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 /** Whether `value` is an object whose members are all texts. */
 export function isStringRecord(value: unknown): value is Record<string, string> {
   return isObject(value) && Object.values(value).every(member => typeof member === 'string');
@@ -67,14 +63,18 @@ export function isRequestId(value: unknown): value is RequestId {
 }
 
 /**
- * Refuses a value nested deeper than `maxDepth` levels, so that later recursion over the value cannot overflow the stack.
+ * Refuses a value nested deeper than `maxDepth` levels, so that later recursion over the value cannot overflow the stack. Refuses a member
+ * `__proto__` on any level: code that copies members by assignment, such as a host's handler, would change the prototype of the copy.
  *
- * @throws {McpError} -32600
+ * @throws {McpError} -32600 nested too deeply; -32602 a member `__proto__`.
  */
-export function assertDepth(value: unknown, maxDepth: number): void {
+export function assertSafe(value: unknown, maxDepth: number): void {
   if (typeof value !== 'object' || value === null) return;
   if (maxDepth === 0) throw invalid('the message is nested too deeply');
-  for (const key in value) assertDepth(Reflect.get(value, key), maxDepth - 1);
+  for (const key in value) {
+    if (key === '__proto__') throw new McpError('InvalidParams', 'Invalid params: unknown member `__proto__`; leave it out');
+    assertSafe(Reflect.get(value, key), maxDepth - 1);
+  }
 }
 
 /** The text of a successful response. `resultJson` is the result as JSON text. */

@@ -8,18 +8,19 @@ import type {
   PromptDefinition,
   ResourceContents,
   ResourceDefinition,
+  ResourceLink,
   ResourceTemplateDefinition,
   ToolDefinition,
 } from './definitions.ts';
+import { isObject } from './definitions.ts';
 import type { JsonSchema } from './json-schema.ts';
-import { isObject } from './jsonrpc.ts';
 import type { Revision } from './revisions.ts';
 
 /** Any result, with the members that `finishResult` looks at. */
 export type Result = JsonObject | { readonly resultType?: unknown; readonly _meta?: unknown };
 
 /** A result of `tools/call` whose content blocks have the members of a revision only. */
-export type ProjectedToolResult = Omit<CallToolResult, 'content'> & { readonly content: readonly object[] };
+export type ProjectedToolResult = Omit<CallToolResult, 'content' | 'links'> & { readonly content: readonly object[] };
 
 /** A result as JSON text. */
 export class SerializedResult {
@@ -77,7 +78,8 @@ export function projectPrompt(prompt: PromptDefinition, revision: Revision): Jso
 
 /** A tool result as the revision defines it: other content types become text, `structuredContent` is wrapped or left out where it must be. */
 export function projectToolResult(result: CallToolResult, tool: ToolDefinition, revision: Revision): ProjectedToolResult {
-  const { structuredContent } = result;
+  const { structuredContent, links } = result;
+  if (links !== undefined) return projectToolResult(withLinks(result, links, revision), tool, revision);
   const content = projectContent(result.content, revision);
   if (structuredContent === undefined) return content === result.content ? result : { ...result, content };
   if (revision.structuredContent === 'any') return content === result.content ? result : { ...result, content };
@@ -88,6 +90,10 @@ export function projectToolResult(result: CallToolResult, tool: ToolDefinition, 
   const wrapped = needsWrapping(tool.outputSchema) || !isObject(structuredContent);
   if (!wrapped && content === result.content) return result;
   return { ...result, content, structuredContent: wrapped ? { result: structuredContent } : structuredContent };
+}
+
+function withLinks({ links: _, ...result }: CallToolResult, links: readonly ResourceLink[], { contentTypes }: Revision): CallToolResult {
+  return contentTypes.has('resource_link') ? { ...result, content: [...result.content, ...links] } : result;
 }
 
 /** A resource or resource template as the revision's lists show it. */

@@ -1,21 +1,28 @@
 import { McpError } from '../errors.ts';
 import type { Call } from './call.ts';
 import type { JsonObject, PromptDefinition } from './definitions.ts';
+import { isObject } from './definitions.ts';
 import { waitForHandler } from './handler-errors.ts';
-import { isObject, isStringRecord } from './jsonrpc.ts';
+import { isStringRecord } from './jsonrpc.ts';
 import type { Result } from './project.ts';
 import { projectPromptResult } from './project.ts';
 
 /**
  * `prompts/get`.
  *
- * @throws {McpError} -32602 for an unknown prompt, a missing required argument or one that is no string, naming it.
+ * @throws {McpError} -32602 for an unknown prompt, a missing required argument or one that is no string, naming it. -32603 for a result that is too
+ * large.
  * @see https://modelcontextprotocol.io/specification/2025-11-25/server/prompts#error-handling
  */
 export async function getPrompt(call: Call, params: JsonObject | undefined): Promise<Result> {
   const prompt = await findPrompt(call, params?.['name']);
   const args = parseArguments(prompt, params?.['arguments'] ?? {});
-  return projectPromptResult(await waitForHandler(call, () => prompt.get(args, call.ctx)), call.revisionRow);
+  const result = await waitForHandler(call, () => prompt.get(args, call.ctx));
+  const { maxResultBytes } = call.server.limits;
+  if (Buffer.byteLength(JSON.stringify(result)) > maxResultBytes) {
+    throw new McpError('InternalError', `The prompt is larger than ${maxResultBytes} bytes, the most this server sends`);
+  }
+  return projectPromptResult(result, call.revisionRow);
 }
 
 /** The prompt of that name. @throws {McpError} -32602 */

@@ -1,5 +1,5 @@
 import type { ErrorName } from '../errors.ts';
-import { isObject } from './jsonrpc.ts';
+import { isObject } from './definitions.ts';
 
 /**
  * One revision of the protocol, as data. Code reads these members and never compares ids.

@@ -1,7 +1,8 @@
 import { McpError } from '../errors.ts';
 import type { JsonObject } from './definitions.ts';
+import { isObject } from './definitions.ts';
 import type { RequestId } from './jsonrpc.ts';
-import { isObject, notificationText, resultText } from './jsonrpc.ts';
+import { notificationText, resultText } from './jsonrpc.ts';
 import type { Registry } from './registry.ts';
 
 /** The lists that may change. */

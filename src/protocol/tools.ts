@@ -3,8 +3,8 @@ import type { Call } from './call.ts';
 import { CallEnded } from './call.ts';
 import { callConfirmed } from './confirmation.ts';
 import type { CallToolResult, JsonObject, ToolDefinition } from './definitions.ts';
+import { isObject } from './definitions.ts';
 import { describeError } from './handler-errors.ts';
-import { isObject } from './jsonrpc.ts';
 import type { Result } from './project.ts';
 import { finishResult, projectToolResult, SerializedResult } from './project.ts';
 

@@ -1,4 +1,4 @@
-import type { Session } from '../store/store.ts';
+import type { Session, SessionStore } from '../store/store.ts';
 
 /** A row as it was read. */
 export interface CachedSession {
@@ -58,4 +58,114 @@ export class SessionCache {
     this.#readings.set(id, reading);
     return reading;
   }
+}
+
+/** The last use of each session in this process, buffered until it is written to the session's row; and which sessions are in use now. */
+export class LastSeen {
+  readonly #store: SessionStore;
+  readonly #idleMs: number;
+  readonly #now: () => number;
+  readonly #unwritten = new Map<string, number>();
+  readonly #holds = new Map<string, Hold>();
+
+  constructor(store: SessionStore, { idleMs, now }: { idleMs: number; now: () => number }) {
+    this.#store = store;
+    this.#idleMs = idleMs;
+    this.#now = now;
+  }
+
+  /** Notes a use. @param at Milliseconds since 1970. */
+  mark(id: string, at: number): void {
+    this.#unwritten.set(id, at);
+  }
+
+  /** The last unwritten use, in milliseconds since 1970; 0 if there is none. */
+  lastOf(id: string): number {
+    return this.#unwritten.get(id) ?? 0;
+  }
+
+  /**
+   * Keeps a session in use until the returned function is called.
+   *
+   * @param idleMs Milliseconds from the session's last use to its end. @default as for all sessions
+   */
+  retain(id: string, idleMs: number = this.#idleMs): () => void {
+    const hold = this.#holds.get(id) ?? { count: 0, idleMs };
+    this.#holds.set(id, hold);
+    hold.count += 1;
+    let isReleased = false;
+    return () => {
+      // `drop` has removed this hold; another one may have its place.
+      if (isReleased || this.#holds.get(id) !== hold) return;
+      isReleased = true;
+      if (hold.idleMs === this.#idleMs) this.mark(id, this.#now());
+      hold.count -= 1;
+      if (hold.count === 0) this.#holds.delete(id);
+    };
+  }
+
+  isRetained(id: string): boolean {
+    return this.#holds.has(id);
+  }
+
+  /** Marks every retained session as used now. */
+  markRetained(): void {
+    const now = this.#now();
+    for (const id of this.#holds.keys()) this.mark(id, now);
+  }
+
+  /** Forgets a session that ended. */
+  drop(id: string): void {
+    this.#unwritten.delete(id);
+    this.#holds.delete(id);
+  }
+
+  /**
+   * Writes all uses, or those that `isDue` picks, with one `touch` per 900 sessions. Uses of a failed `touch` stay in the buffer.
+   *
+   * @returns The ids of each `touch` that changed fewer rows than it named: some of these sessions are gone, or were seen later.
+   */
+  async write(isDue: (id: string) => boolean = () => true): Promise<string[]> {
+    const byIdle = new Map<number, string[]>();
+    for (const id of [...this.#unwritten.keys()].filter(isDue)) {
+      const { idleMs } = this.#holds.get(id) ?? { idleMs: this.#idleMs };
+      const ids = byIdle.get(idleMs);
+      if (ids) ids.push(id);
+      else byIdle.set(idleMs, [id]);
+    }
+    const doubtful: string[] = [];
+    for (const [idleMs, due] of byIdle) {
+      for (let start = 0; start < due.length; start += maxTouched) {
+        const batch = due.slice(start, start + maxTouched);
+        if (!(await this.#writeBatch(batch, idleMs))) doubtful.push(...batch);
+      }
+    }
+    return doubtful;
+  }
+
+  /** Writes the latest of these uses to all of the sessions, in one query; no session expires too early. @returns Whether all rows changed. */
+  async #writeBatch(ids: readonly string[], idleMs: number): Promise<boolean> {
+    const uses = new Map<string, number>();
+    for (const id of ids) {
+      const at = this.#unwritten.get(id);
+      if (at !== undefined) uses.set(id, at);
+      this.#unwritten.delete(id);
+    }
+    if (uses.size === 0) return true;
+    const latest = Math.max(...uses.values());
+    try {
+      return (await this.#store.touch([...uses.keys()], new Date(latest), new Date(latest + idleMs))) === uses.size;
+    } catch (error) {
+      for (const [id, at] of uses) this.mark(id, Math.max(at, this.lastOf(id)));
+      throw error;
+    }
+  }
+}
+
+/** Sessions in one `touch`. SQLite allows 999 variables in a query, and the query has a few more. */
+const maxTouched = 900;
+
+interface Hold {
+  count: number;
+  readonly idleMs: number;
 }

@@ -1,11 +1,10 @@
 import { McpError } from '../errors.ts';
 import type { EndedSession, Session, SessionPatch, Store } from '../store/store.ts';
 import { maxTimerMs } from '../timing.ts';
-import { LastSeen } from './last-seen.ts';
 import { PrincipalCap } from './principal-cap.ts';
 import type { SessionInit } from './session.ts';
 import { assertStorableUri, isSessionId, newSession } from './session.ts';
-import { SessionCache } from './session-cache.ts';
+import { LastSeen, SessionCache } from './session-cache.ts';
 import type { SessionPage, SessionQuery } from './session-list.ts';
 import { listSessions } from './session-list.ts';
 import type { SessionEndReason, SessionLog, SessionRejectReason, Subject } from './session-log.ts';

@@ -84,7 +84,8 @@ async function sharedConnection(factory: SqliteAdapterFactory, timeoutMs: number
   const connection = async (): Promise<SqliteConnection> => {
     if (current) return current;
     const opened = await factory.connect();
-    await opened.executeScript(waitFor(statementWaitMs));
+    // As a query, because the pragmas return a row, which the libsql of Prisma 6 refuses in a script.
+    await opened.queryRaw(statement(waitFor(statementWaitMs)));
     current = opened;
     return opened;
   };
@@ -115,11 +116,11 @@ async function sharedConnection(factory: SqliteAdapterFactory, timeoutMs: number
     if (failed) return discard();
     // `@libsql/client` opens a new connection after each transaction. The pragmas of the earlier connection do not apply to it.
     await connection()
-      .then(opened => opened.executeScript(waitFor(statementWaitMs)))
+      .then(opened => opened.queryRaw(statement(waitFor(statementWaitMs))))
       .catch(discard);
   };
 
-  await patiently(opened => opened.executeScript('PRAGMA journal_mode = WAL'));
+  await patiently(opened => opened.queryRaw(statement('PRAGMA journal_mode = WAL')));
   const first = await connection();
   return {
     ...named(factory),

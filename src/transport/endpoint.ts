@@ -1,8 +1,9 @@
 import Router from '@koa/router';
 import type Koa from 'koa';
 import { errorTable, McpError } from '../errors.ts';
+import { isObject } from '../protocol/definitions.ts';
 import { membersOf } from '../protocol/handler-errors.ts';
-import { errorText } from '../protocol/jsonrpc.ts';
+import { errorText, isRequestId } from '../protocol/jsonrpc.ts';
 import { isModern } from '../protocol/revisions.ts';
 import type { Operators } from './admin.ts';
 import { endListedSession, getHealth, getLive, getSessions } from './admin.ts';
@@ -85,10 +86,24 @@ function respondError(environment: Environment, ctx: Koa.Context, thrown: unknow
 
 /** Both eras share one URL. The body decides the revision. */
 async function post(environment: Environment, ctx: Koa.Context): Promise<void> {
-  const body = await environment.readBody(ctx);
+  let body: unknown;
+  try {
+    body = await environment.readBody(ctx);
+  } catch (error) {
+    if (!McpError.isError(error) || error.type !== 'InvalidParams') throw error;
+    return refuseRequest(ctx, error);
+  }
   const version = ctx.req.headers['mcp-protocol-version'];
   const serve = isModern(body, typeof version === 'string' ? version : undefined) ? postStateless : postStreamable;
   await serve(environment, ctx, body);
+}
+
+/** Refuses a request with status 200, so that clients give the error to the call that it belongs to. Throws the error if the body is not one request with an id. */
+function refuseRequest(ctx: Koa.Context, error: McpError): void {
+  const { body } = ctx.request;
+  const id = isObject(body) ? body['id'] : undefined;
+  if (!isRequestId(id)) throw error;
+  respondJson(ctx, errorTable[error.type].status, errorText(id, error));
 }
 
 /** The URL of HTTP+SSE also takes POSTs of the other transports, because their clients may be configured with it. */

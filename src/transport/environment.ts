@@ -10,7 +10,7 @@ import type { CallStreams } from './call-stream.ts';
 import type { Calls, InFlight } from './calls.ts';
 import type { ClientQuestions } from './client-questions.ts';
 import type { Streams } from './event-stream.ts';
-import type { ReadBody } from './http.ts';
+import type { ReadBody, UnsentAnswers } from './http.ts';
 import type { Listeners } from './listeners.ts';
 import type { SessionStreams } from './session-stream.ts';
 import type { SseRelay } from './sse-relay.ts';
@@ -34,6 +34,7 @@ export interface Environment {
   readonly clientQuestions: ClientQuestions;
   readonly sessionStreams: SessionStreams;
   readonly streams: Streams;
+  readonly unsent: UnsentAnswers;
   readonly readBody: ReadBody;
   readonly maxBatch: number;
   /** The requests of this endpoint that have neither their answer nor the stream of their answer yet. `close()` waits for them. */

@@ -2,7 +2,8 @@ import type Koa from 'koa';
 import bodyParser from 'koa-bodyparser';
 import { internalErrorText, McpError, StoreUnavailable } from '../errors.ts';
 import type { MessageSink } from '../protocol/call.ts';
-import { assertDepth } from '../protocol/jsonrpc.ts';
+import type { RequestId } from '../protocol/jsonrpc.ts';
+import { assertSafe, errorText } from '../protocol/jsonrpc.ts';
 import type { EventStream } from './event-stream.ts';
 import { respondStream } from './event-stream.ts';
 
@@ -85,24 +86,27 @@ export type ReadBody = (ctx: Koa.Context) => Promise<unknown>;
  * Makes a reader of JSON bodies. If the host's body parser has already read the body, the reader takes it from `ctx.request.body`.
  *
  * The reader throws `McpError`: 415 another media type; 413 larger than `maxBodyBytes`; 400 and -32700 not JSON, or not compressed as
- * `Content-Encoding` says; 400 and -32600 nested too deeply.
+ * `Content-Encoding` says; 400 and -32600 nested too deeply; 400 and -32602 a member `__proto__`.
  *
  * @param maxBodyBytes Largest body accepted, in bytes, counted after inflation.
  */
 export function bodyReader({ maxBodyBytes, maxDepth }: { maxBodyBytes: number; maxDepth: number }): ReadBody {
-  const parse = bodyParser({
+  const options: bodyParser.Options & { onProtoPoisoning: string } = {
     enableTypes: ['json'],
     // The media type is already checked here. A second check would cost 3 % of an echo.
     detectJSON: () => true,
     jsonLimit: `${maxBodyBytes}b`,
     strict: false,
+    // `assertSafe` refuses a member `__proto__`, with the id of the request.
+    onProtoPoisoning: 'ignore',
     onerror: (error, ctx) => {
       // The rest of the body must be read. Otherwise the connection cannot serve its next request.
       ctx.req.unpipe();
       ctx.req.resume();
       throw toBodyError(error, maxBodyBytes);
     },
-  });
+  };
+  const parse = bodyParser(options);
   return async ctx => {
     const { 'content-type': contentType = '' } = ctx.req.headers;
     if (contentType !== json && mediaTypeOf(contentType) !== json) {
@@ -110,7 +114,7 @@ export function bodyReader({ maxBodyBytes, maxDepth }: { maxBodyBytes: number; m
     }
     if (!ctx.req.readableDidRead) await parse(ctx, done);
     const body = readBody(ctx);
-    assertDepth(body, maxDepth);
+    assertSafe(body, maxDepth);
     return body;
   };
 }
@@ -256,6 +260,82 @@ export class Exchange implements MessageSink {
       this.#answered?.({ kind: 'stream', stream: this.#stream.body });
     }
     return this.#stream;
+  }
+}
+
+/** The limits of answers that their clients have not read. */
+export interface UnsentLimits {
+  /** Most bytes of JSON answers in this process that were not passed to the network yet. */
+  readonly maxUnsentBytes: number;
+  /** Most of those bytes for one principal. All guests are one principal. */
+  readonly maxUnsentBytesPerPrincipal: number;
+  /** Milliseconds without progress after which the connection of such an answer is closed. */
+  readonly sendMs: number;
+}
+
+/** Answers of fewer characters are not counted. The operating system usually takes them at once. */
+const smallAnswer = 16 * 1024;
+
+/**
+ * The JSON answers that wait for their readers. A client that sends requests and never reads would otherwise fill the memory of the process,
+ * because Node keeps what the network does not take.
+ */
+export class UnsentAnswers {
+  readonly #limits: UnsentLimits;
+  readonly #bytesOf = new Map<string | null, number>();
+  #bytes = 0;
+
+  constructor(limits: UnsentLimits) {
+    this.#limits = limits;
+  }
+
+  /**
+   * Refuses a request before it does anything.
+   *
+   * @param principal Who sends it; `null` is a guest.
+   * @throws {McpError} 503 if `maxUnsentBytes`, or `maxUnsentBytesPerPrincipal` of this principal, are waiting already.
+   */
+  assertRoom(principal: string | null): void {
+    if (this.#bytes === 0) return;
+    const why = this.#whyFull(principal, 0);
+    if (why !== undefined) throw new McpError('InternalError', `${why}; nothing was done. Read the earlier answers first`, { status: 503 });
+  }
+
+  /**
+   * Counts an answer until its client has read it, or its connection is closed. An answer that would go past a limit becomes an error.
+   *
+   * @param id The request that is answered; `undefined` for a batch.
+   */
+  admit(ctx: Koa.Context, answer: Answer, { principal, id }: { principal: string | null; id: RequestId | undefined }): Answer {
+    if (answer.kind !== 'json' || answer.text.length < smallAnswer) return answer;
+    const bytes = Buffer.byteLength(answer.text);
+    const why = this.#whyFull(principal, bytes);
+    if (why !== undefined) {
+      const error = new McpError('InternalError', `${why}, so this result is dropped; the request may have taken effect`);
+      return { kind: 'json', text: errorText(id, error) };
+    }
+    this.#add(principal, bytes);
+    const { res } = ctx;
+    // Node checks whether the connection took bytes in the meantime, so a slow reader is not cut.
+    res.setTimeout(this.#limits.sendMs, () => res.destroy());
+    res.once('close', () => this.#add(principal, -bytes));
+    return answer;
+  }
+
+  #add(principal: string | null, bytes: number): void {
+    this.#bytes += bytes;
+    const own = (this.#bytesOf.get(principal) ?? 0) + bytes;
+    if (own === 0) this.#bytesOf.delete(principal);
+    else this.#bytesOf.set(principal, own);
+  }
+
+  /** Why `more` bytes have no room beside those that wait; `undefined` if they have. A first answer always has room. */
+  #whyFull(principal: string | null, more: number): string | undefined {
+    const { maxUnsentBytes, maxUnsentBytesPerPrincipal } = this.#limits;
+    const own = this.#bytesOf.get(principal) ?? 0;
+    if (own > 0 && own + more >= maxUnsentBytesPerPrincipal) return `${own} bytes of answers wait for this caller to read them`;
+    if (this.#bytes > 0 && this.#bytes + more >= maxUnsentBytes) return 'Too many answers wait for their callers to read them';
+    return undefined;
   }
 }
 

@@ -24,7 +24,7 @@ import { Calls, InFlight } from './calls.ts';
 import { ClientQuestions } from './client-questions.ts';
 import type { Environment } from './environment.ts';
 import { Streams } from './event-stream.ts';
-import { bodyReader } from './http.ts';
+import { bodyReader, UnsentAnswers } from './http.ts';
 import { Listeners } from './listeners.ts';
 import { SessionStreams } from './session-stream.ts';
 import { SseRelay } from './sse-relay.ts';
@@ -64,6 +64,9 @@ export interface ServiceOptions extends Pick<Environment, 'principal' | 'createC
     maxContinuationBytes: number;
     maxListeners: number;
     maxListenersPerPrincipal: number;
+    maxUnsentBytes: number;
+    maxUnsentBytesPerPrincipal: number;
+    sendMs: number;
     maxStreamBufferBytes: number;
     inputMs: number;
     heartbeatMs: number;
@@ -152,6 +155,7 @@ export function openService(options: ServiceOptions): Service {
     clientQuestions,
     sessionStreams,
     streams,
+    unsent: new UnsentAnswers(limits),
     readBody: bodyReader(limits),
     maxBatch: limits.maxBatch,
     requests,

@@ -4,11 +4,12 @@ import { AnswerReplay, InputRequired } from '../protocol/answer-replay.ts';
 import type { MessageSink } from '../protocol/call.ts';
 import { Call, Cancelled } from '../protocol/call.ts';
 import type { JsonObject } from '../protocol/definitions.ts';
+import { isObject } from '../protocol/definitions.ts';
 import { dispatch } from '../protocol/dispatch.ts';
 import type { Envelope, Headers } from '../protocol/envelope.ts';
 import { assertParamHeaders, parseEnvelope } from '../protocol/envelope.ts';
 import type { JsonRpcRequest } from '../protocol/jsonrpc.ts';
-import { errorText, isObject, parseMessage, resultText } from '../protocol/jsonrpc.ts';
+import { errorText, parseMessage, resultText } from '../protocol/jsonrpc.ts';
 import { finishResult } from '../protocol/project.ts';
 import { mayRead } from '../protocol/resources.ts';
 import { parseFilter } from '../protocol/subscriptions.ts';
@@ -53,6 +54,7 @@ async function answerRequest(request: StatelessRequest, accepts: Accepts): Promi
   const { environment, ctx, message, envelope } = request;
   const { method, params = {} } = message;
   const principal = await environment.principal(ctx);
+  environment.unsent.assertRoom(principal);
   const continued: ContinuedRequest = { principal, method, params };
   const { answers, taken } = envelope.revision.inputRequired.has(method) ? await resume(environment, continued) : newCall;
   // A client that has closed the connection has cancelled its request.
@@ -68,7 +70,7 @@ async function answerRequest(request: StatelessRequest, accepts: Accepts): Promi
   });
   cancelOnClose(ctx, call, served);
   const reply = await exchange.answer(served);
-  respondAnswer(ctx, status, reply);
+  respondAnswer(ctx, status, environment.unsent.admit(ctx, reply, { principal, id: message.id }));
 }
 
 /** Cancels the call when the client closes the response. This is how clients cancel in this era. No answer is sent then. */

@@ -46,9 +46,12 @@ export async function postStreamable(environment: Environment, ctx: Koa.Context,
 
 async function postRequest(request: SessionRequest, accepts: Accepts): Promise<void> {
   const { environment, ctx, session, message } = request;
+  const { principal } = session;
+  environment.unsent.assertRoom(principal);
   const exchange = new Exchange(accepts, false, () => openCallStream(environment, session, message.id));
   const served = serveRequest(request, exchange).then(response => exchange.respond(response));
-  respondAnswer(ctx, 200, await exchange.answer(served));
+  const answer = await exchange.answer(served);
+  respondAnswer(ctx, 200, environment.unsent.admit(ctx, answer, { principal, id: message.id }));
 }
 
 async function postBatch(environment: Environment, ctx: Koa.Context, messages: readonly Message[], accepts: Accepts): Promise<void> {
@@ -56,6 +59,8 @@ async function postBatch(environment: Environment, ctx: Koa.Context, messages: r
   if (messages.some(isInitialize)) throw new McpError('InvalidRequest', 'Invalid request: `initialize` must not be part of a batch');
   const session = await requireSession(environment, ctx);
   assertBatch(session, messages.length, environment.maxBatch);
+  const { principal } = session;
+  environment.unsent.assertRoom(principal);
   const openStream = () => openCallStream(environment, session, undefined);
   const exchange = new Exchange(accepts, true, openStream);
   const served = messages.map(async message => {
@@ -66,7 +71,8 @@ async function postBatch(environment: Environment, ctx: Koa.Context, messages: r
     if (message.kind === 'notification') await takeNotification(environment, session, message.message);
     if (message.kind === 'response') await takeResponse(environment, session, message.message);
   }
-  respondAnswer(ctx, 200, await exchange.answer(Promise.all(served)));
+  const answer = await exchange.answer(Promise.all(served));
+  respondAnswer(ctx, 200, environment.unsent.admit(ctx, answer, { principal, id: undefined }));
 }
 
 /**

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { Bus } from '../../src/bus/bus.ts';
 import type { PostgresBusOptions } from '../../src/bus/postgres-bus.ts';
 import { postgresBus } from '../../src/bus/postgres-bus.ts';
 import { describePostgres } from '../support/database.ts';
@@ -32,6 +33,22 @@ function ownTests(): void {
     await untilReady(bus);
     return bus;
   };
+
+  it('asks for no client before its first use, so that a process which uses it for nothing ends', async () => {
+    const asked = vi.fn(connect);
+    const unused = postgresBus({ connect: asked });
+    await unused.close();
+    expect(asked).not.toHaveBeenCalled();
+    for (const use of [bus => bus.publish('a'), bus => bus.subscribe('a', () => {}), bus => bus.ready] satisfies ((
+      bus: Bus,
+    ) => unknown)[]) {
+      const used = postgresBus({ connect: asked });
+      use(used);
+      await untilReady(used);
+      await used.close();
+    }
+    expect(asked).toHaveBeenCalledTimes(3);
+  });
 
   it('sends many topics of one turn in one query, and never 8,000 bytes in one notification', async () => {
     const queries: unknown[][] = [];
@@ -144,6 +161,7 @@ function ownTests(): void {
         return client;
       },
     });
+    expect(bus.ready).toBe(false);
     await vi.waitFor(() => expect(errors).toHaveLength(1));
     expect(errors[0]?.message).toMatch(/no answer within 100 ms to the echo of a notification \(LISTEN needs a connection of its own/);
     expect(bus.ready).toBe(false);

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { print } from '../support/command-line.ts';
 import { providers } from '../support/database.ts';
 import { runChaos } from './chaos.ts';
 import { faultNames } from './fault.ts';
@@ -23,7 +24,6 @@ const bus = oneOf('--bus', buses, values.bus ?? (provider === 'sqlite' ? 'pollin
 if (provider === 'sqlite' && bus === 'postgres') throw new TypeError('--bus postgres: --database sqlite has no notifications');
 const faults = values.fault?.split(',').map(name => oneOf('--fault', faultNames, name));
 
-const print = (line: string) => void process.stdout.write(`${line}\n`);
 const report = await runChaos({ seconds, clients, seed, provider, bus, faults, print });
 const { reported, allowed, broken } = report;
 for (const [what, texts] of Object.entries({ reported, allowed, broken }))

@@ -29,7 +29,7 @@ export interface TestClient extends AsyncDisposable {
   readResource(uri: string): Promise<string>;
   /** Names of the prompts. */
   listPrompts(): Promise<string[]>;
-  /** The text of a prompt's only message. */
+  /** The text of a prompt's first message. */
   getPrompt(name: string, args: Record<string, string>): Promise<string>;
 }
 

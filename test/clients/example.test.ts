@@ -80,8 +80,18 @@ describeClients(kind => {
   });
 
   it('gets the prompt', async () => {
-    expect(await client.listPrompts()).toEqual(['client_summary']);
+    expect(await client.listPrompts()).toEqual(['client_summary', 'booking_summary']);
     expect(await client.getPrompt('client_summary', { client_email: 'ada@example.com' })).toMatch(/Ada Lovelace .* joined on 2024-01-01/u);
+    expect(await client.getPrompt('booking_summary', { id: '1' })).toMatch(/^Summarise the booking of Ada Lovelace for \d+ on \d{4}-/u);
+  });
+
+  it('searches clients and bookings, and fetches one', async () => {
+    const { results } = row(await client.callTool('search', { query: 'grace HOPPER' })) as { results: object[] };
+    expect(results).toEqual([{ id: 'client:2', title: 'Grace Hopper', url: 'reservations://client/2' }]);
+    expect(row(await client.callTool('fetch', { id: 'client:2' }))).toMatchObject({
+      id: 'client:2',
+      text: expect.stringContaining('Grace'),
+    });
   });
 
   it('may only read without a token', async () => {

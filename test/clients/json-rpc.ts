@@ -78,7 +78,7 @@ export function testClient(rpc: JsonRpc, sessionId: () => string | undefined, cl
     readResource: async uri => only((await rpc.request('resources/read', { uri }))['contents'] as { text: string }[]).text,
     listPrompts: () => list('prompts/list', 'prompts', 'name'),
     getPrompt: async (name, args) =>
-      only((await rpc.request('prompts/get', { name, arguments: args }))['messages'] as { content: { text: string } }[]).content.text,
+      ((await rpc.request('prompts/get', { name, arguments: args }))['messages'] as [{ content: { text: string } }])[0].content.text,
     [Symbol.asyncDispose]: close,
   };
 }

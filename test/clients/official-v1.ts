@@ -51,7 +51,7 @@ async function connect(transport: Transport, sessionId: () => string | undefined
     listTemplates: async () => (await client.listResourceTemplates()).resourceTemplates.map(({ uriTemplate }) => uriTemplate),
     readResource: async uri => (only((await client.readResource({ uri })).contents) as { text: string }).text,
     listPrompts: async () => (await client.listPrompts()).prompts.map(({ name }) => name),
-    getPrompt: async (name, args) => (only((await client.getPrompt({ name, arguments: args })).messages).content as { text: string }).text,
+    getPrompt: async (name, args) => ((await client.getPrompt({ name, arguments: args })).messages[0]?.content as { text: string }).text,
     [Symbol.asyncDispose]: () => client.close(),
   };
 }

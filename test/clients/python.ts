@@ -103,7 +103,7 @@ async function connect(kind: string, url: string, options: ConnectOptions): Prom
     readResource: async uri => only<{ text: string }>((await running.run('read_resource', [uri])).contents).text,
     listPrompts: () => list('list_prompts', 'prompts', 'name'),
     getPrompt: async (name, args) =>
-      only<{ content: { text: string } }>((await running.run('get_prompt', [name, args])).messages).content.text,
+      ((await running.run('get_prompt', [name, args])).messages as [{ content: { text: string } }])[0].content.text,
     [Symbol.asyncDispose]: async () => {
       const exit = once(running.child, 'exit');
       running.child.stdin?.end();

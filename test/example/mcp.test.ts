@@ -143,11 +143,25 @@ describe('the example over MCP', () => {
     await using client = await connect(token);
     expect((await call(client, 'booking_count', {})).value).toEqual({ count });
     const { contents } = await client.readResource({ uri: 'reservations://booking' });
-    expect(JSON.parse((contents[0] as { text: string }).text)).toHaveLength(Math.min(count, 50));
+    expect(JSON.parse((contents[0] as { text: string }).text).rows).toHaveLength(Math.min(count, 50));
     const foreign = await call(client, 'booking_findUnique', { where: { id: 12 } });
     const own = token === 'demo-ada' || token === 'demo-staff';
     expect(foreign.isError).toBe(!own);
     if (own) expect(foreign.value).toMatchObject({ id: 12, clientId: 1, client: { name: 'Ada Lovelace' } });
+  });
+
+  it('finds bookings by their notes, each client its own, and has a prompt about one', async () => {
+    await using ada = await connect('demo-ada');
+    const wished = await database.prisma.booking.findMany({ where: { clientId: 1, notes: { not: null } }, orderBy: { startsAt: 'asc' } });
+    const { results } = (await call(ada, 'search', { query: 'WINDOW, please' })).value as { results: { id: string; title: string }[] };
+    expect(results.map(({ id }) => id)).toEqual(wished.map(({ id }) => `booking:${id}`));
+    expect(results[0]?.title).toMatch(/^Ada Lovelace, \d{4}-/);
+    await using guest = await connect();
+    expect((await call(guest, 'search', { query: 'WINDOW, please' })).value).toEqual({ results: [] });
+    expect(await call(guest, 'fetch', { id: results[0]?.id })).toMatchObject({ isError: true });
+    const { messages } = await ada.getPrompt({ name: 'booking_summary', arguments: { id: '1' } });
+    expect(messages).toMatchObject([{ content: { type: 'text' } }, { content: { resource: { uri: 'reservations://booking/1' } } }]);
+    await expect(guest.getPrompt({ name: 'booking_summary', arguments: { id: '1' } })).rejects.toThrow('there is no Booking with id "1"');
   });
 
   it('reads one client by its template', async () => {

@@ -150,6 +150,19 @@ describe('a handler', () => {
     expect(errors.map(({ message }) => message)).toEqual([expect.stringContaining('id: ')]);
   });
 
+  it('that gives no row where its outputSchema wants one tells the app how to say that no row exists', async () => {
+    for (const row of [null, undefined]) {
+      const { errors } = await callTool({ outputSchema: z.object({ id: z.number() }), handler: () => row });
+      expect(errors.map(({ message }) => message)).toEqual([
+        expect.stringMatching(
+          /^tools\.\w+\.handler: the result does not match outputSchema: .*; for a row that may be missing, use findUniqueOr/,
+        ),
+      ]);
+    }
+    const nullable = await callTool({ outputSchema: z.object({ id: z.number() }).nullable(), handler: () => null });
+    expect(nullable).toEqual({ result: { content: [{ type: 'text', text: 'null' }], structuredContent: { result: null } }, errors: [] });
+  });
+
   it('that says itself that it failed need not keep to its outputSchema', async () => {
     const failed = { isError: true, content: [{ type: 'text', text: 'No such booking' }] };
     expect(await callTool({ outputSchema: z.object({ id: z.number() }), handler: () => failed })).toEqual({ result: failed, errors: [] });

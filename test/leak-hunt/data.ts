@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Random } from '../chaos/random.ts';
+import { oneJson } from './json.ts';
 import type { Column, Key, Model, Relation, Schema } from './schema.ts';
 import { modelOf } from './schema.ts';
 
@@ -140,6 +141,8 @@ export function oneValue({ type, values }: Column, random: Random): unknown {
       return random.pick(photos);
     case 'Enum':
       return random.pick(values);
+    case 'Json':
+      return oneJson(random);
   }
 }
 

@@ -147,6 +147,7 @@ function literal({ type, list }: Column, value: unknown, provider: Provider): st
     const hex = Buffer.from(textOf(value), 'base64').toString('hex');
     return provider === 'sqlite' ? `X'${hex}'` : `'\\x${hex}'`;
   }
+  if (type === 'Json') return `'${JSON.stringify(value)}'`;
   // As Prisma's adapter writes it. SQLite compares dates as texts.
   if (type === 'DateTime') return `'${textOf(value).replace('Z', '+00:00')}'`;
   return type === 'String' || type === 'Enum' ? `'${textOf(value)}'` : textOf(value);

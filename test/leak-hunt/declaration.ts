@@ -1,7 +1,7 @@
 import type { Random } from '../chaos/random.ts';
 import type { Caller, Policy } from './policies.ts';
 import { randomPolicy, stricterForWrites, writeOperations } from './policies.ts';
-import type { Column, Model, Relation, Schema } from './schema.ts';
+import type { Column, Key, Model, Relation, Schema } from './schema.ts';
 import { modelOf, primaryKey } from './schema.ts';
 
 /** One step of an order. */
@@ -76,9 +76,35 @@ export function writableColumns(exposure: Exposure, operation: 'create' | 'updat
   return visibleColumns(exposure).filter(({ name, isId }) => !Object.hasOwn(fixed, name) && !(isId && operation === 'update'));
 }
 
+/** The unique keys of visible columns, the primary key first. */
+export function visibleKeys({ model, hidden }: Exposure): Key[] {
+  return model.keys.filter(({ fields }) => fields.every(name => !hidden.has(name)));
+}
+
+/** The name of the prompt about a row that this key names. */
+export function promptName({ model }: Exposure, key: Key): string {
+  return `${model.key}_by_${key.name}`;
+}
+
+/** The text columns that the tool `search` searches: all that are visible, if the tools may read the rows. */
+export function searchedColumns(exposure: Exposure): string[] {
+  if (!exposure.operations.has('findMany') || !exposure.operations.has('findUnique')) return [];
+  return visibleColumns(exposure).flatMap(({ name, type, list }) => (type === 'String' && !list ? [name] : []));
+}
+
+/** Whether the title of a row comes from the host's function `titleOf`, rather than from its first searched column. */
+export function usesTitleFunction({ key }: Model): boolean {
+  return key === 'doc' || key === 'badge' || key === 'seat';
+}
+
+/** What the host's functions say about a row: everything that they were given of it. */
+export function titleOf(row: object): string {
+  return Object.keys(row).toSorted().join();
+}
+
 /** Whether rows can be ordered by a column. */
 export function isSortable({ list, type }: Column): boolean {
-  return !list && type !== 'Bytes';
+  return !list && type !== 'Bytes' && type !== 'Json';
 }
 
 /**
@@ -218,8 +244,17 @@ function toOption(exposure: Exposure, callerOf: (ctx: unknown) => Caller): objec
     ...(orderBy.length > 0 && { orderBy: orderOption(orderBy) }),
     take,
     maxWrites,
+    ...(operations.has('findUnique') && { prompts: promptsOption(exposure) }),
+    ...(searchedColumns(exposure).length > 0 && {
+      search: { columns: searchedColumns(exposure), ...(usesTitleFunction(model) && { title: titleOf }) },
+    }),
     ...(forced && { data: forced.isFunction ? (ctx: unknown) => forced.values(callerOf(ctx)) : forced.values(any) }),
   };
+}
+
+function promptsOption(exposure: Exposure): object {
+  const prompts = visibleKeys(exposure).map(({ name }) => [`by_${name}`, { description: 'Under test', key: name, message: titleOf }]);
+  return Object.fromEntries(prompts);
 }
 
 function policyOption({ form, where }: Policy, onWrites: object | undefined, callerOf: (ctx: unknown) => Caller): unknown {

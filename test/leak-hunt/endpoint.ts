@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { mcp, memoryStore } from '../../src/index.ts';
 import { sameLimits } from '../models/served.ts';
 import { modernRequest } from '../support/modern.ts';
+import { compactPath, isGeneric } from './compact-requests.ts';
 import type { HuntDatabase } from './database.ts';
 import { toWire } from './database.ts';
 import type { Declaration } from './declaration.ts';
@@ -31,6 +32,7 @@ export interface Endpoint {
 interface Place {
   readonly port: number;
   readonly agent: Agent;
+  readonly path: string;
 }
 
 /** Serves a declaration to callers who name themselves in a header. */
@@ -43,13 +45,18 @@ export async function serve(db: HuntDatabase, declaration: Declaration, callers:
     await next();
   });
   const callerOf = (ctx: unknown): Caller => (ctx as { state: { caller: Caller } }).state.caller;
-  const middleware = mcp({
-    name: serverName,
-    prisma: db.prisma,
-    datamodel: db.datamodel,
+  const options = { name: serverName, prisma: db.prisma, datamodel: db.datamodel, limits: { where: sameLimits } };
+  const compact = mcp({
+    ...options,
+    path: compactPath,
+    style: 'compact',
     models: modelsOption(declaration, callerOf),
     sessions: { store: memoryStore() },
-    limits: { where: sameLimits },
+  });
+  const middleware = mcp({
+    ...options,
+    models: modelsOption(declaration, callerOf),
+    sessions: { store: memoryStore() },
     tools: {
       query: {
         description: 'Runs a query of the scoped client',
@@ -58,32 +65,34 @@ export async function serve(db: HuntDatabase, declaration: Declaration, callers:
       },
     },
   });
-  app.use(middleware);
+  app.use(middleware).use(compact);
   const server = app.listen(0, '127.0.0.1');
   await once(server, 'listening');
   // A connection that the server closes while a request is on its way would fail the hunt.
   server.keepAliveTimeout = 0;
   const agent = new Agent({ keepAlive: true, maxSockets: 32 });
-  const place: Place = { port: (server.address() as AddressInfo).port, agent };
-  const sessions = new Map<number, Promise<string>>();
-  const sessionOf = (caller: Caller) => {
-    const found = sessions.get(caller.index) ?? openSession(place, caller);
-    sessions.set(caller.index, found);
+  const place: Place = { port: (server.address() as AddressInfo).port, agent, path: '/mcp' };
+  const sessions = new Map<string, Promise<string>>();
+  const sessionOf = (at: Place, caller: Caller) => {
+    const name = `${at.path} ${caller.index}`;
+    const found = sessions.get(name) ?? openSession(at, caller);
+    sessions.set(name, found);
     return found;
   };
   return {
     errors,
     send: async (caller, era, method, params) => {
       const base = { 'x-caller': String(caller.index) };
+      const at = isGeneric(params?.name) ? { ...place, path: compactPath } : place;
       if (era === '2026-07-28') {
         const { body, headers } = modernRequest(method, params);
-        return outcomeOf(method, (await post(place, body, { ...base, ...headers })).message);
+        return outcomeOf(method, (await post(at, body, { ...base, ...headers })).message);
       }
-      const headers = { ...base, 'mcp-session-id': await sessionOf(caller), 'mcp-protocol-version': era };
-      return outcomeOf(method, (await post(place, { jsonrpc: '2.0', id: 1, method, params }, headers)).message);
+      const headers = { ...base, 'mcp-session-id': await sessionOf(at, caller), 'mcp-protocol-version': era };
+      return outcomeOf(method, (await post(at, { jsonrpc: '2.0', id: 1, method, params }, headers)).message);
     },
     close: async () => {
-      await middleware.close({ deadlineMs: 1000 });
+      await Promise.all([middleware, compact].map(each => each.close({ deadlineMs: 1000 })));
       agent.destroy();
       server.closeAllConnections();
       server.close();
@@ -115,7 +124,7 @@ async function openSession(place: Place, caller: Caller): Promise<string> {
 
 /** Sends one message over a kept connection. `fetch` would take three times as long. */
 function post(
-  { port, agent }: Place,
+  { port, agent, path }: Place,
   body: unknown,
   headers: Record<string, string>,
 ): Promise<{ message: Json; sessionId: string | undefined }> {
@@ -125,7 +134,7 @@ function post(
     port,
     host: '127.0.0.1',
     method: 'POST',
-    path: '/mcp',
+    path,
     headers: {
       'content-type': 'application/json',
       accept: 'application/json, text/event-stream',
@@ -156,8 +165,12 @@ function post(
 function outcomeOf(method: string, { result, error }: Json): Outcome {
   if (error !== undefined) return { kind: 'refusal', text: `${error.code} ${error.message}` };
   if (method === 'resources/read') {
-    const [{ text, _meta }] = result.contents;
-    return { kind: 'answer', value: { rows: JSON.parse(text), ..._meta } };
+    const [{ text }] = result.contents;
+    return { kind: 'answer', value: JSON.parse(text) };
+  }
+  if (method === 'prompts/get') {
+    const [words, { content }] = result.messages;
+    return { kind: 'answer', value: { words: words.content.text, uri: content.resource.uri, row: JSON.parse(content.resource.text) } };
   }
   if (method === 'completion/complete') return { kind: 'answer', value: result.completion.values };
   if (method === 'resources/list') return { kind: 'answer', value: result.resources.map(({ name }: Json) => name) };
@@ -165,7 +178,10 @@ function outcomeOf(method: string, { result, error }: Json): Outcome {
   if (method !== 'tools/call') return { kind: 'answer', value: {} };
   const [{ text }] = result.content;
   if (result.isError === true) return { kind: 'refusal', text };
-  if (result.structuredContent !== undefined) return { kind: 'answer', value: result.structuredContent };
+  const structured = result.structuredContent;
+  // The text of a fetched row is JSON.
+  if (structured?.metadata !== undefined) return { kind: 'answer', value: { ...structured, text: JSON.parse(structured.text) } };
+  if (structured !== undefined) return { kind: 'answer', value: structured };
   const { refused, value } = JSON.parse(text);
   return refused === undefined ? { kind: 'answer', value } : { kind: 'refusal', text: refused };
 }

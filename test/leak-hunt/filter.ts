@@ -1,6 +1,7 @@
 import type { Provider } from '../support/database.ts';
 import type { Row } from './data.ts';
 import { textOf } from './data.ts';
+import { onJson } from './json.ts';
 import type { Column, ColumnType, Model, Relation, Schema } from './schema.ts';
 import { modelOf } from './schema.ts';
 
@@ -66,6 +67,7 @@ function onRelation(relation: Relation, filter: unknown, row: Row, sight: Sight)
 }
 
 function onColumn(column: Column, filter: unknown, value: unknown, provider: Provider): Truth {
+  if (column.type === 'Json') return onJson(filter, value);
   if (typeof filter !== 'object' || filter === null || Array.isArray(filter)) return onColumn(column, { equals: filter }, value, provider);
   const ignoresCase = (filter as Where)['mode'] === 'insensitive';
   return every(

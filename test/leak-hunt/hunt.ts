@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Random } from '../chaos/random.ts';
 import { random as randomOf } from '../chaos/random.ts';
 import type { Provider } from '../support/database.ts';
+import { compactRequest } from './compact-requests.ts';
 import type { Data } from './data.ts';
 import { differences, randomData } from './data.ts';
 import type { HuntDatabase } from './database.ts';
@@ -13,9 +14,11 @@ import type { Setting } from './oracle.ts';
 import { Oracle } from './oracle.ts';
 import type { Caller } from './policies.ts';
 import { prismaRequest } from './prisma-requests.ts';
+import { promptCompletionRequest, promptRequest } from './prompt-requests.ts';
 import type { Expected, Fault, Refusal, Request } from './request.ts';
 import { Maker } from './request.ts';
 import { completionRequest, directoryRequest, listRequest, rowRequest, subscriptionRequest } from './resource-requests.ts';
+import { fetchRequest, searchRequest } from './search-requests.ts';
 import { shrink } from './shrink.ts';
 import { toolRequest } from './tool-requests.ts';
 import type { TwinKind } from './twin.ts';
@@ -192,7 +195,7 @@ class Season {
     const exposures = [...this.#setting.declaration.values()];
     const exposure = random.pick([...exposures, ...exposures.filter(({ model }) => ['person', 'doc', 'shelf'].includes(model.key))]);
     const kind = random.next();
-    if (kind < 0.6) {
+    if (kind < 0.57) {
       const wanted = random.pick([
         'findMany',
         'findMany',
@@ -206,16 +209,20 @@ class Season {
         ...bulkOperations,
       ]);
       const operation = exposure.operations.has(wanted) ? wanted : random.pick([...exposure.operations]);
-      return toolRequest(maker, exposure, operation);
+      return (random.chance(0.25) ? compactRequest : toolRequest)(maker, exposure, operation);
     }
-    if (kind < 0.86) {
+    if (kind < 0.78) {
       const { schema, declaration } = this.#setting;
       const models = [...schema.values()].filter(({ key }) => declaration.has(key) || random.chance(0.3));
       return prismaRequest(maker, random.pick(models));
     }
-    if (kind < 0.89) return listRequest(maker, exposure);
-    if (kind < 0.94) return rowRequest(maker, exposure);
-    if (kind < 0.98) return completionRequest(maker, exposure);
+    if (kind < 0.81) return listRequest(maker, exposure);
+    if (kind < 0.86) return rowRequest(maker, exposure);
+    if (kind < 0.89) return promptRequest(maker, exposure);
+    if (kind < 0.92) return searchRequest(maker);
+    if (kind < 0.94) return fetchRequest(maker, exposure);
+    if (kind < 0.97) return completionRequest(maker, exposure);
+    if (kind < 0.98) return promptCompletionRequest(maker, exposure);
     return kind < 0.99 ? directoryRequest(maker) : subscriptionRequest(maker, exposure);
   }
 
@@ -387,6 +394,9 @@ class Counts {
 function isEmptyAnswer(value: unknown): boolean {
   if (value === null || value === 0 || (Array.isArray(value) && value.length === 0)) return true;
   if (typeof value !== 'object') return false;
-  if ('rows' in value && Array.isArray(value.rows)) return value.rows.length === 0;
+  for (const list of ['rows', 'results'] as const) {
+    const items: unknown = Reflect.get(value, list);
+    if (Array.isArray(items)) return items.length === 0;
+  }
   return 'count' in value && value.count === 0;
 }

@@ -71,6 +71,20 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: "call(delegate, 'count', whereOf({ ...scoped, filter: undefined }))",
   },
   {
+    name: 'row-without-policy',
+    what: 'findUnique, prompts, fetch and the resources of rows find hidden rows',
+    file: 'src/models/reads.ts',
+    find: 'where: filter === undefined ? where : { ...where, AND: [filter] },',
+    replace: 'where,',
+  },
+  {
+    name: 'search-in-hidden-columns',
+    what: 'the tool search finds rows by the text of a hidden column',
+    file: 'src/models/search.ts',
+    find: 'OR: search.columns.map(({ name }) =>',
+    replace: "OR: [...exposure.node.fields.values()].filter(each => each.type === 'String' && !each.isList).map(({ name }) =>",
+  },
+  {
     name: 'completion-without-policy',
     what: 'completions are values of hidden rows',
     file: 'src/models/reads.ts',
@@ -81,8 +95,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'cursor-without-policy',
     what: 'a page begins after a hidden row',
     file: 'src/models/reads.ts',
-    find: 'await assertCursor(exposure, delegate, key, cursor, scoped.filter);',
-    replace: 'await assertCursor(exposure, delegate, key, cursor, undefined);',
+    find: 'await assertCursor(exposure, delegate, cursor, scoped.filter);',
+    replace: 'await assertCursor(exposure, delegate, cursor, undefined);',
   },
   {
     name: 'scoped-cursor-without-policy',

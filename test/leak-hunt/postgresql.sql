@@ -51,6 +51,7 @@ CREATE TABLE "Badge" (
     "id" INTEGER NOT NULL,
     "text" TEXT NOT NULL,
     "level" INTEGER,
+    "extra" JSONB,
     "personId" INTEGER,
 
     CONSTRAINT "Badge_pkey" PRIMARY KEY ("id")

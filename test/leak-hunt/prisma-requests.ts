@@ -340,7 +340,7 @@ function scalarsJson(model: Model, row: Row, columns: Iterable<string> = model.c
 }
 
 function aggregated(model: Model): Column[] {
-  return [...model.columns.values()].filter(({ type, list: isList }) => !isList && !['Boolean', 'Bytes', 'Enum'].includes(type));
+  return [...model.columns.values()].filter(({ type, list: isList }) => !isList && !['Boolean', 'Bytes', 'Enum', 'Json'].includes(type));
 }
 
 function aggregateJson(model: Model, rows: readonly Row[]): Json {
@@ -361,7 +361,9 @@ function dataFor(maker: Maker, model: Model, operation: 'create' | 'update' | 'u
   const { random } = maker;
   const data: Json = {};
   const isUnique = (name: string) => model.uniques.some(fields => fields.includes(name));
-  const columns = [...model.columns.values()].filter(({ type, isId }) => type !== 'Bytes' && (operation === 'create' || !isId));
+  const columns = [...model.columns.values()].filter(
+    ({ type, isId }) => type !== 'Bytes' && type !== 'Json' && (operation === 'create' || !isId),
+  );
   const names = operation === 'updateMany' ? columns.filter(({ name }) => !isUnique(name)) : columns;
   const only = names.length === 0 ? undefined : random.pick(names).name;
   for (const { name, type, initial } of names) {

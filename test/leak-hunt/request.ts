@@ -8,7 +8,7 @@ import { modelOf } from './schema.ts';
 
 /** One request of the hunt, with the answer that it must get. */
 export interface Request {
-  /** Where it goes: a kind of tool, resource or completion. */
+  /** Where it goes: a kind of tool, resource, prompt or completion. */
   readonly surface: Surface;
   /** E.g. `findMany`. */
   readonly operation: string;
@@ -19,7 +19,7 @@ export interface Request {
   readonly expect: (oracle: Oracle) => Expected;
 }
 
-export const surfaces = ['tool', 'prisma', 'resource', 'completion', 'subscription'] as const;
+export const surfaces = ['tool', 'compact', 'prisma', 'resource', 'prompt', 'search', 'completion', 'subscription'] as const;
 export type Surface = (typeof surfaces)[number];
 
 /**

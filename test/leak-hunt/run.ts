@@ -1,4 +1,5 @@
 import { inspect, parseArgs } from 'node:util';
+import { print, wholeNumber } from '../support/command-line.ts';
 import type { Provider } from '../support/database.ts';
 import { providers } from '../support/database.ts';
 import { huntApart } from './apart.ts';
@@ -93,14 +94,4 @@ function describe({ call, expected, got, policies, caller, what, provider, reque
   print(`  expected: ${show(expected)}`);
   print(`  got: ${show(got)}`);
   print(`  policies: ${show(policies)}`);
-}
-
-function wholeNumber(name: string, value: string): number {
-  const number = Number(value);
-  if (!Number.isSafeInteger(number) || number < 0) throw new TypeError(`--${name}: ${value} is not a whole number\n${usage}`);
-  return number;
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

@@ -28,7 +28,7 @@ export interface Column {
 }
 
 /** Prisma's scalar types, and `Enum`. */
-export type ColumnType = 'String' | 'Int' | 'BigInt' | 'Float' | 'Decimal' | 'Boolean' | 'DateTime' | 'Bytes' | 'Enum';
+export type ColumnType = 'String' | 'Int' | 'BigInt' | 'Float' | 'Decimal' | 'Boolean' | 'DateTime' | 'Bytes' | 'Enum' | 'Json';
 
 /** A relation, seen from one of its sides. */
 export interface Relation {

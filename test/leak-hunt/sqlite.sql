@@ -44,6 +44,7 @@ CREATE TABLE "Badge" (
     "id" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     "text" TEXT NOT NULL,
     "level" INTEGER,
+    "extra" JSONB,
     "personId" INTEGER,
     CONSTRAINT "Badge_personId_fkey" FOREIGN KEY ("personId") REFERENCES "Person" ("id") ON DELETE SET NULL ON UPDATE CASCADE
 );

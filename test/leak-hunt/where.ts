@@ -1,5 +1,6 @@
 import { oneValue, rowsOf } from './data.ts';
 import { isFilterable, visibleColumns } from './declaration.ts';
+import { randomJsonFilter } from './json.ts';
 import type { Json } from './oracle.ts';
 import type { Maker } from './request.ts';
 import type { Column, Relation } from './schema.ts';
@@ -33,10 +34,10 @@ export function namesOfTools({ setting: { declaration, schema } }: Maker): Names
   return { columns, relations, forbidden };
 }
 
-/** What the code of the host may name: everything. Bytes are left out, because JSON cannot carry them to Prisma. */
+/** What the code of the host may name. Bytes are left out, because JSON cannot carry them to Prisma, and so is Json, which Prisma filters in other words. */
 export function namesOfPrisma({ setting: { schema } }: Maker): Names {
   return {
-    columns: key => [...(schema.get(key)?.columns.values() ?? [])].filter(({ type }) => type !== 'Bytes'),
+    columns: key => [...(schema.get(key)?.columns.values() ?? [])].filter(({ type }) => type !== 'Bytes' && type !== 'Json'),
     relations: key => [...(schema.get(key)?.relations.values() ?? [])],
     forbidden: () => [],
   };
@@ -70,6 +71,7 @@ export function randomWhere(maker: Maker, names: Names, key: string, depth = 0):
 export function randomFilter(maker: Maker, column: Column, key: string): Json {
   const { random } = maker;
   const value = () => valueFor(maker, column, key);
+  if (column.type === 'Json') return randomJsonFilter(maker, value);
   if (column.list) {
     const values = () => Array.from({ length: random.pick([0, 1, 1, 2]) }, value);
     return random.pick<() => Json>([

@@ -102,7 +102,7 @@ describeRevisions('a compact endpoint', row => {
     expect(await uris('resources/list', 'resources', 'uri')).toEqual(['test://client', 'test://booking', 'test://room']);
     expect(await uris('resources/templates/list', 'resourceTemplates', 'uriTemplate')).toContain('test://booking/{id}');
     const [{ text }] = (await result('resources/read', { uri: 'test://booking' })).contents;
-    expect(JSON.parse(text).map(({ id }: { id: number }) => id)).toEqual([1, 2, 3]);
+    expect(JSON.parse(text).rows.map(({ id }: { id: number }) => id)).toEqual([1, 2, 3]);
     expect((await peer.request('resources/read', { uri: 'test://booking/4' })).response.error).toBeDefined();
     const ref = { type: 'ref/resource', uri: 'test://booking/{id}' };
     const { completion } = await result('completion/complete', { ref, argument: { name: 'id', value: '' } });

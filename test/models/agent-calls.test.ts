@@ -65,7 +65,7 @@ const odd: Json[] = [null, {}, [], [null], { nope: 1 }, '', 0, true];
 const member =
   /^(where|data|orderBy|select|take|cursor|limit|include)\b|^(not found|already exists|still referenced): |^a value does not fit the type of its column \(/;
 const remedies =
-  /expected |not one of |not made of |such as|must |leave |give |look |\(.+\)|out of (the )?range|more than \d+ digits|is required|never null|not base64|contains |longer than|does not exist|name (the row|at least)|no pages|not found: |already exists|still referenced|can(not)? be /;
+  /expected |not one of |not made of |such as|must |leave |give |look |\(.+\)|out of (the )?range|more than \d+ digits|(is|are) required|never null|not base64|contains |longer than|does not exist|name (the row|at least)|no pages|not found: |already exists|still referenced|can(not)? be /;
 
 describeDatabases('calls as an agent makes them', provider => {
   let db: TestDatabase;

@@ -84,7 +84,7 @@ describeRevisions('a write that the user must confirm', row => {
   );
 
   it.skipIf(!elicits)('does not take the answer to one question for an answer to another', async () => {
-    const where = { status: 'CONFIRMED' };
+    const where = { status: 'CONFIRMED' as const };
     const { asked, response } = await peer.converse('booking_deleteMany', { where }, async (_, index) => {
       // While the user reads, one more row matches.
       if (index > 0) return { action: 'decline' };
@@ -209,7 +209,7 @@ describeDatabases('a confirmation token', provider => {
     ]);
     expect(await ask(session, 'booking_deleteMany', { where: { id: 1 }, dryRun: true })).toMatchObject({ count: 1, dryRun: true });
     expect(await ask(session, 'booking_delete', { where: { id: 99 } })).toBe('error: not found: no Booking matches where');
-    expect(await ask(session, 'booking_create', { data: {} })).toBe('error: data.clientId: is required');
+    expect(await ask(session, 'booking_create', { data: {} })).toBe('error: data: clientId, startsAt, price are required');
     expect(await ask(session, 'booking_deleteMany', { where: {} })).toContain('where: every row meets it');
     expect(await rows()).toEqual(before);
   });

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { datamodel as postgresql } from '../../generated/test/postgresql/mcp/datamodel.ts';
 import { datamodel } from '../../generated/test/sqlite/mcp/datamodel.ts';
 import type { CompiledModels } from '../../src/models/compile.ts';
 import { compileModels } from '../../src/models/compile.ts';
@@ -112,12 +113,54 @@ describe('a refusal names the remedy', () => {
     ['booking_findMany', { where: { status: { nin: ['PENDING'] } } }, 'where.status.nin', '; did you mean notIn?'],
     ['booking_findMany', { where: { status: 'confirmed' } }, 'where.status', '; did you mean CONFIRMED?'],
     ['booking_findMany', { where: '{"id":1}' }, 'where', 'expected an object, got JSON in a string'],
+    ['client_findMany', { where: { name: { $regex: '^A' } } }, 'where.name.$regex', '; did you mean contains?'],
+    ['client_findMany', { where: { name: { iexact: 'ada' } } }, 'where.name.iexact', '; did you mean equals?'],
+    ['booking_findMany', { where: { price: { $gt: '1' } } }, 'where.price.$gt', '; did you mean gt?'],
+    ['booking_findMany', { where: { price__gt: '1' } }, 'where.price__gt', '; write price: { gt: … }'],
+    // Filters of relations.
+    [
+      'booking_findMany',
+      { where: { client: { some: { name: 'Ada' } } } },
+      'where.client.some',
+      '; client is one row, not a list: write client: { is: { email: … } }, or client: { email: … }',
+    ],
+    ['booking_findMany', { where: { client: { none: {} } } }, 'where.client.none', 'write client: { isNot: { email: … } }'],
+    ['client_findMany', { where: { bookings: { is: {} } } }, 'where.bookings.is', '; bookings is a list: write { some: { clientId: … } }'],
+    [
+      'booking_findMany',
+      { where: { client: 1 } },
+      'where.client',
+      '; client is a row, not a value: write client: { email: … }, or clientId: … for its key',
+    ],
+    ['client_findMany', { where: { bookings: 'x' } }, 'where.bookings', '; bookings is a list of rows: write bookings: { some: {'],
+    ['client_findMany', { where: { bookings: null } }, 'where.bookings', '; to find rows without bookings, write bookings: { none: {} }'],
+    [
+      'client_findMany',
+      { where: { name: { contains: 'a', mode: 'insensitive' } } },
+      'where.name.mode',
+      '; leave mode out, SQLite does not have it: contains, startsWith and endsWith ignore the case of ASCII letters',
+    ],
+    // Dates.
+    ['booking_findMany', { where: { startsAt: '2024-02-30' } }, 'where.startsAt', '; there is no day 2024-02-30'],
+    ['booking_findMany', { where: { startsAt: '2024-13-01T09:00:00Z' } }, 'where.startsAt', '; there is no day 2024-13-01'],
+    ['booking_findMany', { where: { startsAt: '2024-01-01T25:00:00Z' } }, 'where.startsAt', '; there is no such time of day or zone'],
+    [
+      'booking_findMany',
+      { where: { startsAt: '2024-01-01 09:00' } },
+      'where.startsAt',
+      '; the zone is missing: add Z for UTC, or an offset',
+    ],
+    ['booking_findMany', { where: { startsAt: 1_700_000_000 } }, 'where.startsAt', '; a number of seconds or milliseconds is not taken'],
     // Arguments of other query languages, and arguments at the wrong place.
     ['client_findMany', { limit: 5 }, 'limit', '; did you mean take?'],
     ['client_findMany', { sort: 'name' }, 'sort', '; did you mean orderBy?'],
     ['client_findMany', { filter: {} }, 'filter', '; did you mean where?'],
     ['client_findMany', { order_by: {} }, 'order_by', '; did you mean orderBy?'],
-    ['client_findMany', { offset: 5 }, 'offset', '; did you mean cursor?'],
+    ['client_findMany', { offset: 5 }, 'offset', 'did you mean cursor? It takes the nextCursor of the page before'],
+    ['client_findMany', { skip: 5 }, 'skip', 'did you mean cursor? It takes the nextCursor of the page before'],
+    ['client_findMany', { take: 0 }, 'take', '; to count rows, use client_count { where: … }'],
+    ['client_findMany', { take: -5 }, 'take', '; to read from the end, turn the direction of orderBy'],
+    ['client_findMany', { take: 26 }, 'take', '; read the following rows by the nextCursor of the result'],
     ['client_findUnique', { id: 1 }, 'id', '; columns belong into where: { id: … }'],
     ['booking_create', { clientId: 1 }, 'clientId', '; columns belong into data: { clientId: … }'],
     // A unique where.
@@ -130,15 +173,35 @@ describe('a refusal names the remedy', () => {
       'where.name',
       '; it is not unique, client_findMany { where: { name: … } } finds rows by it',
     ],
+    ['client_findUnique', { where: {} }, 'where', 'name the row by exactly one of id, email: { id: … }'],
+    ['client_findUnique', {}, 'where', 'name the row by exactly one of id, email: { id: … }'],
+    ['client_findUnique', { where: { id: { equals: 1 } } }, 'where.id', 'expected the value itself, got an object'],
     // Orders.
     ['client_findMany', { orderBy: { tags: { _count: 'asc' } } }, 'orderBy.tags', '; order by a column of Client itself'],
     ['booking_findMany', { orderBy: [{ starts_at: 'asc' }] }, 'orderBy[0].starts_at', '; did you mean startsAt?'],
     // Data.
+    ['booking_create', { data: {} }, 'data', 'clientId, startsAt, price are required'],
+    ['booking_create', { data: { clientId: 1, price: '1' } }, 'data.startsAt', 'is required'],
     ['booking_create', { data: { client: { connect: { id: 1 } } } }, 'data.client', '; to relate rows, set clientId'],
     ['booking_create', { data: { room_id: 'red' } }, 'data.room_id', '; did you mean roomId?'],
     ['booking_update', { where: { id: 1 }, data: { id: 2 } }, 'data.id', '; its value is not for callers to set'],
   ])('%s %j', async (tool, args, path, remedy) => {
     const message = await refusal(open, tool, args);
+    expect(message?.startsWith(`${path}: `), message).toBe(true);
+    expect(message).toContain(remedy);
+  });
+
+  it.each<[where: Json, path: string, remedy: string]>([
+    [{ labels: 'a' }, 'where.labels', '; to find rows whose list has this value, write { has: … }'],
+    [{ labels: { contains: 'a' } }, 'where.labels.contains', '; did you mean has?'],
+    [{ labels: { $in: ['a'] } }, 'where.labels.$in', '; did you mean hasSome?'],
+    [{ labels: { $all: ['a'] } }, 'where.labels.$all', '; did you mean hasEvery?'],
+    [{ labels: { hassome: ['a'] } }, 'where.labels.hassome', '; did you mean hasSome?'],
+    [{ labels: { has: ['a'] } }, 'where.labels.has', 'hasSome and hasEvery take arrays'],
+    [{ labels: { hasSome: 'a' } }, 'where.labels.hasSome', '; has takes one value'],
+    [{ name: { not: { contains: 'a', mode: 'insensitive' } } }, 'where.name.not.mode', '; write mode beside not'],
+  ])('of a list, or of mode, on PostgreSQL: %j', async (where, path, remedy) => {
+    const message = await refusal(compile({ listing: {} }, postgresql), 'listing_findMany', { where });
     expect(message?.startsWith(`${path}: `), message).toBe(true);
     expect(message).toContain(remedy);
   });

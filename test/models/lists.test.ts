@@ -6,7 +6,7 @@ import type { Datamodel } from '../../src/models/datamodel.ts';
 import { resolveExposures } from '../../src/models/exposure.ts';
 import type { Exposure } from '../../src/models/graph.ts';
 import { modelGraph } from '../../src/models/graph.ts';
-import { rowToJson } from '../../src/models/include.ts';
+import { rowToJson } from '../../src/models/reads.ts';
 import { createInput, rowOutput } from '../../src/models/schema.ts';
 import { parseWhere, resolveWhereLimits } from '../../src/models/where.ts';
 import type { Json } from './served.ts';

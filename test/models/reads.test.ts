@@ -84,7 +84,7 @@ describeDatabases('reading', provider => {
       [{ where: { passwordHash: 'x' } }, 'where.passwordHash: Client has no unique key "passwordHash" (id, email)'],
       [{ where: { AND: [] } }, 'where.AND: Client has no unique key "AND" (id, email)'],
       [{ where: { id: '1' } }, 'where.id: expected an integer, got a string'],
-      [{ where: { id: { gt: 0 } } }, 'where.id: expected an integer, got an object'],
+      [{ where: { id: { gt: 0 } } }, 'where.id: expected the value itself, got an object'],
       [{ where: { id: null } }, 'where.id: expected an integer, got null'],
       [{ where: { id: 1 }, include: { bookings: true } }, 'include: unknown argument (where, select)'],
       [{ where: { id: 1 }, select: { passwordHash: true } }, 'select.passwordHash: Client has no column "passwordHash" (id, email,'],

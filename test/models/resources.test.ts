@@ -1,9 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { compileModels } from '../../src/models/compile.ts';
+import type { DatamodelModel } from '../../src/models/datamodel.ts';
 import type { Completion } from '../../src/protocol/definitions.ts';
+import { uriTemplate } from '../../src/protocol/uri-template.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { describeDatabases } from '../support/database.ts';
 import type { Json, Served } from './served.ts';
 import { callOf, seeded, serve, userOf } from './served.ts';
+
+const parsed = (text: string | undefined): Json => (text === undefined ? undefined : JSON.parse(text));
 
 describeDatabases('models as resources', provider => {
   let db: TestDatabase;
@@ -24,7 +29,15 @@ describeDatabases('models as resources', provider => {
   const complete = (name: string, variable: string, prefix: string, caller = 3, others = {}): Promise<Completion> | undefined =>
     served.resourceTemplates.find(template => template.name === name)?.complete?.[variable]?.(prefix, callOf(caller), others);
 
-  it('are a list where findMany is exposed, and a template where findUnique is', () => {
+  const readUri = async (uri: string, caller?: number): Promise<Json> => {
+    for (const { uriTemplate: template, read } of served.resourceTemplates) {
+      const variables = uriTemplate(template).match(uri);
+      if (variables !== undefined) return parsed((await read(uri, variables, callOf(caller)))?.contents[0]?.text);
+    }
+    throw new Error(`no template makes ${uri}`);
+  };
+
+  it('are a list with pages where findMany is exposed, and a template for each key where findUnique is', () => {
     expect(served.resources.map(({ uri, name, mimeType }) => [uri, name, mimeType])).toEqual([
       ['test://client', 'client', 'application/json'],
       ['test://booking', 'booking', 'application/json'],
@@ -34,29 +47,91 @@ describeDatabases('models as resources', provider => {
     ]);
     expect(served.resourceTemplates.map(({ uriTemplate }) => uriTemplate)).toEqual([
       'test://client/{id}',
+      'test://client{?cursor}',
       'test://booking/{id}',
+      'test://booking{?cursor}',
       'test://membership/{clientId}/{roomId}',
+      'test://membership{?roomId,slot}',
+      'test://membership{?level,slot}',
+      'test://membership{?cursor}',
       'test://room/{id}',
+      'test://room{?code}',
+      'test://tag{?cursor}',
       'test://auditLog/{id}',
+      'test://auditLog{?cursor}',
     ]);
     expect(served.prompts).toEqual([]);
   });
 
-  it('give the first page as a JSON array, within the policy', async () => {
-    expect(await served.read('client', undefined, callOf(2))).toEqual([
-      { id: 1, name: 'Ada' },
-      { id: 2, name: 'Grace' },
-    ]);
-    expect(await served.read('client')).toEqual([]);
+  it('give the first page, within the policy', async () => {
+    expect(await served.read('client', undefined, callOf(2))).toEqual({
+      rows: [
+        { id: 1, name: 'Ada' },
+        { id: 2, name: 'Grace' },
+      ],
+    });
+    expect(await served.read('client')).toEqual({ rows: [] });
   });
 
   it('say so when the page was cut', async () => {
     const read = (caller: number) => served.resources.find(({ name }) => name === 'booking')?.read('test://booking', callOf(caller));
     expect((await read(1))?.contents).toEqual([{ uri: 'test://booking', mimeType: 'application/json', text: expect.any(String) }]);
     const cut = serve(db, { booking: { take: 2 } });
-    const result = await cut.resources[0]?.read('test://booking', callOf());
-    expect(JSON.parse(result?.contents[0]?.text ?? '')).toHaveLength(2);
-    expect(result?.contents[0]?._meta).toEqual({ truncated: true });
+    expect(await cut.read('booking')).toEqual({ rows: [expect.anything(), expect.anything()], next: expect.any(String), truncated: true });
+    const unpaged = serve(db, { booking: { take: 2, orderBy: { room: { capacity: 'asc' } } } });
+    expect(await unpaged.read('booking')).toEqual({ rows: [expect.anything(), expect.anything()], truncated: true });
+    expect(unpaged.resourceTemplates.map(({ name }) => name)).toEqual(['booking']);
+  });
+
+  it('have pages, each of which names the URI of the next, within the policy', async () => {
+    await db.prisma.booking.createMany({
+      data: [1, 2, 3, 4].map(day => ({ clientId: 1, startsAt: new Date(Date.UTC(2026, 4, day)), price: '1' })),
+    });
+    const ids: number[] = [];
+    let page = await served.read('booking', undefined, callOf(1));
+    for (; page.next !== undefined; page = await readUri(page.next, 1)) ids.push(...page.rows.map(({ id }: { id: number }) => id));
+    ids.push(...page.rows.map(({ id }: { id: number }) => id));
+    expect(ids).toEqual([1, 2, 3, 8, 9, 10, 11]);
+    await db.prisma.booking.deleteMany({ where: { id: { gt: 7 } } });
+  });
+
+  it.each(['', 'x', 'W10', 'WzRd', 'WzQwMDBd'])(
+    'refuse the cursor %j as a client’s mistake: it is none, or its row is hidden or gone',
+    async cursor => {
+      await expect(readUri(`test://booking?cursor=${cursor}`, 1)).rejects.toMatchObject({
+        code: -32602,
+        message: expect.stringMatching(/^cursor: /),
+        data: { uri: `test://booking?cursor=${cursor}` },
+      });
+    },
+  );
+
+  it('give one row by another unique key, within the policy', async () => {
+    const red = { clientId: 1, roomId: 'red', slot: 1 };
+    expect(await readUri('test://membership?roomId=red&slot=1')).toMatchObject(red);
+    expect(await readUri('test://membership?roomId=red&slot=01')).toBeUndefined();
+    expect(await readUri('test://membership?roomId=red')).toBeUndefined();
+    expect(await readUri('test://membership?slot=1')).toBeUndefined();
+    expect(await readUri('test://room?code=B')).toMatchObject({ id: 'blue' });
+    const byEmail = serve(db, { client: { omit: { name: true }, where: (ctx: never) => ({ id: userOf(ctx)?.clientId ?? 0 }) } });
+    const template = byEmail.resourceTemplates.find(({ name }) => name === 'client_email');
+    expect(template?.uriTemplate).toBe('test://client{?email}');
+    const read = async (email: string): Promise<Json> =>
+      parsed((await template?.read('test://client', { email }, callOf(1)))?.contents[0]?.text);
+    expect(await read('ada@example.com')).toMatchObject({ id: 1 });
+    expect(await read('grace@example.com')).toBeUndefined();
+    expect((await template?.complete?.['email']?.('a', callOf(1), {}))?.values).toEqual(['ada@example.com']);
+    expect((await template?.complete?.['email']?.('g', callOf(1), {}))?.values).toEqual([]);
+  });
+
+  it('have no template for a unique key with a hidden column, or one that looks like a URI of pages', () => {
+    const templates = serve(db, { client: { omit: { email: true } } }).resourceTemplates.map(({ uriTemplate: template }) => template);
+    expect(templates).toEqual(['test://client/{id}', 'test://client{?cursor}']);
+    const fields = (db.datamodel.models['Room']?.fields ?? []).map(field => (field.name === 'code' ? { ...field, name: 'cursor' } : field));
+    const room = { ...db.datamodel.models['Room'], fields, uniques: [{ name: 'cursor', fields: ['cursor'] }] };
+    const datamodel = { ...db.datamodel, models: { ...db.datamodel.models, Room: room as DatamodelModel } };
+    const { resourceTemplates } = compileModels({ name: 'test', prisma: db.prisma, datamodel, models: { room: {} } });
+    expect(resourceTemplates.map(({ uriTemplate: template }) => template)).toEqual(['test://room/{id}', 'test://room{?cursor}']);
   });
 
   it('give one row by its key, compound keys in several variables', async () => {

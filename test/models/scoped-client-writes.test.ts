@@ -105,6 +105,8 @@ describeDatabases('the scoped client, writing', provider => {
         }),
       ).rejects.toMatchObject(noClient);
       await expect(grace.booking.createManyAndReturn({ data: [{ ...slot, clientId: 1 }] })).rejects.toMatchObject(noClient);
+      const cancelled = { ...slot, clientId: 2, status: 'CANCELLED' as const };
+      await expect(grace.booking.createMany({ data: [{ ...slot, clientId: 2 }, cancelled] })).rejects.toMatchObject(notAllowed);
       expect(await bookings()).toEqual(before);
     });
 
@@ -123,6 +125,25 @@ describeDatabases('the scoped client, writing', provider => {
       expect(await grace.booking.updateManyAndReturn({ where: { id: 4 }, data: { price: '3' }, select: { id: true } })).toEqual([
         { id: 4 },
       ]);
+    });
+
+    it('are changed up to the limit of the query', async () => {
+      expect(await grace.booking.updateMany({ data: { internalNote: 'mine' }, limit: 1 })).toEqual({ count: 1 });
+      expect(await db.prisma.booking.count({ where: { internalNote: 'mine' } })).toBe(1);
+    });
+
+    it('are created without duplicates where the database can skip them', async () => {
+      // Prisma's types for SQLite do not have it.
+      const skipDuplicates: object = { skipDuplicates: true };
+      const created = grace.booking.createMany({
+        data: [
+          { ...slot, id: 4, clientId: 2 },
+          { ...slot, clientId: 2 },
+        ],
+        ...skipDuplicates,
+      });
+      if (provider === 'sqlite') await expect(created).rejects.toThrow('skipDuplicates');
+      else expect(await created).toEqual({ count: 1 });
     });
 
     it('of models without a policy go through as they are', async () => {
@@ -227,6 +248,26 @@ describeDatabases('the scoped client, writing', provider => {
       expect(db.queries).toEqual([]);
     });
 
+    it.each<[title: string, memberships: (hidden: { clientId: 1; level: 'x'; slot: 9 }) => object]>([
+      ['create', row => ({ create: row })],
+      ['createMany', row => ({ createMany: { data: [{ ...row, clientId: 3, slot: 8 }, row] } })],
+      ['connectOrCreate', row => ({ connectOrCreate: { where: { clientId_roomId: { clientId: 3, roomId: 'blue' } }, create: row } })],
+      ['update', ({ clientId }) => ({ update: { where: { roomSlot: { roomId: 'blue', slot: 3 } }, data: { clientId } } })],
+      ['updateMany', ({ clientId }) => ({ updateMany: { where: {}, data: { clientId } } })],
+      ['upsert’s create', row => ({ upsert: { where: { roomSlot: { roomId: 'blue', slot: 9 } }, create: row, update: {} } })],
+      [
+        'upsert’s update',
+        ({ clientId, ...row }) => ({
+          upsert: { where: { roomSlot: { roomId: 'blue', slot: 3 } }, create: { ...row, clientId: 2 }, update: { clientId } },
+        }),
+      ],
+    ])('of %s into a model without a policy cannot refer to a row out of sight', async (_title, memberships) => {
+      const before = await db.prisma.membership.findMany();
+      const data = { memberships: memberships({ clientId: 1, level: 'x', slot: 9 }) };
+      await expect(grace.room.update({ where: { id: 'blue' }, data })).rejects.toMatchObject(noClient);
+      expect(await db.prisma.membership.findMany()).toEqual(before);
+    });
+
     it('are found in an object of any class', async () => {
       class Nested {
         create = { ...slot, clientId: 1 };
@@ -241,6 +282,12 @@ describeDatabases('the scoped client, writing', provider => {
       ).toMatchObject({ clientId: 2, roomId: 'red' });
       await expect(grace.booking.create({ data: { ...slot, client: { connect: { id: 1 } } } })).rejects.toMatchObject({ code: 'P2025' });
       expect(await grace.booking.update({ where: { id: 4 }, data: { room: { disconnect: true } } })).toMatchObject({ roomId: null });
+    });
+
+    it('connect to a row that meets the conditions of the query too', async () => {
+      const connect = (name: string) => grace.booking.create({ data: { ...slot, client: { connect: { id: 2, AND: { name } } } } });
+      await expect(connect('Ada')).rejects.toMatchObject({ code: 'P2025' });
+      expect(await connect('Grace')).toMatchObject({ clientId: 2 });
     });
 
     it('connect in an upsert that updates to a row in sight, and to no other', async () => {
@@ -264,12 +311,60 @@ describeDatabases('the scoped client, writing', provider => {
       expect(await db.prisma.badge.findUnique({ where: { id: 1 } })).toMatchObject({ memberId: 1 });
     });
 
+    it.each(['connect', 'connectOrCreate'])(
+      'of %s are refused where they would take a row from another one, because its policy decides',
+      async operation => {
+        const models = { badge: { where: { text: { not: 'secret' } } } };
+        const client = scopedClient({ prisma: db.prisma, datamodel: db.datamodel, models })(callOf(2)) as PrismaClient;
+        await db.prisma.member.create({ data: { id: 1, nick: 'a', facts: {}, badge: { create: { id: 1, text: 'secret' } } } });
+        const where = { id: 1 };
+        const member =
+          operation === 'connect' ? { connect: where } : { connectOrCreate: { where, create: { id: 2, nick: 'b', facts: {} } } };
+        await expect(client.badge.create({ data: { id: 2, text: 'mine', member } })).rejects.toThrow(
+          `ctx.prisma.badge: data.member.${operation}: models.badge.where cannot check the row that would lose it; set memberId itself`,
+        );
+        expect(await db.prisma.badge.findMany()).toMatchObject([{ id: 1, memberId: 1 }]);
+      },
+    );
+
     it('into models without a policy go through', async () => {
       const room = await grace.membership.create({
         data: { level: 'x', slot: 9, client: { connect: { id: 2 } }, room: { create: { code: 'y', capacity: 1 } } },
         include: { room: true },
       });
       expect(room.room.code).toBe('y');
+    });
+  });
+
+  describe('foreign keys', () => {
+    it('are each checked, also where two of them have the same value', async () => {
+      await db.prisma.room.create({ data: { id: '2', code: 'S', capacity: 1 } });
+      const models = { client: { where: { id: 2 } }, room: { where: { active: false } } };
+      const client = scopedClient({ prisma: db.prisma, datamodel: db.datamodel, models })(callOf(2)) as PrismaClient;
+      await expect(client.booking.create({ data: { ...slot, clientId: 2, roomId: '2' } })).rejects.toMatchObject({
+        message: 'data.roomId: the related row does not exist',
+      });
+      expect(await client.booking.create({ data: { ...slot, clientId: 2, roomId: 'blue' } })).toMatchObject({ roomId: 'blue' });
+    });
+
+    it('of two columns are set as a whole by an update: the stored part is not known before it', async () => {
+      const models = { seat: { where: { owner: 'grace' } } };
+      const client = scopedClient({ prisma: db.prisma, datamodel: db.datamodel, models })(callOf(2)) as PrismaClient;
+      await db.prisma.seat.createMany({
+        data: [
+          { row: 1, number: 1, owner: 'grace' },
+          { row: 1, number: 2, owner: 'ada' },
+        ],
+      });
+      await client.ticket.create({ data: { id: 1, row: 1, number: 1 } });
+      await expect(client.ticket.update({ where: { id: 1 }, data: { number: 2 } })).rejects.toThrow(
+        'ctx.prisma.ticket: data: sets a part of the key row, number, so models.seat.where cannot be checked; set all of it',
+      );
+      await expect(client.ticket.update({ where: { id: 1 }, data: { row: 1, number: 2 } })).rejects.toMatchObject({
+        message: 'data.row, number: the related row does not exist',
+      });
+      expect(await db.prisma.ticket.findMany()).toMatchObject([{ id: 1, row: 1, number: 1 }]);
+      expect(await client.ticket.update({ where: { id: 1 }, data: { number: null, row: null } })).toMatchObject({ number: null });
     });
   });
 

@@ -103,6 +103,21 @@ describeDatabases('the scoped client, reading', provider => {
     expect(await grace.membership.findUnique({ where, ...narrow })).toEqual(await db.prisma.membership.findUnique({ where, ...narrow }));
   });
 
+  it('gives each row the single row of its own key, where keys of two columns look alike when joined', async () => {
+    const models = { seat: { where: { owner: 'grace' } } };
+    const client = scopedClient({ prisma: db.prisma, datamodel: db.datamodel, models })(callOf(2)) as PrismaClient;
+    const [first, second] = [
+      { row: 1, number: 12 },
+      { row: 11, number: 2 },
+    ];
+    await db.prisma.seat.createMany({ data: [first, second].map(key => ({ ...key, owner: 'grace' })) });
+    await db.prisma.ticket.createMany({ data: [first, second].map((key, id) => ({ ...key, id })) });
+    expect(await client.ticket.findMany({ include: { seat: true }, orderBy: { id: 'asc' } })).toMatchObject([
+      { seat: first },
+      { seat: second },
+    ]);
+  });
+
   it('reaches the far side of a chain of relations within every policy on the way', async () => {
     const rooms = await scopeOf(3).room.findMany({
       where: { id: 'red' },

@@ -36,7 +36,7 @@ const guest = callOf();
 const ajv = new Ajv2020({ strict: true, allowUnionTypes: true });
 
 /** Limits that SQLite has no more than PostgreSQL. */
-export const sameLimits: Partial<WhereLimits> = { maxListFilters: 10, maxListHops: 3 };
+export const sameLimits: Partial<WhereLimits> = { maxListFilters: 10, maxListHops: 3, maxTextWork: 10_000 };
 
 /** Compiles `models` over a database. */
 export function serve(db: TestDatabase, models: Record<string, ExposureLike>, limits: Partial<WhereLimits> = sameLimits): Served {

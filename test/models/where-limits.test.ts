@@ -56,13 +56,38 @@ describe('a where over a limit', () => {
     ],
     [
       'texts of 1001 characters',
-      { OR: repeat(7, { nick: { contains: 'x'.repeat(143) } }) },
+      { OR: repeat(7, { nick: { contains: String.fromCodePoint(...Array.from({ length: 143 }, (_, index) => 0x4e00 + index)) } }) },
       'where.OR[6].nick.contains: more than 1000 characters of text to look for in one where (limits.where.maxPatternCharacters); look for a part of the text',
+    ],
+    [
+      'a text that repeats one letter 31 times, in either case',
+      { nick: { contains: `${'aA'.repeat(15)}ab` } },
+      'where.nick.contains: more than 30 units of text search in one where (limits.where.maxTextWork); look for fewer or less repetitive texts',
+    ],
+    [
+      'such a text with wildcards between its letters, at the end of a text',
+      { nick: { endsWith: `${'a'.repeat(12)}_${'a'.repeat(12)}%${'a'.repeat(6)}` } },
+      'where.nick.endsWith: more than 30 units of text search',
+    ],
+    [
+      'four texts inside a list filter',
+      { docs: { some: { OR: repeat(4, { title: { contains: 'x' } }) } } },
+      'where.docs.some.OR[3].title.contains: more than 30 units of text search',
+    ],
+    [
+      'a repetitive text inside a list filter',
+      { docs: { none: { editor: { nick: { contains: 'abababab' } } } } },
+      'where.docs.none.editor.nick.contains: more than 30 units of text search',
     ],
     [
       '101 conditions',
       { AND: repeat(51, { id: 1 }) },
       'where.AND[49]: more than 100 conditions in one where (limits.where.maxConditions); give fewer, in several calls',
+    ],
+    [
+      '101 conditions, with those inside Json',
+      { AND: repeat(20, { extra: { path: ['a'], equals: 1, not: 2 } }) },
+      'where.AND[19].extra: more than 100 conditions in one where (limits.where.maxConditions)',
     ],
     [
       '201 values',

@@ -158,7 +158,12 @@ describe('the where of a caller is refused', () => {
     ['AND of a string', 'booking', { AND: ['id'] }, 'where.AND[0]: expected an object, got a string'],
     ['NOT of null', 'booking', { NOT: null }, 'where.NOT: expected an object, got null'],
     ['is on a list', 'client', { bookings: { is: {} } }, 'where.bookings.is: not a relation filter (some, every, none)'],
-    ['some on a single row', 'booking', { client: { some: {} } }, 'where.client.some: Client has no column "some"'],
+    [
+      'some on a single row',
+      'booking',
+      { client: { some: {} } },
+      'where.client.some: not a relation filter (is, isNot); client is one row',
+    ],
     ['null on a list', 'client', { bookings: null }, 'where.bookings: expected an object, got null'],
     ['an empty list filter', 'client', { bookings: {} }, 'where.bookings: expected one of some, every, none'],
   ])('%s', (_title, key, where, message) => {

@@ -78,7 +78,7 @@ describeDatabases('writing', provider => {
 
     it.each<[tool: string, args: Json, message: string]>([
       ['booking_create', {}, 'data: expected an object, got nothing'],
-      ['booking_create', { data: {} }, 'data.clientId: is required'],
+      ['booking_create', { data: {} }, 'data: clientId, startsAt, price are required'],
       [
         'booking_create',
         { data: { ...booking, clientId: 1, id: 5 } },
@@ -101,7 +101,7 @@ describeDatabases('writing', provider => {
       ['booking_update', { where: { status: 'PENDING' }, data: { price: '1' } }, 'where.status: Booking has no unique key "status" (id)'],
       ['booking_update', { data: { price: '1' } }, 'where: expected an object, got nothing'],
       ['booking_delete', {}, 'where: expected an object, got nothing'],
-      ['booking_delete', { where: { id: { gt: 0 } } }, 'where.id: expected an integer, got an object'],
+      ['booking_delete', { where: { id: { gt: 0 } } }, 'where.id: expected the value itself, got an object'],
       [
         'membership_update',
         { where: { clientId_roomId: { clientId: 1 } }, data: { slot: 9 } },

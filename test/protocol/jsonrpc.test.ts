@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { assertDepth, parseMessage, resultText } from '../../src/protocol/jsonrpc.ts';
+import { assertSafe, parseMessage, resultText } from '../../src/protocol/jsonrpc.ts';
 
 describe('parseMessage', () => {
   it.each([
@@ -41,9 +41,9 @@ describe('resultText', () => {
   });
 });
 
-describe('assertDepth', () => {
+describe('assertSafe', () => {
   it('lets the ceiling pass and not one level more', () => {
-    expect(() => assertDepth({ a: [1] }, 2)).not.toThrow();
-    expect(() => assertDepth({ a: [{}] }, 2)).toThrow('nested too deeply');
+    expect(() => assertSafe({ a: [1] }, 2)).not.toThrow();
+    expect(() => assertSafe({ a: [{}] }, 2)).toThrow('nested too deeply');
   });
 });

@@ -15,7 +15,7 @@ describe("README's tables of options", () => {
     ['option', 'McpOptions', 'src/options.ts', 'what it is'],
     ['`models.<key>`', 'DeclaredExposure', 'src/models/declaration.ts', 'what it is'],
     ['`sessions`', 'SessionOptions', 'src/options.ts', 'what it is'],
-    ['`limits`', 'Limits', 'src/options.ts', 'on breach'],
+    ['`limits`', 'Limits', 'src/options.ts', 'what it limits'],
   ] as const;
 
   it.each(cases)('%s names the members of %s, each once', (title, type, file, last) => {
@@ -37,7 +37,7 @@ describe("README's tables of options", () => {
 
   it.each([
     ['`sessions`', 'what it is', defaults.sessions],
-    ['`limits`', 'on breach', defaults.limits],
+    ['`limits`', 'what it limits', defaults.limits],
   ] as const)('%s has the defaults that hold', (title, last, values) => {
     const numbers = table(title, 'default', last).flatMap(([cell, value]) => {
       const number = codes(value)[0] ?? '';

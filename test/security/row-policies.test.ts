@@ -87,8 +87,8 @@ describeDatabases('a row policy', provider => {
       const { result, error } = (await session.request('resources/read', { uri })).response;
       return error?.code ?? JSON.parse(result.contents[0].text);
     };
-    expect((await read(own, 'test://booking')).every((row: Json) => row.clientId === 2)).toBe(true);
-    expect(await read(guest, 'test://booking')).toEqual([]);
+    expect((await read(own, 'test://booking')).rows.every((row: Json) => row.clientId === 2)).toBe(true);
+    expect(await read(guest, 'test://booking')).toEqual({ rows: [] });
     for (const path of ['1', '%31', '1.0', '01', '2/../1', '1?id=2', '1#2', '%2531', '1%00'])
       expect(await read(own, `test://booking/${path}`)).toBe(-32002);
     for (const path of ['1/red', '1/%72ed', '%31/red']) expect(await read(own, `test://membership/${path}`)).toBe(-32002);

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { print, wholeNumber } from '../support/command-line.ts';
 import { plantedBugs } from './planted-bugs.ts';
 import type { Report } from './simulate.ts';
 import { simulate } from './simulate.ts';
@@ -85,14 +86,4 @@ async function replay(seed: number, isBrief: boolean): Promise<void> {
   for (const { promise, kind, text, atMs } of breaches) print(`promise ${promise}: ${kind}: ${text} (at ${(atMs / 1000).toFixed(3)} s)`);
   print(`seed ${seed}: ${steps} events, hash ${hash}, faults: ${JSON.stringify(faults)}, breaches: ${breaches.length}`);
   process.exitCode = breaches.length === 0 ? 0 : 1;
-}
-
-function wholeNumber(name: string, value: string): number {
-  const number = Number(value);
-  if (!Number.isSafeInteger(number) || number < 0) throw new TypeError(`--${name}: ${value} is not a whole number\n${usage}`);
-  return number;
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

@@ -129,8 +129,9 @@ function withoutWal(factory: PrismaLibSql): SqliteAdapterFactory {
     adapterName: factory.adapterName,
     async connect() {
       const connection = await factory.connect();
-      const executeScript = connection.executeScript.bind(connection);
-      connection.executeScript = script => (script.includes('journal_mode') ? Promise.resolve() : executeScript(script));
+      const queryRaw = connection.queryRaw.bind(connection);
+      const nothing = { columnNames: [], columnTypes: [], rows: [] };
+      connection.queryRaw = query => (query.sql.includes('journal_mode =') ? Promise.resolve(nothing) : queryRaw(query));
       return connection;
     },
   };

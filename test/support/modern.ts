@@ -120,9 +120,9 @@ export class ModernClient {
     return Object.assign(stream, { acknowledged });
   }
 
-  #make(method: string, params: Record<string, unknown> = {}, options: ModernOptions) {
+  #make(method: string, params: Record<string, unknown> | undefined, options: ModernOptions) {
     const { headers, meta, ...defaults } = this.#defaults;
-    return modernRequest(method, params, {
+    return modernRequest(method, params ?? {}, {
       id: this.#nextId++,
       ...defaults,
       ...options,

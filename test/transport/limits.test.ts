@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { HandlerContext } from '../../src/index.ts';
 import { memoryStore } from '../../src/store/memory-store.ts';
-import { ModernClient } from '../support/modern.ts';
+import { ModernClient, modernRequest } from '../support/modern.ts';
 import { start } from '../support/server.ts';
 import { open, WireSession } from '../support/wire.ts';
 
@@ -115,6 +115,71 @@ describe('limits', () => {
         ),
       )
       .toBe(true);
+  });
+
+  describe('of answers that nobody reads', () => {
+    // More than the buffers of a connection take.
+    const bytes = 24 * 1024 * 1024;
+    const big = { description: 'More than a connection buffers', handler: () => 'x'.repeat(bytes) };
+    const limits = { maxResultBytes: 2 * bytes, maxUnsentBytesPerPrincipal: bytes, maxUnsentBytes: 3 * bytes };
+    /** Calls a tool, in either era, and never reads its answer. */
+    const ignore = async (user: string, { url }: { url: string }, era: 'stateless' | 'session') => {
+      const call = { name: 'big', arguments: {} };
+      const session = era === 'session' ? await open(url, { headers: { 'x-user': user } }) : undefined;
+      const { body, headers } =
+        session === undefined
+          ? modernRequest('tools/call', call)
+          : { body: { jsonrpc: '2.0', id: 9, method: 'tools/call', params: call }, headers: { 'mcp-session-id': session.id } };
+      const abort = new AbortController();
+      await fetch(url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', 'x-user': user, ...headers },
+        body: JSON.stringify(body),
+        signal: abort.signal,
+      });
+      return abort;
+    };
+    /** Koa reports connections that are reset while an answer is sent. */
+    const forgiveResets = ({ errors }: { errors: Error[] }) => {
+      for (const error of errors.splice(0)) expect(error).toMatchObject({ code: 'ECONNRESET' });
+    };
+    const statusOf = async (client: ModernClient) => (await client.request('tools/call', { name: 'echo' })).status;
+
+    it.each(['stateless', 'session'] as const)(
+      'maxUnsentBytesPerPrincipal: a caller who reads nothing is refused until it reads or leaves, and others are served (%s)',
+      async era => {
+        await using server = await start({ limits, tools: { big, echo } }, { before: [signIn] });
+        const [ada, grace] = [clientOf('ada', server), clientOf('grace', server)];
+        const unread = await ignore('ada', server, era);
+        expect(await ada.error('tools/call', { name: 'echo' })).toMatchObject({
+          status: 503,
+          message: expect.stringMatching(/nothing was done/u),
+        });
+        expect((await grace.call('echo')).content[0].text).toBe('echo');
+        const session = await open(server.url, { headers: { 'x-user': 'ada' } });
+        expect((await session.request('tools/call', { name: 'echo', arguments: {} })).status).toBe(503);
+        unread.abort();
+        await expect.poll(() => statusOf(ada)).toBe(200);
+        forgiveResets(server);
+      },
+    );
+
+    it('maxUnsentBytes: the bytes of all callers together have a ceiling, and a result past it becomes an error', async () => {
+      await using server = await start({ limits, tools: { big, echo } }, { before: [signIn] });
+      const unread = [await ignore('ada', server, 'stateless'), await ignore('grace', server, 'session')];
+      const alan = clientOf('alan', server);
+      expect((await alan.call('echo')).content[0].text).toBe('echo');
+      expect((await alan.error('tools/call', { name: 'big' })).message).toMatch(/result is dropped; the request may have taken effect/u);
+      for (const each of unread) each.abort();
+      await expect.poll(async () => (await alan.request('tools/call', { name: 'big' })).response.error).toBeUndefined();
+      forgiveResets(server);
+    });
+
+    it('sendMs: a connection that takes nothing for so long is closed', async () => {
+      await using server = await start({ limits: { ...limits, sendMs: 100 }, tools: { big, echo } }, { before: [signIn] });
+      await ignore('ada', server, 'stateless');
+      await expect.poll(() => statusOf(clientOf('ada', server)), { timeout: 10_000 }).toBe(200);
+    });
   });
 
   it('maxContinuations: one more of a caller drops its oldest, those of other callers stay', async () => {

@@ -106,7 +106,8 @@ describe('a POST that cannot be served', () => {
       400,
       -32600,
     ],
-    ['a polluted prototype', '{"jsonrpc":"2.0","id":1,"method":"ping","params":{"__proto__":{"x":1}}}', 400, -32700],
+    ['a member __proto__ of a notification', '{"jsonrpc":"2.0","method":"ping","params":{"__proto__":{"x":1}}}', 400, -32602],
+    ['a member __proto__ in a batch', '[{"jsonrpc":"2.0","id":1,"method":"ping","params":{"__proto__":{"x":1}}}]', 400, -32602],
   ];
   it.each(bodies)('%s gets its status and code, and the session goes on', async (_, body, status, code) => {
     const answer = await session.send(body);
@@ -114,6 +115,18 @@ describe('a POST that cannot be served', () => {
     expect(answer.messages[0]?.id).toBeUndefined();
     expect(await session.result('ping')).toEqual({});
   });
+
+  it.each(['{"text":"a","__proto__":{"x":1}}', '{"text":{"__proto__":null}}', '{"\\u005f_proto__":[]}'])(
+    'with a member __proto__ in %s is refused in answer to its request, and no prototype changes',
+    async args => {
+      const { status, messages } = await session.send(
+        `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"echo","arguments":${args}}}`,
+      );
+      const error = { code: -32602, message: 'Invalid params: unknown member `__proto__`; leave it out' };
+      expect([status, messages]).toEqual([200, [{ jsonrpc: '2.0', id: 7, error }]]);
+      expect(Reflect.get({}, 'x')).toBeUndefined();
+    },
+  );
 
   const compressors = { gzip: gzipSync, deflate: deflateSync, br: brotliCompressSync } as const;
   it.each(Object.entries(compressors))(

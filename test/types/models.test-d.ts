@@ -107,6 +107,107 @@ describe('the type of the option models', () => {
     expose(postgres, { place: { operations: ['upsert'] } });
   });
 
+  it('gives the functions of prompts and search a row any of whose columns may be hidden, in the form of results', () => {
+    mcp({
+      name: 'x',
+      prisma,
+      models: {
+        booking: {
+          where: () => ({ status: 'PENDING' }),
+          include: { client: { select: { name: true } } },
+          prompts: {
+            summary: {
+              description: 'x',
+              key: 'id',
+              message: (row, ctx) => {
+                expectTypeOf(row.startsAt).toEqualTypeOf<string | undefined>();
+                expectTypeOf(row.price).toEqualTypeOf<string | undefined>();
+                expectTypeOf(row.roomId).toEqualTypeOf<string | null | undefined>();
+                expectTypeOf(row.client?.name).toEqualTypeOf<string | undefined>();
+                expectTypeOf(row.client?.bookings?.[0]?.status).toEqualTypeOf<'PENDING' | 'CONFIRMED' | 'CANCELLED' | undefined>();
+                expectTypeOf(ctx.mcp.principal).toEqualTypeOf<string | undefined>();
+                // @ts-expect-error no such column
+                expectTypeOf(row.nope).toBeAny();
+                return 'x';
+              },
+            },
+          },
+          search: { columns: ['internalNote'], title: ({ client }) => client?.name, url: async ({ id }) => `https://x.example/${id}` },
+        },
+        membership: {
+          prompts: {
+            explain: {
+              description: 'x',
+              key: 'clientId_roomId',
+              message: async () => [{ role: 'user', content: { type: 'text', text: 'x' } }],
+            },
+          },
+        },
+        auditLog: {
+          prompts: {
+            show: {
+              description: 'x',
+              message: row => {
+                expectTypeOf(row.id).toEqualTypeOf<string | undefined>();
+                expectTypeOf(row.payload).toEqualTypeOf<string | undefined>();
+                expectTypeOf(row.ratio).toEqualTypeOf<number | undefined>();
+                return 'x';
+              },
+            },
+          },
+        },
+      },
+    });
+  });
+
+  it('refuses what is wrong in prompts and search at the property', () => {
+    expose(prisma, {
+      booking: {
+        prompts: {
+          // @ts-expect-error no unique key
+          summary: { description: 'x', key: 'clientId', message: 'x' },
+        },
+      },
+    });
+    expose(prisma, {
+      booking: {
+        prompts: {
+          // @ts-expect-error no description
+          summary: { message: 'x' },
+        },
+      },
+    });
+    expose(prisma, {
+      booking: {
+        prompts: {
+          summary: {
+            description: 'x',
+            message: 'x',
+            // @ts-expect-error no such option
+            handler: 1,
+          },
+        },
+      },
+    });
+    expose(prisma, {
+      booking: {
+        search: {
+          // @ts-expect-error no such column
+          columns: ['nope'],
+        },
+      },
+    });
+    expose(prisma, {
+      booking: {
+        search: {
+          columns: ['internalNote'],
+          // @ts-expect-error no such column
+          title: 'nope',
+        },
+      },
+    });
+  });
+
   it('takes an extended client', () => {
     const extended = {} as ReturnType<typeof extend>;
     expose(extended, { booking: { where: { status: 'PENDING' }, omit: { internalNote: true }, include: { room: true } } });

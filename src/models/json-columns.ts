@@ -1,7 +1,7 @@
+import { isObject } from '../protocol/definitions.ts';
 import type { Args } from './delegates.ts';
 import type { Column } from './graph.ts';
-import { jsonNull } from './json-nulls.ts';
-import { isObject, join, list, nameOf, refuse } from './messages.ts';
+import { isPlainObject, join, list, nameOf, refuse } from './messages.ts';
 import type { ScalarType } from './scalars.ts';
 
 /** The names and numbers that lead to a value inside Json: `["items", 0, "name"]`. */
@@ -101,4 +101,37 @@ function toJsonPath(keys: JsonPath, path: string): string {
     return /["\\]/.test(key) ? refuse(path, 'this database cannot look for a key with a quote or a backslash') : `."${key}"`;
   });
   return `$${parts.join('')}`;
+}
+
+/** The nulls of a Json column, in Prisma's words: SQL NULL, the JSON value `null`, and either (in filters only). */
+export type JsonNullName = (typeof names)[number];
+
+const names = ['DbNull', 'JsonNull', 'AnyNull'] as const;
+
+const nulls: Readonly<Record<JsonNullName, object>> = {
+  DbNull: toNull('DbNull'),
+  JsonNull: toNull('JsonNull'),
+  AnyNull: toNull('AnyNull'),
+};
+
+/** `Prisma.DbNull`, `Prisma.JsonNull` or `Prisma.AnyNull`, without the generated client that has them. */
+export function jsonNull(name: JsonNullName): object {
+  return nulls[name];
+}
+
+/** The name of `Prisma.DbNull`, `Prisma.JsonNull` or `Prisma.AnyNull`. `undefined` for any other value. */
+export function nameOfJsonNull(value: unknown): JsonNullName | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || isPlainObject(value)) return undefined;
+  // `Prisma.DbNull`, or `new Prisma.NullTypes.DbNull()` in older clients.
+  const text = (value as { toString: () => string }).toString();
+  const [, name] = /^(?:new )?Prisma\.(?:NullTypes\.)?(DbNull|JsonNull|AnyNull)(?:\(\))?$/.exec(text) ?? [];
+  return names.find(known => known === name);
+}
+
+/**
+ * Prisma calls `toJSON` of objects that it does not know, and converts `Prisma.DbNull` to `{ $type: 'Enum', value: 'DbNull' }`.
+ * `toJSON` is an own property because Prisma's extensions copy arguments property by property.
+ */
+function toNull(name: JsonNullName): object {
+  return { toJSON: () => ({ $type: 'Enum', value: name }) };
 }
