@@ -6,18 +6,25 @@ import { hasPolicy, rowKey, uniqueWhere } from './graph.ts';
 import { argumentHint, keyForm, keyHint, orderHint, selectHint, takeHint } from './hints.ts';
 import { completeOrder } from './host-args.ts';
 import { join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
+import { didYouMean } from './near-names.ts';
 import type { Operation } from './operations.ts';
 import { operationRow } from './operations.ts';
 import type { ParsedWhere, WhereLimits } from './where.ts';
 import { parseWhere } from './where.ts';
 
-/** The arguments of a `findMany` call, checked and converted. */
-export interface ParsedFindMany extends ParsedWhere {
+/** Which rows, in which order, and what of them. */
+export interface ParsedQuery extends ParsedWhere {
   readonly selection: Selection;
   readonly orderBy: readonly OrderStep[];
+}
+
+/** The arguments of a `findMany` call, checked and converted. */
+export interface ParsedFindMany extends ParsedQuery {
   readonly take: number;
   /** The key values of the row the page begins after. */
   readonly cursor: Args | undefined;
+  /** If given, only the first row of those that are equal in these columns. */
+  readonly distinct?: readonly Column[] | undefined;
 }
 
 /** Refuses arguments that the operation does not have. */
@@ -32,10 +39,13 @@ export function assertArguments(exposure: Exposure, operation: Operation, args: 
 /** Parses the arguments of `findMany`. */
 export function parseFindMany(exposure: Exposure, args: Args, limits: WhereLimits): ParsedFindMany {
   assertArguments(exposure, 'findMany', args);
-  const { where, relational } = args['where'] === undefined ? noWhere : parseWhere(exposure, args['where'], limits);
   const key = cursorKey(exposure);
-  const orderBy = args['orderBy'] === undefined ? exposure.orderBy : parseOrderBy(exposure, args['orderBy'], limits);
+  const { orderBy, ...query } = parseQuery(exposure, args, limits);
   const { cursor } = args;
+  const distinct = args['distinct'] === undefined ? undefined : parseDistinct(exposure, args['distinct']);
+  if (cursor !== undefined && distinct !== undefined) {
+    refuse('cursor', 'rows that are distinct have no pages; narrow where, or read the values with groupBy');
+  }
   if (cursor !== undefined && !isPageable(exposure.node, orderBy)) {
     refuse(
       'cursor',
@@ -43,14 +53,48 @@ export function parseFindMany(exposure: Exposure, args: Args, limits: WhereLimit
     );
   }
   return {
-    where,
-    relational,
-    selection: parseSelect(exposure, args['select']),
+    ...query,
     orderBy,
     take: parseTake(exposure, args['take']),
+    distinct,
     cursor:
       cursor === undefined ? undefined : key === undefined ? refuse('cursor', 'unknown argument') : parseCursor(exposure, key, cursor),
   };
+}
+
+/** Parses the arguments of `findFirst`. */
+export function parseFindFirst(exposure: Exposure, args: Args, limits: WhereLimits): ParsedQuery {
+  assertArguments(exposure, 'findFirst', args);
+  return parseQuery(exposure, args, limits);
+}
+
+function parseQuery(exposure: Exposure, args: Args, limits: WhereLimits): ParsedQuery {
+  return {
+    ...parseOptionalWhere(exposure, args['where'], limits),
+    selection: parseSelect(exposure, args['select']),
+    orderBy: args['orderBy'] === undefined ? exposure.orderBy : parseOrderBy(exposure, args['orderBy'], limits),
+  };
+}
+
+/** Parses a `where` that may be left out. */
+export function parseOptionalWhere(exposure: Exposure, where: unknown, limits: WhereLimits): ParsedWhere {
+  return where === undefined ? { where: {}, relational: false } : parseWhere(exposure, where, limits);
+}
+
+/** `["status", "roomId"]` */
+function parseDistinct(exposure: Exposure, value: unknown): Column[] {
+  const names = sortableColumns(exposure);
+  const given = Array.isArray(value) ? value : [value];
+  if (given.length === 0) refuse('distinct', `name at least one of ${list(names)}`);
+  const wanted = given.map((name: unknown, index) => {
+    if (typeof name !== 'string') return refuse(`distinct[${index}]`, `expected a column, got ${nameOf(name)}`);
+    if (names.includes(name)) return name;
+    return refuse(
+      `distinct[${index}]`,
+      `${exposure.node.name} has no column ${quote(name)} to tell rows apart (${list(names)})${didYouMean(name, names)}`,
+    );
+  });
+  return [...exposure.columns.values()].filter(column => wanted.includes(column.name));
 }
 
 /**
@@ -97,8 +141,6 @@ export function parseSelect(exposure: Exposure, value: unknown): Selection {
     filtered: full.filtered,
   };
 }
-
-const noWhere: ParsedWhere = { where: {}, relational: false };
 
 /**
  * Parses the order of a caller, and completes it with the row's key so that pages are stable.
@@ -158,7 +200,7 @@ function parseOrder(exposure: Exposure, name: string, order: unknown, place: Ord
 }
 
 /** `"asc"`, or `{ sort: "asc", nulls: "last" }` for a nullable column. */
-function parseDirection(column: Column, order: unknown, path: string): unknown {
+export function parseDirection(column: Column, order: unknown, path: string): unknown {
   if (order === 'asc' || order === 'desc') return order;
   if (!isObject(order)) return refuse(path, 'expected "asc" or "desc"');
   const { sort, nulls, ...unknown } = order;
@@ -183,11 +225,13 @@ export function sortableColumns(exposure: Exposure): string[] {
   return [...exposure.columns.values()].filter(isSortable).map(column => column.name);
 }
 
-function isSortable({ list: isList, type }: Column): boolean {
+/** Whether rows can be ordered by a column. */
+export function isSortable({ list: isList, type }: Column): boolean {
   return !isList && type.sortable !== false;
 }
 
-function parseTake(exposure: Exposure, value: unknown): number {
+/** A number of rows or groups, within the cap of the exposure. */
+export function parseTake(exposure: Exposure, value: unknown): number {
   if (value === undefined) return exposure.take;
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > exposure.take) {
     return refuse('take', `expected a whole number from 1 to ${exposure.take}${takeHint(exposure, value)}`);

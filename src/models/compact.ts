@@ -1,4 +1,3 @@
-import { confirmedInput } from '../protocol/confirmation.ts';
 import type { JsonObject, ToolAnnotations, ToolDefinition } from '../protocol/definitions.ts';
 import type { JsonSchema } from '../protocol/json-schema.ts';
 import type { Exposure } from './graph.ts';
@@ -8,6 +7,7 @@ import { modelSearch } from './model-search.ts';
 import { didYouMean } from './near-names.ts';
 import type { ArgumentName, Operation } from './operations.ts';
 import { isRead, operationNames, operationRow } from './operations.ts';
+import { confirmedInput } from './schema.ts';
 import type { RowTool } from './tool-names.ts';
 import { rowToolOf, toolName, toolNames } from './tool-names.ts';
 import type { Plan, ToolParts } from './tools.ts';
@@ -198,6 +198,18 @@ const argumentSchemas: Readonly<Record<ArgumentName, JsonSchema>> = {
   create: { type: 'object', description: 'data, if there is no such row.' },
   update: { type: 'object', description: 'data, if there is one.' },
   dryRun: { type: 'boolean', description: 'true only finds the rows.' },
+  distinct: { type: 'array', items: { type: 'string' } },
+  by: {
+    type: 'array',
+    items: { type: 'string' },
+    description: 'Columns; dates as "startsAt:week", day, month or year.',
+  },
+  having: { type: 'object', description: 'As { _count: { gt: 1 } }.' },
+  _count: { type: 'boolean' },
+  _sum: { type: 'object', description: '{ column: true }' },
+  _avg: { type: 'object' },
+  _min: { type: 'object' },
+  _max: { type: 'object' },
 };
 
 /** The same for the tools that write. */

@@ -40,6 +40,12 @@ interface DataPlace {
   readonly mayBeEmpty?: boolean;
 }
 
+/** What is parsed, and where it stands. */
+interface ParsedPlace {
+  readonly operation: 'create' | 'update';
+  readonly path: string;
+}
+
 /** The parser of `data` for one operation. */
 export function dataParser(exposure: Exposure, operation: 'create' | 'update', graph: ModelGraph): DataParser {
   const columns = writableColumns(exposure, operation);
@@ -71,11 +77,11 @@ export function dataParser(exposure: Exposure, operation: 'create' | 'update', g
     required,
     requiredUnlessForced: isDecidedLater ? needed.filter(name => columns.has(name)) : [],
     parse: async (value, ctx, place = {}) => {
-      const data = parseData(exposure, columns, value, operation, place.path);
+      const data = parseData(exposure, columns, value, { operation, path: place.path ?? 'data' });
       return complete(data, await forcedFor(ctx), place);
     },
     parseAll: async (values, ctx) => {
-      const parsed = values.map((value, index) => parseData(exposure, columns, value, operation, `data[${index}]`));
+      const parsed = values.map((value, index) => parseData(exposure, columns, value, { operation, path: `data[${index}]` }));
       const own = await forcedFor(ctx);
       return parsed.map((data, index) => complete(data, own, { path: `data[${index}]` }));
     },
@@ -119,7 +125,7 @@ export function assertComputed(columns: Columns, names: readonly string[], row: 
   }
 }
 
-function parseData(exposure: Exposure, columns: Columns, value: unknown, operation: 'create' | 'update', path = 'data'): Args {
+function parseData(exposure: Exposure, columns: Columns, value: unknown, { operation, path }: ParsedPlace): Args {
   const data: Args = {};
   for (const [name, part] of Object.entries(parseObject(value, path))) {
     const at = join(path, name);

@@ -29,6 +29,8 @@ interface Results {
   readonly findFirst: Row | null;
   readonly findMany: Row[];
   readonly count: number;
+  readonly aggregate: Row;
+  readonly groupBy: Row[];
   readonly create: Row;
   readonly createManyAndReturn: Row[];
   readonly update: Row;

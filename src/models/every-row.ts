@@ -18,8 +18,9 @@ function decided(node: ModelNode, where: Args): Args {
     if (isCombinator(name)) return { [name]: partsOf(value).map(part => decided(node, part)) };
     if (relation !== undefined) {
       if (value === null) return { [name]: value };
-      const filter = Object.entries(relationFilterOf(value)).map(([operator, part]) => [operator, part && decided(relation.target, part)]);
-      return { [name]: Object.fromEntries(filter) };
+      const filter: Args = {};
+      for (const [operator, part] of Object.entries(relationFilterOf(value))) filter[operator] = part && decided(relation.target, part);
+      return { [name]: filter };
     }
     const truth = truthOf(node, name, value);
     return truth === undefined ? { [name]: value } : truth ? {} : { OR: [] };

@@ -185,6 +185,13 @@ export function columnsWhere(fields: readonly string[], row: Readonly<Record<str
   return where;
 }
 
+/** The plain `where` of the rows that have these values in these columns: `{ id: { in: [1, 2] } }`, `{ OR: [{ a: 1, b: 2 }] }`. */
+export function rowsWhere(fields: readonly string[], rows: readonly Readonly<Record<string, unknown>>[]): Record<string, unknown> {
+  const [field] = fields;
+  if (fields.length === 1 && field !== undefined) return { [field]: { in: rows.map(row => row[field]) } };
+  return { OR: rows.map(row => columnsWhere(fields, row)) };
+}
+
 /** `{ a: true, b: true }` */
 export function selectOf(names: Iterable<string>): Record<string, true> {
   const select: Record<string, true> = {};

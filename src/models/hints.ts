@@ -21,6 +21,12 @@ const argumentAliases: ReadonlyMap<string, string> = new Map([
   ...['fields', 'columns', 'attributes', 'include', 'omit'].map(name => [name, 'select'] as const),
   ...['after', 'nextcursor'].map(name => [name, 'cursor'] as const),
   ...['values', 'input', 'row', 'set'].map(name => [name, 'data'] as const),
+  ...['unique', 'distincton'].map(name => [name, 'distinct'] as const),
+  ...['group', 'groupby', 'groups', 'bucket', 'interval'].map(name => [name, 'by'] as const),
+  ...['total', 'totals'].map(name => [name, '_sum'] as const),
+  ...['average', 'mean'].map(name => [name, '_avg'] as const),
+  ...['least', 'minimum', 'earliest'].map(name => [name, '_min'] as const),
+  ...['greatest', 'maximum', 'latest'].map(name => [name, '_max'] as const),
 ]);
 
 /** Arguments that would name a page by its number. */
@@ -65,6 +71,8 @@ export function argumentHint(exposure: Exposure, name: string, value: unknown, k
   if (pageNumbers.has(plain(name)) && known.includes('cursor')) {
     return '; pages have no numbers: did you mean cursor? It takes the nextCursor of the page before';
   }
+  if (name === 'distinct' && known.includes('orderBy'))
+    return known.includes('by') ? '; groups are distinct' : '; the first row is the same without it';
   const alias = argumentAliases.get(plain(name));
   if (alias !== undefined && known.includes(alias)) return `; did you mean ${alias}?`;
   const near = nearest(name, known);
@@ -170,8 +178,14 @@ export function relationValueHint(relation: Relation, value: unknown): string {
   return `; ${name} is a row, not a value: write ${name}: ${form}${byKey ? `, or ${key}: … for its key` : ''}`;
 }
 
+/** How the texts of a filter are compared. */
+export interface TextComparison extends Pick<Exposure, 'provider' | 'insensitive'> {
+  /** Whether the operators stand below `not`. They then have the `mode` of the filter around it. */
+  readonly isNegated?: boolean;
+}
+
 /** For `mode` where it is not offered: that the database, or the column, has none. */
-export function modeHint({ provider, insensitive }: Exposure, isNegated: boolean): string {
+export function modeHint({ provider, insensitive, isNegated = false }: TextComparison): string {
   if (insensitive) return isNegated ? '; write mode beside not' : '; leave mode out, these values always compare by case';
   if (provider !== 'sqlite') return '; leave mode out, the database decides by itself whether case counts';
   return '; leave mode out, SQLite does not have it: contains, startsWith and endsWith ignore the case of ASCII letters, equals does not';
@@ -200,6 +214,20 @@ export function operatorHint(name: string, operators: readonly string[]): string
 export function orderHint(exposure: Exposure, name: string, sortable: readonly string[]): string {
   if (exposure.filterable.has(name) || includes(exposure, name)) return `; order by a column of ${exposure.node.name} itself`;
   return didYouMean(name, sortable);
+}
+
+/** For a name that rows cannot be grouped by: the foreign key of a relation, or a name near it. */
+export function groupHint(exposure: Exposure, name: string, groupable: readonly string[]): string {
+  const from = relationOf(exposure, name)?.from ?? [];
+  if (from.length > 0 && from.every(column => groupable.includes(column))) return `; group by ${list(from)}`;
+  return didYouMean(name, groupable);
+}
+
+/** For a name in `having` that is no column: an aggregate belongs into its column. */
+export function havingHint(exposure: Exposure, name: string): string {
+  const aggregate = ['_sum', '_avg', '_min', '_max'].find(known => known === name);
+  if (aggregate !== undefined) return `; write { column: { ${aggregate}: … } }`;
+  return didYouMean(name, [...exposure.columns.keys(), '_count', 'AND', 'OR', 'NOT']);
 }
 
 /** For a name in a unique `where` that is no unique key: the key that it is a part of, or the operation that finds rows by it. */
@@ -289,7 +317,7 @@ function readCall({ target, from, to, back, opposite = '' }: Relation, exposure:
 }
 
 function listCall(exposure: Exposure, where: string): string | undefined {
-  const operation = (['findMany', 'count'] as const satisfies Operation[]).find(name => exposure.operations.has(name));
+  const operation = (['findMany', 'findFirst', 'count'] as const satisfies Operation[]).find(name => exposure.operations.has(name));
   return operation && callText(exposure, operation, `where: { ${where} }`);
 }
 

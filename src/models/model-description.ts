@@ -1,12 +1,15 @@
 import type { JsonSchema } from '../protocol/json-schema.ts';
+import { aggregable, aggregateNames } from './aggregates.ts';
 import { cursorKey, orderRelations, sortableColumns } from './arguments.ts';
 import type { DataParser } from './data.ts';
 import { isCountable } from './data.ts';
+import { bucketNames, isDated } from './date-buckets.ts';
 import { describeColumn, describeFormats, describeIncluded, describeKeys, describeRelation } from './describe.ts';
 import type { Column, Exposure, Relation } from './graph.ts';
 import { list } from './messages.ts';
-import type { ArgumentName, Operation } from './operations.ts';
-import { operationRow } from './operations.ts';
+import type { Operation } from './operations.ts';
+import { isBulk, isRead } from './operations.ts';
+import type { AggregateName } from './scalars.ts';
 import { toolName } from './tool-names.ts';
 import type { ToolParts } from './tools.ts';
 import { describeOrder } from './tools.ts';
@@ -57,7 +60,7 @@ export function modelDescription(parts: ToolParts): ModelDescription {
   const formats = describeFormats(columns.values());
   const included = describeIncluded(exposure);
   const uniqueKeys = describeKeys(exposure);
-  const isFiltered = [...operations].some(operation => operationRow(operation).keyed !== true && takesWhere(operation));
+  const isFiltered = [...operations].some(operation => (isRead(operation) && operation !== 'findUnique') || isFilteredWrite(operation));
   return {
     model: node.key,
     ...(description !== undefined && { description }),
@@ -105,10 +108,16 @@ function describeArguments(operation: Operation, { exposure, create, update }: T
   switch (operation) {
     case 'findUnique':
       return 'where: one unique key; select?: { column: true }';
+    case 'findFirst':
+      return ['where?: filters', 'select?: { column: true }', describeOrderBy(exposure)].join('; ');
     case 'findMany':
       return describeFindMany(exposure);
     case 'count':
       return 'where?: filters';
+    case 'aggregate':
+      return ['where?: filters', describeAggregates(exposure)].join('; ');
+    case 'groupBy':
+      return describeGroupBy(exposure);
     case 'create':
       return `data: ${describeCreation(create)}`;
     case 'createMany':
@@ -126,9 +135,9 @@ function describeArguments(operation: Operation, { exposure, create, update }: T
   }
 }
 
-function takesWhere(operation: Operation): boolean {
-  const names: readonly ArgumentName[] = operationRow(operation).arguments;
-  return names.includes('where');
+/** Whether an operation writes the rows that a filter finds. */
+function isFilteredWrite(operation: Operation): boolean {
+  return isBulk(operation) && operation !== 'createMany';
 }
 
 /** `{ clientId, price, status? }; the server may set clientId` */
@@ -156,6 +165,42 @@ function describeUpdates(columns: Iterable<Column>): string {
 }
 
 function describeFindMany(exposure: Exposure): string {
+  const { take } = exposure;
+  return [
+    'where?: filters',
+    'select?: { column: true }',
+    describeOrderBy(exposure),
+    `take?: 1 to ${take}, default ${take}`,
+    ...(cursorKey(exposure) === undefined ? [] : ['cursor?: nextCursor of the page before']),
+    'distinct?: ["column"], without cursor',
+  ].join('; ');
+}
+
+/** `_count?: true or { column: true }; _sum?, _avg?: { price: true }, of id, price; _min?, _max?: …` */
+function describeAggregates(exposure: Exposure): string {
+  const columns = (name: AggregateName): string => list(aggregable(exposure, name).map(column => column.name));
+  const byColumns = new Map<string, string[]>();
+  for (const name of aggregateNames) byColumns.set(columns(name), [...(byColumns.get(columns(name)) ?? []), `${name}?`]);
+  const others = [...byColumns].filter(([names]) => names !== '').map(([names, own]) => `${list(own)}: { column: true }, of ${names}`);
+  return ['_count?: true or { column: true }', ...others].join('; ');
+}
+
+function describeGroupBy(exposure: Exposure): string {
+  const { columns, take } = exposure;
+  const dated = [...columns.values()].find(isDated);
+  const groupable = sortableColumns(exposure);
+  const others = [...columns.keys()].filter(name => !groupable.includes(name));
+  return [
+    `by: ["column"], any column${others.length === 0 ? '' : ` but ${list(others)}`}${dated === undefined ? '' : `, dates also as "${dated.name}:week" (${list(bucketNames)}, UTC)`}`,
+    'where?: filters',
+    describeAggregates(exposure),
+    'having?: { column: { _sum: { gt: 1 } }, _count: { gt: 1 } }',
+    'orderBy?: [{ column: "asc" }] of by, { _count: "desc" } or { _sum: { column: "desc" } }',
+    `take?: 1 to ${take}, default ${take}`,
+  ].join('; ');
+}
+
+function describeOrderBy(exposure: Exposure): string {
   const sortable = sortableColumns(exposure);
   const others = [...exposure.columns.keys()].filter(name => !sortable.includes(name));
   const sorted = others.length === 0 ? 'any column' : `any column but ${list(others)}`;
@@ -171,13 +216,7 @@ function describeFindMany(exposure: Exposure): string {
       '_count',
     ),
   ];
-  return [
-    'where?: filters',
-    'select?: { column: true }',
-    `orderBy?: ${ways.join(', or ')}, default ${describeOrder(exposure)}`,
-    `take?: 1 to ${exposure.take}, default ${exposure.take}`,
-    ...(cursorKey(exposure) === undefined ? [] : ['cursor?: nextCursor of the page before']),
-  ].join('; ');
+  return `orderBy?: ${ways.join(', or ')}, default ${describeOrder(exposure)}`;
 }
 
 /** `client, room as { client: { column: "asc" } }` */

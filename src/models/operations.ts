@@ -1,5 +1,22 @@
 /** An argument of some operation, as Prisma names it. */
-export type ArgumentName = 'where' | 'select' | 'orderBy' | 'take' | 'cursor' | 'data' | 'create' | 'update' | 'dryRun';
+export type ArgumentName =
+  | 'where'
+  | 'select'
+  | 'distinct'
+  | 'by'
+  | 'having'
+  | 'orderBy'
+  | 'take'
+  | 'cursor'
+  | 'data'
+  | 'create'
+  | 'update'
+  | 'dryRun'
+  | '_count'
+  | '_sum'
+  | '_avg'
+  | '_min'
+  | '_max';
 
 /** What an operation does with rows. */
 export type Effect = 'reads' | 'creates' | 'updates' | 'deletes';
@@ -24,8 +41,20 @@ interface OperationRow {
  */
 const operationTable = {
   findUnique: { effect: 'reads', arguments: ['where', 'select'], policy: 'findUnique', keyed: true, byDefault: true },
-  findMany: { effect: 'reads', arguments: ['where', 'select', 'orderBy', 'take', 'cursor'], policy: 'findMany', byDefault: true },
+  findFirst: { effect: 'reads', arguments: ['where', 'select', 'orderBy'], policy: 'findMany' },
+  findMany: {
+    effect: 'reads',
+    arguments: ['where', 'select', 'orderBy', 'take', 'cursor', 'distinct'],
+    policy: 'findMany',
+    byDefault: true,
+  },
   count: { effect: 'reads', arguments: ['where'], policy: 'count', byDefault: true },
+  aggregate: { effect: 'reads', arguments: ['where', '_count', '_sum', '_avg', '_min', '_max'], policy: 'findMany' },
+  groupBy: {
+    effect: 'reads',
+    arguments: ['by', 'where', 'having', 'orderBy', 'take', '_count', '_sum', '_avg', '_min', '_max'],
+    policy: 'findMany',
+  },
   create: { effect: 'creates', arguments: ['data'], policy: 'create', writes: ['create'] },
   createMany: { effect: 'creates', arguments: ['data'], policy: 'create', writes: ['create'] },
   update: { effect: 'updates', arguments: ['where', 'data'], policy: 'update', keyed: true, writes: ['update'] },

@@ -91,6 +91,7 @@ function toToolError(error: unknown, exposure: Exposure, operation: string): unk
     case 'P2033':
       return new ToolError(`a value does not fit the type of its column${whichColumns(error, exposure)}`, { cause: error });
     case 'P2020':
+      if (aggregations.has(operation)) return outOfNumbers(error);
       return new ToolError(
         isWrite(operation)
           ? 'data: a value, or the result of increment, decrement, multiply or divide, is out of the range of its column; nothing was changed'
@@ -100,13 +101,27 @@ function toToolError(error: unknown, exposure: Exposure, operation: string): unk
     case 'P2029':
       return new ToolError('where: too many values altogether; give fewer, in several calls', { cause: error });
     case 'P2039':
-      return toDatabaseError(error, exposure);
+      return aggregations.has(operation) && isOverflow(error) ? outOfNumbers(error) : toDatabaseError(error, exposure);
     default:
+      if (error instanceof RangeError && aggregations.has(operation)) return outOfNumbers(error);
       // Drivers throw it for a value that they cannot carry, for instance an integer beyond the range of a double.
       return error instanceof RangeError && isWrite(operation)
         ? new ToolError('data: a value is out of the range that this database can return; nothing was changed', { cause: error })
         : error;
   }
+}
+
+const aggregations: ReadonlySet<string> = new Set(['aggregate', 'groupBy']);
+
+/** For a figure that the database cannot compute, or that its driver cannot carry. */
+function outOfNumbers(cause: unknown): ToolError {
+  return new ToolError('a sum, average or extreme is out of the range of numbers that this database can return; narrow where', { cause });
+}
+
+/** SQLite has no code for a sum that does not fit into 64 bits. */
+function isOverflow(error: unknown): boolean {
+  const { originalCode, originalMessage } = causeOf(error);
+  return originalCode === '22003' || /integer overflow/.test(String(originalMessage));
 }
 
 /** Decides by the class of the SQLSTATE. Prisma has no codes for some errors, such as those of exclusion constraints and triggers. */

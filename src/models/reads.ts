@@ -1,11 +1,17 @@
 import type { CallContext } from '../protocol/definitions.ts';
 import { isObject } from '../protocol/definitions.ts';
-import type { ParsedFindMany } from './arguments.ts';
+import type { Aggregates } from './aggregates.ts';
+import { aggregateArgs, aggregatesToJson } from './aggregates.ts';
+import type { ParsedFindMany, ParsedQuery } from './arguments.ts';
 import { cursorKey, encodeCursor, isPageable } from './arguments.ts';
 import type { Args, Delegate, Delegates, Row } from './delegates.ts';
 import { call, delegateOf, isEmpty } from './delegates.ts';
+import { distinctRows, inOrderOf, maxRowsLookedThrough } from './distinct-rows.ts';
+import { foldGroups, isFolded, unfoldedArgs } from './fold-groups.ts';
 import type { Column, Exposure, Selection, UniqueKey } from './graph.ts';
-import { columnsWhere, rowKey, selectOf, uniqueWhere } from './graph.ts';
+import { columnsWhere, rowKey, rowsWhere, selectOf, uniqueWhere } from './graph.ts';
+import type { ParsedGroupBy } from './group-by.ts';
+import { groupArgs, groupToJson } from './group-by.ts';
 import { truncatedKey } from './include.ts';
 import { refuse } from './messages.ts';
 import type { RowFilter } from './policy.ts';
@@ -23,11 +29,20 @@ export interface Page {
   readonly truncated?: boolean;
 }
 
+/** Groups of rows with their aggregates, as JSON. */
+export interface Groups {
+  readonly groups: Row[];
+  readonly truncated?: boolean;
+}
+
 /** The reads of one exposure. Every query has the row policies of the call. Rows are returned as JSON. */
 export interface Reader {
   readonly findUnique: (where: Args, selection: Selection, ctx: CallContext) => Promise<Row | undefined>;
+  readonly findFirst: (query: ParsedQuery, ctx: CallContext) => Promise<Row | undefined>;
   readonly findMany: (query: ParsedFindMany, ctx: CallContext) => Promise<Page>;
   readonly count: (parsed: ParsedWhere, ctx: CallContext) => Promise<number>;
+  readonly aggregate: (parsed: ParsedWhere, aggregates: Aggregates, ctx: CallContext) => Promise<Row>;
+  readonly groupBy: (query: ParsedGroupBy, ctx: CallContext) => Promise<Groups>;
   /** The distinct visible values of one column, in order. */
   readonly values: (column: string, where: Args, take: number, ctx: CallContext) => Promise<unknown[]>;
 }
@@ -44,6 +59,24 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
   const { node } = exposure;
   const delegate = delegateOf(client, node);
   const key = cursorKey(exposure);
+
+  /** Looks for the rows in a light query, and reads them in a second one. */
+  const findDistinct = async (query: ParsedFindMany, columns: readonly Column[], ctx: CallContext): Promise<Page> => {
+    const { selection, take, orderBy } = query;
+    const scoped = await scopeRead(exposure, 'findMany', query, ctx);
+    const names = columns.map(({ name }) => name);
+    const own = rowKey(node);
+    const light = { ...whereOf(scoped), select: selectOf([...names, ...own.fields]), orderBy, take: maxRowsLookedThrough + 1 };
+    const found = distinctRows(await attempt(exposure, 'findMany', () => call(delegate, 'findMany', light)), names, take + 1);
+    const page = found.slice(0, take);
+    const select = { ...(scoped.selection?.args.select ?? selection.select), ...selectOf(own.fields) };
+    const args = { where: both(rowsWhere(own.fields, page), scoped.filter), select };
+    const read = page.length === 0 ? [] : await attempt(exposure, 'findMany', () => call(delegate, 'findMany', args));
+    const rows = inOrderOf(page, read, own.fields);
+    if (scoped.selection !== undefined) await attachJoins(client, rows, scoped.selection);
+    return { rows: rows.map(rowToJson(selection)), ...(found.length > take && { truncated: true }) };
+  };
+
   return {
     findUnique: async (where, selection, ctx) => {
       const { filter, selection: scoped } = await scopeRead(exposure, 'findUnique', { where: {}, relational: false, selection }, ctx);
@@ -56,7 +89,17 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
       if (scoped !== undefined) await attachJoins(client, [row], scoped);
       return rowToJson(selection)(row);
     },
+    findFirst: async (query, ctx) => {
+      const { selection, orderBy } = query;
+      const scoped = await scopeRead(exposure, 'findMany', query, ctx);
+      const args = { ...whereOf(scoped), orderBy, select: scoped.selection?.args.select ?? selection.select };
+      const row = await attempt(exposure, 'findFirst', () => call(delegate, 'findFirst', args));
+      if (row === null) return undefined;
+      if (scoped.selection !== undefined) await attachJoins(client, [row], scoped.selection);
+      return rowToJson(selection)(row);
+    },
     findMany: async (query, ctx) => {
+      if (query.distinct !== undefined) return findDistinct(query, query.distinct, ctx);
       const { selection, take, cursor } = query;
       const scoped = await scopeRead(exposure, 'findMany', query, ctx);
       if (cursor !== undefined) await assertCursor(exposure, delegate, cursor, scoped.filter);
@@ -83,6 +126,20 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
     count: async (parsed, ctx) => {
       const scoped = await scopeRead(exposure, 'count', parsed, ctx);
       return await attempt(exposure, 'count', () => call(delegate, 'count', whereOf(scoped)));
+    },
+    aggregate: async (parsed, aggregates, ctx) => {
+      const scoped = await scopeRead(exposure, 'findMany', parsed, ctx);
+      const args = { ...whereOf(scoped), ...aggregateArgs(aggregates) };
+      return aggregatesToJson(aggregates, await attempt(exposure, 'aggregate', () => call(delegate, 'aggregate', args)));
+    },
+    groupBy: async (query, ctx) => {
+      const scoped = await scopeRead(exposure, 'findMany', query, ctx);
+      const folded = isFolded(query);
+      const args = { ...whereOf(scoped), ...(folded ? unfoldedArgs(query) : groupArgs(query, node)) };
+      const found = await attempt(exposure, 'groupBy', () => call(delegate, 'groupBy', args));
+      const groups = folded ? foldGroups(query, exposure.provider, found) : found;
+      const more = groups.length > query.take;
+      return { groups: groups.slice(0, query.take).map(groupToJson(query)), ...(more && { truncated: true }) };
     },
     values: async (column, where, take, ctx) => {
       const scoped = await scopeRead(exposure, 'findMany', { where, relational: false }, ctx);

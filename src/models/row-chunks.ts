@@ -1,6 +1,3 @@
-import type { Args } from './delegates.ts';
-import { columnsWhere } from './graph.ts';
-
 /** Rows that one statement names by a key of one column. Prisma refuses a statement with more than 999 values on SQLite (P2029). */
 const maxNamed = 500;
 /** Rows that one statement names by a key of several columns. SQLite refuses an expression with more than 1,000 levels, and each OR is one. */
@@ -22,13 +19,6 @@ export function chunksOf<T>(rows: readonly T[], columns: readonly string[]): T[]
   const chunks: T[][] = [];
   for (let start = 0; start < rows.length; start += size) chunks.push(rows.slice(start, start + size));
   return chunks;
-}
-
-/** The `where` of the rows that have these values in these columns: `{ id: { in: [1, 2] } }`, `{ OR: [{ a: 1, b: 2 }] }`. */
-export function rowsWhere(columns: readonly string[], rows: readonly Args[]): Args {
-  const [column] = columns;
-  if (columns.length === 1 && column !== undefined) return { [column]: { in: rows.map(row => row[column]) } };
-  return { OR: rows.map(row => columnsWhere(columns, row)) };
 }
 
 /** The values of a key as text. Dates, decimals and bytes are compared by value. */

@@ -2,6 +2,9 @@ import type { JsonSchema } from '../protocol/json-schema.ts';
 import { nameOf, refuse } from './messages.ts';
 import { didYouMean } from './near-names.ts';
 
+/** An aggregate of the values of a column, as Prisma names it. */
+export type AggregateName = '_sum' | '_avg' | '_min' | '_max';
+
 /** How one Prisma scalar type is read from JSON, written to JSON and filtered. */
 export interface ScalarType {
   readonly input: JsonSchema;
@@ -16,6 +19,8 @@ export interface ScalarType {
   readonly comparable?: boolean;
   /** Whether rows can be ordered by it. @default true */
   readonly sortable?: boolean;
+  /** The aggregates that every database has for it, besides the count. */
+  readonly aggregates: readonly AggregateName[];
   /** Converts JSON to Prisma's value, or refuses with the path. */
   readonly parse: (value: unknown, path: string) => unknown;
   /** Refuses a parsed value that a filter may name but the column cannot hold. */
@@ -28,6 +33,8 @@ export interface ScalarType {
 
 const maxJsonDepth = 64;
 const comparisons = ['lt', 'lte', 'gt', 'gte'] as const;
+const extremes = ['_min', '_max'] as const;
+const allAggregates = ['_sum', '_avg', '_min', '_max'] as const;
 /** Databases read a float from 16 digits. A number closer to the largest double would be rounded up to infinity. */
 const maxFloat = 1.797693134862315e308;
 const int32 = { min: -(2 ** 31), max: 2 ** 31 - 1 };
@@ -37,6 +44,7 @@ const string: ScalarType = {
   input: { type: 'string' },
   output: { type: 'string' },
   operators: [...comparisons, 'contains', 'startsWith', 'endsWith'],
+  aggregates: extremes,
   listable: true,
   parse: parseText,
 };
@@ -45,6 +53,7 @@ const int: ScalarType = {
   input: { type: 'integer' },
   output: { type: 'integer' },
   operators: comparisons,
+  aggregates: allAggregates,
   listable: true,
   parse: (value, path) => {
     if (typeof value !== 'number' || !Number.isInteger(value)) return refuse(path, `expected an integer, got ${nameOf(value)}`);
@@ -59,6 +68,7 @@ const float: ScalarType = {
   // JSON has no numbers for them and would write null, as if the column were NULL.
   output: { type: ['number', 'string'], description: 'a string only if it is NaN, Infinity or -Infinity' },
   operators: comparisons,
+  aggregates: allAggregates,
   listable: true,
   parse: (value, path) => {
     if (typeof value !== 'number') return refuse(path, `expected a number, got ${nameOf(value)}`);
@@ -72,6 +82,7 @@ const bigInt: ScalarType = {
   input: { type: 'string', description: 'integer in a string' },
   output: { type: 'string' },
   operators: comparisons,
+  aggregates: allAggregates,
   listable: true,
   parse: (value, path) => {
     const text = Number.isSafeInteger(value) ? String(value) : value;
@@ -88,6 +99,7 @@ const decimal: ScalarType = {
   input: { type: 'string', description: 'decimal number in a string' },
   output: { type: 'string' },
   operators: comparisons,
+  aggregates: allAggregates,
   listable: true,
   parse: (value, path) => {
     const text = typeof value === 'number' ? String(value) : value;
@@ -97,13 +109,14 @@ const decimal: ScalarType = {
     return text;
   },
   fromText: text => (/^-?(0|[1-9]\d*)(\.\d*[1-9])?$/.test(text) && text !== '-0' ? text : undefined),
-  toJson: plainNumber,
+  toJson: decimalText,
 };
 
 const boolean: ScalarType = {
   input: { type: 'boolean' },
   output: { type: 'boolean' },
   operators: [],
+  aggregates: [],
   listable: false,
   parse: (value, path) => (typeof value === 'boolean' ? value : refuse(path, `expected true or false, got ${nameOf(value)}`)),
   fromText: text => (text === 'true' ? true : text === 'false' ? false : text),
@@ -113,6 +126,7 @@ const dateTime: ScalarType = {
   input: { type: 'string', description: 'ISO 8601 date-time or date' },
   output: { type: 'string' },
   operators: comparisons,
+  aggregates: extremes,
   listable: true,
   parse: parseDateTime,
   fromText: text => (isoDateTime.test(text) && isoOf(new Date(text)) === text ? text : undefined),
@@ -123,6 +137,7 @@ const bytes: ScalarType = {
   input: { type: 'string', description: 'base64' },
   output: { type: 'string' },
   operators: [],
+  aggregates: [],
   listable: true,
   parse: (value, path) => {
     if (typeof value !== 'string' || value.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(value)) return refuse(path, 'not base64');
@@ -138,6 +153,7 @@ const json: ScalarType = {
   output: {},
   sortable: false,
   operators: [],
+  aggregates: [],
   listable: false,
   parse: (value, path) => {
     assertStorable(value, path, 0);
@@ -171,6 +187,7 @@ export function enumType(values: readonly string[]): ScalarType {
     input: { type: 'string', enum: [...values] },
     output: { type: 'string', enum: [...values] },
     operators: [],
+    aggregates: extremes,
     listable: true,
     parse: (value, path) => {
       if (allowed.has(value)) return value;
@@ -225,9 +242,17 @@ function isStorableYear(year: number): boolean {
 }
 
 /** The digits of a `Decimal`, without an exponent. */
-function plainNumber(value: unknown): string {
+export function decimalText(value: unknown): string {
   const decimal = value as { toFixed?: () => string };
   return typeof decimal.toFixed === 'function' ? decimal.toFixed() : String(value);
+}
+
+/** A value of Prisma as text, null as null. Equal dates, decimals and other values have equal texts. */
+export function textOf(value: unknown): string | null {
+  if (value === null || value === undefined) return null;
+  if (value instanceof Date) return String(value.getTime());
+  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') return String(value);
+  return typeof value === 'string' ? value : decimalText(value);
 }
 
 function numberFromText(text: string): unknown {

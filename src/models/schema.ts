@@ -1,7 +1,10 @@
+import { confirmationArgument, unconfirmedMember } from '../protocol/definitions.ts';
 import type { JsonSchema } from '../protocol/json-schema.ts';
-import { cursorKey, sortableColumns } from './arguments.ts';
+import { aggregable, aggregateNames } from './aggregates.ts';
+import { cursorKey, isSortable, sortableColumns } from './arguments.ts';
 import type { DataParser } from './data.ts';
 import { takesChange } from './data.ts';
+import { isDated } from './date-buckets.ts';
 import { describeColumns, describeKey, describeModel } from './describe.ts';
 import type { Column, Columns, Exposure, Selection, UniqueKey } from './graph.ts';
 import { truncatedKey } from './include.ts';
@@ -24,12 +27,16 @@ const maxOutputValues = 24;
 
 const anyObject: JsonSchema = { type: 'object' };
 const dryRun: JsonSchema = { type: 'boolean' };
+const columnNames: JsonSchema = { type: 'array', items: { type: 'string' } };
 
 /** In this order, the first operation of an exposure lists its columns. */
 const listingOperations: readonly Operation[] = [
   'findMany',
+  'findFirst',
   'findUnique',
   'count',
+  'groupBy',
+  'aggregate',
   'create',
   'update',
   'createMany',
@@ -41,8 +48,8 @@ const listingOperations: readonly Operation[] = [
 /**
  * The operation whose tool lists the columns, as text. The other tools of the exposure refer to it. `undefined` if there is only `delete`.
  *
- * Schemas are small, because each costs the language model attention in every conversation. The parser checks the arguments, and a schema accepts
- * all that the parser accepts. A member that takes values of several types has no properties, or `anyOf` alone: Gemini allows nothing beside it.
+ * Schemas are small, because each costs the language model attention in every conversation. The parser checks the arguments, and takes further forms
+ * of Prisma's that a schema does not name: a list of orders for groups, `_count` by column. A member that takes values of several types has no properties, or `anyOf` alone: Gemini allows nothing beside it.
  */
 export function listingOperation({ operations }: Exposure): Operation | undefined {
   return listingOperations.find(operation => operations.has(operation));
@@ -56,7 +63,13 @@ export function findManyInput({ exposure }: SchemaParts): JsonSchema {
     orderBy: { anyOf: [orderSchema(exposure), { type: 'array', items: anyObject }] },
     take: { type: 'integer', maximum: exposure.take },
     ...(cursorKey(exposure) && { cursor: { type: 'string', description: 'nextCursor of the page before' } }),
+    distinct: columnNames,
   });
+}
+
+/** `{ where?, select?, orderBy? }` */
+export function findFirstInput({ exposure }: SchemaParts): JsonSchema {
+  return object({ where: whereSchema(exposure, 'findFirst'), select: anyObject, orderBy: anyObject });
 }
 
 function orderSchema(exposure: Exposure): JsonSchema {
@@ -72,6 +85,39 @@ export function findUniqueInput({ exposure }: SchemaParts): JsonSchema {
 /** `{ where? }` */
 export function countInput({ exposure }: SchemaParts): JsonSchema {
   return object({ where: whereSchema(exposure, 'count') });
+}
+
+/** `{ where?, _count?, _sum?, _avg?, _min?, _max? }` */
+export function aggregateInput({ exposure }: SchemaParts): JsonSchema {
+  return object({ where: whereSchema(exposure, 'aggregate'), ...aggregateSchemas(exposure, false) });
+}
+
+/** `{ by, where?, having?, orderBy?, take?, _count?, _sum?, _avg?, _min?, _max? }` */
+export function groupByInput({ exposure }: SchemaParts): JsonSchema {
+  const dated = [...exposure.columns.values()].find(isDated);
+  const dates = `dates as "${dated?.name ?? ''}:week", day, month or year`;
+  return object(
+    {
+      by: { ...columnNames, description: dated === undefined ? 'columns' : `columns; ${dates}` },
+      where: whereSchema(exposure, 'groupBy'),
+      ...aggregateSchemas(exposure, exposure.operations.has('aggregate')),
+      having: anyObject,
+      orderBy: withDescription(anyObject, ['as {_count: "desc"}']),
+      take: { type: 'integer' },
+    },
+    ['by'],
+  );
+}
+
+/** @param isTold Whether another tool says how an aggregate is written. */
+function aggregateSchemas(exposure: Exposure, isTold: boolean): Properties {
+  const properties: Properties = { _count: { type: 'boolean' } };
+  for (const name of aggregateNames) {
+    const [first] = aggregable(exposure, name).filter(({ field }) => !field.isId && !field.isReadOnly);
+    if (first !== undefined)
+      properties[name] = name === '_sum' && !isTold ? withDescription(anyObject, [`as {${first.name}: true}`]) : anyObject;
+  }
+  return properties;
 }
 
 /** `{ data }` */
@@ -167,6 +213,18 @@ export function deleteManyInput({ exposure }: SchemaParts): JsonSchema {
   return object({ where: whereSchema(exposure, 'deleteMany'), dryRun }, ['where']);
 }
 
+/** The same with the argument `confirmation`. */
+export function confirmedInput(schema: JsonSchema): JsonSchema {
+  return { ...schema, properties: { ...schema.properties, [confirmationArgument]: { type: 'string' } } };
+}
+
+/** The same, or `{ _unconfirmed: { effect, next, confirmation } }` of a call that was not confirmed. */
+export function confirmedOutput(schema: JsonSchema): JsonSchema {
+  const text: JsonSchema = { type: 'string' };
+  const asked: Properties = { effect: text, next: text, [confirmationArgument]: text };
+  return { ...schema, properties: { ...schema.properties, [unconfirmedMember]: object(asked, Object.keys(asked)) }, required: [] };
+}
+
 /** `{ rows, nextCursor?, truncated? }` */
 export function pageOutput(exposure: Exposure): JsonSchema {
   return closed(
@@ -195,6 +253,25 @@ export function bulkOutput(exposure: Exposure): JsonSchema {
     ['count'],
   );
 }
+
+/** `{ _count?, _sum?, _avg?, _min?, _max? }` */
+export function aggregateOutput(): JsonSchema {
+  return closed(aggregateOutputs);
+}
+
+/** `{ groups, truncated? }`. The aggregates of a group are by column, and which there are depends on the call. */
+export function groupsOutput({ columns }: Exposure): JsonSchema {
+  const keys: Properties = {};
+  for (const column of columns.values()) if (isSortable(column)) keys[column.name] = columnOutput(column);
+  return closed({ groups: { type: 'array', items: closed({ ...keys, ...aggregateOutputs }) }, truncated: { type: 'boolean' } }, ['groups']);
+}
+
+const aggregateOutputs: Properties = {
+  _count: { anyOf: [{ type: 'integer' }, { type: 'object', additionalProperties: { type: 'integer' } }] },
+  ...Object.fromEntries(
+    aggregateNames.map(name => [name, { type: 'object', additionalProperties: { type: ['number', 'string', 'null'] } }]),
+  ),
+};
 
 /**
  * One row of a selection.
@@ -236,9 +313,15 @@ function whereSchema(exposure: Exposure, operation: Operation): JsonSchema {
 
 function selectSchema(exposure: Exposure, operation: Operation): JsonSchema {
   const form = `as {${[...exposure.columns.keys()][0] ?? 'id'}: true}`;
-  if (operation !== 'findUnique') return withDescription(anyObject, [form]);
+  if (operation === 'findMany') return withDescription(anyObject, [form]);
   const isListing = listingOperation(exposure) === operation;
-  return withDescription(anyObject, [isListing ? `${form}. ${describeModel(exposure)}` : `columns of ${listingTool(exposure)}, ${form}`]);
+  return withDescription(anyObject, [
+    isListing
+      ? `${form}. ${describeModel(exposure)}`
+      : exposure.operations.has('findMany')
+        ? `as in ${listingTool(exposure)}`
+        : `columns of ${listingTool(exposure)}, ${form}`,
+  ]);
 }
 
 /** Describes the columns to write by the shorter of two texts: their names, or another tool's list without the missing columns. */

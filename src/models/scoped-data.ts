@@ -2,12 +2,12 @@ import { isObject } from '../protocol/definitions.ts';
 import type { Args, Delegates } from './delegates.ts';
 import { call, delegateOf } from './delegates.ts';
 import type { ModelNode, Relation } from './graph.ts';
-import { hasPolicy, selectOf } from './graph.ts';
+import { hasPolicy, rowsWhere, selectOf } from './graph.ts';
 import { isPlainObject, list, refuse } from './messages.ts';
 import type { Policies } from './policy.ts';
 import { both } from './policy.ts';
 import { relatedFilter, relatedWhere } from './related-policies.ts';
-import { chunksOf, keyText, rowsWhere } from './row-chunks.ts';
+import { chunksOf, keyText } from './row-chunks.ts';
 
 /** What `scopeData` needs besides the model and the data. */
 export interface DataScope {

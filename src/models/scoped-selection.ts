@@ -2,11 +2,11 @@ import { isObject } from '../protocol/definitions.ts';
 import type { Args, Delegates, Row } from './delegates.ts';
 import { call, delegateOf, rowsOf } from './delegates.ts';
 import type { ModelNode, Relation } from './graph.ts';
-import { hasPolicy, rowKey, selectOf } from './graph.ts';
+import { hasPolicy, rowKey, rowsWhere, selectOf } from './graph.ts';
 import type { Policies } from './policy.ts';
 import { assertOrderInSight, both } from './policy.ts';
 import { relatedFilter, relatedWhere } from './related-policies.ts';
-import { chunksOf, keyText, rowsWhere } from './row-chunks.ts';
+import { chunksOf, keyText } from './row-chunks.ts';
 
 /** The args that decide what a query returns. */
 interface SelectionArgs {

@@ -23,7 +23,7 @@ export function isAlways(node: ModelNode, where: Args): boolean {
 }
 
 /** Whether a name in a `where` combines conditions, rather than naming a field. */
-export function isCombinator(name: string): boolean {
+export function isCombinator(name: string): name is 'AND' | 'OR' | 'NOT' {
   return name === 'AND' || name === 'OR' || name === 'NOT';
 }
 

@@ -1,11 +1,20 @@
-import { confirmedInput, confirmedOutput } from '../protocol/confirmation.ts';
 import type { CallContext, CallToolResult, JsonObject, ResourceLink, ToolAnnotations, ToolDefinition } from '../protocol/definitions.ts';
 import type { JsonSchema } from '../protocol/json-schema.ts';
-import { assertArguments, parseBulkWhere, parseFindMany, parseSelect, parseUniqueWhere } from './arguments.ts';
+import { isNothing, parseAggregates } from './aggregates.ts';
+import {
+  assertArguments,
+  parseBulkWhere,
+  parseFindFirst,
+  parseFindMany,
+  parseOptionalWhere,
+  parseSelect,
+  parseUniqueWhere,
+} from './arguments.ts';
 import type { BulkResult, BulkWriter } from './bulk-writes.ts';
 import { takesChange } from './data.ts';
 import { describeText } from './describe.ts';
 import type { Exposure } from './graph.ts';
+import { parseGroupBy } from './group-by.ts';
 import { list, nameOf, refuse, withArticle } from './messages.ts';
 import type { Operation } from './operations.ts';
 import { isBulk } from './operations.ts';
@@ -14,15 +23,22 @@ import type { Reader } from './reads.ts';
 import type { RowLinks } from './row-links.ts';
 import type { SchemaParts } from './schema.ts';
 import {
+  aggregateInput,
+  aggregateOutput,
   bulkOutput,
+  confirmedInput,
+  confirmedOutput,
   countInput,
   countOutput,
   createInput,
   createManyInput,
   deleteInput,
   deleteManyInput,
+  findFirstInput,
   findManyInput,
   findUniqueInput,
+  groupByInput,
+  groupsOutput,
   listingOperation,
   pageOutput,
   rowOutput,
@@ -32,7 +48,6 @@ import {
 } from './schema.ts';
 import { toolName } from './tool-names.ts';
 import type { WhereLimits } from './where.ts';
-import { parseWhere } from './where.ts';
 import type { Writer } from './writes.ts';
 
 /** Characters of a tool's description at most. Some clients refuse or cut longer ones. */
@@ -83,6 +98,19 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
       return row;
     },
   }),
+  findFirst: parts => ({
+    title: 'find first',
+    summary: `Reads the first ${parts.exposure.node.name} that matches.`,
+    inputSchema: findFirstInput(parts),
+    outputSchema: rowOutput(parts.exposure.selection, false),
+    annotations: readOnly,
+    run: async (args, ctx) => {
+      const { exposure, reader, limits } = parts;
+      const row = await reader.findFirst(parseFindFirst(exposure, args, limits), ctx);
+      if (row === undefined) throw notFound(exposure);
+      return row;
+    },
+  }),
   findMany: parts => ({
     title: 'find many',
     summary: `Reads ${parts.exposure.node.name} rows by page, by default ordered by ${describeOrder(parts.exposure)}.`,
@@ -100,11 +128,31 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
     run: async (args, ctx) => {
       const { exposure, reader, limits } = parts;
       assertArguments(exposure, 'count', args);
-      const { where } = args;
-      return {
-        count: await reader.count(where === undefined ? { where: {}, relational: false } : parseWhere(exposure, where, limits), ctx),
-      };
+      return { count: await reader.count(parseOptionalWhere(exposure, args['where'], limits), ctx) };
     },
+  }),
+  aggregate: parts => ({
+    title: 'aggregate',
+    summary: `Aggregates ${parts.exposure.node.name} rows.`,
+    inputSchema: aggregateInput(parts),
+    outputSchema: aggregateOutput(),
+    annotations: readOnly,
+    run: async (args, ctx) => {
+      const { exposure, reader, limits } = parts;
+      assertArguments(exposure, 'aggregate', args);
+      const where = parseOptionalWhere(exposure, args['where'], limits);
+      const aggregates = parseAggregates(exposure, args);
+      if (isNothing(aggregates)) refuse('_count', 'name at least one aggregate, such as { "_count": true }');
+      return reader.aggregate(where, aggregates, ctx);
+    },
+  }),
+  groupBy: parts => ({
+    title: 'group',
+    summary: `Groups and aggregates ${parts.exposure.node.name} rows.`,
+    inputSchema: groupByInput(parts),
+    outputSchema: groupsOutput(parts.exposure),
+    annotations: readOnly,
+    run: (args, ctx) => parts.reader.groupBy(parseGroupBy(parts.exposure, args, parts.limits), ctx),
   }),
   create: parts => ({
     title: 'create',
@@ -282,7 +330,7 @@ function modelTool(operation: Operation, parts: ToolParts): ToolDefinition {
   const about = [
     summary,
     operation === listingOperation(exposure) ? asSentence(exposure.description) : undefined,
-    operation === 'count' || isBulk(operation) ? undefined : describeText(exposure.selection),
+    operation === 'count' || operation === 'aggregate' || isBulk(operation) ? undefined : describeText(exposure.selection),
   ];
   const isConfirmed = effect !== undefined && exposure.confirm.has(operation);
   return {

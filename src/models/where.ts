@@ -1,6 +1,7 @@
 import { isObject } from '../protocol/definitions.ts';
 import type { Args } from './delegates.ts';
 import type { Column, Exposure, Relation } from './graph.ts';
+import type { TextComparison } from './hints.ts';
 import { isListOperator, listFilterHint, modeHint, operatorHint, relationFilterHint, relationValueHint, whereHint } from './hints.ts';
 import { parseJsonFilter } from './json-columns.ts';
 import { join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
@@ -75,8 +76,8 @@ interface State {
   textWork: number;
 }
 
-/** The position of a part inside a `where`. */
-interface Place {
+/** The position of a part inside a `where` or a `having`. */
+export interface Place {
   readonly state: State;
   readonly path: string;
   readonly depth: number;
@@ -84,8 +85,6 @@ interface Place {
   readonly hops: number;
   /** List filters around the part. */
   readonly listHops: number;
-  /** Whether the part is the operand of a column's `not`. @default false */
-  readonly isNegated?: boolean;
 }
 
 const toManyOperators: readonly string[] = ['some', 'every', 'none'];
@@ -99,15 +98,33 @@ const listOperators: readonly string[] = ['equals', 'has', 'hasEvery', 'hasSome'
  * A hidden column gets the same message as a column that does not exist.
  */
 export function parseWhere(exposure: Exposure, value: unknown, limits: WhereLimits, path = 'where'): ParsedWhere {
+  const place = placeOf(limits, path);
+  const where = simplifyWhere(exposure.node, parseConditions(exposure, value, place));
+  return { where, relational: place.state.relations > 0 };
+}
+
+/** The root of a `where` or a `having`, of which the limits count nothing yet. */
+export function placeOf(limits: WhereLimits, path: string): Place {
   const state: State = { limits, conditions: 0, relations: 0, listFilters: 0, wildcards: 0, patternCharacters: 0, textWork: 0 };
-  const where = simplifyWhere(exposure.node, parseConditions(exposure, value, { state, path, depth: 0, hops: 0, listHops: 0 }));
-  return { where, relational: state.relations > 0 };
+  return { state, path, depth: 0, hops: 0, listHops: 0 };
+}
+
+/** One level deeper at the same path, or a refusal. */
+export function deeper(place: Place): Place {
+  const below = { ...place, depth: place.depth + 1 };
+  assertDepth(below);
+  return below;
+}
+
+/** Counts a condition, or refuses it. */
+export function countCondition({ state, path }: Place): void {
+  count(state, 'conditions', path);
 }
 
 /** The filter operators of a column, in the order in which messages name them. */
-export function operatorsOf(column: Column, insensitive: boolean): string[] {
-  if (column.list) return [...listOperators];
-  const { operators, listable, comparable, cased } = column.type;
+export function operatorsOf({ list: isList, type }: Pick<Column, 'list' | 'type'>, insensitive: boolean): string[] {
+  if (isList) return [...listOperators];
+  const { operators, listable, comparable, cased } = type;
   const mode = insensitive && cased !== true && operators.includes('contains') ? ['mode'] : [];
   return ['equals', 'not', ...(listable && comparable !== false ? ['in', 'notIn'] : []), ...operators, ...mode];
 }
@@ -209,7 +226,7 @@ function assertHops({ state, path, hops, listHops }: Place): void {
 }
 
 function parseFilter(exposure: Exposure, column: Column, value: unknown, place: Place): unknown {
-  const { state, path, depth, isNegated = false } = place;
+  const { state, path } = place;
   if (column.list) return parseListFilter(column, value, state, path);
   if (column.field.type === 'Json') {
     if (isObject(value)) count(state, 'conditions', path, Object.keys(value).length);
@@ -219,24 +236,32 @@ function parseFilter(exposure: Exposure, column: Column, value: unknown, place: 
       parsePattern: (part, at) => parsePattern(parseText(part, at), { ...place, path: at }),
     });
   }
-  if (!isObject(value)) return parseNullable(column, value, path);
-  // Prisma takes the mode of a `not` from the filter around it.
-  const operators = operatorsOf(column, exposure.insensitive && !isNegated);
+  return isObject(value) ? parseOperators(column, value, place, exposure) : parseNullable(column, value, path);
+}
+
+/** What operators compare with: a column that is no list and no Json, or an aggregate. */
+export type Comparable = Pick<Column, 'name' | 'type' | 'nullable'>;
+
+/**
+ * Parses a filter that is made of operators: `{ gt: 1, not: { in: [2, 3] } }`.
+ */
+export function parseOperators(column: Comparable, value: Readonly<Record<string, unknown>>, place: Place, texts: TextComparison): Args {
+  const { state, path } = place;
+  const operators = operatorsOf({ type: column.type, list: false }, texts.insensitive && texts.isNegated !== true);
   const filter: Args = {};
   if (Object.keys(value).length === 0) refuse(path, `expected a value or one of ${list(operators)}`);
   for (const [operator, operand] of Object.entries(value)) {
     const at = join(path, operator);
     count(state, 'conditions', path);
     if (!operators.includes(operator)) {
-      const hint = operator === 'mode' ? modeHint(exposure, isNegated) : operatorHint(operator, operators);
+      const hint = operator === 'mode' ? modeHint(texts) : operatorHint(operator, operators);
       refuse(at, `not a filter for ${column.name} (${list(operators)})${hint}`);
     }
     if (operator === 'in' || operator === 'notIn') filter[operator] = parseValues(column, operand, state, at);
     else if (operator === 'mode') filter[operator] = parseMode(operand, at);
     else if (operator === 'not' && isObject(operand)) {
-      const below = { ...place, path: at, depth: depth + 1, isNegated: true };
-      assertDepth(below);
-      filter[operator] = parseFilter(exposure, column, operand, below);
+      // Prisma takes the mode of a `not` from the filter around it.
+      filter[operator] = parseOperators(column, operand, deeper({ ...place, path: at }), { ...texts, isNegated: true });
     } else if (operator === 'equals' || operator === 'not') filter[operator] = parseNullable(column, operand, at);
     else if (patternOperators.includes(operator)) filter[operator] = parsePattern(column.type.parse(operand, at), { ...place, path: at });
     else filter[operator] = column.type.parse(operand, at);
@@ -281,7 +306,7 @@ function repetitions(text: string): number {
 }
 
 /** A value of the column, or null if the column is nullable. Prisma refuses to compare a required column with null. */
-function parseNullable(column: Column, value: unknown, path: string): unknown {
+function parseNullable(column: Comparable, value: unknown, path: string): unknown {
   if (value !== null && column.type.comparable === false) {
     return refuse(path, `${column.name} cannot be compared with a value, only with null (${list(column.type.operators)})`);
   }
@@ -289,7 +314,7 @@ function parseNullable(column: Column, value: unknown, path: string): unknown {
   return column.nullable ? null : refuse(path, `${column.name} is never null here`);
 }
 
-function parseValues(column: Column, value: unknown, state: State, path: string): unknown[] {
+function parseValues(column: Pick<Column, 'type'>, value: unknown, state: State, path: string): unknown[] {
   if (!Array.isArray(value)) return refuse(path, `expected an array, got ${nameOf(value)}`);
   const { maxValues } = state.limits;
   if (value.length > maxValues) refuse(path, `more than ${maxValues} values (limits.where.maxValues); give fewer, in several calls`);
@@ -297,7 +322,7 @@ function parseValues(column: Column, value: unknown, state: State, path: string)
 }
 
 /** One of several values. In a list of Json, null has no form that Prisma takes. */
-function parseItem({ type }: Column, value: unknown, path: string): unknown {
+function parseItem({ type }: Pick<Column, 'type'>, value: unknown, path: string): unknown {
   return value === null && type.input.type === undefined ? refuse(path, 'must not be null') : type.parse(value, path);
 }
 

@@ -2,12 +2,9 @@ import { createHash } from 'node:crypto';
 import { StoreUnavailable, ToolError } from '../errors.ts';
 import type { Call } from './call.ts';
 import type { CallToolResult, ElicitForm, JsonObject, ToolDefinition } from './definitions.ts';
+import { confirmationArgument as argument, unconfirmedMember } from './definitions.ts';
 import type { JsonSchema } from './json-schema.ts';
 
-/** The argument in which a call brings its token. */
-const argument = 'confirmation';
-/** The member of a result that says what a call would do. No column of Prisma can have this name. */
-const unconfirmed = '_unconfirmed';
 const away = 'the database does not answer, so the confirmation cannot be checked; nothing was changed; try again';
 
 /**
@@ -37,18 +34,6 @@ export async function callConfirmed(call: Call, tool: ToolDefinition, args: Json
   return tool.call(rest, call.ctx);
 }
 
-/** The property of a tool's input schema in which a call brings its token. */
-export function confirmedInput(schema: JsonSchema): JsonSchema {
-  return { ...schema, properties: { ...schema.properties, [argument]: { type: 'string' } } };
-}
-
-/** The output schema of a tool whose calls may also end unconfirmed. */
-export function confirmedOutput(schema: JsonSchema): JsonSchema {
-  const text = { type: 'string' };
-  const asked = { type: 'object', properties: { effect: text, next: text, [argument]: text }, required: ['effect', 'next', argument] };
-  return { ...schema, properties: { ...schema.properties, [unconfirmed]: asked }, required: [] };
-}
-
 /** @throws {ToolError} if the user does not agree. */
 async function ask(call: Call, effect: string): Promise<void> {
   const form: ElicitForm<JsonSchema> = {
@@ -65,7 +50,7 @@ async function ask(call: Call, effect: string): Promise<void> {
 
 function toResult(effect: string, token: string, keptMs: number): CallToolResult {
   const next = `Nothing was changed. Ask the user. If they agree, repeat the call within ${Math.floor(keptMs / 1000)} s with this ${argument}.`;
-  const structuredContent = { [unconfirmed]: { effect: `would ${effect}`, next, [argument]: token } };
+  const structuredContent = { [unconfirmedMember]: { effect: `would ${effect}`, next, [argument]: token } };
   return { content: [{ type: 'text', text: JSON.stringify(structuredContent) }], structuredContent };
 }
 

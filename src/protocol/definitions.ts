@@ -257,6 +257,11 @@ export interface Definition {
   readonly enabled?: (ctx: CallContext) => boolean | Promise<boolean>;
 }
 
+/** The argument in which a call that must be confirmed brings its token. */
+export const confirmationArgument = 'confirmation';
+/** The member of a result that says what a call would do that was not confirmed. No column of Prisma can have this name. */
+export const unconfirmedMember = '_unconfirmed';
+
 /** A tool as the protocol serves it, whether it came from `tools` or from a model. */
 export interface ToolDefinition extends Definition {
   readonly name: string;

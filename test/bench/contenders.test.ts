@@ -6,7 +6,7 @@ import { Closing } from './closing.ts';
 import { seedBookings } from './databases.ts';
 import { installPeers } from './install.ts';
 import { checkAnswers, startLanes } from './lanes.ts';
-import { bookingClient, bookingColumns, pageRows, toolsOf } from './tools.ts';
+import { bookingClient, bookingColumns, bookingOperations, pageRows, toolsOf } from './tools.ts';
 import type { Workload } from './workloads.ts';
 import { workloads } from './workloads.ts';
 
@@ -26,11 +26,17 @@ describe('the contenders of the benchmark', () => {
     await using database = await openDatabase('sqlite', { record: true });
     await seedBookings(database.prisma);
     const { prisma, datamodel, queries } = database;
-    const models = { booking: { select: bookingColumns, include: { client: { select: bookingClient } }, take: pageRows } };
+    const booking = {
+      select: bookingColumns,
+      include: { client: { select: bookingClient } },
+      take: pageRows,
+      operations: bookingOperations,
+    };
+    const models = { booking } as never;
     await using server = await start({ prisma, datamodel, models });
     const session = await open(server.url);
     for (const tool of toolsOf('models')) {
-      const { params } = named(tool.name === 'booking_findUnique' ? 'find-unique-sqlite' : 'find-many-sqlite').request;
+      const { params } = workloads.find(({ request }) => request.params['name'] === tool.name)?.request ?? expect.fail(tool.name);
       const args = params['arguments'] as Record<string, unknown>;
       queries.length = 0;
       const { structuredContent } = await session.call(tool.name, args);

@@ -81,6 +81,7 @@ const called: readonly BenchTool[] = [
 
 /** The columns and the relation that koa-mcp is told to show; the queries below are those it makes of them. */
 export const bookingColumns = { id: true, clientId: true, startsAt: true, status: true, price: true, meta: true } as const;
+export const bookingOperations = ['findUnique', 'findMany', 'aggregate', 'groupBy'] as const;
 export const bookingClient = { id: true, name: true } as const;
 
 const models: BenchTool[] = [
@@ -99,6 +100,39 @@ const models: BenchTool[] = [
       const select = { ...bookingColumns, client: { select: bookingClient } };
       // One more than a page, as any list does that tells whether there are more.
       return { rows: await prisma?.booking.findMany({ select, orderBy: [{ id: 'asc' }], take: pageRows + 1, where: where as object }) };
+    },
+  },
+  {
+    name: 'booking_aggregate',
+    description: 'Aggregates the Booking rows of a client',
+    inputSchema: z.object({
+      where: z.object({ clientId: z.int() }),
+      _count: z.literal(true),
+      _sum: z.object({ price: z.literal(true) }),
+      _max: z.object({ startsAt: z.literal(true) }),
+    }),
+    run: ({ where }, { prisma }) =>
+      prisma?.booking.aggregate({ where: where as object, _count: true, _sum: { price: true }, _max: { startsAt: true } }),
+  },
+  {
+    name: 'booking_groupBy',
+    description: 'Groups the Booking rows of some clients',
+    inputSchema: z.object({
+      by: z.tuple([z.literal('status')]),
+      where: z.object({ clientId: z.object({ lte: z.int() }) }),
+      _count: z.literal(true),
+      _sum: z.object({ price: z.literal(true) }),
+    }),
+    run: async ({ where }, { prisma }) => {
+      const groups = await prisma?.booking.groupBy({
+        where: where as object,
+        by: ['status'],
+        _count: true,
+        _sum: { price: true },
+        orderBy: [{ status: 'asc' }],
+        take: pageRows + 1,
+      });
+      return { groups: groups?.map(({ status, _count, _sum }) => ({ status, _count, _sum })) };
     },
   },
 ];

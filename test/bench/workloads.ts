@@ -94,6 +94,22 @@ export const workloads: readonly Workload[] = [
       lanes: lanes(legacy, models, ['koa', 'koa-mcp', 'sdk-v2'], { provider, seed: 'bookings' }),
       targets: [overKoa(0.95)],
     },
+    {
+      name: `aggregate-${provider}`,
+      title: `aggregate of 20 rows, ${title}`,
+      kind: 'throughput',
+      request: call('booking_aggregate', { where: { clientId: 3 }, _count: true, _sum: { price: true }, _max: { startsAt: true } }),
+      lanes: lanes(legacy, models, ['koa', 'koa-mcp', 'sdk-v2'], { provider, seed: 'bookings' }),
+      targets: [overKoa(0.95)],
+    },
+    {
+      name: `group-by-${provider}`,
+      title: `groupBy of 500 rows, ${title}`,
+      kind: 'throughput',
+      request: call('booking_groupBy', { by: ['status'], where: { clientId: { lte: 25 } }, _count: true, _sum: { price: true } }),
+      lanes: lanes(legacy, models, ['koa', 'koa-mcp', 'sdk-v2'], { provider, seed: 'bookings' }),
+      targets: [overKoa(0.95)],
+    },
   ]),
   {
     name: 'list',

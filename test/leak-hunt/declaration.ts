@@ -63,6 +63,8 @@ const optional: ReadonlySet<string> = new Set(['badge', 'profile', 'tag', 'room'
 
 /** Operations that write many rows, or one that may not be there. */
 export const bulkOperations: readonly string[] = ['createMany', 'updateMany', 'upsert', 'deleteMany'];
+/** The operations that read. */
+const reads: readonly string[] = ['findUnique', 'findFirst', 'findMany', 'count', 'aggregate', 'groupBy'];
 
 /** The columns that callers see. */
 export function visibleColumns({ model, hidden }: Exposure): Column[] {
@@ -114,8 +116,7 @@ export function isSortable({ list, type }: Column): boolean {
 export function isFilterable(declaration: Declaration, { model }: Exposure, relation: Relation): boolean {
   const target = declaration.get(relation.target);
   const own = declaration.get(model.key);
-  if (own === undefined || target === undefined || !['findUnique', 'findMany', 'count'].some(name => target.operations.has(name)))
-    return false;
+  if (own === undefined || target === undefined || !reads.some(name => target.operations.has(name))) return false;
   const { from, back } = relation;
   if (from.length > 0) return from.every(name => !own.hidden.has(name)) || showsRelated(declaration, own, relation);
   if (back.length > 0) return back.every(name => !target.hidden.has(name));
@@ -163,9 +164,7 @@ function randomExposure(schema: Schema, model: Model, random: Random): Exposure 
   const sortable = [...model.columns.values()].filter(column => isSortable(column) && !hidden.has(column.name));
   const policy = randomPolicy(model.key, random);
   const stricter = policy !== undefined && random.chance(0.2) ? stricterForWrites(schema, model.key, policy) : undefined;
-  const operations = new Set(
-    [...['findUnique', 'findMany', 'count', 'create', 'update', 'delete'], ...bulkOperations].filter(() => !random.chance(0.06)),
-  );
+  const operations = new Set([...reads, 'create', 'update', 'delete', ...bulkOperations].filter(() => !random.chance(0.06)));
   if (operations.size === 0) operations.add('findMany');
   const exposure: Exposure = {
     model,

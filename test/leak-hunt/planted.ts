@@ -176,4 +176,40 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: 'if (where !== undefined) select[relation.name] = { where };',
     replace: '',
   },
+  {
+    name: 'first-without-policy',
+    what: 'findFirst finds hidden rows',
+    file: 'src/models/reads.ts',
+    find: 'const args = { ...whereOf(scoped), orderBy, select:',
+    replace: 'const args = { ...whereOf({ ...scoped, filter: undefined }), orderBy, select:',
+  },
+  {
+    name: 'aggregate-without-policy',
+    what: 'aggregates are computed of hidden rows too',
+    file: 'src/models/reads.ts',
+    find: 'const args = { ...whereOf(scoped), ...aggregateArgs(aggregates) };',
+    replace: 'const args = { ...whereOf({ ...scoped, filter: undefined }), ...aggregateArgs(aggregates) };',
+  },
+  {
+    name: 'groups-without-policy',
+    what: 'groups hold hidden rows too',
+    file: 'src/models/reads.ts',
+    find: 'const args = { ...whereOf(scoped), ...(folded ?',
+    replace: 'const args = { ...whereOf({ ...scoped, filter: undefined }), ...(folded ?',
+  },
+  {
+    name: 'distinct-without-policy',
+    what: 'a hidden row takes the place of a visible one that is equal in the distinct columns',
+    file: 'src/models/reads.ts',
+    find: 'const light = { ...whereOf(scoped), select:',
+    replace: 'const light = { ...whereOf({ ...scoped, filter: undefined }), select:',
+  },
+  {
+    name: 'hidden-column-in-by',
+    what: 'rows can be grouped by a hidden column',
+    file: 'src/models/group-by.ts',
+    find: 'const column = columns.find(each => each.name === name);',
+    replace:
+      'const found = exposure.node.fields.get(name);\n  const column = columns.find(each => each.name === name) ?? (found?.kind === "scalar" ? ({ name, field: found, type: {}, nullable: true, list: false } as unknown as Column) : undefined);',
+  },
 ];

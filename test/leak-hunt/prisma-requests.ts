@@ -3,13 +3,14 @@ import { linksOf, related, rowsOf, withLinks, withRows } from './data.ts';
 import type { Step } from './declaration.ts';
 import { isSortable } from './declaration.ts';
 import { compare } from './filter.ts';
+import { figures } from './group-requests.ts';
 import type { Json, Oracle } from './oracle.ts';
 import { valueJson } from './oracle.ts';
 import type { Expected, Maker, Request } from './request.ts';
 import { answer, refusal } from './request.ts';
 import type { Column, Model, Relation } from './schema.ts';
 import { modelOf, primaryKey } from './schema.ts';
-import { mayRefer, uniqueWhere, writtenValue } from './tool-requests.ts';
+import { distinctRows, mayRefer, uniqueWhere, writtenValue } from './tool-requests.ts';
 import type { Names } from './where.ts';
 import { namesOfPrisma, randomWhere } from './where.ts';
 import { change, insert, remove } from './writing.ts';
@@ -29,21 +30,33 @@ const reads: Readonly<Record<string, Make>> = {
   aggregate: (maker, model, names) => {
     const where = randomWhere(maker, names, model.key);
     const columns = aggregated(model);
-    const flags = Object.fromEntries(columns.map(({ name }) => [name, true]));
-    const args = { where, _count: { _all: true, ...flags }, ...(columns.length > 0 && { _min: flags, _max: flags }) };
-    return { args, expect: oracle => answer(aggregateJson(model, oracle.matching(model.key, where, 'findMany'))) };
+    const flagsOf = (some: readonly Column[]) => Object.fromEntries(some.map(({ name }) => [name, true]));
+    const flags = flagsOf(columns);
+    const numbers = columns.filter(({ type }) => ['Int', 'BigInt', 'Float', 'Decimal'].includes(type));
+    const sums = numbers.length > 0 ? { _sum: flagsOf(numbers) } : {};
+    const args = { where, _count: { _all: true, ...flags }, ...(columns.length > 0 && { _min: flags, _max: flags }), ...sums };
+    return {
+      args,
+      expect: oracle => {
+        const rows = oracle.matching(model.key, where, 'findMany');
+        return answer({ ...aggregateJson(model, rows), ...figures(columns, sums, rows) });
+      },
+    };
   },
   groupBy: (maker, model, names) => {
     const where = randomWhere(maker, names, model.key);
     const by = maker.random.pick([...model.columns.values()].filter(isSortable));
-    const args = { by: [by.name], where, _count: { _all: true }, orderBy: { [by.name]: 'asc' } };
+    const least = maker.random.chance(0.3) ? maker.random.between(1, 3) : 0;
+    const [key] = primaryKey(model).fields as [string];
+    const having = least > 0 ? { [key]: { _count: { gte: least } } } : undefined;
+    const args = { by: [by.name], where, having, _count: { _all: true }, orderBy: { [by.name]: 'asc' } };
     return {
       args,
       expect: oracle => {
         const rows = oracle.sorted(model, oracle.matching(model.key, where, 'findMany'), [[by.name, 'asc']]);
         const values = [...new Set(rows.map(row => row[by.name]))];
         const size = (value: unknown) => rows.filter(row => row[by.name] === value).length;
-        return answer(values.map(value => ({ [by.name]: value, _count: { _all: size(value) } })));
+        return answer(values.filter(value => size(value) >= least).map(value => ({ [by.name]: value, _count: { _all: size(value) } })));
       },
     };
   },
@@ -194,9 +207,12 @@ function list(maker: Maker, model: Model, names: Names, isFirst: boolean): Retur
   const skip = random.chance(0.15) ? 1 : undefined;
   const cursor = random.chance(0.15) ? maker.anyRow(model.key) : undefined;
   const key = primaryKey(model);
+  const distinct =
+    cursor === undefined && random.chance(0.15) ? [random.pick([...model.columns.values()].filter(isSortable)).name] : undefined;
   return {
     args: {
       where,
+      distinct,
       orderBy: orderArgs(model, steps),
       take,
       skip,
@@ -211,6 +227,7 @@ function list(maker: Maker, model: Model, names: Names, isFirst: boolean): Retur
         isVague = first !== undefined && !rows.includes(first);
         rows = first === undefined ? [] : oracle.from(model, rows, first, steps);
       }
+      if (distinct !== undefined) rows = distinctRows(rows, distinct);
       const page = rows.slice(skip ?? 0, take === undefined ? undefined : (skip ?? 0) + take).map(row => selection.toJson(oracle, row));
       const json = answer(isFirst ? (page[0] ?? null) : page);
       // If `where` excludes the row of the cursor, Prisma begins after its place in the order, or finds nothing.

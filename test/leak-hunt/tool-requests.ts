@@ -2,6 +2,7 @@ import type { Data, Row } from './data.ts';
 import { anyReference, anyValue, isForeignKey, oneValue, related } from './data.ts';
 import type { Exposure, Step } from './declaration.ts';
 import { bulkOperations, isSortable, visibleColumns, writableColumns } from './declaration.ts';
+import { aggregate, groupBy } from './group-requests.ts';
 import type { Json, Oracle } from './oracle.ts';
 import type { Expected, Maker, Request } from './request.ts';
 import { answer, refusal } from './request.ts';
@@ -23,7 +24,8 @@ const makers: Readonly<Record<string, Make>> = {
     const steps = random.chance(0.4) ? randomOrder(maker, exposure) : undefined;
     const take = random.chance(0.3) ? random.between(1, most) : undefined;
     const isTakeWrong = maker.strays();
-    const first = random.chance(0.2) ? maker.anyRow(model.key) : undefined;
+    const distinct = random.chance(0.15) ? randomDistinct(maker, exposure) : undefined;
+    const first = distinct === undefined && random.chance(0.2) ? maker.anyRow(model.key) : undefined;
     const cursor = first && Buffer.from(JSON.stringify(primaryKey(model).fields.map(name => first[name]))).toString('base64url');
     return {
       params: {
@@ -32,15 +34,35 @@ const makers: Readonly<Record<string, Make>> = {
         orderBy: steps?.map(([name, direction]) => ({ [name]: direction })),
         take: isTakeWrong ? random.pick([0, most + 1, -1]) : take,
         cursor,
+        distinct,
       },
       expect: oracle => {
         const page = pageOf(oracle, exposure, { where, steps: steps ?? exposure.orderBy, first });
         if (page === undefined) return refusal('missing');
+        if (distinct !== undefined) {
+          const { nextCursor: _, ...rest } = pageJson(oracle, exposure, distinctRows(page.rows, distinct), { take: take ?? most, select });
+          return answer(rest);
+        }
         const json = answer(pageJson(oracle, exposure, page.rows, { take: take ?? most, select }));
         return page.isVague ? { ...json, or: { rows: [] } } : json;
       },
     };
   },
+  findFirst: (maker, exposure, names) => {
+    const { random } = maker;
+    const where = random.chance(0.85) ? randomWhere(maker, names, exposure.model.key) : undefined;
+    const select = randomSelect(maker, exposure);
+    const steps = random.chance(0.5) ? randomOrder(maker, exposure) : undefined;
+    return {
+      params: { where, select, orderBy: steps && Object.fromEntries(steps) },
+      expect: oracle => {
+        const [row] = pageOf(oracle, exposure, { where, steps: steps ?? exposure.orderBy, first: undefined })?.rows ?? [];
+        return row === undefined ? refusal('missing') : answer(oracle.rowJson(exposure, row, select));
+      },
+    };
+  },
+  aggregate,
+  groupBy,
   count: (maker, { model }, names) => {
     const where = maker.random.chance(0.9) ? randomWhere(maker, names, model.key) : undefined;
     return { params: { where }, expect: oracle => answer({ count: oracle.matching(model.key, where, 'count').length }) };
@@ -176,6 +198,21 @@ function randomOrder(maker: Maker, exposure: Exposure): Step[] {
   const hidden = [...exposure.hidden, ...exposure.model.relations.keys()];
   if (hidden.length > 0 && maker.strays()) chosen.unshift(random.pick(hidden));
   return chosen.map((name): Step => [name, random.pick(['asc', 'desc'])]);
+}
+
+/** Columns to tell rows apart by, and now and then one that the caller must not name. */
+function randomDistinct(maker: Maker, exposure: Exposure): string[] {
+  const names = visibleColumns(exposure).filter(isSortable);
+  const chosen = [...new Set([maker.random.pick(names).name, maker.random.pick(names).name])];
+  const forbidden = [...exposure.hidden, ...exposure.model.relations.keys()];
+  if (forbidden.length > 0 && maker.strays()) chosen.push(maker.random.pick(forbidden));
+  return chosen;
+}
+
+/** The first row of those that are equal in some columns. */
+export function distinctRows(rows: readonly Row[], names: readonly string[]): Row[] {
+  const isSame = (one: Row, other: Row) => names.every(name => (one[name] ?? null) === (other[name] ?? null));
+  return rows.filter((row, at) => rows.findIndex(other => isSame(row, other)) === at);
 }
 
 /** A unique `where`: by any visible key, of any row or none. */

@@ -332,7 +332,7 @@ describeDatabases('a write of many rows that must be refused', provider => {
 });
 
 describe('the declaration of bulk writes', () => {
-  const { compile } = { compile: (models: Record<string, object>) => serve(fake, models as never) };
+  const { compile } = { compile: (models: Record<string, object>) => serve(fake, models) };
   const fake = { prisma: { booking: { findMany: () => [] } } } as unknown as TestDatabase;
 
   it.each<[object, string]>([

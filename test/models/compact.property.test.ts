@@ -22,7 +22,11 @@ interface Case {
 
 /** Row policies, hidden columns, forced values, includes and each set of operations that matters. */
 const models: Record<string, ExposureLike> = {
-  client: { omit: { notes: true }, include: { bookings: { take: 2 }, _count: { select: { bookings: true } } } },
+  client: {
+    operations: ['findUnique', 'findFirst', 'findMany', 'count', 'groupBy'],
+    omit: { notes: true },
+    include: { bookings: { take: 2 }, _count: { select: { bookings: true } } },
+  },
   booking: {
     operations: operationNames,
     where: (ctx: CallContext) => ({ clientId: userOf(ctx)?.clientId ?? -1 }),
@@ -94,6 +98,10 @@ describeDatabases('a compact endpoint', provider => {
     { model: 'client', operation: 'findUnique', args: { where: { id: 1 }, select: { notes: true } } },
     { model: 'client', operation: 'findUnique', args: { where: { id: 1 }, include: { bookings: true } } },
     { model: 'client', operation: 'findMany', args: { select: { memberships: true } } },
+    { model: 'booking', operation: 'findFirst', args: { where: { status: 'CANCELLED' } }, caller: 1 },
+    { model: 'booking', operation: 'findFirst', args: { where: { id: 4 } }, caller: 1 },
+    { model: 'booking', operation: 'aggregate', args: { _count: true, _sum: { price: true } }, caller: 1 },
+    { model: 'booking', operation: 'groupBy', args: { by: ['status', 'startsAt:week'], _count: true }, caller: 1 },
     { model: 'booking', operation: 'create', args: { data: { startsAt: when, price: '1', roomId: 'red' } }, caller: 1 },
     { model: 'booking', operation: 'create', args: { data: { startsAt: when, price: '1', clientId: 2 } }, caller: 1 },
     { model: 'booking', operation: 'create', args: { data: { startsAt: when } }, caller: 1 },
@@ -156,7 +164,7 @@ describeDatabases('a compact endpoint', provider => {
 
 /** A refusal names the argument, with the path in it; the database's own refusals name the fact. */
 const refusal =
-  /^(?:(?:where|select|orderBy|take|cursor|data|create|update|dryRun|include|limit|filter|skip|id)[^ ]*: |not found: |not allowed: |already exists: |still referenced: |a value )/;
+  /^(?:(?:where|select|orderBy|take|cursor|data|create|update|dryRun|distinct|by|having|_count|_sum|_avg|_min|_max|include|limit|filter|skip|id)[^ ]*: |not found: |not allowed: |already exists: |still referenced: |a value )/;
 
 const small = fc.integer({ min: 0, max: 8 });
 const value = fc.oneof(
@@ -205,11 +213,29 @@ const orderBy = fc.oneof(
   fc.array(fc.dictionary(fc.oneof(column, relation), fc.constantFrom('asc', 'desc'), { maxKeys: 1 }), { maxLength: 2 }),
 );
 
+const flags = fc.dictionary(column, fc.boolean(), { minKeys: 1, maxKeys: 1 });
+const figures = { _count: fc.constantFrom(true, { _all: true }), _sum: flags, _max: flags };
+
 /** The arguments of an operation, often right, and some that it does not have. */
 const argumentsOf: Readonly<Record<Operation, fc.Arbitrary<Json>>> = {
   findUnique: fc.record({ where: key, select }, { requiredKeys: [] }),
-  findMany: fc.record({ where: filter, select, orderBy, take: fc.integer({ min: 0, max: 5 }) }, { requiredKeys: [] }),
+  findFirst: fc.record({ where: filter, select, orderBy }, { requiredKeys: [] }),
+  findMany: fc.record(
+    { where: filter, select, orderBy, take: fc.integer({ min: 0, max: 5 }), distinct: fc.array(column, { maxLength: 2 }) },
+    { requiredKeys: [] },
+  ),
   count: fc.record({ where: filter }, { requiredKeys: [] }),
+  aggregate: fc.record({ where: filter, ...figures }, { requiredKeys: ['_count'] }),
+  groupBy: fc.record(
+    {
+      by: fc.array(fc.oneof(column, fc.constant('startsAt:month')), { minLength: 1, maxLength: 2 }),
+      where: filter,
+      having: fc.constantFrom({ _count: { gt: 1 } }, { price: { _sum: { gt: '20' } } }, { notes: { _min: 'a' } }),
+      orderBy: fc.constantFrom({ _count: 'desc' }, { status: 'desc' }, { startsAt: 'asc' }),
+      ...figures,
+    },
+    { requiredKeys: ['by'] },
+  ),
   create: fc.record({ data }, { requiredKeys: [] }),
   createMany: fc.record({ data: fc.oneof(fc.array(data, { maxLength: 2 }), data) }, { requiredKeys: [] }),
   update: fc.record({ where: key, data }, { requiredKeys: [] }),

@@ -263,13 +263,36 @@ describe('describe_model', () => {
       operations: [
         { operation: 'findUnique', tool: 'read_rows', arguments: 'where: one unique key; select?: { column: true }' },
         {
+          operation: 'findFirst',
+          tool: 'read_rows',
+          arguments:
+            'where?: filters; select?: { column: true }; orderBy?: [{ column: "asc" }], any column but meta, or client, room as { client: { column: "asc" } }, default startsAt desc, id asc',
+        },
+        {
           operation: 'findMany',
           tool: 'read_rows',
           arguments:
             'where?: filters; select?: { column: true }; orderBy?: [{ column: "asc" }], any column but meta, or client, room as { client: { column: "asc" } }, default startsAt desc, id asc; ' +
-            'take?: 1 to 10, default 10; cursor?: nextCursor of the page before',
+            'take?: 1 to 10, default 10; cursor?: nextCursor of the page before; distinct?: ["column"], without cursor',
         },
         { operation: 'count', tool: 'read_rows', arguments: 'where?: filters' },
+        {
+          operation: 'aggregate',
+          tool: 'read_rows',
+          arguments:
+            'where?: filters; _count?: true or { column: true }; _sum?, _avg?: { column: true }, of id, clientId, price; ' +
+            '_min?, _max?: { column: true }, of id, clientId, roomId, startsAt, status, price, internalNote',
+        },
+        {
+          operation: 'groupBy',
+          tool: 'read_rows',
+          arguments:
+            'by: ["column"], any column but meta, dates also as "startsAt:week" (day, week, month, year, UTC); where?: filters; ' +
+            '_count?: true or { column: true }; _sum?, _avg?: { column: true }, of id, clientId, price; ' +
+            '_min?, _max?: { column: true }, of id, clientId, roomId, startsAt, status, price, internalNote; ' +
+            'having?: { column: { _sum: { gt: 1 } }, _count: { gt: 1 } }; ' +
+            'orderBy?: [{ column: "asc" }] of by, { _count: "desc" } or { _sum: { column: "desc" } }; take?: 1 to 10, default 10',
+        },
         {
           operation: 'create',
           tool: 'create_rows',
@@ -368,7 +391,11 @@ describe('a tool that runs operations', () => {
       { model: 'client', operation: 'create', data: {} },
       'operation: client has no operation "create"; the tools of client are',
     ],
-    ['read_rows', { model: 'booking', operation: 'findMany', data: {} }, 'data: unknown argument (where, select, orderBy, take, cursor)'],
+    [
+      'read_rows',
+      { model: 'booking', operation: 'findMany', data: {} },
+      'data: unknown argument (where, select, orderBy, take, cursor, distinct)',
+    ],
   ])('%s refuses %j', async (tool, args, message) => {
     expect(await fail(models, tool, args)).toContain(message);
   });

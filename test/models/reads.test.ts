@@ -223,7 +223,7 @@ describeDatabases('reading', provider => {
       [{ take: 26 }, 'take: expected a whole number from 1 to 25'],
       [{ take: -1 }, 'take: expected a whole number from 1 to 25'],
       [{ take: '5' }, 'take: expected a whole number from 1 to 25'],
-      [{ skip: 1 }, 'skip: unknown argument (where, select, orderBy, take, cursor)'],
+      [{ skip: 1 }, 'skip: unknown argument (where, select, orderBy, take, cursor, distinct)'],
       [{ cursor: 1 }, 'cursor: expected the nextCursor of an earlier result'],
       [{ cursor: 'rubbish' }, 'cursor: not a nextCursor of this tool'],
       [{ cursor: Buffer.from('[1,2]').toString('base64url') }, 'cursor: not a nextCursor of this tool'],

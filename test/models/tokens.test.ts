@@ -3,19 +3,22 @@ import { syntheticSchema, syntheticSizes } from '../schemas/synthetic.ts';
 import { exposeAll, operationSets, tokenRow, tokensOf } from '../schemas/tokens.ts';
 
 /** Tokens of `o200k_base` that a model may cost on average, by its operations, and that one tool may cost. */
-const limits = { read: 450, write: 700, bulk: 1000, tool: 900 } as const;
+const limits = { read: 450, write: 700, bulk: 1000, reads: 1000, all: 1320, tool: 900 } as const;
 
 describe('the tools of models', () => {
   it.each(syntheticSizes)('cost a language model few tokens, in a schema of %d models', { timeout: 240_000 }, async models => {
     const { datamodel } = await syntheticSchema({ models });
     const [read, write, bulk] = [tokenRow(datamodel, 'read'), tokenRow(datamodel, 'write'), tokenRow(datamodel, 'bulk')];
+    const [reads, all] = [tokenRow(datamodel, 'reads'), tokenRow(datamodel, 'all')];
     expect(read.tools).toBe(models * 3);
     expect(write.tools).toBeGreaterThan(models * 5);
-    expect(bulk.tools).toBeGreaterThan(models * 9);
+    expect(all.tools).toBeGreaterThan(models * 12);
     expect(read.perModel).toBeLessThanOrEqual(limits.read);
     expect(write.perModel).toBeLessThanOrEqual(limits.write);
     expect(bulk.perModel).toBeLessThanOrEqual(limits.bulk);
-    expect([read.largest, write.largest, bulk.largest].filter(tokens => tokens > limits.tool)).toEqual([]);
+    expect(reads.perModel).toBeLessThanOrEqual(limits.reads);
+    expect(all.perModel).toBeLessThanOrEqual(limits.all);
+    expect([read.largest, write.largest, all.largest].filter(tokens => tokens > limits.tool)).toEqual([]);
   });
 
   it('cost 18,000 tokens at most in a schema of 40 models', { timeout: 240_000 }, async () => {

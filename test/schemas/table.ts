@@ -7,8 +7,9 @@ import { syntheticSchema } from './synthetic.ts';
 import type { TokenRow } from './tokens.ts';
 import { operationSets, tokenRow } from './tokens.ts';
 
+const sets = ['read', 'write', 'bulk', 'all'] as const;
+
 const given = process.argv.slice(2).map(Number);
-const sets = ['read', 'write', 'bulk'] as const;
 const counts = sets.map(set => operationSets[set].length).join(' / ');
 console.log(
   `| models | tools, ${counts} operations | tokens, ${counts} | a model, ${counts} | largest tool, ${counts} | output schemas, ${counts} |`,

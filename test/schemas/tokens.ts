@@ -4,7 +4,7 @@ import { compileModels } from '../../src/models/compile.ts';
 import type { Datamodel } from '../../src/models/datamodel.ts';
 import type { ExposureLike } from '../../src/models/exposure.ts';
 import type { Operation } from '../../src/models/operations.ts';
-import { operationNames, writesOf } from '../../src/models/operations.ts';
+import { isRead, operationNames, writesOf } from '../../src/models/operations.ts';
 import type { ToolDefinition } from '../../src/protocol/definitions.ts';
 
 /** What a language model is given of a tool: vendors send name, description and input schema. */
@@ -35,15 +35,20 @@ export function exposeAll(
   return compileModels(options).tools;
 }
 
-/** `read` are the three operations that an exposure has by default, `write` has those that write one row besides, `bulk` also the other writes. */
-export type OperationSet = 'read' | 'write' | 'bulk' | 'all';
+/**
+ * `read` are the three operations that an exposure has by default, `write` has those that write one row besides. `bulk` has all writes besides,
+ * `reads` all reads and those that write one row.
+ */
+export type OperationSet = 'read' | 'write' | 'bulk' | 'reads' | 'all';
 
 const read: readonly Operation[] = ['findUnique', 'findMany', 'count'];
+const single: readonly Operation[] = ['create', 'update', 'delete'];
 
 export const operationSets: Readonly<Record<OperationSet, readonly Operation[]>> = {
   read,
-  write: [...read, 'create', 'update', 'delete'],
-  bulk: [...read, ...operationNames.filter(operation => writesOf(operation).length > 0)],
+  write: [...read, ...single],
+  bulk: [...read, ...operationNames.filter(operation => !isRead(operation))],
+  reads: [...operationNames.filter(isRead), ...single],
   all: operationNames,
 };
 

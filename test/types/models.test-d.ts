@@ -265,10 +265,16 @@ describe('the type of the option models', () => {
         operations: [
           'findMany',
           // @ts-expect-error no such operation
-          'findFirst',
+          'findLast',
         ],
       },
     });
+  });
+
+  it('takes every operation that reads, of tables and views', () => {
+    const reads = ['findUnique', 'findFirst', 'findMany', 'count', 'aggregate', 'groupBy'] as const;
+    expose(prisma, { booking: { operations: reads }, author: { operations: reads } });
+    expose(postgres, { place: { operations: reads } });
   });
 
   it('refuses an unknown column at the property', () => {

@@ -3,7 +3,7 @@ import Koa from 'koa';
 import type { Datamodel, HandlerContext, McpOptions } from 'koa-mcp';
 import pg from 'pg';
 import type { Database, Setup } from '../setup.ts';
-import { bookingClient, bookingColumns, pageRows, toolsOf } from '../tools.ts';
+import { bookingClient, bookingColumns, bookingOperations, pageRows, toolsOf } from '../tools.ts';
 import { hostTools } from './host-tools.ts';
 import { listen, reportErrors } from './listen.ts';
 import { loadKoaMcp } from './load.ts';
@@ -52,5 +52,6 @@ function tools(app: Setup['app']): NonNullable<McpOptions['tools']> {
 
 async function models({ provider }: Database): Promise<{ datamodel: Datamodel; models: object }> {
   const { datamodel } = (await import(`../../../generated/test/${provider}/mcp/datamodel.ts`)) as { datamodel: Datamodel };
-  return { datamodel, models: { booking: { select: bookingColumns, include: { client: { select: bookingClient } }, take: pageRows } } };
+  const booking = { select: bookingColumns, include: { client: { select: bookingClient } }, take: pageRows, operations: bookingOperations };
+  return { datamodel, models: { booking } };
 }
