@@ -133,6 +133,17 @@ describeDatabases('a confirmation token', provider => {
     expect(await ask(await ada(), 'booking_update', { ...change('a'), confirmation })).toBe(`error: ${refused}`);
   });
 
+  it('is used up, also where the same call would do the same again', async () => {
+    const data = { clientId: 1, startsAt: '2026-05-01T09:00:00Z', price: '1', internalNote: 'once' };
+    const [first, second] = [await ada(), await ada(servers[1])];
+    const { confirmation } = unconfirmed(await ask(first, 'booking_create', { data }));
+    expect(await ask(first, 'booking_create', { data, confirmation })).toMatchObject({ internalNote: 'once' });
+    for (const session of [first, second]) {
+      expect(await ask(session, 'booking_create', { data, confirmation })).toBe(`error: ${refused}`);
+    }
+    expect(await db.prisma.booking.deleteMany({ where: { internalNote: 'once' } })).toEqual({ count: 1 });
+  });
+
   it('is good after a restart', async () => {
     const first = await open(db);
     const confirmation = await tokenOf(change('a'), first);
