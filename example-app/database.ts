@@ -2,14 +2,17 @@ import { fileURLToPath } from 'node:url';
 import { PrismaLibSql } from '@prisma/adapter-libsql';
 import { PrismaPg } from '@prisma/adapter-pg';
 import type { Bus, Datamodel } from 'koa-mcp';
-import { postgresBus, sqliteAdapter } from 'koa-mcp';
+import { live, postgresBus, sqliteAdapter } from 'koa-mcp';
 import pg from 'pg';
 import type { PrismaClient } from './generated/sqlite/client/client.ts';
 import { migrate } from './migrations.ts';
 import { seed } from './seed.ts';
 
 export interface Database {
-  /** Has the type of the SQLite client. The PostgreSQL client has the same models. */
+  /**
+   * Has the type of the SQLite client. The PostgreSQL client has the same models. It is live: subscribers of bookings and clients are notified of
+   * the writes of the REST routes, too.
+   */
   readonly prisma: PrismaClient;
   readonly datamodel: Datamodel;
 }
@@ -66,7 +69,7 @@ async function openSqlite(url: string): Promise<Database> {
     import('./generated/sqlite/client/client.ts'),
     import('./generated/sqlite/mcp/datamodel.ts'),
   ]);
-  return { prisma: new PrismaClient({ adapter: sqliteAdapter(new PrismaLibSql({ url })) }), datamodel };
+  return { prisma: live(new PrismaClient({ adapter: sqliteAdapter(new PrismaLibSql({ url })) })), datamodel };
 }
 
 async function openPostgres(url: string): Promise<Database> {
@@ -74,5 +77,6 @@ async function openPostgres(url: string): Promise<Database> {
     import('./generated/postgresql/client/client.ts'),
     import('./generated/postgresql/mcp/datamodel.ts'),
   ]);
-  return { prisma: new PrismaClient({ adapter: new PrismaPg({ connectionString: url }) }) as unknown as PrismaClient, datamodel };
+  const prisma = live(new PrismaClient({ adapter: new PrismaPg({ connectionString: url }) }));
+  return { prisma: prisma as unknown as PrismaClient, datamodel };
 }

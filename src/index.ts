@@ -7,6 +7,7 @@ export { McpError, type McpErrorOptions, StoreUnavailable, ToolError } from './e
 export type { Complete } from './host/completion.ts';
 export { type McpMiddleware, type McpSessions, mcp } from './mcp.ts';
 export type { Datamodel } from './models/datamodel.ts';
+export { live } from './models/live-client.ts';
 export type { HiddenColumn, ModelReport, RelationReport } from './models/report.ts';
 export { scopedClient } from './models/scoped-client.ts';
 export type { WhereLimits } from './models/where.ts';

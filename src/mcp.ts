@@ -6,6 +6,7 @@ import { handlerContexts } from './context.ts';
 import { compilePrompts } from './host/prompts.ts';
 import { compileResources } from './host/resources.ts';
 import { compileTools } from './host/tools.ts';
+import type { LiveModels } from './models/compile.ts';
 import { compileModels } from './models/compile.ts';
 import { explainDatabaseError } from './models/prisma-errors.ts';
 import type { McpOptions, ResolvedOptions } from './options.ts';
@@ -37,6 +38,15 @@ export interface McpMiddleware extends Koa.Middleware {
   listChanged(list: ListName): Promise<void>;
   /** Tells the clients that subscribed to a resource, in every process, that it has changed. Kept and resolved like `listChanged`. */
   resourceUpdated(uri: string): Promise<void>;
+  /**
+   * Tells the subscribers of a model's resources, in every process, that rows were written where `live()` cannot see it: by raw SQL, or by
+   * another program. A subscriber is notified if the resource gives it something else than before. Kept and resolved like `listChanged`.
+   *
+   * `rowsChanged('booking')` is for any rows of the model, `rowsChanged('booking', { id: 7 })` for one.
+   *
+   * @throws {TypeError} `models` has no such model, `key` is not its primary key, or `prisma` was not made by `live()`.
+   */
+  rowsChanged(model: string, key?: Readonly<Record<string, unknown>>): Promise<void>;
   /** The sessions in the database, in whichever process they are served. */
   readonly sessions: McpSessions;
   /**
@@ -85,7 +95,7 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
   options: McpOptions<C, T, R, P>,
 ): McpMiddleware {
   const resolved = resolveOptions(options);
-  const { definitions, scope, report } = compile(resolved);
+  const { definitions, scope, live, report } = compile(resolved);
   const apps = new Set<Koa>();
   const onError = resolved.onError ?? reportTo(apps);
   const { store = resolved.prisma === undefined ? memoryStore() : prismaStore(resolved.prisma) } = resolved.sessions;
@@ -108,6 +118,7 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
   });
   const { environment } = service;
   const serve = endpoint(environment, resolved);
+  const ignoreWrites = live?.listen({ committed: service.noteRows, onError });
 
   const middleware: Koa.Middleware = function mcpMiddleware(ctx, next) {
     apps.add(ctx.app);
@@ -122,9 +133,14 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
     },
     listChanged: service.listChanged,
     resourceUpdated: service.resourceUpdated,
+    async rowsChanged(model: string, key?: Readonly<Record<string, unknown>>) {
+      if (live === undefined) throw new TypeError('rowsChanged: needs `models`, and `prisma` from live(new PrismaClient(…))');
+      await service.rowsChanged([live.changeOf(model, key)]);
+    },
     drain: ({ deadlineMs = 10_000 }: { deadlineMs?: number } = {}) => service.drain(Math.min(deadlineMs, maxTimerMs)),
     async close({ deadlineMs = 10_000 }: { deadlineMs?: number } = {}) {
       await service.close(Math.min(deadlineMs, maxTimerMs));
+      ignoreWrites?.();
       ignoreBus?.();
       // The host may use its own bus for other things too, so it stays open.
       if (resolved.bus === undefined) await bus.close();
@@ -163,6 +179,8 @@ interface Compiled {
   readonly definitions: Definitions;
   /** Gives `ctx.prisma`. */
   readonly scope: ((ctx: CallContext) => unknown) | undefined;
+  /** `undefined` if the client was not made by `live()`, or there are no models. */
+  readonly live: LiveModels | undefined;
   readonly report: () => McpReport;
 }
 
@@ -194,6 +212,7 @@ function compile(options: ResolvedOptions): Compiled {
       prompts: [...own.prompts, ...made.prompts],
       ...(compiled && { unknownToolHint: compiled.unknownToolHint }),
     },
+    live: compiled?.live,
     scope: compiled?.scope ?? (prisma === undefined ? undefined : () => prisma),
     report: () => reportOf({ name, path: options.path, models: compiled?.report() ?? [], own, made }),
   };

@@ -37,6 +37,7 @@ describe('koa-mcp', () => {
         "McpError",
         "StoreUnavailable",
         "ToolError",
+        "live",
         "mcp",
         "memoryBus",
         "memoryStore",

@@ -1,3 +1,4 @@
+import type { Sight } from '../protocol/definitions.ts';
 import { isObject } from '../protocol/definitions.ts';
 import type { JsonRpcResponse, RequestId } from '../protocol/jsonrpc.ts';
 import { isRequestId, parseMessage } from '../protocol/jsonrpc.ts';
@@ -10,6 +11,8 @@ export type Broadcast =
   | { readonly list: ListName }
   /** A resource has changed. */
   | { readonly uri: string }
+  /** Rows were written: `booking:7`, or `booking:*` for any rows of a model. */
+  | { readonly rows: readonly string[] }
   /** A session has ended. */
   | { readonly ended: string }
   /** The row of a session has changed. */
@@ -44,7 +47,7 @@ export type StreamMail =
   /** A connection has taken the stream. If several did, the one whose event has the greatest id keeps it. */
   | { readonly taken: string }
   /** The session subscribed to a resource, or unsubscribed from it. */
-  | { readonly subscribed: string }
+  | { readonly subscribed: string; readonly sight?: Sight | undefined }
   | { readonly unsubscribed: string }
   /** The process `by` has accepted a request of the HTTP+SSE client and will answer it. */
   | { readonly accepted: RequestId; readonly by: string }
@@ -82,10 +85,18 @@ export function encodeCallEvent({ seq, isLast, message }: CallEvent): string {
 
 /** `undefined` if this version cannot read the data. */
 export function parseBroadcast(data: string): Broadcast | undefined {
-  const value = parseObject(data);
+  // Each stream of the process parses the same broadcast, one after the other.
+  if (data !== lastBroadcast.data) lastBroadcast = { data, broadcast: toBroadcast(parseObject(data)) };
+  return lastBroadcast.broadcast;
+}
+
+let lastBroadcast: { readonly data: string; readonly broadcast: Broadcast | undefined } = { data: '', broadcast: undefined };
+
+function toBroadcast(value: Record<string, unknown> | undefined): Broadcast | undefined {
   const list = listNames.find(name => name === value?.['list']);
   if (list !== undefined) return { list };
   if (typeof value?.['uri'] === 'string') return { uri: value['uri'] };
+  if (isTexts(value?.['rows'])) return { rows: value['rows'] };
   if (typeof value?.['ended'] === 'string') return { ended: value['ended'] };
   if (typeof value?.['changed'] === 'string') return { changed: value['changed'] };
   if (typeof value?.['leaving'] === 'string') return { leaving: value['leaving'] };
@@ -111,10 +122,10 @@ export function parseStreamMail(data: string): StreamMail | undefined {
   const end = data.indexOf('\n');
   const head = parseObject(end === -1 ? data : data.slice(0, end));
   if (head === undefined) return undefined;
-  const { taken, subscribed, unsubscribed, accepted, by, refused, of, isResponse } = head;
+  const { taken, subscribed, sight, unsubscribed, accepted, by, refused, of, isResponse } = head;
   if (end !== -1) return isRequestId(of) ? { message: data.slice(end + 1), of, isResponse: isResponse === true } : undefined;
   if (typeof taken === 'string') return { taken };
-  if (typeof subscribed === 'string') return { subscribed };
+  if (typeof subscribed === 'string') return { subscribed, ...(isSight(sight) && { sight }) };
   if (typeof unsubscribed === 'string') return { unsubscribed };
   if (isRequestId(accepted) && typeof by === 'string') return { accepted, by };
   return isRequestId(refused) ? { refused } : undefined;
@@ -133,6 +144,16 @@ function parseAnswer(value: unknown): CallMail | undefined {
   } catch {
     return undefined;
   }
+}
+
+function isSight(value: unknown): value is Sight {
+  if (!isObject(value)) return false;
+  const { digest, changes } = value;
+  return (digest === null || typeof digest === 'string') && isTexts(changes);
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every(item => typeof item === 'string');
 }
 
 function parseObject(data: string): Record<string, unknown> | undefined {

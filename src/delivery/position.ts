@@ -29,6 +29,13 @@ export function union(a: Position, b: Position): Position {
   return upper.gaps.length === 0 ? upper : { id: upper.id, gaps: upper.gaps.filter(gap => isAhead(lower, gap)) };
 }
 
+/** The position of a reader that is not done with these events, though it has passed them. */
+export function withGaps(position: Position, eventIds: readonly number[]): Position {
+  if (eventIds.length === 0) return position;
+  const gaps = new Set([...position.gaps, ...eventIds.filter(id => id <= position.id)]);
+  return { ...position, gaps: [...gaps].toSorted((a, b) => a - b) };
+}
+
 /** Most rows in one read of `eventsBehind`. */
 const rowsPerRead = 500;
 

@@ -55,7 +55,7 @@ export function parseFindMany(exposure: Exposure, args: Args, limits: WhereLimit
   return {
     ...query,
     orderBy,
-    take: parseTake(exposure, args['take']),
+    take: parseTake(exposure, args['take'], 'rows'),
     distinct,
     cursor:
       cursor === undefined ? undefined : key === undefined ? refuse('cursor', 'unknown argument') : parseCursor(exposure, key, cursor),
@@ -230,11 +230,11 @@ export function isSortable({ list: isList, type }: Column): boolean {
   return !isList && type.sortable !== false;
 }
 
-/** A number of rows or groups, within the cap of the exposure. */
-export function parseTake(exposure: Exposure, value: unknown): number {
+/** A number of rows or groups, within the cap of the exposure. Only rows have pages. */
+export function parseTake(exposure: Exposure, value: unknown, of: 'rows' | 'groups'): number {
   if (value === undefined) return exposure.take;
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > exposure.take) {
-    return refuse('take', `expected a whole number from 1 to ${exposure.take}${takeHint(exposure, value)}`);
+    return refuse('take', `expected a whole number from 1 to ${exposure.take}${takeHint(exposure, value, of)}`);
   }
   return value;
 }

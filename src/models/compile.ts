@@ -12,15 +12,18 @@ import type { Style } from './declaration.ts';
 import type { Delegates, PrismaClientLike } from './delegates.ts';
 import { baseClient } from './delegates.ts';
 import { resolveExposures } from './exposure.ts';
-import type { ModelNode } from './graph.ts';
-import { modelGraph } from './graph.ts';
+import type { ModelGraph, ModelNode } from './graph.ts';
+import { modelGraph, rowKey } from './graph.ts';
 import { unknownToolHint } from './hints.ts';
+import type { LiveListener } from './live-client.ts';
+import { liveWritesOf } from './live-client.ts';
 import { list } from './messages.ts';
 import { modelPrompts } from './prompts.ts';
 import { reader } from './reads.ts';
 import type { ModelReport } from './report.ts';
 import { reportModels } from './report.ts';
 import { listResource, pageTemplate, rowTemplates } from './resources.ts';
+import { changeOf, rowListener } from './row-changes.ts';
 import { rowLinks } from './row-links.ts';
 import type { ModelOptions } from './scoped-client.ts';
 import { clientScope } from './scoped-client.ts';
@@ -55,6 +58,20 @@ export interface CompiledModels {
   readonly scope: (ctx: CallContext) => PrismaClientLike;
   /** Returns a report of the exposed models, for the host. Each call computes it anew. */
   readonly report: () => ModelReport[];
+  /** `undefined` if the client was not made by `live()`. */
+  readonly live: LiveModels | undefined;
+}
+
+/** The writes that an endpoint tells its subscribers of. */
+export interface LiveModels {
+  /** Tells the changes of each commit until the returned function is called. */
+  readonly listen: (listener: Pick<LiveListener, 'committed' | 'onError'>) => () => void;
+  /**
+   * The change that the host names: a row by its key, or any rows of a model.
+   *
+   * @throws {TypeError} The model is not exposed, or `key` is not its key.
+   */
+  readonly changeOf: (model: string, key?: Readonly<Record<string, unknown>>) => string;
 }
 
 /**
@@ -69,6 +86,7 @@ export function compileModels(options: CompileOptions): CompiledModels {
   const client = baseClient(options.prisma);
   for (const { node } of exposures) assertDelegate(client, node);
   const scope = clientScope(client, graph);
+  const written = liveWritesOf(options.prisma);
   const compiled: CompiledModels = {
     tools: [],
     resources: [],
@@ -77,6 +95,10 @@ export function compileModels(options: CompileOptions): CompiledModels {
     unknownToolHint: unknownToolHint(exposures),
     scope,
     report: () => reportModels(exposures, options.models, graph),
+    live: written && {
+      listen: listener => written.listen(rowListener(graph, listener)),
+      changeOf: (model, key) => namedChange(graph, model, key),
+    },
   };
   const { name, maxResultBytes = Number.POSITIVE_INFINITY } = options;
   const compact: ToolParts[] = [];
@@ -99,15 +121,28 @@ export function compileModels(options: CompileOptions): CompiledModels {
     };
     if (exposure.style === 'compact') compact.push(parts);
     else compiled.tools.push(...modelTools(parts));
-    if (operations.has('findMany')) compiled.resources.push(listResource(exposure, reads, name));
-    if (operations.has('findUnique')) compiled.resourceTemplates.push(...rowTemplates(exposure, reads, name));
-    const pages = operations.has('findMany') ? pageTemplate(exposure, reads, name) : undefined;
+    const resources = { reader: reads, name, isLive: written !== undefined };
+    if (operations.has('findMany')) compiled.resources.push(listResource(exposure, resources));
+    if (operations.has('findUnique')) compiled.resourceTemplates.push(...rowTemplates(exposure, resources));
+    const pages = operations.has('findMany') ? pageTemplate(exposure, resources) : undefined;
     if (pages !== undefined) compiled.resourceTemplates.push(pages);
     compiled.prompts.push(...modelPrompts(exposure, reads, name));
     searched.push({ exposure, reader: reads });
   }
   compiled.tools.push(...compactTools(compact, exposures), ...searchTools(searched, { name, limits, maxResultBytes }));
   return compiled;
+}
+
+function namedChange(graph: ModelGraph, model: string, key: Readonly<Record<string, unknown>> | undefined): string {
+  const node = graph.byKey.get(model);
+  if (node?.exposure === undefined) {
+    const exposed = [...graph.byKey.values()].filter(({ exposure }) => exposure !== undefined).map(each => each.key);
+    throw new TypeError(`rowsChanged: \`models\` has no \`${model}\` (${list(exposed)})`);
+  }
+  const { fields } = rowKey(node);
+  const isKey = key === undefined || (Object.keys(key).length === fields.length && fields.every(field => key[field] !== undefined));
+  if (!isKey) throw new TypeError(`rowsChanged: the key of \`${model}\` is { ${fields.join(', ')} }; leave it out for any rows`);
+  return changeOf(node, key);
 }
 
 /** @throws {TypeError} if the client was generated without this model. */

@@ -53,7 +53,7 @@ export function parseGroupBy(exposure: Exposure, args: Args, limits: WhereLimits
     aggregates: parseAggregates(exposure, args, isComputable),
     having: parseHaving(exposure, args['having'], limits, isComputable),
     order: parseOrder(exposure, by, args['orderBy'], isComputable),
-    take: parseTake(exposure, args['take']),
+    take: parseTake(exposure, args['take'], 'groups'),
   };
 }
 

@@ -251,11 +251,14 @@ export function keyHint(exposure: Exposure, name: string): string {
 }
 
 /** For a `take` that is out of range: how to get what was probably meant. */
-export function takeHint(exposure: Exposure, value: unknown): string {
+export function takeHint(exposure: Exposure, value: unknown, of: 'rows' | 'groups'): string {
   if (typeof value !== 'number') return '';
   if (value === 0) return exposure.operations.has('count') ? `; to count rows, use ${callText(exposure, 'count', 'where: …')}` : '';
   if (value < 0) return '; to read from the end, turn the direction of orderBy';
-  return value > exposure.take ? '; read the following rows by the nextCursor of the result' : '';
+  if (value <= exposure.take) return '';
+  return of === 'rows'
+    ? '; read the following rows by the nextCursor of the result'
+    : '; to see other groups, narrow where or turn orderBy';
 }
 
 /** `{ id: … }`, `{ clientId_roomId: { clientId: …, roomId: … } }` */

@@ -8,7 +8,7 @@ import type { Args, Delegate, Delegates, Row } from './delegates.ts';
 import { call, delegateOf, isEmpty } from './delegates.ts';
 import { distinctRows, inOrderOf, maxRowsLookedThrough } from './distinct-rows.ts';
 import { foldGroups, isFolded, unfoldedArgs } from './fold-groups.ts';
-import type { Column, Exposure, Selection, UniqueKey } from './graph.ts';
+import type { Column, Exposure, ModelNode, Selection, UniqueKey } from './graph.ts';
 import { columnsWhere, rowKey, rowsWhere, selectOf, uniqueWhere } from './graph.ts';
 import type { ParsedGroupBy } from './group-by.ts';
 import { groupArgs, groupToJson } from './group-by.ts';
@@ -18,6 +18,7 @@ import type { RowFilter } from './policy.ts';
 import { both, Policies } from './policy.ts';
 import { attempt } from './prisma-errors.ts';
 import { scopeWhere } from './related-policies.ts';
+import { noteRelated } from './row-changes.ts';
 import type { ScopedSelection } from './scoped-selection.ts';
 import { attachJoins, scopeSelection } from './scoped-selection.ts';
 import type { ParsedWhere } from './where.ts';
@@ -37,15 +38,18 @@ export interface Groups {
 
 /** The reads of one exposure. Every query has the row policies of the call. Rows are returned as JSON. */
 export interface Reader {
-  readonly findUnique: (where: Args, selection: Selection, ctx: CallContext) => Promise<Row | undefined>;
+  readonly findUnique: (where: Args, selection: Selection, ctx: CallContext, related?: Related) => Promise<Row | undefined>;
   readonly findFirst: (query: ParsedQuery, ctx: CallContext) => Promise<Row | undefined>;
-  readonly findMany: (query: ParsedFindMany, ctx: CallContext) => Promise<Page>;
+  readonly findMany: (query: ParsedFindMany, ctx: CallContext, related?: Related) => Promise<Page>;
   readonly count: (parsed: ParsedWhere, ctx: CallContext) => Promise<number>;
   readonly aggregate: (parsed: ParsedWhere, aggregates: Aggregates, ctx: CallContext) => Promise<Row>;
   readonly groupBy: (query: ParsedGroupBy, ctx: CallContext) => Promise<Groups>;
   /** The distinct visible values of one column, in order. */
   readonly values: (column: string, where: Args, take: number, ctx: CallContext) => Promise<unknown[]>;
 }
+
+/** Takes the models that a read depends on besides its own, also through row policies. */
+export type Related = Set<ModelNode>;
 
 /** One read with the row policies that apply to it. */
 interface ScopedRead {
@@ -78,12 +82,13 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
   };
 
   return {
-    findUnique: async (where, selection, ctx) => {
+    findUnique: async (where, selection, ctx, related) => {
       const { filter, selection: scoped } = await scopeRead(exposure, 'findUnique', { where: {}, relational: false, selection }, ctx);
       const args = {
         where: filter === undefined ? where : { ...where, AND: [filter] },
         select: scoped?.args.select ?? selection.select,
       };
+      if (related !== undefined) noteRead(node, args, scoped, related);
       const row = await attempt(exposure, 'findUnique', () => call(delegate, 'findUnique', args));
       if (row === null) return undefined;
       if (scoped !== undefined) await attachJoins(client, [row], scoped);
@@ -98,7 +103,7 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
       if (scoped.selection !== undefined) await attachJoins(client, [row], scoped.selection);
       return rowToJson(selection)(row);
     },
-    findMany: async (query, ctx) => {
+    findMany: async (query, ctx, related) => {
       if (query.distinct !== undefined) return findDistinct(query, query.distinct, ctx);
       const { selection, take, cursor } = query;
       const scoped = await scopeRead(exposure, 'findMany', query, ctx);
@@ -111,6 +116,7 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
         ...whereOf(scoped),
         ...(cursor !== undefined && key !== undefined && { cursor: uniqueWhere(key, cursor), skip: 1 }),
       };
+      if (related !== undefined) noteRead(node, args, scoped.selection, related);
       const found = await attempt(exposure, 'findMany', () => call(delegate, 'findMany', args));
       const more = found.length > take;
       if (more) found.pop();
@@ -148,6 +154,18 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
       return rows.map(row => row[column]);
     },
   };
+}
+
+function noteRead(node: ModelNode, args: Args, selection: ScopedSelection | undefined, related: Related): void {
+  noteRelated(node, args, related);
+  for (const { relation, filter, selection: joined } of selection?.joins ?? []) {
+    related.add(relation.target);
+    noteRead(relation.target, { ...joined.args, where: filter }, joined, related);
+  }
+  for (const [name, part] of selection?.nested ?? []) {
+    const target = node.relations.get(name)?.target;
+    if (target !== undefined) noteRead(target, {}, part, related);
+  }
 }
 
 /** Adds the row policies to a read. Each policy function is called at most once. Synchronous where there are no policies. */

@@ -3,6 +3,7 @@ import type {
   CallContext,
   Completer,
   Completion,
+  LiveRead,
   ReadResourceResult,
   ResourceDefinition,
   ResourceTemplateDefinition,
@@ -12,7 +13,8 @@ import type { Args, Row } from './delegates.ts';
 import { describeText } from './describe.ts';
 import type { Column, Exposure, UniqueKey } from './graph.ts';
 import { list } from './messages.ts';
-import type { Reader } from './reads.ts';
+import type { Reader, Related } from './reads.ts';
+import { listChanges, rowChanges } from './row-changes.ts';
 import { rowMimeType } from './row-links.ts';
 
 const maxCompletions = 100;
@@ -21,31 +23,43 @@ const maxPrefixChars = 200;
 /** The variable of the URI of a later page. */
 const cursorVariable = 'cursor';
 
+/** What the resources of an exposure share. */
+export interface ResourceParts {
+  readonly reader: Reader;
+  /** Scheme of the URIs. */
+  readonly name: string;
+  /** Whether writes are seen, so that subscribers can be notified. */
+  readonly isLive: boolean;
+}
+
 /**
  * The list resource of an exposure with `findMany`: `<name>://<model key>`, the first page.
  *
  * `{ "rows": […], "next": "<name>://<model key>?cursor=…", "truncated": true }`, the last two only if there are more rows. `next` is the URI of the
  * next page; a list without visible keys, or in an order without pages, has none.
  */
-export function listResource(exposure: Exposure, reader: Reader, name: string): ResourceDefinition {
+export function listResource(exposure: Exposure, parts: ResourceParts): ResourceDefinition {
   const { node, description, selection, take } = exposure;
   return {
-    uri: listUri(exposure, name),
+    uri: listUri(exposure, parts.name),
     name: node.key,
     title: `${node.name} rows`,
     description: joined(`The first ${take} ${node.name} rows.`, description, describeText(selection)),
     mimeType: rowMimeType,
-    read: async (uri, ctx) => toContents(uri, await readPage(exposure, reader, { name, cursor: undefined }, ctx)),
+    read: async (uri, ctx) => toContents(uri, await readPage(exposure, parts, { cursor: undefined }, ctx)),
+    ...(parts.isLive && {
+      live: (uri, ctx) => livePage(uri, exposure, related => readPage(exposure, parts, { cursor: undefined, related }, ctx)),
+    }),
   };
 }
 
 /** The later pages of a list resource: `<name>://<model key>{?cursor}`. `undefined` if the list has no pages. */
-export function pageTemplate(exposure: Exposure, reader: Reader, name: string): ResourceTemplateDefinition | undefined {
+export function pageTemplate(exposure: Exposure, parts: ResourceParts): ResourceTemplateDefinition | undefined {
   const { node, orderBy, selection } = exposure;
   const key = cursorKey(exposure);
   if (key === undefined || !isPageable(node, orderBy)) return undefined;
   return {
-    uriTemplate: `${listUri(exposure, name)}{?${cursorVariable}}`,
+    uriTemplate: `${listUri(exposure, parts.name)}{?${cursorVariable}}`,
     name: `${node.key}_page`,
     description: joined(`The next ${node.name} rows.`, describeText(selection)),
     mimeType: rowMimeType,
@@ -53,7 +67,7 @@ export function pageTemplate(exposure: Exposure, reader: Reader, name: string): 
       if (!Object.hasOwn(variables, cursorVariable)) return undefined;
       try {
         const cursor = parseCursor(exposure, key, variables[cursorVariable]);
-        return toContents(uri, await readPage(exposure, reader, { name, cursor }, ctx));
+        return toContents(uri, await readPage(exposure, parts, { cursor }, ctx));
       } catch (error) {
         // A wrong cursor is the client's mistake.
         if (error instanceof ToolError) throw new McpError('InvalidParams', error.message, { data: { uri }, cause: error });
@@ -67,7 +81,7 @@ export function pageTemplate(exposure: Exposure, reader: Reader, name: string): 
  * The resource templates of an exposure with `findUnique`. By the key of the row: `<name>://<model key>/{id}`, with one variable for each column. By
  * another unique key: `<name>://<model key>{?email}`. A query cannot be read as the values of a key of several columns, as a path could.
  */
-export function rowTemplates(exposure: Exposure, reader: Reader, name: string): ResourceTemplateDefinition[] {
+export function rowTemplates(exposure: Exposure, { reader, name, isLive }: ResourceParts): ResourceTemplateDefinition[] {
   const [first, ...others] = exposure.uniques;
   if (first === undefined) return [];
   const { node } = exposure;
@@ -76,12 +90,12 @@ export function rowTemplates(exposure: Exposure, reader: Reader, name: string): 
   const named = others.filter(({ fields }) => list(fields) !== cursorVariable);
   const uri = listUri(exposure, name);
   return [
-    rowTemplate({ exposure, reader, key: first }, `${uri}/${path}`, node.key),
-    ...named.map(key => rowTemplate({ exposure, reader, key }, `${uri}{?${key.fields.join(',')}}`, `${node.key}_${key.name}`)),
+    rowTemplate({ exposure, reader, key: first, isLive }, `${uri}/${path}`, node.key),
+    ...named.map(key => rowTemplate({ exposure, reader, key, isLive }, `${uri}{?${key.fields.join(',')}}`, `${node.key}_${key.name}`)),
   ];
 }
 
-function rowTemplate(rows: KeyedRows, uriTemplate: string, name: string): ResourceTemplateDefinition {
+function rowTemplate(rows: KeyedRows & { readonly isLive: boolean }, uriTemplate: string, name: string): ResourceTemplateDefinition {
   const { exposure, key } = rows;
   const { node, description, selection } = exposure;
   const isFirst = key === cursorKey(exposure);
@@ -95,8 +109,24 @@ function rowTemplate(rows: KeyedRows, uriTemplate: string, name: string): Resour
       const row = await readRow(rows, variables, ctx);
       return row && toContents(uri, row);
     },
+    ...(rows.isLive && { live: (uri, variables, ctx) => liveRow(rows, uri, variables, ctx) }),
     ...completion(rows),
   };
+}
+
+async function liveRow(rows: KeyedRows, uri: string, texts: Readonly<Record<string, string>>, ctx: CallContext): Promise<LiveRead> {
+  const { exposure, key } = rows;
+  const related: Related = new Set();
+  const row = await readRow(rows, texts, ctx, related);
+  // A change names a row by its first key.
+  const named = key === cursorKey(exposure) ? texts : undefined;
+  return { result: row && toContents(uri, row), changes: rowChanges(exposure, named, related) };
+}
+
+async function livePage(uri: string, exposure: Exposure, read: (related: Related) => Promise<object>): Promise<LiveRead> {
+  const related: Related = new Set();
+  const page = await read(related);
+  return { result: toContents(uri, page), changes: listChanges(exposure, related) };
 }
 
 /** The rows of an exposure, each named by one of its unique keys. */
@@ -111,10 +141,11 @@ export async function readRow(
   { exposure, reader, key }: KeyedRows,
   texts: Readonly<Record<string, string>>,
   ctx: CallContext,
+  related?: Related,
 ): Promise<Row | undefined> {
   if (!key.fields.every(field => Object.hasOwn(texts, field))) return undefined;
   const where = whereOfVariables(exposure, key, texts);
-  return where && (await reader.findUnique(where, exposure.selection, ctx));
+  return where && (await reader.findUnique(where, exposure.selection, ctx, related));
 }
 
 /** The completions of the columns of a key. Completion lists keys, so it needs the operation that lists rows. */
@@ -128,12 +159,16 @@ function listUri({ node }: Exposure, name: string): string {
 
 async function readPage(
   exposure: Exposure,
-  reader: Reader,
-  { name, cursor }: { name: string; cursor: Args | undefined },
+  { reader, name }: ResourceParts,
+  { cursor, related }: { cursor: Args | undefined; related?: Related },
   ctx: CallContext,
 ): Promise<object> {
   const { selection, orderBy, take } = exposure;
-  const { rows, nextCursor, truncated } = await reader.findMany({ where: {}, relational: false, selection, orderBy, take, cursor }, ctx);
+  const { rows, nextCursor, truncated } = await reader.findMany(
+    { where: {}, relational: false, selection, orderBy, take, cursor },
+    ctx,
+    related,
+  );
   const next = nextCursor && `${listUri(exposure, name)}?${cursorVariable}=${encodeURIComponent(nextCursor)}`;
   return { rows, ...(next && { next }), ...(truncated === true && { truncated }) };
 }

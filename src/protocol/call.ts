@@ -15,6 +15,7 @@ import type {
   Root,
   SampleParams,
   SampleResult,
+  Sight,
 } from './definitions.ts';
 import { logLevels } from './definitions.ts';
 import type { JsonSchema } from './json-schema.ts';
@@ -42,7 +43,8 @@ export interface Asker {
 export interface SessionPort {
   readonly id: string;
   setLogLevel(level: LogLevel): Promise<void>;
-  subscribe(uri: string): Promise<void>;
+  /** @param sight What the caller got of a live resource when it subscribed. */
+  subscribe(uri: string, sight: Sight | undefined): Promise<void>;
   unsubscribe(uri: string): Promise<void>;
 }
 

@@ -293,6 +293,24 @@ export interface ResourceDefinition extends Definition {
   readonly annotations?: Annotations;
   /** @returns `undefined` if this caller has no such resource. */
   readonly read: (uri: string, ctx: CallContext) => Promise<ReadResourceResult | undefined>;
+  /** Reads it for a subscriber. Absent if only the host knows when it changes. */
+  readonly live?: (uri: string, ctx: CallContext) => Promise<LiveRead>;
+}
+
+/** What a subscriber gets of a live resource at one time. */
+export interface Sight {
+  /** Digest of the contents; `null` if the subscriber has no such resource. */
+  readonly digest: string | null;
+  /** The changes after which the resource may differ for this subscriber. */
+  readonly changes: readonly string[];
+}
+
+/** A read of a resource whose changes are noticed. */
+export interface LiveRead {
+  /** `undefined` if this caller has no such resource. */
+  readonly result: ReadResourceResult | undefined;
+  /** The changes after which the next read may differ: `booking:7`, `booking:*` (any rows), or `booking` (every change of the model). */
+  readonly changes: readonly string[];
 }
 
 /** Completes one argument from the typed text (`value`) and the arguments filled in so far (`others`). */
@@ -306,6 +324,8 @@ export interface ResourceTemplateDefinition extends Definition {
   readonly annotations?: Annotations;
   /** @returns `undefined` if this caller has no such resource. */
   readonly read: (uri: string, variables: Readonly<Record<string, string>>, ctx: CallContext) => Promise<ReadResourceResult | undefined>;
+  /** Reads one for a subscriber. Absent if only the host knows when it changes. */
+  readonly live?: (uri: string, variables: Readonly<Record<string, string>>, ctx: CallContext) => Promise<LiveRead>;
   /** Completions by variable name. */
   readonly complete?: Readonly<Record<string, Completer>>;
 }

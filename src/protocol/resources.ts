@@ -1,10 +1,12 @@
+import { createHash } from 'node:crypto';
 import { McpError } from '../errors.ts';
 import type { Call } from './call.ts';
 import { CallEnded } from './call.ts';
-import type { JsonObject, ReadResourceResult } from './definitions.ts';
+import type { JsonObject, LiveRead, ReadResourceResult, Sight } from './definitions.ts';
 import { describeError, membersOf } from './handler-errors.ts';
 import type { Result } from './project.ts';
 import { projectContents } from './project.ts';
+import type { Registry } from './registry.ts';
 
 /**
  * `resources/read`: a fixed URI first, then the templates in their order.
@@ -41,8 +43,9 @@ export async function readResource(call: Call, params: JsonObject | undefined): 
  */
 export async function subscribeResource(call: Call, params: JsonObject | undefined): Promise<JsonObject> {
   const uri = parseUri(call, params);
-  if (!(await mayRead(call, uri))) throw notFound(call, uri);
-  await call.session?.subscribe(uri);
+  const readable = await findReadable(call, uri);
+  if (readable === undefined) throw notFound(call, uri);
+  await call.session?.subscribe(uri, readable.sight);
   return {};
 }
 
@@ -52,21 +55,74 @@ export async function unsubscribeResource(call: Call, params: JsonObject | undef
   return {};
 }
 
+/** A resource that a caller can read. */
+export interface Readable {
+  /** `undefined` if only the host knows when the resource changes, or if reading it failed. */
+  readonly sight: Sight | undefined;
+}
+
 /**
- * Whether this caller may read a URI. A caller who may not must not be told of its changes either.
+ * Finds out whether this caller may read a URI; `undefined` if not. A caller who may not must not be told of its changes either.
  *
  * @throws {McpError} -32602 for a URI that is too long.
  */
-export async function mayRead(call: Call, uri: string): Promise<boolean> {
+export async function findReadable(call: Call, uri: string): Promise<Readable | undefined> {
   assertLength(call, uri);
   const resource = call.server.registry.resources.get(uri);
-  if (resource !== undefined) return call.mayUse(resource);
+  if (resource !== undefined && !(await call.mayUse(resource))) return undefined;
+  if (resource !== undefined && resource.live === undefined) return { sight: undefined };
   try {
-    return (await call.race(read(call, uri))) !== undefined;
+    if (!isLive(call.server.registry, uri)) return (await call.race(read(call, uri))) && { sight: undefined };
+    const sight = await call.race(lookAt(call, uri));
+    return sight.digest === null ? undefined : { sight };
   } catch (error) {
     if (error instanceof CallEnded) throw error;
-    return false;
+    // A fixed resource exists for the caller even if reading it fails just now.
+    return resource && { sight: undefined };
   }
+}
+
+/** Whether any resource is live. */
+export function hasLive({ resources, resourceTemplates }: Registry): boolean {
+  return [...resources.values(), ...resourceTemplates].some(({ live }) => live !== undefined);
+}
+
+/** Whether changes of a URI are noticed without the host's word. */
+export function isLive({ resources, resourceTemplates }: Registry, uri: string): boolean {
+  const resource = resources.get(uri);
+  if (resource !== undefined) return resource.live !== undefined;
+  return resourceTemplates.find(({ matcher }) => matcher.match(uri) !== undefined)?.live !== undefined;
+}
+
+/** Reads a live resource as the caller. An error that reading would answer with a 4xx means that the caller has no such resource. */
+export async function lookAt(call: Call, uri: string): Promise<Sight> {
+  try {
+    const { result, changes } = (await liveRead(call, uri)) ?? noRead;
+    return { digest: result === undefined ? null : digestOf(result), changes };
+  } catch (error) {
+    const { status } = membersOf(error);
+    if (typeof status === 'number' && status >= 400 && status < 500) return { digest: null, changes: everyChange };
+    throw error;
+  }
+}
+
+/** Stands for every change of any model. */
+const everyChange: readonly string[] = ['*'];
+const noRead: LiveRead = { result: undefined, changes: everyChange };
+
+async function liveRead(call: Call, uri: string): Promise<LiveRead | undefined> {
+  const { resources, resourceTemplates } = call.server.registry;
+  const resource = resources.get(uri);
+  if (resource !== undefined) return (await call.mayUse(resource)) ? resource.live?.(uri, call.ctx) : undefined;
+  for (const template of resourceTemplates) {
+    const variables = template.matcher.match(uri);
+    if (variables !== undefined && (await call.mayUse(template))) return template.live?.(uri, variables, call.ctx);
+  }
+  return undefined;
+}
+
+function digestOf(result: ReadResourceResult): string {
+  return createHash('sha256').update(JSON.stringify(result)).digest('base64url').slice(0, 22);
 }
 
 async function read(call: Call, uri: string): Promise<ReadResourceResult | undefined> {

@@ -1,7 +1,7 @@
 import type Koa from 'koa';
 import type { Tail } from '../delivery/tail.ts';
 import type { Server } from '../protocol/call.ts';
-import type { CallContext, McpContext } from '../protocol/definitions.ts';
+import type { CallContext, McpContext, Sight } from '../protocol/definitions.ts';
 import type { Continuations } from '../session/continuations.ts';
 import type { Sessions } from '../session/sessions.ts';
 import type { Health } from './admin.ts';
@@ -47,5 +47,12 @@ export interface Environment {
   /** Reports an error that clients must not see. Returns a reference that the client can quote. */
   readonly report: (error: unknown, ctx: Koa.Context) => string;
   /** Tells the stream of a session, in any process, that the session has subscribed to a resource or unsubscribed from it. */
-  readonly setSubscribed: (sessionId: string, uri: string, isSubscribed: boolean) => Promise<void>;
+  readonly setSubscribed: (sessionId: string, uri: string, change: SubscriptionChange) => Promise<void>;
+}
+
+/** A session has subscribed to a resource, or unsubscribed from it. */
+export interface SubscriptionChange {
+  readonly isSubscribed: boolean;
+  /** What the client got of a live resource when it subscribed. */
+  readonly sight?: Sight | undefined;
 }

@@ -11,7 +11,7 @@ import type { Environment } from './environment.ts';
 import { respondStream } from './event-stream.ts';
 import { negotiateAnswer, notAcceptable, respondAccepted, toMcpError } from './http.ts';
 import type { SessionRequest } from './serve.ts';
-import { serveRequest, takeNotification, takeResponse } from './serve.ts';
+import { serveRequest, sessionLook, takeNotification, takeResponse } from './serve.ts';
 import type { RelayedRequest } from './sse-relay.ts';
 
 /**
@@ -49,7 +49,7 @@ export async function openSse(environment: Environment, ctx: Koa.Context, messag
     // A session of this transport ends with its stream: without the stream no answer can reach the client.
     sessions.end(session.id, 'stream').catch((error: unknown) => environment.report(error, ctx));
   });
-  relay.open(session.id, stream);
+  relay.open(session.id, stream, sessionLook(environment, ctx, session));
   if (ctx.res.destroyed) stream.destroy();
   stream.event('endpoint', `${prefixOf(ctx)}${messagesPath}?sessionId=${session.id}`);
   ctx.set('Mcp-Session-Id', session.id);

@@ -7,10 +7,12 @@ import { isObject } from '../protocol/definitions.ts';
 import { dispatch } from '../protocol/dispatch.ts';
 import type { JsonRpcNotification, JsonRpcRequest, JsonRpcResponse } from '../protocol/jsonrpc.ts';
 import { errorText, isRequestId, resultText } from '../protocol/jsonrpc.ts';
+import { lookAt } from '../protocol/resources.ts';
 import { assumedRevision, findRevision } from '../protocol/revisions.ts';
 import type { Session } from '../store/store.ts';
 import type { Environment } from './environment.ts';
 import { toMcpError } from './http.ts';
+import type { Look } from './live-subscriptions.ts';
 
 /** One request of a session. */
 export interface SessionRequest {
@@ -77,6 +79,12 @@ export async function takeResponse({ clientQuestions, callMail }: Environment, s
   await callMail.send(session.id, { answer: message });
 }
 
+/** Reads live resources as the client of a session, in the context of the request that opened its stream. */
+export function sessionLook(environment: Environment, ctx: Koa.Context, session: Session): Look {
+  const message: JsonRpcRequest = { jsonrpc: '2.0', id: 0, method: 'resources/read' };
+  return uri => lookAt(sessionCall({ environment, ctx, session, message }, { send: () => false }), uri);
+}
+
 function sessionCall({ environment, ctx, session, message }: SessionRequest, sink: MessageSink): Call {
   const meta = message.params?.['_meta'];
   return new Call({
@@ -99,12 +107,12 @@ function sessionPort({ sessions, setSubscribed }: Environment, { id }: Session):
   return {
     id,
     setLogLevel: async level => void (await sessions.update(id, { logLevel: level })),
-    subscribe: async uri => {
-      if (await sessions.subscribe(id, uri)) await setSubscribed(id, uri, true);
+    subscribe: async (uri, sight) => {
+      if (await sessions.subscribe(id, uri)) await setSubscribed(id, uri, { isSubscribed: true, sight });
     },
     unsubscribe: async uri => {
       await sessions.unsubscribe(id, uri);
-      await setSubscribed(id, uri, false);
+      await setSubscribed(id, uri, { isSubscribed: false });
     },
   };
 }

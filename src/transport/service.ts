@@ -9,6 +9,7 @@ import { EVERYBODY, newNodeId, nodeMailOf, sessionStreamOf } from '../delivery/s
 import { Tail } from '../delivery/tail.ts';
 import type { Confirmations } from '../protocol/call.ts';
 import type { Registry } from '../protocol/registry.ts';
+import { hasLive, isLive } from '../protocol/resources.ts';
 import type { ListName } from '../protocol/subscriptions.ts';
 import { Continuations } from '../session/continuations.ts';
 import type { SessionLog } from '../session/session-log.ts';
@@ -22,10 +23,12 @@ import { CallMailboxes } from './call-mail.ts';
 import { CallStreams } from './call-stream.ts';
 import { Calls, InFlight } from './calls.ts';
 import { ClientQuestions } from './client-questions.ts';
-import type { Environment } from './environment.ts';
+import type { Environment, SubscriptionChange } from './environment.ts';
 import { Streams } from './event-stream.ts';
 import { bodyReader, UnsentAnswers } from './http.ts';
 import { Listeners } from './listeners.ts';
+import { LiveResources } from './live-subscriptions.ts';
+import { RowChanges } from './row-changes.ts';
 import { SessionStreams } from './session-stream.ts';
 import { SseRelay } from './sse-relay.ts';
 
@@ -37,6 +40,8 @@ const clientRetryMs = 1000;
 const drainPauseMs = 5;
 /** Milliseconds between two checks whether all calls have ended while this process is drained. */
 const drainLookMs = 100;
+/** The share of `lookMs` between two broadcasts of changed rows. A stream looks once in `lookMs`, so the wait here delays no look. */
+const changesShare = 0.5;
 /** Milliseconds within which another process writes that it has accepted a request. */
 const acceptMs = 1000;
 
@@ -86,6 +91,10 @@ export interface Service {
   readonly environment: Environment;
   readonly listChanged: (list: ListName) => Promise<void>;
   readonly resourceUpdated: (uri: string) => Promise<void>;
+  /** Tells all processes that rows were written. Resolves once that cannot be lost. */
+  readonly rowsChanged: (rows: readonly string[]) => Promise<void>;
+  /** Does the same soon, together with other changes. */
+  readonly noteRows: (rows: readonly string[]) => void;
   readonly drain: (deadlineMs: number) => Promise<void>;
   readonly close: (deadlineMs: number) => Promise<void>;
 }
@@ -130,13 +139,17 @@ export function openService(options: ServiceOptions): Service {
   });
   const continuations = new Continuations({ ...limits, store, continuationMs, onError });
   const streams = new Streams(limits);
+  const live = hasLive(registry)
+    ? new LiveResources({ isLive: uri => isLive(registry, uri), lookMs, storeMs: limits.storeMs, onError })
+    : undefined;
+  const rowChanges = new RowChanges({ everyMs: lookMs * changesShare, tell: rows => tell({ rows }), onError });
   const callMail = new CallMailboxes({ ...shared, take: takeCallMail });
-  const sessionStreams = new SessionStreams({ ...shared, streams });
+  const sessionStreams = new SessionStreams({ ...shared, streams, live });
   const callStreams = new CallStreams(shared);
-  const relay = new SseRelay(shared);
+  const relay = new SseRelay({ ...shared, live });
   const clientQuestions = new ClientQuestions(limits.inputMs, id => callMail.open(id));
   const calls = new Calls({ ...limits, retain, onRefused, tail });
-  const listeners = new Listeners({ ...limits, streams, registry, hold: () => tail.hold() });
+  const listeners = new Listeners({ ...limits, streams, registry, live, hold: () => tail.hold() });
   let isDraining = false;
   const requests = new InFlight(options.onFirstRequest);
   const environment: Environment = {
@@ -172,9 +185,9 @@ export function openService(options: ServiceOptions): Service {
     callStreams.endSession(id);
     relay.endSession(id);
   });
-  tail.listen(EVERYBODY, ({ data }) => {
+  tail.listen(EVERYBODY, ({ id, data }) => {
     const broadcast = parseBroadcast(data);
-    if (broadcast !== undefined) takeBroadcast(broadcast);
+    if (broadcast !== undefined) takeBroadcast(id, broadcast);
   });
   tail.listen(nodeMailOf(node), ({ data }) => {
     const mail = parseNodeMail(data);
@@ -208,10 +221,10 @@ export function openService(options: ServiceOptions): Service {
     return log.post({ stream: EVERYBODY, sessionId: null, data: JSON.stringify(broadcast) });
   }
 
-  async function setSubscribed(sessionId: string, uri: string, isSubscribed: boolean): Promise<void> {
+  async function setSubscribed(sessionId: string, uri: string, { isSubscribed, sight }: SubscriptionChange): Promise<void> {
     // The change goes through the log even if the stream is in this process. So the order of the calls decides which later
     // broadcasts the session gets.
-    const data = encodeStreamMail(isSubscribed ? { subscribed: uri } : { unsubscribed: uri });
+    const data = encodeStreamMail(isSubscribed ? { subscribed: uri, sight } : { unsubscribed: uri });
     await log.post({ stream: sessionStreamOf(sessionId), sessionId, data }, { withinMs: limits.storeMs });
   }
 
@@ -220,10 +233,11 @@ export function openService(options: ServiceOptions): Service {
     else calls.cancel(sessionId, mail.cancel, { reason: mail.reason, eventId });
   }
 
-  function takeBroadcast(broadcast: Broadcast): void {
+  function takeBroadcast(eventId: number, broadcast: Broadcast): void {
     if ('ended' in broadcast) sessions.endedElsewhere(broadcast.ended);
     else if ('changed' in broadcast) sessions.forget(broadcast.changed);
     else if ('leaving' in broadcast) relay.leave(broadcast.leaving);
+    else if ('rows' in broadcast) listeners.rowsChanged(eventId, broadcast.rows);
     else if ('list' in broadcast) listeners.listChanged(broadcast.list);
     else listeners.resourceUpdated(broadcast.uri);
   }
@@ -259,6 +273,7 @@ export function openService(options: ServiceOptions): Service {
     await requests.idle(leftMs() * stepShare);
     // Koa sends an answer after its request has called `finish`.
     await new Promise(setImmediate);
+    await doneWithin(leftMs() * stepShare, rowChanges.flush());
     listeners.close();
     callStreams.handOverAll();
     await sessionStreams.leaveAll(clientRetryMs, 0);
@@ -276,6 +291,8 @@ export function openService(options: ServiceOptions): Service {
     environment,
     listChanged: list => tell({ list }),
     resourceUpdated: uri => tell({ uri }),
+    rowsChanged: rows => tell({ rows }),
+    noteRows: rows => rowChanges.add(rows),
     drain,
     async close(deadlineMs) {
       environment.isClosing = true;

@@ -2,18 +2,23 @@ import type { Delivery } from '../delivery/delivery.ts';
 import type { Broadcast } from '../delivery/messages.ts';
 import { encodeStreamMail, parseBroadcast, parseStreamMail } from '../delivery/messages.ts';
 import type { Position } from '../delivery/position.ts';
-import { decodePosition, encodePosition, eventsBehind, isAhead, union } from '../delivery/position.ts';
+import { decodePosition, encodePosition, eventsBehind, isAhead, union, withGaps } from '../delivery/position.ts';
 import { releaseOnce } from '../delivery/release.ts';
 import { EVERYBODY, newConnectionName, sessionStreamOf } from '../delivery/stream-ids.ts';
+import type { Sight } from '../protocol/definitions.ts';
 import { notificationText } from '../protocol/jsonrpc.ts';
 import { listNames } from '../protocol/subscriptions.ts';
 import type { Session } from '../store/store.ts';
 import type { EventStream, Streams } from './event-stream.ts';
 import { Opening } from './event-stream.ts';
+import type { LiveResources, Look } from './live-subscriptions.ts';
+import { LiveSubscriptions } from './live-subscriptions.ts';
 
 /** The options of `SessionStreams`. */
 export interface SessionStreamsOptions extends Delivery {
   readonly streams: Streams;
+  /** `undefined` if no resource is live. */
+  readonly live?: LiveResources | undefined;
 }
 
 /** The options of `SessionStreams.open`. */
@@ -22,6 +27,8 @@ export interface OpenSessionStream {
   readonly from: Position | undefined;
   /** Whether the stream begins with an event id. */
   readonly primes: boolean;
+  /** Reads a live resource as the session's client. Without it the client is not told of changes of live resources. */
+  readonly look?: Look | undefined;
 }
 
 /**
@@ -55,7 +62,7 @@ export class SessionStreams {
    * @throws {StoreUnavailable} The database does not answer.
    */
   async open(sessionId: string, options: OpenSessionStream): Promise<EventStream | undefined> {
-    const stream = new SessionStream(sessionId, this.#options);
+    const stream = new SessionStream(sessionId, this.#options, options.look);
     const connection = await stream.open(options);
     if (connection === undefined) return undefined;
     this.#open.get(sessionId)?.takeOver();
@@ -113,6 +120,8 @@ class SessionStream {
   readonly #name: string;
   /** What the tail delivers waits here until the events before it are read. */
   readonly #opening = new Opening();
+  /** Event ids of changes of live resources that the client may not have heard of when its connection closed. */
+  #pending: readonly number[] = [];
   #release: () => void;
   #isTaken = false;
   #connection: EventStream | undefined;
@@ -122,12 +131,22 @@ class SessionStream {
   /** Id of the event with which this connection took the stream. */
   #takenAt = Number.POSITIVE_INFINITY;
   #lastTaken = 0;
+  readonly #live: LiveSubscriptions | undefined;
+  /** Changes of rows that the client has missed, with their event ids. */
+  readonly #missedRows: (readonly [eventId: number, rows: readonly string[]])[] = [];
   /** The position that the stream had reached at the end of each second, by `performance.now()`. */
   readonly #reached = new Map<number, Position>();
 
-  constructor(sessionId: string, options: SessionStreamsOptions) {
+  constructor(sessionId: string, options: SessionStreamsOptions, look: Look | undefined) {
     this.#sessionId = sessionId;
     this.#options = options;
+    this.#live =
+      options.live &&
+      look &&
+      new LiveSubscriptions(options.live, {
+        look,
+        tell: uri => this.#write({ text: updatedText(uri), position: union(this.#from, options.tail.position) }),
+      });
     this.#name = newConnectionName(options);
     this.#release = releaseOnce(options.nodes.hold(), options.tail.hold());
   }
@@ -140,7 +159,8 @@ class SessionStream {
   /** The position up to which everything counts as received by the client. */
   get settled(): Position {
     const settledAt = secondOf(performance.now() - settleMs);
-    return [...this.#reached].findLast(([second]) => second < settledAt)?.[1] ?? this.#from;
+    const position = [...this.#reached].findLast(([second]) => second < settledAt)?.[1] ?? this.#from;
+    return withGaps(position, this.#pending);
   }
 
   /** Reads the events that the client has missed, takes the stream, and makes the connection; `undefined` if the session is gone. */
@@ -190,12 +210,18 @@ class SessionStream {
     const { streams, tail } = this.#options;
     const connection = streams.openGet(this.#sessionId);
     this.#connection = connection;
-    connection.once('close', this.#release);
+    connection.once('close', () => {
+      this.#pending = this.#live?.pending ?? [];
+      this.#live?.close();
+      this.#release();
+    });
     if (primes) connection.prime(encodePosition(this.#sessionId, this.#from));
     // A first write sends the headers at once. Without it they would wait for the first message.
     else connection.comment();
     for (const message of missed) this.#write(message);
     if (this.#isTaken) connection.end();
+    for (const uri of this.#subscriptions) this.#live?.add(uri);
+    for (const [eventId, rows] of this.#missedRows.splice(0)) this.#live?.change(eventId, rows);
     this.#opening.done(connection);
     this.#note(union(this.#from, tail.position));
     return connection;
@@ -213,17 +239,29 @@ class SessionStream {
         const mail = parseStreamMail(data);
         if (mail === undefined) return;
         if ('taken' in mail) this.#noteTaken(mail.taken, id);
-        else if ('subscribed' in mail) this.#opening.run(() => this.#subscriptions.add(mail.subscribed));
-        else if ('unsubscribed' in mail) this.#opening.run(() => this.#subscriptions.delete(mail.unsubscribed));
+        else if ('subscribed' in mail) this.#opening.run(() => this.#subscribe(mail.subscribed, mail.sight));
+        else if ('unsubscribed' in mail) this.#opening.run(() => this.#unsubscribe(mail.unsubscribed));
       }),
     );
   }
 
   #takeBroadcast(id: number, data: string, position: Position): void {
     if (!this.#connection?.isOpen || !isAhead(this.#from, id)) return;
-    const text = this.#textFor(data);
+    const broadcast = parseBroadcast(data);
+    if (broadcast !== undefined && 'rows' in broadcast) this.#live?.change(id, broadcast.rows);
+    const text = broadcast && textFor(broadcast, this.#subscriptions);
     if (text !== undefined) this.#write({ text, position });
     this.#note(position);
+  }
+
+  #subscribe(uri: string, sight: Sight | undefined): void {
+    this.#subscriptions.add(uri);
+    this.#live?.add(uri, sight);
+  }
+
+  #unsubscribe(uri: string): void {
+    this.#subscriptions.delete(uri);
+    this.#live?.delete(uri);
   }
 
   /** Notes which connection took the stream. The one whose event has the greatest id keeps it. */
@@ -248,20 +286,18 @@ class SessionStream {
     }
     // The tail will deliver the events that are ahead of `until`.
     for (const { id, data } of events.filter(event => !isAhead(until, event.id))) {
-      const text = this.#textFor(data);
+      const broadcast = parseBroadcast(data);
+      if (broadcast === undefined) continue;
+      if ('rows' in broadcast) this.#missedRows.push([id, broadcast.rows]);
+      const text = textFor(broadcast, this.#subscriptions);
       const position = union(from, { id, gaps: until.gaps.filter(gap => gap <= id) });
       if (text !== undefined) messages.push({ text, position });
     }
     return messages;
   }
 
-  #textFor(data: string): string | undefined {
-    const broadcast = parseBroadcast(data);
-    return broadcast && textFor(broadcast, this.#subscriptions);
-  }
-
   #write({ text, position }: Positioned): void {
-    this.#connection?.message(text, encodePosition(this.#sessionId, position));
+    this.#connection?.message(text, encodePosition(this.#sessionId, withGaps(position, this.#live?.pending ?? [])));
   }
 
   #note(position: Position): void {
@@ -284,7 +320,8 @@ export function textFor(broadcast: Broadcast, subscriptions: ReadonlySet<string>
   return 'uri' in broadcast && subscriptions.has(broadcast.uri) ? updatedText(broadcast.uri) : undefined;
 }
 
-function updatedText(uri: string): string {
+/** The notification that a resource has changed. */
+export function updatedText(uri: string): string {
   return notificationText('notifications/resources/updated', { uri });
 }
 

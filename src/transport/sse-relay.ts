@@ -11,7 +11,9 @@ import { errorText } from '../protocol/jsonrpc.ts';
 import type { Session } from '../store/store.ts';
 import { processEnded } from './call-stream.ts';
 import type { EventStream } from './event-stream.ts';
-import { textFor } from './session-stream.ts';
+import type { LiveResources, Look } from './live-subscriptions.ts';
+import { LiveSubscriptions } from './live-subscriptions.ts';
+import { textFor, updatedText } from './session-stream.ts';
 
 /** A request of an HTTP+SSE client that is served in this process while its stream is in another one. */
 export interface RelayedRequest {
@@ -19,6 +21,12 @@ export interface RelayedRequest {
   send(message: string): void;
   /** Sends the response. Resolves once the response is a row, or can no longer become one. */
   respond(response: string | undefined): Promise<void>;
+}
+
+/** The options of `SseRelay`. */
+export interface SseRelayOptions extends Delivery {
+  /** `undefined` if no resource is live. */
+  readonly live?: LiveResources | undefined;
 }
 
 /**
@@ -30,12 +38,12 @@ export interface RelayedRequest {
  * @see https://modelcontextprotocol.io/specification/2024-11-05/basic/transports#http-with-sse
  */
 export class SseRelay {
-  readonly #options: Delivery;
+  readonly #options: SseRelayOptions;
   readonly #streams = new Map<string, SseStream>();
   /** The processes that are about to end their streams. */
   readonly #leaving = new Set<string>();
 
-  constructor(options: Delivery) {
+  constructor(options: SseRelayOptions) {
     this.#options = options;
   }
 
@@ -49,9 +57,19 @@ export class SseRelay {
     await Promise.all([nodes.ready(), tail.start()]);
   }
 
-  /** Makes a connection the stream of a session. A session never has another one. */
-  open(sessionId: string, connection: EventStream): void {
-    const stream = new SseStream(sessionId, connection, this.#options);
+  /**
+   * Makes a connection the stream of a session. A session never has another one.
+   *
+   * @param look Reads a live resource as the session's client. Without it the client is not told of changes of live resources.
+   */
+  open(sessionId: string, connection: EventStream, look?: Look): void {
+    const { live } = this.#options;
+    const tell = (uri: string) => connection.send(updatedText(uri));
+    const stream = new SseStream(
+      sessionId,
+      { connection, live: live && look && new LiveSubscriptions(live, { look, tell }) },
+      this.#options,
+    );
     this.#streams.set(sessionId, stream);
     connection.once('close', () => {
       stream.stop();
@@ -160,25 +178,34 @@ const streamGone =
 
 const streamEnds = 'The process with the stream of this session ends it; whether the request took effect is unknown';
 
+interface SseStreamParts {
+  readonly connection: EventStream;
+  readonly live: LiveSubscriptions | undefined;
+}
+
 /** The stream of one HTTP+SSE session. */
 class SseStream {
   readonly connection: EventStream;
   readonly #nodes: Nodes;
   readonly #subscriptions = new Set<string>();
+  readonly #live: LiveSubscriptions | undefined;
   /** Requests that other processes have accepted. Each has the function that stops watching its process. */
   readonly #accepted = new Map<RequestId, () => void>();
   /** Requests that were answered with an error because their process died. Late messages of that process for them are dropped. */
   readonly #givenUp = new Set<RequestId>();
   readonly #release: () => void;
 
-  constructor(sessionId: string, connection: EventStream, { tail, nodes }: Delivery) {
+  constructor(sessionId: string, { connection, live }: SseStreamParts, { tail, nodes }: Delivery) {
     this.connection = connection;
+    this.#live = live;
     this.#nodes = nodes;
     this.#release = releaseOnce(
       nodes.hold(),
       tail.hold(),
-      tail.listen(EVERYBODY, ({ data }) => {
+      () => live?.close(),
+      tail.listen(EVERYBODY, ({ id, data }) => {
         const broadcast = parseBroadcast(data);
+        if (broadcast !== undefined && 'rows' in broadcast) return live?.change(id, broadcast.rows);
         const text = broadcast && textFor(broadcast, this.#subscriptions);
         if (text !== undefined) connection.send(text);
       }),
@@ -209,8 +236,13 @@ class SseStream {
     else if ('message' in mail) {
       if (mail.isResponse) this.#settle(mail.of);
       if (!this.#givenUp.has(mail.of)) this.connection.send(mail.message);
-    } else if ('subscribed' in mail) this.#subscriptions.add(mail.subscribed);
-    else if ('unsubscribed' in mail) this.#subscriptions.delete(mail.unsubscribed);
+    } else if ('subscribed' in mail) {
+      this.#subscriptions.add(mail.subscribed);
+      this.#live?.add(mail.subscribed, mail.sight);
+    } else if ('unsubscribed' in mail) {
+      this.#subscriptions.delete(mail.unsubscribed);
+      this.#live?.delete(mail.unsubscribed);
+    }
   }
 
   #accept(id: RequestId, by: string): void {

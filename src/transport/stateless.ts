@@ -3,7 +3,7 @@ import { errorTable, McpError, StoreUnavailable } from '../errors.ts';
 import { AnswerReplay, InputRequired } from '../protocol/answer-replay.ts';
 import type { MessageSink } from '../protocol/call.ts';
 import { Call, Cancelled } from '../protocol/call.ts';
-import type { JsonObject } from '../protocol/definitions.ts';
+import type { JsonObject, Sight } from '../protocol/definitions.ts';
 import { isObject } from '../protocol/definitions.ts';
 import { dispatch } from '../protocol/dispatch.ts';
 import type { Envelope, Headers } from '../protocol/envelope.ts';
@@ -11,7 +11,7 @@ import { assertParamHeaders, parseEnvelope } from '../protocol/envelope.ts';
 import type { JsonRpcRequest } from '../protocol/jsonrpc.ts';
 import { errorText, parseMessage, resultText } from '../protocol/jsonrpc.ts';
 import { finishResult } from '../protocol/project.ts';
-import { mayRead } from '../protocol/resources.ts';
+import { findReadable, lookAt } from '../protocol/resources.ts';
 import { parseFilter } from '../protocol/subscriptions.ts';
 import type { ContinuedRequest, TakenContinuation } from '../session/continuations.ts';
 import type { Environment } from './environment.ts';
@@ -149,18 +149,21 @@ async function listen(request: StatelessRequest): Promise<void> {
     environment.server.limits,
   );
   const principal = await environment.principal(ctx);
-  const readable: string[] = [];
+  const newReadingCall = () => statelessCall(request, principal, { sink: { send: () => false }, answers: {} });
+  const sights = new Map<string, Sight | undefined>();
   if (uris.length > 0) {
-    const call = statelessCall(request, principal, { sink: { send: () => false }, answers: {} });
+    const call = newReadingCall();
     for (const uri of new Set(uris)) {
       if (ctx.res.closed) return;
-      if (await mayRead(call, uri)) readable.push(uri);
+      const readable = await findReadable(call, uri);
+      if (readable !== undefined) sights.set(uri, readable.sight);
     }
   }
   await environment.tail.start();
   if (ctx.res.closed) return;
-  const honoured = { ...filter, ...(readable.length > 0 && { resourceSubscriptions: readable }) };
-  respondStream(ctx, environment.listeners.open(message.id, honoured, principal));
+  const honoured = { ...filter, ...(sights.size > 0 && { resourceSubscriptions: [...sights.keys()] }) };
+  const look = (uri: string) => lookAt(newReadingCall(), uri);
+  respondStream(ctx, environment.listeners.open({ id: message.id, filter: honoured, principal, look, sights }));
 }
 
 function statelessCall(

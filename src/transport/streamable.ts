@@ -23,7 +23,7 @@ import {
   sessionHeaderOf,
 } from './http.ts';
 import type { SessionRequest } from './serve.ts';
-import { serveRequest, takeNotification, takeResponse } from './serve.ts';
+import { serveRequest, sessionLook, takeNotification, takeResponse } from './serve.ts';
 
 /**
  * POST: one message, or a batch if the session's revision has batches.
@@ -96,13 +96,15 @@ export async function getStreamable(environment: Environment, ctx: Koa.Context):
 async function openGet(environment: Environment, ctx: Koa.Context, session: Session): Promise<EventStream> {
   const { streams, sessionStreams, callStreams } = environment;
   const { id, revision } = session;
+  const look = sessionLook(environment, ctx, session);
   const lastEventId = ctx.req.headers['last-event-id'];
   if (typeof lastEventId !== 'string' || lastEventId === '') {
     const primes = findRevision(revision)?.priming ?? false;
-    return (await sessionStreams.open(id, { from: undefined, primes })) ?? sessionGone(environment, id);
+    return (await sessionStreams.open(id, { from: undefined, primes, look })) ?? sessionGone(environment, id);
   }
   const position = decodePosition(id, lastEventId);
-  if (position !== undefined) return (await sessionStreams.open(id, { from: position, primes: false })) ?? sessionGone(environment, id);
+  if (position !== undefined)
+    return (await sessionStreams.open(id, { from: position, primes: false, look })) ?? sessionGone(environment, id);
   const callPosition = parseCallEventId(id, lastEventId);
   if (callPosition === undefined) throw new McpError('InvalidRequest', 'Last-Event-ID is not of this session');
   return callStreams.resume(id, callPosition, () => streams.openGet(id));

@@ -17,7 +17,9 @@ export interface Setup {
   /** Whether processes wake each other over PostgreSQL. @default false */
   readonly bus?: boolean;
   /** A tool of koa-mcp that does in its process what a host does outside of requests; see `hostTools`. */
-  readonly hostTool?: 'announce' | 'queries';
+  readonly hostTool?: 'announce' | 'queries' | 'write';
+  /** Whether koa-mcp sees the writes of the client: `live()`. @default false */
+  readonly live?: boolean;
   /** How many models koa-mcp exposes, where its start-up is measured. */
   readonly models?: number;
   /** The folder of the build of koa-mcp. @default the package's `dist` */

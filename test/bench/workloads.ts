@@ -155,6 +155,23 @@ export const workloads: readonly Workload[] = [
       targets: [{ of: 'in the database', against: 'in memory', atLeast: 0.97 }],
     };
   }),
+  ...providers.map(([provider, title]): Workload => {
+    const lane = (name: string, live: boolean): Lane => ({
+      name,
+      contender: 'koa-mcp',
+      setup: { app: 'models', sessions: 'database', hostTool: 'write', live },
+      revision: legacy,
+      database: { provider, seed: 'bookings' },
+    });
+    return {
+      name: `live-${provider}`,
+      title: `a write of the app, with live() against without, nobody subscribed, ${title}`,
+      kind: 'throughput',
+      request: call('write', {}),
+      lanes: [lane('without live()', false), lane('with live()', true)],
+      targets: [{ of: 'with live()', against: 'without live()', atLeast: 0.97 }],
+    };
+  }),
   {
     name: 'megabyte',
     title: 'a result of 1 MB',

@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { ResourceUpdatedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ReservationsApp } from '../../example-app/app.ts';
 import { createApp } from '../../example-app/app.ts';
@@ -250,4 +251,24 @@ describe('the example over MCP', () => {
     const response = await fetch(`${origin}/bookings`, { headers: { Authorization: 'Bearer demo-grace' } });
     expect(await response.json()).toHaveLength(7);
   });
+});
+
+it('tells Ada of her booking that the REST route has made, and not of that of Grace', async () => {
+  await using ada = await connect('demo-ada');
+  await using grace = await connect('demo-grace');
+  const heard: string[] = [];
+  for (const [name, client] of Object.entries({ ada, grace })) {
+    client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => void heard.push(`${name}: ${params.uri}`));
+    await client.subscribeResource({ uri: 'reservations://booking' });
+  }
+  const book = (token: string) =>
+    fetch(`${origin}/bookings`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+      body: JSON.stringify({ startsAt: '2027-05-01T18:00:00Z' }),
+    });
+  expect((await book('demo-ada')).status).toBe(201);
+  await expect.poll(() => heard, { timeout: 5000 }).toEqual(['ada: reservations://booking']);
+  expect((await book('demo-grace')).status).toBe(201);
+  await expect.poll(() => heard, { timeout: 5000 }).toEqual(['ada: reservations://booking', 'grace: reservations://booking']);
 });

@@ -5,8 +5,11 @@ import { toolRequest } from './tool-requests.ts';
 /** The generic tool that runs an operation. */
 const genericTools: Readonly<Record<string, string>> = {
   findUnique: 'read_rows',
+  findFirst: 'read_rows',
   findMany: 'read_rows',
   count: 'read_rows',
+  aggregate: 'read_rows',
+  groupBy: 'read_rows',
   create: 'create_rows',
   createMany: 'create_rows',
   update: 'update_rows',

@@ -216,7 +216,9 @@ describeDatabases('reading beyond rows', provider => {
         truncated: true,
       });
       expect(await open.run('room_groupBy', { by: ['code'] })).toEqual({ groups: [{ code: 'B' }], truncated: true });
-      expect(await open.fail('room_groupBy', { by: ['code'], take: 2 })).toBe('take: expected a whole number from 1 to 1');
+      expect(await open.fail('room_groupBy', { by: ['code'], take: 2 })).toBe(
+        'take: expected a whole number from 1 to 1; to see other groups, narrow where or turn orderBy',
+      );
     });
 
     it('sees the rows of the caller only', async () => {

@@ -118,7 +118,7 @@ describeDatabases('a hidden column', provider => {
       'cursor: unknown argument',
     );
     const other = serve(db, { client: { omit: { id: true }, take: 1 } });
-    expect(other.resourceTemplates.map(({ uriTemplate }) => uriTemplate)).toEqual(['test://client/{email}']);
+    expect(other.resourceTemplates.map(({ uriTemplate }) => uriTemplate)).toEqual(['test://client/{email}', 'test://client{?cursor}']);
     const { nextCursor } = await other.run('client_findMany', { select: { name: true } });
     expect(Buffer.from(nextCursor, 'base64url').toString()).toBe('["ada@example.com"]');
     expect((await other.run('client_findMany', { cursor: nextCursor })).rows).toMatchObject([{ name: 'Grace' }]);

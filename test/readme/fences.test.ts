@@ -41,6 +41,7 @@ describe('TypeScript in README and docs', () => {
     expect(typescriptFences.map(({ file }) => file)).toEqual([
       'README.md',
       'docs/check.md',
+      'docs/live.md',
       'docs/models.md',
       'docs/processes.md',
       'docs/processes.md',

@@ -142,7 +142,7 @@ describe('close', () => {
   it('in good order ends everything, writes what waits, and takes the row of the process away', async () => {
     const { a, store } = openPair({ bus: memoryBus() });
     const [session, sse] = [await openSession(a), await openSse(a)];
-    const listener = receive(a.environment.listeners.open(1, { toolsListChanged: true }, null));
+    const listener = receive(a.environment.listeners.open({ id: 1, filter: { toolsListChanged: true }, principal: null }));
     await settle();
     expect((await store.beats([a.environment.node])).size).toBe(1);
     const posted = watched(Promise.all([a.listChanged('tools'), a.listChanged('prompts')]));
@@ -234,7 +234,7 @@ describe('close', () => {
   ])('resolves at its deadline while the database %s: streams end, and nothing is left', async (_, disturbance) => {
     const { a } = openPair({ bus: memoryBus() });
     const [session, sse] = [await openSession(a), await openSse(a)];
-    const listener = receive(a.environment.listeners.open(1, { toolsListChanged: true }, null));
+    const listener = receive(a.environment.listeners.open({ id: 1, filter: { toolsListChanged: true }, principal: null }));
     const connection = a.environment.streams.open();
     const call = a.environment.callStreams.open(`mcp_${'a'.repeat(43)}`, connection, 1);
     call.send(notice);
@@ -374,8 +374,8 @@ describe('subscriptions of stateless clients', () => {
   it('hear what another process announces, within lookMs, as far as they asked for it', async () => {
     const { a, b } = openPair();
     const { listeners } = a.environment;
-    const all = receive(listeners.open(1, { toolsListChanged: true, resourceSubscriptions: ['t://1'] }, null));
-    const none = receive(listeners.open('two', { promptsListChanged: true }, null));
+    const all = receive(listeners.open({ id: 1, filter: { toolsListChanged: true, resourceSubscriptions: ['t://1'] }, principal: null }));
+    const none = receive(listeners.open({ id: 'two', filter: { promptsListChanged: true }, principal: null }));
     await settle();
     await Promise.all([b.listChanged('tools'), b.resourceUpdated('t://1'), b.resourceUpdated('t://2'), b.listChanged('resources')]);
     await vi.advanceTimersByTimeAsync(1000);
@@ -390,12 +390,12 @@ describe('subscriptions of stateless clients', () => {
     const { a } = openPair({ maxListeners: 2 });
     const timers = vi.getTimerCount();
     const { listeners } = a.environment;
-    const streams = [listeners.open(1, {}, null), listeners.open(2, {}, null)];
-    expect(() => listeners.open(3, {}, null)).toThrow('Too many subscriptions');
+    const streams = [1, 2].map(id => listeners.open({ id, filter: {}, principal: null }));
+    expect(() => listeners.open({ id: 3, filter: {}, principal: null })).toThrow('Too many subscriptions');
     await settle();
     streams[0]?.destroy();
     await settle();
-    const next = listeners.open(3, {}, null);
+    const next = listeners.open({ id: 3, filter: {}, principal: null });
     for (const stream of [next, streams[1]]) stream?.destroy();
     await vi.advanceTimersByTimeAsync(20_000);
     expect(vi.getTimerCount()).toBe(timers);
@@ -403,7 +403,7 @@ describe('subscriptions of stateless clients', () => {
 
   it('end without a word where their process cannot read the log', async () => {
     const { a } = openPair();
-    const stream = receive(a.environment.listeners.open(1, { toolsListChanged: true }, null));
+    const stream = receive(a.environment.listeners.open({ id: 1, filter: { toolsListChanged: true }, principal: null }));
     await settle();
     a.disturb('read', away);
     await vi.advanceTimersByTimeAsync(16_000);

@@ -111,9 +111,9 @@ describe('the stream of a session', () => {
     const stream = await get(a, session);
     const { environment } = b;
     await b.resourceUpdated('t://1');
-    await environment.setSubscribed(session.id, 't://1', true);
+    await environment.setSubscribed(session.id, 't://1', { isSubscribed: true });
     await b.resourceUpdated('t://1');
-    await environment.setSubscribed(session.id, 't://1', false);
+    await environment.setSubscribed(session.id, 't://1', { isSubscribed: false });
     await b.resourceUpdated('t://1');
     await b.listChanged('tools');
     await vi.advanceTimersByTimeAsync(1000);
@@ -127,10 +127,10 @@ describe('the stream of a session', () => {
     a.disturb('subscriptions', async run => {
       const found = await run();
       await b.resourceUpdated('t://gone');
-      await b.environment.setSubscribed(session.id, 't://gone', false);
+      await b.environment.setSubscribed(session.id, 't://gone', { isSubscribed: false });
       await b.resourceUpdated('t://gone');
       await b.resourceUpdated('t://new');
-      await b.environment.setSubscribed(session.id, 't://new', true);
+      await b.environment.setSubscribed(session.id, 't://new', { isSubscribed: true });
       await b.resourceUpdated('t://new');
       await b.resourceUpdated('t://kept');
       return found;

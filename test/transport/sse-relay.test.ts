@@ -278,10 +278,10 @@ describe('the process with the stream', () => {
     const { session, received } = await open(a);
     const other = await open(a);
     await b.resourceUpdated('t://1');
-    await b.environment.setSubscribed(session.id, 't://1', true);
+    await b.environment.setSubscribed(session.id, 't://1', { isSubscribed: true });
     await b.resourceUpdated('t://1');
     await b.listChanged('tools');
-    await b.environment.setSubscribed(session.id, 't://1', false);
+    await b.environment.setSubscribed(session.id, 't://1', { isSubscribed: false });
     await b.resourceUpdated('t://1');
     await settle();
     expect(heard(received)).toEqual(['t://1', 'notifications/tools/list_changed']);

@@ -1,5 +1,6 @@
 import type { McpMiddleware, McpOptions } from 'koa-mcp';
 import { z } from 'zod';
+import type { PrismaClient } from '../../../generated/test/sqlite/client/client.ts';
 import type { Setup } from '../setup.ts';
 import { wallClock } from '../tools.ts';
 
@@ -9,6 +10,7 @@ export interface Host {
   readonly middleware: () => McpMiddleware;
   /** Statements that the database was asked so far. */
   readonly queries: () => number;
+  readonly prisma: PrismaClient | undefined;
 }
 
 /** A tool that does in its process what a host does outside of requests. */
@@ -37,4 +39,15 @@ const tools = {
     inputSchema: z.object({}),
     handler: () => ({ queries: queries() }),
   }),
+  write: ({ prisma }: Host) => {
+    let writes = 0;
+    return {
+      description: 'Updates one of fifty bookings',
+      inputSchema: z.object({}),
+      handler: () => {
+        writes += 1;
+        return prisma?.booking.update({ where: { id: 1 + (writes % 50) }, data: { price: writes }, select: { price: true } });
+      },
+    };
+  },
 };

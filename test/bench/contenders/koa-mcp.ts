@@ -11,13 +11,14 @@ import { openPrisma } from './prisma.ts';
 
 /** koa-mcp as it is built and published. */
 export async function serve(setup: Setup): Promise<number> {
-  const { mcp, memoryStore, postgresBus } = await loadKoaMcp(setup.build);
+  const { mcp, memoryStore, postgresBus, live } = await loadKoaMcp(setup.build);
   const { database, sessions = 'memory', cacheMs, hostTool } = setup;
   let queries = 0;
   const countQuery = () => {
     queries += 1;
   };
-  const prisma = database && (await openPrisma(database, hostTool === 'queries' ? countQuery : undefined));
+  const opened = database && (await openPrisma(database, hostTool === 'queries' ? countQuery : undefined));
+  const prisma = opened && (setup.live ? live(opened) : opened);
   const app = new Koa();
   reportErrors(app);
   const options: McpOptions = {
@@ -25,9 +26,11 @@ export async function serve(setup: Setup): Promise<number> {
     version: '1.0.0',
     ...(prisma && { prisma }),
     ...(setup.bus && database && { bus: postgresBus({ connect: () => new pg.Client({ connectionString: database.url }) }) }),
-    ...(setup.app === 'models' && database
-      ? await models(database)
-      : { tools: { ...tools(setup.app), ...(hostTool && hostTools(hostTool, { middleware: () => middleware, queries: () => queries })) } }),
+    ...(setup.app === 'models' && database && (await models(database))),
+    tools: {
+      ...(setup.app !== 'models' && tools(setup.app)),
+      ...(hostTool && hostTools(hostTool, { middleware: () => middleware, queries: () => queries, prisma })),
+    },
     sessions: {
       // One principal opens them all.
       maxPerPrincipal: 1_000_000_000,

@@ -1,0 +1,136 @@
+import { describe, expect, expectTypeOf, it } from 'vitest';
+import { live } from '../../src/index.ts';
+import { compileModels } from '../../src/models/compile.ts';
+import type { LiveListener } from '../../src/models/live-client.ts';
+import type { PrismaClient, TestDatabase } from '../support/database.ts';
+import { describeDatabases } from '../support/database.ts';
+import { seeded } from './served.ts';
+
+const startsAt = new Date('2027-01-01T09:00:00Z');
+const models = { booking: {}, client: {}, membership: {} };
+
+/** A live client, and the changes that it has told, one list for each commit. */
+function watch(db: TestDatabase, listener: Partial<LiveListener> = {}): { prisma: PrismaClient; told: string[][]; errors: unknown[] } {
+  const prisma = live(db.prisma);
+  const told: string[][] = [];
+  const errors: unknown[] = [];
+  const compiled = compileModels({ name: 'test', prisma, datamodel: db.datamodel, models });
+  compiled.live?.listen({
+    committed: changes => void told.push([...changes]),
+    onError: error => void errors.push(error),
+    ...listener,
+  });
+  return { prisma, told, errors };
+}
+
+describeDatabases('a live client', provider => {
+  it('tells which row each write has written, in whichever way it names the row', async () => {
+    await using db = await seeded(provider);
+    const { prisma, told, errors } = watch(db);
+    const { booking, client, membership } = prisma;
+    const data = { id: 70, clientId: 1, startsAt, price: 1 };
+    const member = { clientId: 1, roomId: 'blue', level: 'none', slot: 9 };
+    const writes: [() => PromiseLike<unknown>, string[]][] = [
+      [() => booking.create({ data }), ['booking:70']],
+      [() => booking.update({ where: { id: 70 }, data: { price: 2 }, select: { price: true } }), ['booking:70']],
+      [() => booking.update({ where: { id: 70 }, data: { price: 3 }, omit: { id: true } }), ['booking:70']],
+      [() => booking.upsert({ where: { id: 70 }, create: data, update: { price: 4 }, select: { price: true } }), ['booking:70']],
+      [() => client.update({ where: { email: 'ada@example.com' }, data: { name: 'A' }, select: { name: true } }), ['client:1']],
+      [() => membership.create({ data: member }), ['membership:1/blue']],
+      [() => membership.update({ where: { roomSlot: { roomId: 'blue', slot: 9 } }, data: { level: 'x' } }), ['membership:1/blue']],
+      [() => booking.updateMany({ data: { price: 5 } }), ['booking:*']],
+      [() => booking.createManyAndReturn({ data: [{ ...data, id: 71 }] }), ['booking:*']],
+      [() => booking.update({ where: { id: 71 }, data: { id: 72 } }), ['booking:*']],
+      // The row cannot be told from its related row.
+      [() => booking.update({ where: { id: 70 }, data: { price: 6 } }).client(), ['booking:*']],
+      [() => client.update({ where: { id: 2 }, data: { bookings: { create: { startsAt, price: 7 } } } }), ['client:2', 'booking:*']],
+      [() => booking.delete({ where: { id: 70 }, select: { price: true } }), ['booking:70']],
+      // The database deletes its memberships too.
+      [() => client.delete({ where: { id: 3 } }).catch(() => undefined), []],
+      [() => client.deleteMany({ where: { id: 999 } }), ['client:*', 'booking:*', 'membership:*']],
+    ];
+    for (const [write, changes] of writes) {
+      told.length = 0;
+      await write();
+      expect(new Set(told.flat()), write.toString()).toEqual(new Set(changes));
+    }
+    expect(errors).toEqual([]);
+  });
+
+  it('gives each result as it is without live()', async () => {
+    await using db = await seeded(provider);
+    const { prisma } = watch(db);
+    const where = { id: 1 };
+    const writes = ({ booking, $transaction }: PrismaClient) =>
+      [
+        () => booking.update({ where, data: { status: 'PENDING' } }),
+        () => booking.update({ where, data: { status: 'PENDING' }, select: { status: true } }),
+        () => booking.update({ where, data: { status: 'PENDING' }, omit: { id: true, meta: true } }),
+        () => booking.update({ where, data: { status: 'PENDING' }, include: { client: true } }),
+        () => booking.update({ where, data: { status: 'PENDING' } }).client({ select: { name: true } }),
+        () => booking.updateMany({ where, data: { status: 'PENDING' } }),
+        () => booking.updateManyAndReturn({ where, data: { status: 'PENDING' }, select: { status: true } }),
+        () => $transaction([booking.update({ where, data: { status: 'PENDING' }, select: { status: true } }), booking.count()]),
+        () => $transaction(tx => tx.booking.update({ where, data: { status: 'PENDING' }, select: { status: true } })),
+      ] as const;
+    const expected = writes(bound(db.prisma));
+    for (const [index, write] of writes(bound(prisma)).entries()) expect(await write()).toEqual(await expected[index]?.());
+    const missing = { where: { id: 999 }, data: { status: 'PENDING' } } as const;
+    await expect(prisma.booking.update(missing)).rejects.toMatchObject({ code: 'P2025' });
+  });
+
+  it('tells a transaction once it is committed, and nothing of one that is rolled back', async () => {
+    await using db = await seeded(provider);
+    const { prisma, told } = watch(db);
+    const change = (client: Pick<PrismaClient, 'booking'>, id: number) => client.booking.update({ where: { id }, data: { price: 3 } });
+    await prisma.$transaction(async tx => {
+      await change(tx, 1);
+      await change(tx, 2);
+      expect(told).toEqual([]);
+    });
+    expect(told).toEqual([['booking:1', 'booking:2']]);
+    const rolledBack = prisma.$transaction(async tx => {
+      await change(tx, 1);
+      throw new Error('no');
+    });
+    await expect(rolledBack).rejects.toThrow('no');
+    await expect(prisma.$transaction([change(prisma, 1), change(prisma, 999)])).rejects.toMatchObject({ code: 'P2025' });
+    expect(told).toHaveLength(1);
+    await prisma.$transaction([change(prisma, 4), change(prisma, 5)]);
+    expect(told.flat()).toEqual(['booking:1', 'booking:2', 'booking:4', 'booking:5']);
+  });
+
+  it('sees the writes of a client that extends it, and of one that it extends', async () => {
+    await using db = await seeded(provider);
+    const { prisma, told } = watch(db);
+    const extended = prisma.$extends({ query: { booking: { update: ({ args, query }) => query(args) } } });
+    await extended.booking.update({ where: { id: 1 }, data: { price: 3 } });
+    await extended.$transaction(tx => tx.booking.update({ where: { id: 2 }, data: { price: 3 } }));
+    expect(told).toEqual([['booking:1'], ['booking:2']]);
+    expect(live(prisma)).toBe(prisma);
+  });
+
+  it('never fails a write because its changes cannot be told', async () => {
+    await using db = await seeded(provider);
+    const { prisma, errors } = watch(db, {
+      committed: () => {
+        throw new Error('lost');
+      },
+    });
+    await prisma.booking.update({ where: { id: 1 }, data: { price: 3 } });
+    await prisma.$transaction(tx => tx.booking.update({ where: { id: 1 }, data: { price: 3 } }));
+    expect(errors.map(String)).toEqual(['Error: lost', 'Error: lost']);
+  });
+});
+
+describe('live()', () => {
+  it('takes only a Prisma client, and gives one of the same type', () => {
+    expect(() => live({})).toThrow('live(): takes a Prisma client');
+    expectTypeOf(live<PrismaClient>).returns.toEqualTypeOf<PrismaClient>();
+  });
+});
+
+/** The client with `$transaction` as a function of its own. */
+function bound(client: PrismaClient): PrismaClient {
+  return { booking: client.booking, $transaction: client.$transaction.bind(client) } as unknown as PrismaClient;
+}
