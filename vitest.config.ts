@@ -15,6 +15,7 @@ const long = [
   'test/example/{database,restart,server}.test.ts',
   'test/generator/{generator,prisma-6}.test.ts',
   'test/leak-hunt/planted.test.ts',
+  'test/models/many-rows.test.ts',
   'test/live/processes.test.ts',
   'test/processes/{no-wake-ups,polling,postgres-faults,redis,sqlite,wake-ups}.test.ts',
   'test/readme/compile.test.ts',

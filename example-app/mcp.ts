@@ -25,6 +25,7 @@ export function reservations(prisma: PrismaClient, datamodel: Datamodel, bus?: B
       },
       booking: {
         operations: ['findUnique', 'findMany', 'count', 'create', 'update', 'delete'],
+        confirm: ['delete'],
         where: (ctx, operation) => bookingsOf(isWrite(operation) ? signedIn(ctx) : userOf(ctx)),
         data: ctx => {
           const clientId = userOf(ctx)?.clientId;

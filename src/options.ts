@@ -49,7 +49,8 @@ export interface Limits {
    */
   maxListenersPerPrincipal?: number;
   /**
-   * Stateless calls of one principal that wait for their client's answers, in all processes; one more drops the oldest, whose retry gets -32602.
+   * Calls of one principal that wait for their client's answers (2026-07-28) or for a confirmation, in all processes; one more drops the oldest,
+   * whose retry is refused.
    * All guests are one principal. @default 100
    */
   maxContinuations?: number;
@@ -105,7 +106,7 @@ export interface SessionOptions {
    * principal. @default 1000
    */
   maxPerPrincipal?: number;
-  /** Milliseconds a stateless client has to answer what a call asked it. @default 600000 */
+  /** Milliseconds a stateless client has to answer what a call asked it, and that a confirmation of a write is good for. @default 600000 */
   continuationMs?: number;
   /** Milliseconds a session row is trusted before it is read again. @default 5000 */
   cacheMs?: number;

@@ -42,7 +42,8 @@ const policies: Readonly<Record<ModelReport['policy'], string>> = {
 };
 
 function modelLines(model: ModelReport, tools: readonly ToolReport[]): string[] {
-  const { key, name, style, operations, policy, data, take, columns, hidden, relations, unindexed, prompts, searched } = model;
+  const { key, name, style, operations, policy, data, take, maxWrites, confirm, columns, hidden, relations, unindexed, prompts, searched } =
+    model;
   const hiddenColumns = hidden.map(
     ({ name: column, reason, detail }) => `${column} (${detail === undefined ? reason : `${reason}: ${detail}`})`,
   );
@@ -51,7 +52,8 @@ function modelLines(model: ModelReport, tools: readonly ToolReport[]): string[] 
     ...wrap('operations', operations),
     ...wrap('row policy', [policies[policy]]),
     ...row('forced data', data === 'none' ? [] : [data === 'value' ? policies.value : policies.function]),
-    ...wrap('rows', [`at most ${take} in one answer`]),
+    ...wrap('rows', [`at most ${take} in one answer`, ...writtenRows(maxWrites)]),
+    ...row('asks first', confirm),
     ...wrap('columns', columns),
     ...row('hidden', hiddenColumns),
     ...relations.flatMap((relation, index) => wrap(index === 0 ? 'relations' : '', describeRelation(relation), ' ')),
@@ -60,6 +62,11 @@ function modelLines(model: ModelReport, tools: readonly ToolReport[]): string[] 
     ...row('prompts', prompts),
     ...row(style === 'compact' ? 'shared tools' : 'tools', style === 'compact' ? model.tools : tools.map(withTokens)),
   ];
+}
+
+function writtenRows(max: number | null | undefined): string[] {
+  if (max === undefined) return [];
+  return [max === null ? 'any number in one write' : `at most ${max} in one write`];
 }
 
 function describeRelation({ name, model, included, filterable, reason }: RelationReport): string[] {

@@ -1,5 +1,6 @@
 import { isObject } from '../protocol/definitions.ts';
 import type { Args } from './delegates.ts';
+import { isEveryRow } from './every-row.ts';
 import type { Column, Exposure, ModelNode, OrderStep, Relation, Selection, UniqueKey } from './graph.ts';
 import { hasPolicy, rowKey, uniqueWhere } from './graph.ts';
 import { argumentHint, keyForm, keyHint, orderHint, selectHint, takeHint } from './hints.ts';
@@ -263,6 +264,13 @@ export function parseUniqueWhere(exposure: Exposure, value: unknown): Args {
   }
   const values = key.fields.map(field => [field, parseKeyValue(exposure, field, own(part, field), `where.${name}.${field}`)] as const);
   return { [name]: Object.fromEntries(values) };
+}
+
+/** Parses the `where` of `updateMany` or `deleteMany`. Refuses one that every row meets, such as `{}` and `{ OR: [{}] }`. */
+export function parseBulkWhere(exposure: Exposure, value: unknown, limits: WhereLimits): ParsedWhere {
+  const parsed = parseWhere(exposure, value, limits);
+  if (isEveryRow(exposure.node, parsed.where)) refuse('where', 'every row meets it; name the rows to write');
+  return parsed;
 }
 
 function parseKeyValue(exposure: Exposure, name: string, value: unknown, path: string): unknown {

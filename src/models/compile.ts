@@ -5,6 +5,7 @@ import type {
   ResourceTemplateDefinition,
   ToolDefinition,
 } from '../protocol/definitions.ts';
+import { bulkWriter } from './bulk-writes.ts';
 import { compactTools } from './compact.ts';
 import { dataParser } from './data.ts';
 import type { Style } from './declaration.ts';
@@ -107,11 +108,12 @@ export function compileModels(options: CompileOptions): CompiledModels {
     const reads = reader(exposure, client);
     const create = dataParser(exposure, 'create', graph);
     const update = dataParser(exposure, 'update', graph);
-    const writes = writer({ exposure, client, create, update });
+    const writes = { exposure, client, create, update };
     const parts: ToolParts = {
       exposure,
       reader: reads,
-      writer: writes,
+      writer: writer(writes),
+      bulkWriter: bulkWriter(writes),
       create,
       update,
       limits,

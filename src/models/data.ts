@@ -2,6 +2,7 @@ import type { CallContext } from '../protocol/definitions.ts';
 import { isObject } from '../protocol/definitions.ts';
 import { columnNames, toColumn } from './columns.ts';
 import type { Args } from './delegates.ts';
+import { isEmpty } from './delegates.ts';
 import type { Column, Columns, Exposure, ModelGraph, ModelNode } from './graph.ts';
 import { dataHint } from './hints.ts';
 import { jsonNull } from './json-columns.ts';
@@ -19,8 +20,30 @@ export interface DataParser {
   readonly required: readonly string[];
   /** Columns that the caller must give on create unless the function that forces values gives them. */
   readonly requiredUnlessForced: readonly string[];
-  /** Gives the final data, and the names of the columns that the caller set. */
-  readonly parse: (value: unknown, ctx: CallContext) => Promise<{ data: Args; set: ReadonlySet<string> }>;
+  readonly parse: (value: unknown, ctx: CallContext, place?: DataPlace) => Promise<ParsedData>;
+  /** Parses a list of rows, `data[0]`, `data[1]`, …. A function that forces values is called once for all of them. */
+  readonly parseAll: (values: readonly unknown[], ctx: CallContext) => Promise<ParsedData[]>;
+}
+
+/** The data of one write. */
+export interface ParsedData {
+  readonly data: Args;
+  /** The columns that the caller set, rather than the host. */
+  readonly set: ReadonlySet<string>;
+}
+
+/** Where the data of a write stands in the arguments. */
+interface DataPlace {
+  /** @default 'data' */
+  readonly path?: string;
+  /** Whether an update may change nothing. @default false */
+  readonly mayBeEmpty?: boolean;
+}
+
+/** What is parsed, and where it stands. */
+interface ParsedPlace {
+  readonly operation: 'create' | 'update';
+  readonly path: string;
 }
 
 /** The parser of `data` for one operation. */
@@ -30,31 +53,37 @@ export function dataParser(exposure: Exposure, operation: 'create' | 'update', g
   const needed = operation === 'create' ? neededColumns(exposure, graph) : [];
   const isDecidedLater = typeof forced === 'function';
   const required = isDecidedLater ? [] : needed.filter(name => forced === undefined || !Object.hasOwn(forced, name));
+  const forcedFor = async (ctx: CallContext): Promise<Args> => {
+    const values = typeof forced === 'function' ? await forced(ctx, operation) : (forced ?? {});
+    assertForced(values, node, graph, `models.${node.key}.data`);
+    return values;
+  };
+  const complete = (data: Args, values: Args, { path = 'data', mayBeEmpty = false }: DataPlace): ParsedData => {
+    const set = new Set(Object.keys(data).filter(name => !Object.hasOwn(values, name)));
+    Object.assign(data, values);
+    const missing = needed.filter(name => !Object.hasOwn(data, name));
+    const callers = missing.filter(name => columns.has(name));
+    if (callers.length === 1) refuse(`${path}.${list(callers)}`, 'is required');
+    if (callers.length > 1) refuse(path, `${list(callers)} are required`);
+    for (const name of missing) {
+      throw new TypeError(`models.${node.key}.data: returned no ${name} for ${operation}, which ${node.name} needs and callers cannot set`);
+    }
+    if (operation === 'update' && !mayBeEmpty && isEmpty(data)) refuse(path, `name at least one of ${list(columns.keys())}`);
+    return { data, set };
+  };
   return {
     operation,
     columns,
     required,
     requiredUnlessForced: isDecidedLater ? needed.filter(name => columns.has(name)) : [],
-    parse: async (value, ctx) => {
-      const data = parseData(exposure, columns, value, operation);
-      const set = new Set(Object.keys(data));
-      if (forced !== undefined) {
-        const values = typeof forced === 'function' ? await forced(ctx, operation) : forced;
-        assertForced(values, node, graph, `models.${node.key}.data`);
-        Object.assign(data, values);
-        for (const name of Object.keys(values)) set.delete(name);
-      }
-      const missing = needed.filter(name => !Object.hasOwn(data, name));
-      const callers = missing.filter(name => columns.has(name));
-      if (callers.length === 1) refuse(`data.${list(callers)}`, 'is required');
-      if (callers.length > 1) refuse('data', `${list(callers)} are required`);
-      for (const name of missing) {
-        throw new TypeError(
-          `models.${node.key}.data: returned no ${name} for ${operation}, which ${node.name} needs and callers cannot set`,
-        );
-      }
-      if (operation === 'update' && Object.keys(data).length === 0) refuse('data', `name at least one of ${list(columns.keys())}`);
-      return { data, set };
+    parse: async (value, ctx, place = {}) => {
+      const data = parseData(exposure, columns, value, { operation, path: place.path ?? 'data' });
+      return complete(data, await forcedFor(ctx), place);
+    },
+    parseAll: async (values, ctx) => {
+      const parsed = values.map((value, index) => parseData(exposure, columns, value, { operation, path: `data[${index}]` }));
+      const own = await forcedFor(ctx);
+      return parsed.map((data, index) => complete(data, own, { path: `data[${index}]` }));
     },
   };
 }
@@ -83,7 +112,7 @@ export function computedColumns(columns: Columns, data: Args): string[] {
 }
 
 /** Refuses a row in which arithmetic left a value that its column cannot hold. SQLite stores such a value. */
-export function assertComputed(columns: Columns, names: readonly string[], row: Args): void {
+export function assertComputed(columns: Columns, names: readonly string[], row: Args, path = 'data'): void {
   for (const name of names) {
     const column = columns.get(name);
     if (column === undefined || row[name] === null) continue;
@@ -91,15 +120,15 @@ export function assertComputed(columns: Columns, names: readonly string[], row: 
       const { toJson } = column.type;
       parseValue(column, toJson === undefined ? row[name] : toJson(row[name]), name);
     } catch {
-      refuse(`data.${name}`, 'the result is out of the range of this column; nothing was changed');
+      refuse(`${path}.${name}`, 'the result is out of the range of this column; nothing was changed');
     }
   }
 }
 
-function parseData(exposure: Exposure, columns: Columns, value: unknown, operation: 'create' | 'update'): Args {
+function parseData(exposure: Exposure, columns: Columns, value: unknown, { operation, path }: ParsedPlace): Args {
   const data: Args = {};
-  for (const [name, part] of Object.entries(parseObject(value, 'data'))) {
-    const at = join('data', name);
+  for (const [name, part] of Object.entries(parseObject(value, path))) {
+    const at = join(path, name);
     const column = columns.get(name);
     if (column === undefined) {
       const names = list(columns.keys());

@@ -5,7 +5,7 @@
  * generated, and an unknown model, column, operation or enum value is a compile error at the property itself.
  */
 import type { CallContext } from '../protocol/definitions.ts';
-import type { Operation, PolicyOperation } from './operations.ts';
+import type { Operation, PolicyOperation, ReadOperation } from './operations.ts';
 import type { ModelPrompt, ModelSearch, SeenRow } from './row-options.ts';
 
 /** How models become tools. */
@@ -33,6 +33,10 @@ export type DeclaredExposure<C, M extends ModelKey<C>, Ctx = CallContext> = Visi
   readonly orderBy?: Args<C, M>['orderBy'];
   /** Rows of one answer, by default and at most. @default 25 */
   readonly take?: number;
+  /** Rows that one `createMany`, `updateMany` or `deleteMany` writes at most; for more it writes none. `Infinity` sets no limit. @default 100 */
+  readonly maxWrites?: number;
+  /** Writes that happen only if the user confirms them. @default none */
+  readonly confirm?: readonly WriteOf<C, M>[];
   /** Values forced on every create and update, merged last. @default none */
   readonly data?: GivenOrMade<Data<C, M>, Ctx>;
   /** The description that the language model reads. @default its `///` comment */
@@ -102,6 +106,8 @@ type Args<C, M extends ModelKey<C>> = Types<C, M>['operations']['findMany']['arg
 type Where<C, M extends ModelKey<C>> = NonNullable<Args<C, M>['where']>;
 /** The operations that Prisma has for the model. */
 type OperationOf<C, M extends ModelKey<C>> = Operation & keyof Types<C, M>['operations'];
+/** Those of them that write. */
+type WriteOf<C, M extends ModelKey<C>> = Exclude<OperationOf<C, M>, ReadOperation>;
 /** The unique keys in Prisma's words, such as `id` and `clientId_roomId`: each is required in one member of the union that a unique `where` is. */
 type KeyName<C, M extends ModelKey<C>> = Types<C, M>['operations'] extends { findUnique: { args: { where: infer W } } }
   ? RequiredIn<W>

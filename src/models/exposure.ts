@@ -10,7 +10,7 @@ import { assertKeys, assertTake, defaultTake, resolveOrder, resolveWhere } from 
 import { resolveSelection } from './include.ts';
 import { isPlainObject, list } from './messages.ts';
 import type { Operation } from './operations.ts';
-import { isRead, operationNames, operationRow } from './operations.ts';
+import { isRead, operationNames, operationRow, writesOf } from './operations.ts';
 import { assertOrderInSight } from './policy.ts';
 import { resolvePrompts } from './prompts.ts';
 import { resolveSearch } from './search.ts';
@@ -25,6 +25,8 @@ export interface ExposureLike {
   readonly include?: unknown;
   readonly orderBy?: unknown;
   readonly take?: unknown;
+  readonly maxWrites?: unknown;
+  readonly confirm?: unknown;
   readonly data?: unknown;
   readonly description?: unknown;
   readonly prompts?: unknown;
@@ -41,12 +43,15 @@ const optionNames = [
   'include',
   'orderBy',
   'take',
+  'maxWrites',
+  'confirm',
   'data',
   'description',
   'style',
   'prompts',
   'search',
 ];
+const defaultMaxWrites = 100;
 const insensitiveProviders: ReadonlySet<string | undefined> = new Set(['postgresql', 'postgres', 'cockroachdb', 'mongodb']);
 
 /** The models that `npx koa-mcp init` adds. They hold session ids and the messages of clients. */
@@ -105,7 +110,8 @@ function resolveExposure(
   const path = `models.${node.key}`;
   gather(() => assertKeys(declared, optionNames, path));
   if (!isPlainObject(declared)) return undefined;
-  for (const option of ['where', 'select', 'omit', 'data'] as const) gather(() => assertKept(declared, option, path));
+  for (const option of ['where', 'select', 'omit', 'data', 'maxWrites', 'confirm'] as const)
+    gather(() => assertKept(declared, option, path));
   const key = gather(() => rowKey(node));
   const resolved = gather(() => resolveColumns(node, graph, declared, path));
   const policy = gather(() => resolvePolicy(declared.where, node, `${path}.where`));
@@ -114,6 +120,8 @@ function resolveExposure(
   const take = gather(() => resolveTake(declared.take, `${path}.take`)) ?? defaultTake;
   const description = gather(() => resolveDescription(declared.description, `${path}.description`));
   const operations = gather(() => resolveOperations(declared.operations, `${path}.operations`)) ?? new Set(defaultOperations);
+  const maxWrites = gather(() => resolveMaxWrites(declared.maxWrites, `${path}.maxWrites`)) ?? defaultMaxWrites;
+  const confirm = gather(() => resolveConfirm(declared.confirm, operations, `${path}.confirm`)) ?? new Set();
   const ownStyle = gather(() => resolveStyle(declared.style, `${path}.style`));
   if (resolved === undefined) return undefined;
   const { columns, secret } = resolved;
@@ -134,6 +142,8 @@ function resolveExposure(
     forced,
     orderBy: orderBy ?? [],
     take,
+    maxWrites,
+    confirm,
     uniques,
     selection: { columns: [], relations: [], counts: [], select: {}, filtered: false },
     filterable: new Map(),
@@ -145,7 +155,7 @@ function resolveExposure(
 }
 
 /** Throws at an option that narrows access and is `undefined`: an expression in the host's code went wrong. */
-function assertKept(declared: ExposureLike, option: 'where' | 'select' | 'omit' | 'data', path: string): void {
+function assertKept(declared: ExposureLike, option: 'where' | 'select' | 'omit' | 'data' | 'maxWrites' | 'confirm', path: string): void {
   if (Object.hasOwn(declared, option) && declared[option] === undefined) {
     throw new TypeError(`${path}.${option}: is undefined; leave the key out`);
   }
@@ -155,6 +165,27 @@ function resolveTake(declared: unknown, path: string): number {
   const take = declared ?? defaultTake;
   assertTake(take, path);
   return take;
+}
+
+function resolveMaxWrites(declared: unknown, path: string): number {
+  const max = declared ?? defaultMaxWrites;
+  if (max !== Number.POSITIVE_INFINITY) assertTake(max, path);
+  return max;
+}
+
+/** @throws {TypeError} at an operation that the model does not have, or that writes nothing: a typo must not do without the user. */
+function resolveConfirm(declared: unknown, operations: ReadonlySet<Operation>, path: string): Set<Operation> {
+  if (declared === undefined) return new Set();
+  const writes = [...operations].filter(operation => !isRead(operation));
+  if (!Array.isArray(declared)) throw new TypeError(`${path}: expected an array of ${list(writes) || 'operations that write'}`);
+  return new Set(
+    declared.map(name => {
+      const operation = writes.find(known => known === name);
+      if (operation !== undefined) return operation;
+      const known = writes.length === 0 ? 'operations has no write' : `the writes in operations are ${list(writes)}`;
+      throw new TypeError(`${path}: there is no \`${String(name)}\` to confirm; ${known}`);
+    }),
+  );
 }
 
 function resolveDescription(declared: unknown, path: string): string | undefined {
@@ -205,8 +236,8 @@ function resolveFilterable(exposure: Exposure): Map<string, Relation> {
 function assertWritable(exposure: Exposure, path: string): void {
   const { node, operations, columns, forced, uniques } = exposure;
   const { missing = [] } = node.model;
-  for (const operation of missing) {
-    if (!operations.has(operation)) continue;
+  for (const operation of operations) {
+    if (!writesOf(operation).some(write => missing.includes(write))) continue;
     const reason = missing.length > 1 ? 'a view' : 'a model with a required column of an unsupported type';
     throw new TypeError(`${path}: Prisma has no ${operation} for ${node.name}, ${reason}; list operations without it`);
   }
@@ -217,15 +248,17 @@ function assertWritable(exposure: Exposure, path: string): void {
       );
     }
   }
-  if (operations.has('update') && forced === undefined && writableColumns(exposure, 'update').size === 0) {
-    throw new TypeError(`${path}: update has no visible column to write; show one, or list operations without it`);
+  const updating = [...operations].find(operation => operation === 'update' || operation === 'updateMany');
+  if (updating !== undefined && forced === undefined && writableColumns(exposure, 'update').size === 0) {
+    throw new TypeError(`${path}: ${updating} has no visible column to write; show one, or list operations without it`);
   }
-  if (!operations.has('create') || typeof forced === 'function') return;
+  const creating = [...operations].find(operation => writesOf(operation).includes('create'));
+  if (creating === undefined || typeof forced === 'function') return;
   for (const field of node.fields.values()) {
     if (field.kind === 'object' || field.isList || !field.isRequired || field.hasDefaultValue || field.isUpdatedAt) continue;
     if (columns.has(field.name) || (forced !== undefined && Object.hasOwn(forced, field.name))) continue;
     throw new TypeError(
-      `${path}: create needs ${field.name}, which is hidden; show it, force it in data, or list operations without create`,
+      `${path}: ${creating} needs ${field.name}, which is hidden; show it, force it in data, or list operations without ${creating}`,
     );
   }
 }

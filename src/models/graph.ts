@@ -77,6 +77,10 @@ export interface Exposure {
   readonly orderBy: readonly OrderStep[];
   /** Rows of one answer, by default and at most. */
   readonly take: number;
+  /** Rows that one call writes at most. May be `Infinity`. */
+  readonly maxWrites: number;
+  /** Writes that the user must confirm. */
+  readonly confirm: ReadonlySet<Operation>;
   /** Unique keys of visible columns only, the primary key first. */
   readonly uniques: readonly UniqueKey[];
   /** The columns and relations of a full row. Set once all exposures are known. */
@@ -181,8 +185,8 @@ export function columnsWhere(fields: readonly string[], row: Readonly<Record<str
   return where;
 }
 
-/** The plain `where` of several rows by their keys. */
-export function rowsWhere({ fields }: UniqueKey, rows: readonly Readonly<Record<string, unknown>>[]): Record<string, unknown> {
+/** The plain `where` of the rows that have these values in these columns: `{ id: { in: [1, 2] } }`, `{ OR: [{ a: 1, b: 2 }] }`. */
+export function rowsWhere(fields: readonly string[], rows: readonly Readonly<Record<string, unknown>>[]): Record<string, unknown> {
   const [field] = fields;
   if (fields.length === 1 && field !== undefined) return { [field]: { in: rows.map(row => row[field]) } };
   return { OR: rows.map(row => columnsWhere(fields, row)) };

@@ -1,13 +1,14 @@
 import type { JsonSchema } from '../protocol/json-schema.ts';
 import { aggregable, aggregateNames } from './aggregates.ts';
 import { cursorKey, orderRelations, sortableColumns } from './arguments.ts';
+import type { DataParser } from './data.ts';
 import { isCountable } from './data.ts';
 import { bucketNames, isDated } from './date-buckets.ts';
 import { describeColumn, describeFormats, describeIncluded, describeKeys, describeRelation } from './describe.ts';
 import type { Column, Exposure, Relation } from './graph.ts';
 import { list } from './messages.ts';
 import type { Operation } from './operations.ts';
-import { isRead } from './operations.ts';
+import { isBulk, isRead } from './operations.ts';
 import type { AggregateName } from './scalars.ts';
 import { toolName } from './tool-names.ts';
 import type { ToolParts } from './tools.ts';
@@ -59,7 +60,7 @@ export function modelDescription(parts: ToolParts): ModelDescription {
   const formats = describeFormats(columns.values());
   const included = describeIncluded(exposure);
   const uniqueKeys = describeKeys(exposure);
-  const isFiltered = [...operations].some(operation => isRead(operation) && operation !== 'findUnique');
+  const isFiltered = [...operations].some(operation => (isRead(operation) && operation !== 'findUnique') || isFilteredWrite(operation));
   return {
     model: node.key,
     ...(description !== undefined && { description }),
@@ -72,7 +73,7 @@ export function modelDescription(parts: ToolParts): ModelDescription {
     operations: [...operations].map(operation => ({
       operation,
       tool: toolName(exposure, operation),
-      arguments: describeArguments(operation, parts),
+      arguments: `${describeArguments(operation, parts)}${exposure.confirm.has(operation) ? '; confirmation?: as asked for' : ''}`,
     })),
   };
 }
@@ -117,17 +118,42 @@ function describeArguments(operation: Operation, { exposure, create, update }: T
       return ['where?: filters', describeAggregates(exposure)].join('; ');
     case 'groupBy':
       return describeGroupBy(exposure);
-    case 'create': {
-      const { required, requiredUnlessForced: unforced } = create;
-      const optional = [...create.columns.keys()].filter(name => !required.includes(name) && !unforced.includes(name));
-      const note = unforced.length === 0 ? '' : `; the server may set ${list(unforced)}`;
-      return `data: { ${list([...required, ...unforced, ...optional.map(name => `${name}?`)])} }${note}`;
-    }
+    case 'create':
+      return `data: ${describeCreation(create)}`;
+    case 'createMany':
+      return `data: [${describeCreation(create)}], ${describeMost(exposure)}`;
     case 'update':
-      return `where: one unique key; data: { ${list([...update.columns.keys()].map(name => `${name}?`))} }${describeUpdates(update.columns.values())}`;
+      return `where: one unique key; data: ${describeChange(update)}`;
+    case 'updateMany':
+      return `where: filters; data: ${describeChange(update)}; dryRun?: true; ${describeMost(exposure)}`;
+    case 'upsert':
+      return `where: one unique key; create: ${describeCreation(create)}; update: ${describeChange(update)}`;
     case 'delete':
       return 'where: one unique key';
+    case 'deleteMany':
+      return `where: filters; dryRun?: true; ${describeMost(exposure)}`;
   }
+}
+
+/** Whether an operation writes the rows that a filter finds. */
+function isFilteredWrite(operation: Operation): boolean {
+  return isBulk(operation) && operation !== 'createMany';
+}
+
+/** `{ clientId, price, status? }; the server may set clientId` */
+function describeCreation({ columns, required, requiredUnlessForced: unforced }: DataParser): string {
+  const optional = [...columns.keys()].filter(name => !required.includes(name) && !unforced.includes(name));
+  const note = unforced.length === 0 ? '' : `; the server may set ${list(unforced)}`;
+  return `{ ${list([...required, ...unforced, ...optional.map(name => `${name}?`)])} }${note}`;
+}
+
+/** `{ price?, status? }, also a number { increment: 1 }` */
+function describeChange({ columns }: DataParser): string {
+  return `{ ${list([...columns.keys()].map(name => `${name}?`))} }${describeUpdates(columns.values())}`;
+}
+
+function describeMost({ maxWrites }: Exposure): string {
+  return Number.isFinite(maxWrites) ? `at most ${maxWrites} rows` : 'any number of rows';
 }
 
 /** What a column takes in an update besides its new value. */

@@ -9,6 +9,9 @@ export type ArgumentName =
   | 'take'
   | 'cursor'
   | 'data'
+  | 'create'
+  | 'update'
+  | 'dryRun'
   | '_count'
   | '_sum'
   | '_avg'
@@ -26,6 +29,8 @@ interface OperationRow {
   readonly policy: 'findUnique' | 'findMany' | 'count' | 'create' | 'update' | 'delete';
   /** Whether the operation needs a unique key of visible columns. */
   readonly keyed?: boolean;
+  /** The writes of single rows that the operation is made of. A model that Prisma cannot write so does not have the operation. */
+  readonly writes?: readonly ('create' | 'update' | 'delete')[];
   /** Whether a model has the operation if its declaration does not name any. */
   readonly byDefault?: boolean;
 }
@@ -50,13 +55,21 @@ const operationTable = {
     arguments: ['by', 'where', 'having', 'orderBy', 'take', '_count', '_sum', '_avg', '_min', '_max'],
     policy: 'findMany',
   },
-  create: { effect: 'creates', arguments: ['data'], policy: 'create' },
-  update: { effect: 'updates', arguments: ['where', 'data'], policy: 'update', keyed: true },
-  delete: { effect: 'deletes', arguments: ['where'], policy: 'delete', keyed: true },
+  create: { effect: 'creates', arguments: ['data'], policy: 'create', writes: ['create'] },
+  createMany: { effect: 'creates', arguments: ['data'], policy: 'create', writes: ['create'] },
+  update: { effect: 'updates', arguments: ['where', 'data'], policy: 'update', keyed: true, writes: ['update'] },
+  updateMany: { effect: 'updates', arguments: ['where', 'data', 'dryRun'], policy: 'update', writes: ['update'] },
+  upsert: { effect: 'updates', arguments: ['where', 'create', 'update'], policy: 'update', keyed: true, writes: ['create', 'update'] },
+  delete: { effect: 'deletes', arguments: ['where'], policy: 'delete', keyed: true, writes: ['delete'] },
+  deleteMany: { effect: 'deletes', arguments: ['where', 'dryRun'], policy: 'delete', writes: ['delete'] },
 } as const;
 
 /** A delegate method that an exposure may offer. */
 export type Operation = keyof typeof operationTable;
+/** Those of them that change nothing. */
+export type ReadOperation = {
+  [O in Operation]: (typeof operationTable)[O]['effect'] extends 'reads' ? O : never;
+}[Operation];
 /** What the second argument of a policy function can be. */
 export type PolicyOperation = (typeof operationTable)[Operation]['policy'];
 
@@ -70,7 +83,17 @@ export function operationRow(operation: Operation): OperationRow {
   return rows[operation];
 }
 
+/** The writes of single rows that an operation is made of: `['create', 'update']` for `upsert`, none for a read. */
+export function writesOf(operation: Operation): readonly ('create' | 'update' | 'delete')[] {
+  return rows[operation].writes ?? [];
+}
+
 /** Whether an operation changes nothing. */
 export function isRead(operation: Operation): boolean {
   return rows[operation].effect === 'reads';
+}
+
+/** Whether an operation writes several rows at once, so that `maxWrites` bounds it. */
+export function isBulk(operation: Operation): boolean {
+  return operation === 'createMany' || operation === 'updateMany' || operation === 'deleteMany';
 }

@@ -21,6 +21,11 @@ export function codeOf(error: unknown): string | undefined {
   return typeof error.code === 'string' && /^P\d{4}$/.test(error.code) ? error.code : undefined;
 }
 
+/** Whether a write failed because its row exists, or does not. Another call may just have created or deleted it. */
+export function isOfExistence(error: unknown): boolean {
+  return codeOf(error) === 'P2002' || codeOf(error) === 'P2025';
+}
+
 /** The error for a row that does not exist. A row that the policy hides gets the same. */
 export function notFound(exposure: Exposure, cause?: unknown): ToolError {
   return new ToolError(`not found: no ${exposure.node.name} matches where`, { status: 404, cause });
@@ -65,8 +70,10 @@ function toToolError(error: unknown, exposure: Exposure, operation: string): unk
     }
     case 'P2003':
     case 'P2014': {
-      if (operation === 'delete')
-        return new ToolError(`still referenced: other rows belong to this ${name}`, { status: 409, cause: error });
+      if (operation.startsWith('delete')) {
+        const which = operation === 'delete' ? `this ${name}` : `one of these ${name} rows`;
+        return new ToolError(`still referenced: other rows belong to ${which}`, { status: 409, cause: error });
+      }
       const fields = visibleOf(foreignKeyFields(error, exposure.node), exposure);
       const which = fields.length === 0 ? 'data' : `data.${list(fields)}`;
       return new ToolError(`${which}: the related row does not exist`, { cause: error });
@@ -154,7 +161,7 @@ function sqlType(nativeType = ''): string {
 }
 
 function isWrite(operation: string): boolean {
-  return operation === 'create' || operation === 'update';
+  return /^(create|update|upsert)/.test(operation);
 }
 
 /** The columns of a violated unique constraint. Engines put them into `meta.target`, driver adapters into the adapter's own error. */

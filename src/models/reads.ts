@@ -74,7 +74,7 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
     const found = distinctRows(await attempt(exposure, 'findMany', () => call(delegate, 'findMany', light)), names, take + 1);
     const page = found.slice(0, take);
     const select = { ...(scoped.selection?.args.select ?? selection.select), ...selectOf(own.fields) };
-    const args = { where: both(rowsWhere(own, page), scoped.filter), select };
+    const args = { where: both(rowsWhere(own.fields, page), scoped.filter), select };
     const read = page.length === 0 ? [] : await attempt(exposure, 'findMany', () => call(delegate, 'findMany', args));
     const rows = inOrderOf(page, read, own.fields);
     if (scoped.selection !== undefined) await attachJoins(client, rows, scoped.selection);

@@ -6,6 +6,7 @@ import { defaultOperations, whyNotFilterable } from './exposure.ts';
 import type { Exposure, ModelGraph, ModelNode, PerCall, Relation } from './graph.ts';
 import { list } from './messages.ts';
 import type { Operation } from './operations.ts';
+import { isBulk } from './operations.ts';
 import { toolName } from './tool-names.ts';
 
 /**
@@ -35,6 +36,10 @@ export interface ModelReport {
   readonly data: 'none' | 'value' | 'function';
   /** Rows of one answer at most. */
   readonly take: number;
+  /** Rows that one call writes at most, if the model has bulk writes. `null` is no limit. */
+  readonly maxWrites?: number | null;
+  /** Writes that the user must confirm. */
+  readonly confirm: readonly Operation[];
   /** The visible columns. */
   readonly columns: readonly string[];
   readonly hidden: readonly HiddenColumn[];
@@ -73,7 +78,7 @@ export function reportModels(
 ): ModelReport[] {
   const unindexed = unindexedKeys(exposures, graph);
   return exposures.map(exposure => {
-    const { node, style, operations, policy, forced, take, columns } = exposure;
+    const { node, style, operations, policy, forced, take, maxWrites, confirm, columns } = exposure;
     const wanted = (declared[node.key]?.operations ?? defaultOperations) as readonly Operation[];
     return {
       key: node.key,
@@ -87,6 +92,8 @@ export function reportModels(
       policy: kindOf(policy),
       data: kindOf(forced) === 'function' ? 'function' : forced === undefined ? 'none' : 'value',
       take,
+      ...([...operations].some(isBulk) && { maxWrites: Number.isFinite(maxWrites) ? maxWrites : null }),
+      confirm: [...confirm],
       columns: [...columns.keys()],
       hidden: hiddenColumns(exposure, declared[node.key]?.select !== undefined, graph),
       relations: [...node.relations.values()].map(relation => reportRelation(exposure, relation)),

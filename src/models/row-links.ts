@@ -38,5 +38,5 @@ export function rowLinks(exposure: Exposure, name: string): RowLinks {
     const uri = rowUri(exposure, result as Row, name);
     return uri === undefined ? [] : [{ type: 'resource_link', uri, name: exposure.node.key, mimeType: rowMimeType }];
   };
-  return { findUnique: link, create: link, update: link };
+  return { findUnique: link, create: link, update: link, upsert: link };
 }

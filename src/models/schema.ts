@@ -1,3 +1,4 @@
+import { confirmationArgument, unconfirmedMember } from '../protocol/definitions.ts';
 import type { JsonSchema } from '../protocol/json-schema.ts';
 import { aggregable, aggregateNames } from './aggregates.ts';
 import { cursorKey, isSortable, sortableColumns } from './arguments.ts';
@@ -9,6 +10,7 @@ import type { Column, Columns, Exposure, Selection, UniqueKey } from './graph.ts
 import { truncatedKey } from './include.ts';
 import { list } from './messages.ts';
 import type { Operation } from './operations.ts';
+import { isRead, writesOf } from './operations.ts';
 import { toolName } from './tool-names.ts';
 
 /** What the schemas of one exposure are made of. */
@@ -24,6 +26,7 @@ type Properties = Record<string, JsonSchema>;
 const maxOutputValues = 24;
 
 const anyObject: JsonSchema = { type: 'object' };
+const dryRun: JsonSchema = { type: 'boolean' };
 const columnNames: JsonSchema = { type: 'array', items: { type: 'string' } };
 
 /** In this order, the first operation of an exposure lists its columns. */
@@ -36,6 +39,10 @@ const listingOperations: readonly Operation[] = [
   'aggregate',
   'create',
   'update',
+  'createMany',
+  'updateMany',
+  'upsert',
+  'deleteMany',
 ];
 
 /**
@@ -115,6 +122,20 @@ function aggregateSchemas(exposure: Exposure, isTold: boolean): Properties {
 
 /** `{ data }` */
 export function createInput(parts: SchemaParts): JsonSchema {
+  return object({ data: creationSchema(parts, 'create') }, ['data']);
+}
+
+/** `{ data: [] }` */
+export function createManyInput(parts: SchemaParts): JsonSchema {
+  return object({ data: { type: 'array', items: creationSchema(parts, 'createMany') } }, ['data']);
+}
+
+/** The values of a row to create. If the exposure has `create`, the other operations refer to its tool. */
+function creationSchema(parts: SchemaParts, operation: 'create' | 'createMany' | 'upsert'): JsonSchema {
+  const { exposure } = parts;
+  if (operation !== 'create' && exposure.operations.has('create')) {
+    return withDescription(anyObject, [`data of ${toolName(exposure, 'create')}`]);
+  }
   const { columns, required } = parts.create;
   const typed: Properties = {};
   for (const name of required) {
@@ -127,25 +148,48 @@ export function createInput(parts: SchemaParts): JsonSchema {
   const words = [
     untyped.length === 0 ? '' : `Also required: ${list(untyped)}.`,
     unforced.length === 0 ? '' : `Required, unless the server sets them: ${list(unforced)}.`,
-    listingOperation(parts.exposure) === 'create'
+    listingOperation(exposure) === operation
       ? `${describeColumns(columns.values())}.`
       : optional.length === 0
         ? ''
         : `Optional: ${describeWritable(parts, optional, [...Object.keys(typed), ...unforced])}.`,
   ];
-  const data = Object.keys(typed).length === 0 ? anyObject : object(typed, Object.keys(typed));
-  return object({ data: withDescription(data, words) }, ['data']);
+  return withDescription(Object.keys(typed).length === 0 ? anyObject : object(typed, Object.keys(typed)), words);
 }
 
 /** `{ where, data }` */
 export function updateInput(parts: SchemaParts): JsonSchema {
+  return object({ where: otherKeysSchema(parts.exposure), data: changeSchema(parts, 'update') }, ['where', 'data']);
+}
+
+/** `{ where, data, dryRun? }` */
+export function updateManyInput(parts: SchemaParts): JsonSchema {
+  return object({ where: whereSchema(parts.exposure, 'updateMany'), data: changeSchema(parts, 'updateMany'), dryRun }, ['where', 'data']);
+}
+
+/** `{ where, create, update }` */
+export function upsertInput(parts: SchemaParts): JsonSchema {
+  const { exposure } = parts;
+  const isTold = exposure.operations.has('update');
+  const properties = {
+    where: isTold ? withDescription(anyObject, [`as in ${toolName(exposure, 'update')}`]) : otherKeysSchema(exposure),
+    create: creationSchema(parts, 'upsert'),
+    update: changeSchema(parts, 'upsert'),
+  };
+  return object(properties, Object.keys(properties));
+}
+
+/** The values of a row to change. If the exposure has `update`, the other operations refer to its tool. */
+function changeSchema(parts: SchemaParts, operation: 'update' | 'updateMany' | 'upsert'): JsonSchema {
   const { exposure, update } = parts;
+  if (operation !== 'update' && exposure.operations.has('update')) {
+    return withDescription(anyObject, [`data of ${toolName(exposure, 'update')}`]);
+  }
   const text =
-    listingOperation(exposure) === 'update'
+    listingOperation(exposure) === operation && operation === 'update'
       ? describeColumns(update.columns.values())
       : describeWritable(parts, [...update.columns.keys()], []);
-  const data = withDescription(anyObject, [`Only what changes: ${text}.`, describeChanges(update.columns)]);
-  return object({ where: otherKeysSchema(exposure), data }, ['where', 'data']);
+  return withDescription(anyObject, [`Only what changes: ${text}.`, describeChanges(update.columns)]);
 }
 
 /** The forms in which an update changes a column by its present value. */
@@ -164,6 +208,23 @@ export function deleteInput({ exposure }: SchemaParts): JsonSchema {
   return object({ where: otherKeysSchema(exposure) }, ['where']);
 }
 
+/** `{ where, dryRun? }` */
+export function deleteManyInput({ exposure }: SchemaParts): JsonSchema {
+  return object({ where: whereSchema(exposure, 'deleteMany'), dryRun }, ['where']);
+}
+
+/** The same with the argument `confirmation`. */
+export function confirmedInput(schema: JsonSchema): JsonSchema {
+  return { ...schema, properties: { ...schema.properties, [confirmationArgument]: { type: 'string' } } };
+}
+
+/** The same, or `{ _unconfirmed: { effect, next, confirmation } }` of a call that was not confirmed. */
+export function confirmedOutput(schema: JsonSchema): JsonSchema {
+  const text: JsonSchema = { type: 'string' };
+  const asked: Properties = { effect: text, next: text, [confirmationArgument]: text };
+  return { ...schema, properties: { ...schema.properties, [unconfirmedMember]: object(asked, Object.keys(asked)) }, required: [] };
+}
+
 /** `{ rows, nextCursor?, truncated? }` */
 export function pageOutput(exposure: Exposure): JsonSchema {
   return closed(
@@ -179,6 +240,18 @@ export function pageOutput(exposure: Exposure): JsonSchema {
 /** `{ count }` */
 export function countOutput(): JsonSchema {
   return closed({ count: { type: 'integer' } }, ['count']);
+}
+
+/** `{ count, keys?, truncated?, dryRun? }` */
+export function bulkOutput(exposure: Exposure): JsonSchema {
+  return closed(
+    {
+      count: { type: 'integer' },
+      ...(cursorKey(exposure) && { keys: { type: 'array', items: anyObject }, truncated: { type: 'boolean' } }),
+      dryRun: { type: 'boolean' },
+    },
+    ['count'],
+  );
 }
 
 /** `{ _count?, _sum?, _avg?, _min?, _max? }` */
@@ -232,7 +305,10 @@ function columnOutput({ type, list: isList, nullable }: Column): JsonSchema {
 
 function whereSchema(exposure: Exposure, operation: Operation): JsonSchema {
   const isListing = listingOperation(exposure) === operation;
-  return withDescription(anyObject, [isListing ? `Prisma where. ${describeModel(exposure)}` : `as in ${listingTool(exposure)}`]);
+  if (isListing) return withDescription(anyObject, [`Prisma where. ${describeModel(exposure)}`]);
+  return withDescription(anyObject, [
+    isListedByRead(exposure) ? `as in ${listingTool(exposure)}` : `Prisma where, ${columnsText(exposure)}`,
+  ]);
 }
 
 function selectSchema(exposure: Exposure, operation: Operation): JsonSchema {
@@ -250,11 +326,22 @@ function selectSchema(exposure: Exposure, operation: Operation): JsonSchema {
 
 /** Describes the columns to write by the shorter of two texts: their names, or another tool's list without the missing columns. */
 function describeWritable({ exposure, create }: SchemaParts, names: readonly string[], named: readonly string[]): string {
-  const listed = listingOperation(exposure) === 'create' ? create.columns : exposure.columns;
+  const listing = listingOperation(exposure);
+  const isOfCreate = listing !== undefined && writesOf(listing).includes('create');
+  const listed = isOfCreate ? create.columns : exposure.columns;
   const missing = [...listed.keys()].filter(name => !names.includes(name) && !named.includes(name));
-  const others = `${named.length === 0 ? '' : 'the other '}columns of ${listingTool(exposure)}${missing.length === 0 ? '' : ` but ${list(missing)}`}`;
+  const others = `${named.length === 0 ? '' : 'the other '}${columnsText(exposure)}${missing.length === 0 ? '' : ` but ${list(missing)}`}`;
   const own = list(names);
   return own.length <= others.length ? own : others;
+}
+
+function isListedByRead(exposure: Exposure): boolean {
+  const operation = listingOperation(exposure);
+  return operation !== undefined && isRead(operation);
+}
+
+function columnsText(exposure: Exposure): string {
+  return `columns of ${listingTool(exposure)}`;
 }
 
 function listingTool(exposure: Exposure): string {

@@ -47,7 +47,7 @@ const passed: ReadonlySet<string> = new Set(['$connect', '$disconnect', '$on']);
 function scopeClient(client: BaseClient, graph: ModelGraph, run: RunQuery): PrismaClientLike {
   const execution: Execution = {
     client,
-    transact: work => client.$transaction(work),
+    transact: (work, options) => client.$transaction(work, ...(options === undefined ? [] : [options])),
   };
   return scopeProxy(graph, run, execution, (work, options) => {
     if (isWork(work)) return client.$transaction(tx => work(scopeTransaction(tx, graph, run)), ...options);

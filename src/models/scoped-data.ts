@@ -2,11 +2,12 @@ import { isObject } from '../protocol/definitions.ts';
 import type { Args, Delegates } from './delegates.ts';
 import { call, delegateOf } from './delegates.ts';
 import type { ModelNode, Relation } from './graph.ts';
-import { hasPolicy, selectOf } from './graph.ts';
+import { hasPolicy, rowsWhere, selectOf } from './graph.ts';
 import { isPlainObject, list, refuse } from './messages.ts';
 import type { Policies } from './policy.ts';
 import { both } from './policy.ts';
 import { relatedFilter, relatedWhere } from './related-policies.ts';
+import { chunksOf, keyText } from './row-chunks.ts';
 
 /** What `scopeData` needs besides the model and the data. */
 export interface DataScope {
@@ -146,22 +147,52 @@ function setReferencesOf(
   });
 }
 
-/** Refuses a reference to a row that does not exist or that the policy hides. The message is the same. */
+/**
+ * Refuses a reference to a row that does not exist or that the policy hides. The message is the same.
+ *
+ * @param isNamed Whether the message may name a column.
+ */
 export async function assertReferences(
   tx: Delegates,
   references: readonly SetReference[],
   isNamed: (column: string) => boolean,
 ): Promise<void> {
-  const seen = new Set<string>();
-  for (const { relation, filter, values } of references) {
-    const { name, source, from, to, target } = relation;
-    const id = JSON.stringify([source.key, name, values.map(String)]);
-    if (seen.has(id)) continue;
-    seen.add(id);
-    const named = Object.fromEntries(to.map((column, index) => [column, values[index]]));
-    const found = await call(delegateOf(tx, target), 'findFirst', { where: both(named, filter), select: selectOf(to) });
-    if (found === null) refuse(`data.${list(from.filter(isNamed))}`, 'the related row does not exist');
+  for (const [relation, distinct] of distinctReferences(references)) {
+    const { from, to, target } = relation;
+    for (const chunk of chunksOf(distinct, to)) {
+      const missing = chunk.length === 1 ? chunk : await missingOf(tx, relation, chunk);
+      for (const { filter, values } of missing) {
+        const found = await call(delegateOf(tx, target), 'findFirst', {
+          where: both(namedBy(to, values), filter),
+          select: selectOf(to),
+        });
+        if (found === null) refuse(`data.${list(from.filter(isNamed))}`, 'the related row does not exist');
+      }
+    }
   }
+}
+
+/** The references whose row one query for all of them does not find in this form. The database may know the same value in another form. */
+async function missingOf(tx: Delegates, { to, target }: Relation, references: readonly SetReference[]): Promise<SetReference[]> {
+  const rows = references.map(({ values }) => namedBy(to, values));
+  const where = both(rowsWhere(to, rows), references[0]?.filter);
+  const found = await call(delegateOf(tx, target), 'findMany', { where, select: selectOf(to) });
+  const seen = new Set(found.map(row => keyText(to.map(column => row[column]))));
+  return references.filter(({ values }) => !seen.has(keyText(values)));
+}
+
+/** The references by their relation, each value once. All references of a relation have the same filter. */
+function distinctReferences(references: readonly SetReference[]): Map<Relation, SetReference[]> {
+  const byRelation = new Map<Relation, Map<string, SetReference>>();
+  for (const reference of references) {
+    const known = byRelation.get(reference.relation) ?? new Map<string, SetReference>();
+    byRelation.set(reference.relation, known.set(keyText(reference.values), reference));
+  }
+  return new Map([...byRelation].map(([relation, known]) => [relation, [...known.values()]]));
+}
+
+function namedBy(columns: readonly string[], values: readonly unknown[]): Args {
+  return Object.fromEntries(columns.map((column, index) => [column, values[index]]));
 }
 
 function plainValue(value: unknown, path: string, target: ModelNode): unknown {

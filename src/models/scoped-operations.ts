@@ -8,6 +8,7 @@ import type { Policies, RowFilter } from './policy.ts';
 import { assertOrderInSight, both } from './policy.ts';
 import { outsidePolicy } from './prisma-errors.ts';
 import { scopeUniqueWhere, scopeWhere } from './related-policies.ts';
+import { chunksOf, isFew, manyRows } from './row-chunks.ts';
 import type { SetReference } from './scoped-data.ts';
 import { assertReferences, scopeData } from './scoped-data.ts';
 import type { ScopedSelection } from './scoped-selection.ts';
@@ -17,7 +18,7 @@ import { attachJoins, scopeSelection } from './scoped-selection.ts';
 export interface Execution {
   readonly client: Delegates;
   /** Runs work in the open transaction, or in a new one. */
-  readonly transact: <T>(work: (tx: Delegates) => Promise<T>) => Promise<T>;
+  readonly transact: <T>(work: (tx: Delegates) => Promise<T>, options?: typeof manyRows) => Promise<T>;
 }
 
 /** Runs a query of the scoped client. */
@@ -183,13 +184,20 @@ async function runCreateMany(execution: Execution, node: ModelNode, operation: s
     );
   }
   const { data, skipDuplicates } = args;
+  const items: readonly unknown[] = Array.isArray(data) ? data : [data];
   const key = rowKey(node).fields;
-  return execution.transact(async tx => {
-    await assertReferences(tx, references, () => true);
-    const create = { data, ...(skipDuplicates !== undefined && { skipDuplicates }), select: selectOf(key) };
-    const written = await call(delegateOf(tx, node), 'createManyAndReturn', create);
-    return finishMany(tx, node, operation, { written, filter, selection });
-  });
+  return execution.transact(
+    async tx => {
+      await assertReferences(tx, references, () => true);
+      const written: Row[] = [];
+      for (const chunk of chunksOf(items, key)) {
+        const create = { data: chunk, ...(skipDuplicates !== undefined && { skipDuplicates }), select: selectOf(key) };
+        written.push(...(await call(delegateOf(tx, node), 'createManyAndReturn', create)));
+      }
+      return finishMany(tx, node, operation, { written, filter, selection });
+    },
+    isFew(items.length) ? undefined : manyRows,
+  );
 }
 
 async function runUpdateMany(execution: Execution, node: ModelNode, operation: string, scoped: ScopedArgs): Promise<unknown> {
@@ -201,9 +209,11 @@ async function runUpdateMany(execution: Execution, node: ModelNode, operation: s
     const { where, limit, data } = args;
     const take = limit === undefined ? {} : { take: limit };
     const found = await call(delegateOf(tx, node), 'findMany', { where, ...take, select: selectOf(key) });
-    if (found.length > 0) await call(delegateOf(tx, node), 'updateMany', { where: both(rowsWhere(rowKey(node), found), filter), data });
+    for (const chunk of chunksOf(found, key)) {
+      await call(delegateOf(tx, node), 'updateMany', { where: both(rowsWhere(key, chunk), filter), data });
+    }
     return finishMany(tx, node, operation, { written: found, filter, selection });
-  });
+  }, manyRows);
 }
 
 /** Writes rows of a model without a policy. They may refer to rows of a model that has one. */
@@ -223,15 +233,16 @@ async function finishMany(
   operation: string,
   { written, filter, selection }: { written: readonly Row[]; filter: Args; selection: ScopedSelection },
 ): Promise<unknown> {
-  if (written.length > 0) {
-    const left = await call(delegateOf(tx, node), 'count', { where: both(rowsWhere(rowKey(node), written), filter) });
-    if (left !== written.length) throw outsidePolicy(node, operation);
+  const key = rowKey(node).fields;
+  const delegate = delegateOf(tx, node);
+  const chunks = chunksOf(written, key);
+  for (const chunk of chunks) {
+    const left = await call(delegate, 'count', { where: both(rowsWhere(key, chunk), filter) });
+    if (left !== chunk.length) throw outsidePolicy(node, operation);
   }
   if (!operation.endsWith('AndReturn')) return { count: written.length };
-  const rows =
-    written.length === 0
-      ? []
-      : await call(delegateOf(tx, node), 'findMany', { where: rowsWhere(rowKey(node), written), ...selection.args });
+  const rows: Row[] = [];
+  for (const chunk of chunks) rows.push(...(await call(delegate, 'findMany', { where: rowsWhere(key, chunk), ...selection.args })));
   await attachJoins(tx, rows, selection);
   return rows;
 }

@@ -2,10 +2,11 @@ import { isObject } from '../protocol/definitions.ts';
 import type { Args, Delegates, Row } from './delegates.ts';
 import { call, delegateOf, rowsOf } from './delegates.ts';
 import type { ModelNode, Relation } from './graph.ts';
-import { columnsWhere, hasPolicy, rowKey, selectOf } from './graph.ts';
+import { hasPolicy, rowKey, rowsWhere, selectOf } from './graph.ts';
 import type { Policies } from './policy.ts';
 import { assertOrderInSight, both } from './policy.ts';
 import { relatedFilter, relatedWhere } from './related-policies.ts';
+import { chunksOf, keyText } from './row-chunks.ts';
 
 /** The args that decide what a query returns. */
 interface SelectionArgs {
@@ -141,40 +142,32 @@ function requireColumns(args: SelectionArgs, original: Args, fields: readonly st
 
 async function attachJoin(client: Delegates, rows: readonly Row[], join: Join): Promise<void> {
   const { relation, fields, selection } = join;
-  const keys = new Map<string, readonly unknown[]>();
+  const keys = new Map<string, Row>();
   for (const row of rows) {
     const key = join.parentKey(row);
-    if (key !== undefined) keys.set(idOf(key), key);
+    if (key !== undefined) keys.set(keyText(key), Object.fromEntries(fields.map((name, index) => [name, key[index]])));
   }
-  const found = keys.size === 0 ? [] : await findRelated(client, join, [...keys.values()]);
+  const found = await findRelated(client, join, [...keys.values()]);
   await attachJoins(client, found, selection);
-  const byId = new Map(found.map(row => [idOf(keyOf(row, fields) ?? []), row]));
+  const byId = new Map(found.map(row => [keyText(keyOf(row, fields) ?? []), row]));
   for (const row of found) for (const name of join.stripTarget) delete row[name];
   for (const row of rows) {
     const key = join.parentKey(row);
-    row[relation.name] = (key && byId.get(idOf(key))) ?? null;
+    row[relation.name] = (key && byId.get(keyText(key))) ?? null;
   }
 }
 
-function findRelated(client: Delegates, join: Join, keys: readonly (readonly unknown[])[]): Promise<Row[]> {
-  const [field] = join.fields;
-  const named: Args =
-    join.fields.length === 1 && field !== undefined
-      ? { [field]: { in: keys.map(([value]) => value) } }
-      : { OR: keys.map(key => columnsWhere(join.fields, Object.fromEntries(join.fields.map((name, index) => [name, key[index]])))) };
-  const args = { ...join.selection.args, where: both(named, join.filter) };
-  return call(delegateOf(client, join.relation.target), 'findMany', args);
+async function findRelated(client: Delegates, { fields, filter, selection, relation }: Join, keys: readonly Row[]): Promise<Row[]> {
+  const found: Row[] = [];
+  for (const chunk of chunksOf(keys, fields)) {
+    const args = { ...selection.args, where: both(rowsWhere(fields, chunk), filter) };
+    found.push(...(await call(delegateOf(client, relation.target), 'findMany', args)));
+  }
+  return found;
 }
 
 function keyOf(row: unknown, fields: readonly string[]): readonly unknown[] | undefined {
   if (!isObject(row)) return undefined;
   const key = fields.map(name => row[name]);
   return key.some(value => value === null || value === undefined) ? undefined : key;
-}
-
-/** A key as a string. Dates, decimals and bytes are compared by value. */
-function idOf(key: readonly unknown[]): string {
-  return key
-    .map(value => (value instanceof Uint8Array ? Buffer.from(value).toString('base64') : String((value as Date)?.valueOf())))
-    .join('\u0000');
 }

@@ -1,13 +1,23 @@
 import type { CallContext, CallToolResult, JsonObject, ResourceLink, ToolAnnotations, ToolDefinition } from '../protocol/definitions.ts';
 import type { JsonSchema } from '../protocol/json-schema.ts';
 import { isNothing, parseAggregates } from './aggregates.ts';
-import { assertArguments, parseFindFirst, parseFindMany, parseOptionalWhere, parseSelect, parseUniqueWhere } from './arguments.ts';
+import {
+  assertArguments,
+  parseBulkWhere,
+  parseFindFirst,
+  parseFindMany,
+  parseOptionalWhere,
+  parseSelect,
+  parseUniqueWhere,
+} from './arguments.ts';
+import type { BulkResult, BulkWriter } from './bulk-writes.ts';
 import { takesChange } from './data.ts';
 import { describeText } from './describe.ts';
 import type { Exposure } from './graph.ts';
 import { parseGroupBy } from './group-by.ts';
-import { list, refuse, withArticle } from './messages.ts';
+import { list, nameOf, refuse, withArticle } from './messages.ts';
 import type { Operation } from './operations.ts';
+import { isBulk } from './operations.ts';
 import { notFound } from './prisma-errors.ts';
 import type { Reader } from './reads.ts';
 import type { RowLinks } from './row-links.ts';
@@ -15,10 +25,15 @@ import type { SchemaParts } from './schema.ts';
 import {
   aggregateInput,
   aggregateOutput,
+  bulkOutput,
+  confirmedInput,
+  confirmedOutput,
   countInput,
   countOutput,
   createInput,
+  createManyInput,
   deleteInput,
+  deleteManyInput,
   findFirstInput,
   findManyInput,
   findUniqueInput,
@@ -28,6 +43,8 @@ import {
   pageOutput,
   rowOutput,
   updateInput,
+  updateManyInput,
+  upsertInput,
 } from './schema.ts';
 import { toolName } from './tool-names.ts';
 import type { WhereLimits } from './where.ts';
@@ -36,10 +53,15 @@ import type { Writer } from './writes.ts';
 /** Characters of a tool's description at most. Some clients refuse or cut longer ones. */
 export const maxDescriptionChars = 1024;
 
+/** Characters of a row, and number of rows, in a question to a person. */
+const maxJsonChars = 400;
+const maxNamedRows = 10;
+
 /** The parts that the tools of one exposure use. */
 export interface ToolParts extends SchemaParts {
   readonly reader: Reader;
   readonly writer: Writer;
+  readonly bulkWriter: BulkWriter;
   readonly limits: WhereLimits;
   readonly links: RowLinks;
 }
@@ -51,6 +73,8 @@ export interface Plan {
   readonly inputSchema: JsonSchema;
   readonly outputSchema: JsonSchema;
   readonly annotations: ToolAnnotations;
+  /** What a write would do, in words. `undefined` if it would only look. A read has none. */
+  readonly effect?: (args: JsonObject, ctx: CallContext) => Promise<string | undefined>;
   /** The structured result. */
   readonly run: (args: JsonObject, ctx: CallContext) => Promise<object>;
 }
@@ -136,9 +160,25 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
     inputSchema: createInput(parts),
     outputSchema: rowOutput(parts.exposure.selection, true),
     annotations: { ...writing, destructiveHint: false, idempotentHint: false },
+    effect: async ({ data }, ctx) => {
+      await parts.create.parse(data, ctx);
+      return `create ${withArticle(parts.exposure.node.name)}: ${shortJson(data)}`;
+    },
     run: (args, ctx) => {
       assertArguments(parts.exposure, 'create', args);
       return parts.writer.create(args['data'], ctx);
+    },
+  }),
+  createMany: parts => ({
+    title: 'create many',
+    summary: `Creates ${describeMost(parts)}, all or none, and returns their keys.`,
+    inputSchema: createManyInput(parts),
+    outputSchema: bulkOutput(parts.exposure),
+    annotations: { ...writing, destructiveHint: false, idempotentHint: false },
+    effect: async ({ data }) => `create ${rows(Array.isArray(data) ? data.length : 0, parts)}: ${shortJson(data)}`,
+    run: (args, ctx) => {
+      assertArguments(parts.exposure, 'createMany', args);
+      return parts.bulkWriter.createMany(args['data'], ctx);
     },
   }),
   update: parts => ({
@@ -146,11 +186,55 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
     summary: `Changes one ${parts.exposure.node.name} and returns it.`,
     inputSchema: updateInput(parts),
     outputSchema: rowOutput(parts.exposure.selection, true),
-    // A second increment or push changes the row once more.
-    annotations: { ...writing, destructiveHint: true, idempotentHint: ![...parts.update.columns.values()].some(takesChange) },
+    annotations: changing(parts),
+    effect: async ({ where, data }, ctx) => {
+      await parts.update.parse(data, ctx);
+      return `change ${await findText('update', where, parts, ctx)}, setting ${shortJson(data)}`;
+    },
     run: (args, ctx) => {
       assertArguments(parts.exposure, 'update', args);
       return parts.writer.update(parseUniqueWhere(parts.exposure, args['where']), args['data'], ctx);
+    },
+  }),
+  updateMany: parts => ({
+    title: 'update many',
+    summary: `Changes ${describeMost(parts)}, all or none. dryRun: true only finds them.`,
+    inputSchema: updateManyInput(parts),
+    outputSchema: bulkOutput(parts.exposure),
+    annotations: changing(parts),
+    effect: async ({ where, data, dryRun }, ctx) => {
+      if (parseDryRun(dryRun)) return undefined;
+      await parts.update.parse(data, ctx);
+      const found = await parts.bulkWriter.find('updateMany', parseBulkWhere(parts.exposure, where, parts.limits), ctx);
+      return `change ${foundText(found, parts)}, setting ${shortJson(data)}`;
+    },
+    run: async (args, ctx) => {
+      const { exposure, bulkWriter, limits, update } = parts;
+      assertArguments(exposure, 'updateMany', args);
+      const where = parseBulkWhere(exposure, args['where'], limits);
+      if (!parseDryRun(args['dryRun'])) return bulkWriter.updateMany(where, args['data'], ctx);
+      await update.parse(args['data'], ctx);
+      return { ...(await bulkWriter.find('updateMany', where, ctx)), dryRun: true };
+    },
+  }),
+  upsert: parts => ({
+    title: 'upsert',
+    summary: `Changes one ${parts.exposure.node.name} or, if there is none, creates it.`,
+    inputSchema: upsertInput(parts),
+    outputSchema: rowOutput(parts.exposure.selection, true),
+    annotations: { ...writing, destructiveHint: true, idempotentHint: false },
+    effect: async ({ where, create, update }, ctx) => {
+      await parts.create.parse(create, ctx, { path: 'create' });
+      await parts.update.parse(update, ctx, { path: 'update', mayBeEmpty: true });
+      const row = await parts.writer.find('update', parseUniqueWhere(parts.exposure, where), ctx);
+      const { name } = parts.exposure.node;
+      return row === undefined
+        ? `create ${withArticle(name)}: ${shortJson(create)}`
+        : `change the ${name} ${shortJson(row)}, setting ${shortJson(update)}`;
+    },
+    run: (args, ctx) => {
+      assertArguments(parts.exposure, 'upsert', args);
+      return parts.writer.upsert(parseUniqueWhere(parts.exposure, args['where']), args['create'], args['update'], ctx);
     },
   }),
   delete: parts => ({
@@ -159,12 +243,76 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
     inputSchema: deleteInput(parts),
     outputSchema: rowOutput({ ...parts.exposure.selection, relations: [], counts: [] }, true),
     annotations: { ...writing, destructiveHint: true, idempotentHint: true },
+    effect: async ({ where }, ctx) => `delete ${await findText('delete', where, parts, ctx)} for good`,
     run: (args, ctx) => {
       assertArguments(parts.exposure, 'delete', args);
       return parts.writer.delete(parseUniqueWhere(parts.exposure, args['where']), ctx);
     },
   }),
+  deleteMany: parts => ({
+    title: 'delete many',
+    summary: `Deletes ${describeMost(parts)} for good, all or none. dryRun: true only finds them.`,
+    inputSchema: deleteManyInput(parts),
+    outputSchema: bulkOutput(parts.exposure),
+    annotations: { ...writing, destructiveHint: true, idempotentHint: true },
+    effect: async ({ where, dryRun }, ctx) => {
+      if (parseDryRun(dryRun)) return undefined;
+      const found = await parts.bulkWriter.find('deleteMany', parseBulkWhere(parts.exposure, where, parts.limits), ctx);
+      return `delete ${foundText(found, parts)} for good`;
+    },
+    run: async (args, ctx) => {
+      const { exposure, bulkWriter, limits } = parts;
+      assertArguments(exposure, 'deleteMany', args);
+      const where = parseBulkWhere(exposure, args['where'], limits);
+      if (!parseDryRun(args['dryRun'])) return bulkWriter.deleteMany(where, ctx);
+      return { ...(await bulkWriter.find('deleteMany', where, ctx)), dryRun: true };
+    },
+  }),
 };
+
+/** A second increment or push changes a row once more. */
+function changing({ update }: ToolParts): ToolAnnotations {
+  return { ...writing, destructiveHint: true, idempotentHint: ![...update.columns.values()].some(takesChange) };
+}
+
+/** `at most 100 Booking rows` */
+function describeMost({ exposure: { node, maxWrites } }: ToolParts): string {
+  return Number.isFinite(maxWrites) ? `at most ${maxWrites} ${node.name} rows` : `${node.name} rows`;
+}
+
+function parseDryRun(value: unknown): boolean {
+  if (value === undefined || typeof value === 'boolean') return value === true;
+  return refuse('dryRun', `expected true or false, got ${nameOf(value)}`);
+}
+
+/** The row that an update or delete is about to write, in words. Refuses if there is none. */
+async function findText(
+  operation: 'update' | 'delete',
+  where: unknown,
+  { exposure, writer }: ToolParts,
+  ctx: CallContext,
+): Promise<string> {
+  const row = await writer.find(operation, parseUniqueWhere(exposure, where), ctx);
+  if (row === undefined) throw notFound(exposure);
+  return `the ${exposure.node.name} ${shortJson(row)}`;
+}
+
+/** `2 Booking rows ({"id":1}, {"id":2})` */
+function foundText({ count, keys = [] }: BulkResult, parts: ToolParts): string {
+  const named = keys.slice(0, maxNamedRows).map(key => JSON.stringify(key));
+  if (named.length > 0 && count > named.length) named.push('…');
+  return `${rows(count, parts)}${named.length === 0 ? '' : ` (${list(named)})`}`;
+}
+
+function rows(count: number, { exposure: { node } }: ToolParts): string {
+  return `${count} ${node.name} ${count === 1 ? 'row' : 'rows'}`;
+}
+
+/** A value as JSON, cut to a length that a person reads. */
+function shortJson(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'nothing';
+  return text.length <= maxJsonChars ? text : `${text.slice(0, maxJsonChars - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
+}
 
 /** The plan of one operation. A tool of the model's own and a generic tool run the same plan. */
 export function planOf(operation: Operation, parts: ToolParts): Plan {
@@ -177,20 +325,22 @@ export function modelTools(parts: ToolParts): ToolDefinition[] {
 }
 
 function modelTool(operation: Operation, parts: ToolParts): ToolDefinition {
-  const { title, summary, inputSchema, outputSchema, annotations, run } = planOf(operation, parts);
+  const { title, summary, inputSchema, outputSchema, annotations, effect, run } = planOf(operation, parts);
   const { exposure } = parts;
   const about = [
     summary,
     operation === listingOperation(exposure) ? asSentence(exposure.description) : undefined,
-    operation === 'count' || operation === 'aggregate' ? undefined : describeText(exposure.selection),
+    operation === 'count' || operation === 'aggregate' || isBulk(operation) ? undefined : describeText(exposure.selection),
   ];
+  const isConfirmed = effect !== undefined && exposure.confirm.has(operation);
   return {
     name: toolName(exposure, operation),
     title: `${exposure.node.name}: ${title}`,
     description: bounded(about.filter(part => part !== undefined).join(' ')),
-    inputSchema,
-    outputSchema,
+    inputSchema: isConfirmed ? confirmedInput(inputSchema) : inputSchema,
+    outputSchema: isConfirmed ? confirmedOutput(outputSchema) : outputSchema,
     annotations,
+    ...(isConfirmed && { effect }),
     call: async (args, ctx) => {
       const result = await run(args, ctx);
       return toResult(result, parts.links[operation]?.(result));

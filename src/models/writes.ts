@@ -1,24 +1,28 @@
 import type { CallContext } from '../protocol/definitions.ts';
-import type { DataParser } from './data.ts';
+import type { DataParser, ParsedData } from './data.ts';
 import { assertComputed, computedColumns } from './data.ts';
 import type { Args, BaseClient, Delegates, Row } from './delegates.ts';
 import { call, delegateOf } from './delegates.ts';
-import type { Exposure, Selection } from './graph.ts';
+import type { Exposure, ModelNode, Selection } from './graph.ts';
 import { columnsWhere, rowKey, selectOf } from './graph.ts';
 import type { RowFilter } from './policy.ts';
 import { both, Policies } from './policy.ts';
-import { attempt, notFound, outsidePolicy } from './prisma-errors.ts';
+import { attempt, isOfExistence, notFound, outsidePolicy } from './prisma-errors.ts';
 import { rowToJson } from './reads.ts';
 import type { Reference, SetReference } from './scoped-data.ts';
 import { assertReferences, referencesOf } from './scoped-data.ts';
 import type { ScopedSelection } from './scoped-selection.ts';
 import { attachJoins, scopeSelection } from './scoped-selection.ts';
 
-/** The writes of one exposure. Each gives the row as JSON, as it is after the write (before it, for `delete`). */
+/** The writes of single rows of one exposure. Each gives the row as JSON, as it is after the write (before it, for `delete`). */
 export interface Writer {
   readonly create: (data: unknown, ctx: CallContext) => Promise<Row>;
   readonly update: (where: Args, data: unknown, ctx: CallContext) => Promise<Row>;
+  /** Updates the row if the caller can see it, and otherwise creates one. A hidden row with the same key is a conflict, as for `create`. */
+  readonly upsert: (where: Args, create: unknown, update: unknown, ctx: CallContext) => Promise<Row>;
   readonly delete: (where: Args, ctx: CallContext) => Promise<Row>;
+  /** The row that an update or delete would write, as JSON without its relations; `undefined` if the caller cannot write it. */
+  readonly find: (operation: 'update' | 'delete', where: Args, ctx: CallContext) => Promise<Row | undefined>;
 }
 
 /** What `writer` needs. */
@@ -49,64 +53,107 @@ export function writer({ exposure, client, create, update }: WriterOptions): Wri
   const key = rowKey(node);
   const columns: Selection = { ...selection, relations: [], counts: [], select: selectOf(selection.columns.map(({ name }) => name)) };
 
-  const run = async (operation: 'create' | 'update', args: WriteArgs, set: ReadonlySet<string>, ctx: CallContext): Promise<Row> => {
-    const scope = await scopeWrite(exposure, operation, set, ctx);
-    const { filter } = scope;
+  const run = async (operation: 'create' | 'update', args: WriteArgs, { set }: ParsedData, ctx: CallContext): Promise<Row> => {
+    const policies = new Policies(ctx);
+    const scope = await policies.settled(() => scopeWrite(exposure, operation, set, policies));
     return attempt(exposure, operation, async () => {
-      const computed = computedColumns(exposure.columns, args.data);
-      if (filter === undefined && scope.references.length === 0 && computed.length === 0 && !hasWideInteger(args.data)) {
-        const row = await call(delegate, operation, { ...args, ...scope.selection.args });
-        await attachJoins(client, [row], scope.selection);
-        return rowToJson(selection)(row);
+      const isChecked = scope.filter !== undefined || scope.references.length > 0;
+      if (isChecked || computedColumns(exposure.columns, args.data).length > 0 || wideIntegers(node, args.data).length > 0) {
+        return client.$transaction(tx => runIn(tx, operation, args, scope));
       }
-      return client.$transaction(async tx => {
-        const own = delegateOf(tx, node);
-        const scoped = operation === 'update' && filter !== undefined ? { ...args, where: { ...args.where, AND: [filter] } } : args;
-        const references = await valuesOf(tx, scope.references, scoped, exposure);
-        await assertReferences(tx, references, name => exposure.columns.has(name));
-        const written = await call(own, operation, { ...scoped, select: selectOf(key.fields) });
-        const where = both(columnsWhere(key.fields, written), filter);
-        const row = await call(own, 'findFirst', { where, ...scope.selection.args });
-        if (row === null) throw outsidePolicy(node, operation);
-        assertComputed(exposure.columns, computed, row);
-        await attachJoins(tx, [row], scope.selection);
-        return rowToJson(selection)(row);
-      });
+      const row = await call(delegate, operation, { ...args, ...scope.selection.args });
+      await attachJoins(client, [row], scope.selection);
+      return rowToJson(selection)(row);
     });
+  };
+
+  const runIn = async (tx: Delegates, operation: 'create' | 'update', args: WriteArgs, scope: WriteScope): Promise<Row> => {
+    const { filter } = scope;
+    const own = delegateOf(tx, node);
+    const scoped = args.where === undefined ? args : { ...args, where: within(args.where, filter) };
+    const references = await valuesOf(tx, scope.references, scoped, exposure);
+    await assertReferences(tx, references, name => exposure.columns.has(name));
+    const written = await call(own, operation, { ...scoped, select: selectOf(key.fields) });
+    const where = both(columnsWhere(key.fields, written), filter);
+    const row = await call(own, 'findFirst', { where, ...scope.selection.args });
+    if (row === null) throw outsidePolicy(node, operation);
+    assertComputed(exposure.columns, computedColumns(exposure.columns, args.data), row);
+    await attachJoins(tx, [row], scope.selection);
+    return rowToJson(selection)(row);
   };
 
   return {
     create: async (value, ctx) => {
-      const { data, set } = await create.parse(value, ctx);
-      return run('create', { data }, set, ctx);
+      const parsed = await create.parse(value, ctx);
+      return run('create', { data: parsed.data }, parsed, ctx);
     },
     update: async (where, value, ctx) => {
-      const { data, set } = await update.parse(value, ctx);
-      return run('update', { where, data }, set, ctx);
+      const parsed = await update.parse(value, ctx);
+      return run('update', { where, data: parsed.data }, parsed, ctx);
+    },
+    upsert: async (where, createValue, updateValue, ctx) => {
+      const created = await create.parse(createValue, ctx, { path: 'create' });
+      const updated = await update.parse(updateValue, ctx, { path: 'update', mayBeEmpty: true });
+      const policies = new Policies(ctx);
+      const scopes = await policies.settled(() => ({
+        create: scopeWrite(exposure, 'create', created.set, policies),
+        update: scopeWrite(exposure, 'update', updated.set, policies),
+      }));
+      const once = (): Promise<Row> =>
+        client.$transaction(async tx => {
+          const args = { where: within(where, scopes.update.filter), select: selectOf(key.fields) };
+          const isThere = (await call(delegateOf(tx, node), 'findUnique', args)) !== null;
+          return isThere
+            ? runIn(tx, 'update', { where, data: updated.data }, scopes.update)
+            : runIn(tx, 'create', { data: created.data }, scopes.create);
+        });
+      // Another call may create or delete the row between the two queries.
+      const again = (error: unknown): Promise<Row> => {
+        if (isOfExistence(error)) return once();
+        throw error;
+      };
+      return attempt(exposure, 'upsert', () => once().catch(again));
     },
     delete: async (where, ctx) => {
       const policies = new Policies(ctx);
       const filter = await policies.settled(() => policies.filter(node, 'delete'));
-      const args = { where: filter === undefined ? where : { ...where, AND: [filter] }, select: columns.select };
+      const args = { where: within(where, filter), select: columns.select };
       return rowToJson(columns)(await attempt(exposure, 'delete', () => call(delegate, 'delete', args)));
+    },
+    find: async (operation, where, ctx) => {
+      const policies = new Policies(ctx);
+      const filter = await policies.settled(() => policies.filter(node, operation));
+      const args = { where: within(where, filter), select: columns.select };
+      const row = await attempt(exposure, operation, () => call(delegate, 'findUnique', args));
+      return row === null ? undefined : rowToJson(columns)(row);
     },
   };
 }
 
-/** Whether some driver may store a value that it cannot read. Such a row would fail every list, so the transaction reads it back. */
-function hasWideInteger(data: Args): boolean {
-  const isWide = (value: unknown): boolean => typeof value === 'bigint' && !Number.isSafeInteger(Number(value));
-  return Object.values(data).some(value => (Array.isArray(value) ? value.some(isWide) : isWide(value)));
+function within(where: Args, filter: RowFilter): Args {
+  return filter === undefined ? where : { ...where, AND: [filter] };
 }
 
-function scopeWrite(exposure: Exposure, operation: string, set: ReadonlySet<string>, ctx: CallContext): WriteScope | Promise<WriteScope> {
+/**
+ * The columns whose value some driver may store but cannot read: integers beyond those of a double. SQLite stores a whole Decimal as an integer
+ * too. Such a row would fail every list, so the transaction reads these columns back.
+ */
+export function wideIntegers({ fields }: ModelNode, data: Args): string[] {
+  const isWide = (value: unknown): boolean => !Number.isSafeInteger(Math.trunc(Number(value)));
+  return Object.keys(data).filter(name => {
+    const value = data[name];
+    if (!['BigInt', 'Decimal'].includes(fields.get(name)?.type ?? '')) return false;
+    return Array.isArray(value) ? value.some(isWide) : isWide(value);
+  });
+}
+
+function scopeWrite(exposure: Exposure, operation: string, set: ReadonlySet<string>, policies: Policies): WriteScope {
   const { node, selection } = exposure;
-  const policies = new Policies(ctx);
-  return policies.settled(() => ({
+  return {
     filter: policies.filter(node, operation),
     references: referencesOf(node, name => set.has(name), policies),
     selection: scopeSelection(node, { select: selection.select }, policies),
-  }));
+  };
 }
 
 /** The foreign keys with their values. Missing columns of a compound key are read from the stored row. */
@@ -125,8 +172,13 @@ async function valuesOf(
       if (stored === null) throw notFound(exposure);
       row = { ...stored, ...row };
     }
-    const values = from.map(name => row[name]);
-    if (!values.some(value => value === null || value === undefined)) found.push({ ...reference, values });
+    found.push(...setReferences(reference, row));
   }
   return found;
+}
+
+/** The reference with its values in `row`; none if one of them is null. */
+export function setReferences(reference: Reference, row: Row): SetReference[] {
+  const values = reference.relation.from.map(name => row[name]);
+  return values.some(value => value === null || value === undefined) ? [] : [{ ...reference, values }];
 }

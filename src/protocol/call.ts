@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { Elicited, InputRequest } from './client-requests.ts';
-import { assertCapability, elicitRequest, rootsRequest, sampleRequest } from './client-requests.ts';
+import { assertCapability, canElicit, elicitRequest, rootsRequest, sampleRequest } from './client-requests.ts';
 import type {
   CallContext,
   Definition,
@@ -48,6 +48,16 @@ export interface SessionPort {
   unsubscribe(uri: string): Promise<void>;
 }
 
+/** One-use tokens for calls of clients that cannot ask their user. */
+export interface Confirmations {
+  /** Milliseconds that a token is good for. */
+  readonly keptMs: number;
+  /** Makes a token for what a caller is about to do. */
+  give(principal: string | null, subject: JsonObject): Promise<string>;
+  /** Uses up a token. `false` if it is unknown, used, expired, another caller's or for something else. */
+  take(token: string, principal: string | null, subject: JsonObject): Promise<boolean>;
+}
+
 /** Limits of a call. */
 export interface CallLimits {
   /** Milliseconds a handler may run. */
@@ -68,6 +78,7 @@ export interface Server {
   readonly limits: CallLimits;
   /** Recognises errors of the database that a client can act on; `undefined` for any other error. */
   readonly explainError: (error: unknown) => ExplainedError | undefined;
+  readonly confirmations: Confirmations;
 }
 
 /** What the transport gives a call. */
@@ -178,6 +189,11 @@ export class Call implements McpContext {
 
   closeStream({ retryMs = 1000 }: { retryMs?: number } = {}): void {
     if (!this.#finished && this.revisionRow.priming) this.#init.sink.disconnect?.(retryMs);
+  }
+
+  /** Whether the client can show a form to its user. */
+  get canElicit(): boolean {
+    return canElicit(this.client.capabilities, this.revisionRow);
   }
 
   /** Milliseconds spent waiting for the client. They do not count as time of the handler. */

@@ -71,8 +71,9 @@ export function rootsRequest(key?: string): InputRequest<Root[]> {
  *
  * @throws {ToolError} In legacy revisions. @throws {McpError} -32021 with `requiredCapabilities` in 2026-07-28.
  */
-export function assertCapability({ method, capability }: InputRequest<unknown>, declared: JsonObject, revision: Revision): void {
-  if (revision.asks.has(method) && isDeclared(capability, declared)) return;
+export function assertCapability(request: InputRequest<unknown>, declared: JsonObject, revision: Revision): void {
+  const { capability } = request;
+  if (isAble(request, declared, revision)) return;
   const wanted = Object.entries(capability)
     .flatMap(([name, flags]) => [name, ...Object.keys(flags)])
     .join('.');
@@ -80,6 +81,19 @@ export function assertCapability({ method, capability }: InputRequest<unknown>, 
   throw new McpError('MissingRequiredClientCapability', `Missing required client capability: ${wanted}`, {
     data: { requiredCapabilities: capability },
   });
+}
+
+/** Whether the client can show a form to its user. */
+export function canElicit(declared: JsonObject, revision: Revision): boolean {
+  return isAble({ method: 'elicitation/create', capability: { elicitation: { form: {} } } }, declared, revision);
+}
+
+function isAble(
+  { method, capability }: Pick<InputRequest<unknown>, 'method' | 'capability'>,
+  declared: JsonObject,
+  revision: Revision,
+): boolean {
+  return revision.asks.has(method) && isDeclared(capability, declared);
 }
 
 function isDeclared(capability: InputRequest<unknown>['capability'], declared: JsonObject): boolean {

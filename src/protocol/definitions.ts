@@ -257,6 +257,11 @@ export interface Definition {
   readonly enabled?: (ctx: CallContext) => boolean | Promise<boolean>;
 }
 
+/** The argument in which a call that must be confirmed brings its token. */
+export const confirmationArgument = 'confirmation';
+/** The member of a result that says what a call would do that was not confirmed. No column of Prisma can have this name. */
+export const unconfirmedMember = '_unconfirmed';
+
 /** A tool as the protocol serves it, whether it came from `tools` or from a model. */
 export interface ToolDefinition extends Definition {
   readonly name: string;
@@ -271,6 +276,11 @@ export interface ToolDefinition extends Definition {
    * @param args The request's `arguments`, an object, not validated.
    */
   readonly call: (args: JsonObject, ctx: CallContext) => Promise<CallToolResult>;
+  /**
+   * What a call would do, in words, if its user must confirm it first: `delete the Booking {"id":7} for good`. `undefined` if not. Two calls with
+   * the same effect have the same words. Absent if no call of the tool needs it. @throws as `call`
+   */
+  readonly effect?: (args: JsonObject, ctx: CallContext) => Promise<string | undefined>;
 }
 
 /** A resource with a fixed URI. */

@@ -1,6 +1,7 @@
 import { McpError } from '../errors.ts';
 import type { Call } from './call.ts';
 import { CallEnded } from './call.ts';
+import { callConfirmed } from './confirmation.ts';
 import type { CallToolResult, JsonObject, ToolDefinition } from './definitions.ts';
 import { isObject } from './definitions.ts';
 import { describeError } from './handler-errors.ts';
@@ -36,7 +37,7 @@ async function findTool(call: Call, name: unknown): Promise<ToolDefinition> {
 
 async function run(call: Call, tool: ToolDefinition, args: JsonObject): Promise<CallToolResult> {
   try {
-    return await call.race(tool.call(args, call.ctx));
+    return await call.race(tool.effect === undefined ? tool.call(args, call.ctx) : callConfirmed(call, tool, args));
   } catch (error) {
     if (McpError.isError(error) || error instanceof CallEnded) throw error;
     return toolError(describeError(call, error));

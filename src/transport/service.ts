@@ -7,6 +7,7 @@ import type { Position } from '../delivery/position.ts';
 import { encodePosition } from '../delivery/position.ts';
 import { EVERYBODY, newNodeId, nodeMailOf, sessionStreamOf } from '../delivery/stream-ids.ts';
 import { Tail } from '../delivery/tail.ts';
+import type { Confirmations } from '../protocol/call.ts';
 import type { Registry } from '../protocol/registry.ts';
 import { hasLive, isLive } from '../protocol/resources.ts';
 import type { ListName } from '../protocol/subscriptions.ts';
@@ -98,6 +99,20 @@ export interface Service {
   readonly close: (deadlineMs: number) => Promise<void>;
 }
 
+/** Confirmation tokens are continuations, of calls that wait for their user instead of their client. */
+function confirmationsOf(continuations: Continuations, keptMs: number): Confirmations {
+  const method = 'confirmation';
+  return {
+    keptMs,
+    give: (principal, subject) => continuations.keep({ principal, method, params: subject }, {}),
+    take: async (token, principal, subject) => {
+      const taken = await continuations.resume(token, { principal, method, params: subject });
+      taken?.remove();
+      return taken !== undefined;
+    },
+  };
+}
+
 /** Opens the service of an endpoint. */
 export function openService(options: ServiceOptions): Service {
   const { limits, nodeName, onError, sessionLog, registry, bus } = options;
@@ -138,7 +153,7 @@ export function openService(options: ServiceOptions): Service {
   let isDraining = false;
   const requests = new InFlight(options.onFirstRequest);
   const environment: Environment = {
-    server: { registry, limits, explainError: options.explainError },
+    server: { registry, limits, explainError: options.explainError, confirmations: confirmationsOf(continuations, continuationMs) },
     node,
     nodeName,
     sessions,

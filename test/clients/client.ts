@@ -65,6 +65,7 @@ export const answers = {
   'elicitation/create': ({ message = '', mode }: Asked) => {
     const [refusal] = /decline|cancel/.exec(message) ?? [];
     if (refusal !== undefined) return { action: refusal };
+    if (message.endsWith('for good?')) return { action: 'accept', content: { confirm: true } };
     return mode === 'url' ? { action: 'accept' } : { action: 'accept', content: { name: 'Ada', people: 3 } };
   },
   'sampling/createMessage': () => ({

@@ -198,7 +198,11 @@ describe('the example over MCP', () => {
     expect((await call(ada, 'booking_update', change)).value).toMatchObject({ status: 'CONFIRMED', clientId: 1 });
     await call(ada, 'booking_update', { where, data: { clientId: 2 } });
     expect(await database.prisma.booking.findUnique({ where })).toMatchObject({ clientId: 1 });
-    expect((await call(ada, 'booking_delete', { where })).isError).toBe(false);
+    const asked = (await call(ada, 'booking_delete', { where })).value as { _unconfirmed: { effect: string; confirmation: string } };
+    expect(asked._unconfirmed.effect).toMatch(/^would delete the Booking \{.*\} for good$/);
+    expect(await database.prisma.booking.findUnique({ where })).not.toBeNull();
+    const { confirmation } = asked._unconfirmed;
+    expect((await call(ada, 'booking_delete', { where, confirmation })).isError).toBe(false);
     expect(await database.prisma.booking.findUnique({ where })).toBeNull();
   });
 
@@ -208,7 +212,9 @@ describe('the example over MCP', () => {
     expect(value).toMatchObject({ clientId: 3, client: { name: 'Alan Turing' } });
     const where = { id: (value as { id: number }).id };
     expect((await call(staff, 'booking_update', { where, data: { notes: 'By phone' } })).value).toMatchObject({ notes: 'By phone' });
-    expect((await call(staff, 'booking_delete', { where })).isError).toBe(false);
+    const asked = (await call(staff, 'booking_delete', { where })).value as { _unconfirmed: { confirmation: string } };
+    const { confirmation } = asked._unconfirmed;
+    expect((await call(staff, 'booking_delete', { where, confirmation })).value).toMatchObject({ ...where, notes: 'By phone' });
     expect((await call(staff, 'client_update', { where: { id: 3 }, data: { name: 'A. M. Turing' } })).value).toMatchObject({
       name: 'A. M. Turing',
     });

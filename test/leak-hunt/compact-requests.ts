@@ -11,8 +11,12 @@ const genericTools: Readonly<Record<string, string>> = {
   aggregate: 'read_rows',
   groupBy: 'read_rows',
   create: 'create_rows',
+  createMany: 'create_rows',
   update: 'update_rows',
+  updateMany: 'update_rows',
+  upsert: 'update_rows',
   delete: 'delete_rows',
+  deleteMany: 'delete_rows',
 };
 
 /** The path of the endpoint with the style `compact`. */

@@ -20,6 +20,8 @@ export interface Exposure {
   readonly counts: readonly string[];
   readonly orderBy: readonly Step[];
   readonly take: number;
+  /** Rows that one call writes at most. */
+  readonly maxWrites: number;
   readonly forced: Forced | undefined;
 }
 
@@ -59,6 +61,8 @@ const stand: Readonly<Record<string, (caller: Caller) => unknown>> = {
 /** Models that some declarations leave out. */
 const optional: ReadonlySet<string> = new Set(['badge', 'profile', 'tag', 'room', 'crate']);
 
+/** Operations that write many rows, or one that may not be there. */
+export const bulkOperations: readonly string[] = ['createMany', 'updateMany', 'upsert', 'deleteMany'];
 /** The operations that read. */
 const reads: readonly string[] = ['findUnique', 'findFirst', 'findMany', 'count', 'aggregate', 'groupBy'];
 
@@ -160,7 +164,7 @@ function randomExposure(schema: Schema, model: Model, random: Random): Exposure 
   const sortable = [...model.columns.values()].filter(column => isSortable(column) && !hidden.has(column.name));
   const policy = randomPolicy(model.key, random);
   const stricter = policy !== undefined && random.chance(0.2) ? stricterForWrites(schema, model.key, policy) : undefined;
-  const operations = new Set([...reads, 'create', 'update', 'delete'].filter(() => !random.chance(0.06)));
+  const operations = new Set([...reads, 'create', 'update', 'delete', ...bulkOperations].filter(() => !random.chance(0.06)));
   if (operations.size === 0) operations.add('findMany');
   const exposure: Exposure = {
     model,
@@ -172,9 +176,12 @@ function randomExposure(schema: Schema, model: Model, random: Random): Exposure 
     counts: [],
     orderBy: random.chance(0.4) ? [[random.pick(sortable).name, random.pick(['asc', 'desc'])]] : [],
     take: random.pick([2, 3, 5, 25]),
+    maxWrites: random.pick([2, 5, 100]),
     forced: randomForced(model, hidden, random),
   };
-  if (writableColumns(exposure, 'update', { index: 0, team: 1, person: 1, level: 1 }).length === 0) operations.delete('update');
+  if (writableColumns(exposure, 'update', { index: 0, team: 1, person: 1, level: 1 }).length === 0) {
+    for (const name of ['update', 'updateMany', 'upsert']) operations.delete(name);
+  }
   return exposure;
 }
 
@@ -224,7 +231,7 @@ function randomIncluded(declaration: Declaration, schema: Schema, model: Model, 
 }
 
 function toOption(exposure: Exposure, callerOf: (ctx: unknown) => Caller): object {
-  const { operations, hidden, policy, onWrites, included, counts, orderBy, take, forced, model } = exposure;
+  const { operations, hidden, policy, onWrites, included, counts, orderBy, take, maxWrites, forced, model } = exposure;
   const include: Record<string, unknown> = includeOption(included);
   if (counts.length > 0) include['_count'] = { select: Object.fromEntries(counts.map(name => [name, true])) };
   const any: Caller = { index: 0, team: 1, person: 1, level: 1 };
@@ -235,6 +242,7 @@ function toOption(exposure: Exposure, callerOf: (ctx: unknown) => Caller): objec
     include,
     ...(orderBy.length > 0 && { orderBy: orderOption(orderBy) }),
     take,
+    maxWrites,
     ...(operations.has('findUnique') && { prompts: promptsOption(exposure) }),
     ...(searchedColumns(exposure).length > 0 && {
       search: { columns: searchedColumns(exposure), ...(usesTitleFunction(model) && { title: titleOf }) },

@@ -7,7 +7,7 @@ import type { Data } from './data.ts';
 import { differences, randomData } from './data.ts';
 import type { HuntDatabase } from './database.ts';
 import { openHuntDatabase } from './database.ts';
-import { randomDeclaration } from './declaration.ts';
+import { bulkOperations, randomDeclaration } from './declaration.ts';
 import type { Endpoint, Era, Outcome } from './endpoint.ts';
 import { eras, serve } from './endpoint.ts';
 import type { Setting } from './oracle.ts';
@@ -198,7 +198,7 @@ class Season {
     const exposure = random.pick([...exposures, ...exposures.filter(({ model }) => ['person', 'doc', 'shelf'].includes(model.key))]);
     const kind = random.next();
     if (kind < 0.57) {
-      const wanted = random.pick([...reads, 'create', 'update', 'delete']);
+      const wanted = random.pick([...reads, 'create', 'update', 'delete', ...bulkOperations]);
       const operation = exposure.operations.has(wanted) ? wanted : random.pick([...exposure.operations]);
       return (random.chance(0.25) ? compactRequest : toolRequest)(maker, exposure, operation);
     }

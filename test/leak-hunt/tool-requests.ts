@@ -1,7 +1,7 @@
 import type { Data, Row } from './data.ts';
 import { anyReference, anyValue, isForeignKey, oneValue, related } from './data.ts';
 import type { Exposure, Step } from './declaration.ts';
-import { isSortable, visibleColumns, writableColumns } from './declaration.ts';
+import { bulkOperations, isSortable, visibleColumns, writableColumns } from './declaration.ts';
 import { aggregate, groupBy } from './group-requests.ts';
 import type { Json, Oracle } from './oracle.ts';
 import type { Expected, Maker, Request } from './request.ts';
@@ -10,7 +10,7 @@ import type { Key, Model } from './schema.ts';
 import { primaryKey } from './schema.ts';
 import type { Names } from './where.ts';
 import { namesOfTools, randomWhere } from './where.ts';
-import { change, insert, remove } from './writing.ts';
+import { change, changeAll, insert, insertAll, remove, removeAll } from './writing.ts';
 
 type Make = (maker: Maker, exposure: Exposure, names: Names) => Pick<Request, 'params' | 'expect'>;
 
@@ -102,16 +102,48 @@ const makers: Readonly<Record<string, Make>> = {
   },
 };
 
+const bulkMakers: Readonly<Record<string, Make>> = {
+  createMany: (maker, exposure) => {
+    const items = Array.from({ length: maker.random.between(1, 3) }, () => randomData(maker, exposure, 'create'));
+    return { params: { data: items }, expect: oracle => expectCreateMany(oracle, exposure, items) };
+  },
+  updateMany: (maker, exposure, names) => {
+    const where = randomFilter(maker, exposure, names);
+    const data = randomData(maker, exposure, 'update');
+    const dryRun = maker.random.chance(0.2) || undefined;
+    return {
+      params: { where, data, dryRun },
+      expect: oracle => expectMany(oracle, exposure, { operation: 'update', where, data, dryRun }),
+    };
+  },
+  deleteMany: (maker, exposure, names) => {
+    const where = randomFilter(maker, exposure, names);
+    const dryRun = maker.random.chance(0.2) || undefined;
+    return { params: { where, dryRun }, expect: oracle => expectMany(oracle, exposure, { operation: 'delete', where, dryRun }) };
+  },
+  upsert: (maker, exposure) => {
+    const { where, find } = randomUnique(maker, exposure);
+    const [create, update] = [randomData(maker, exposure, 'create'), randomData(maker, exposure, 'update')];
+    return {
+      params: { where, create, update },
+      expect: oracle => {
+        const row = find(oracle, 'update');
+        return row === undefined ? expectCreate(oracle, exposure, create) : expectUpdate(oracle, exposure, row, update);
+      },
+    };
+  },
+};
+
 /** A random call of a tool of a model. */
 export function toolRequest(maker: Maker, exposure: Exposure, operation: string): Request {
-  const { params, expect } = (makers[operation] as Make)(maker, exposure, namesOfTools(maker));
+  const { params, expect } = ((makers[operation] ?? bulkMakers[operation]) as Make)(maker, exposure, namesOfTools(maker));
   if (maker.strays()) params.nothing = 1;
   return {
     surface: 'tool',
     operation,
     method: 'tools/call',
     params: { name: `${exposure.model.key}_${operation}`, arguments: params },
-    isWrite: ['create', 'update', 'delete'].includes(operation),
+    isWrite: ['create', 'update', 'delete', ...bulkOperations].includes(operation),
     expect: maker.isLawful ? expect : () => refusal('unlawful'),
   };
 }
@@ -273,6 +305,68 @@ function expectUpdate(oracle: Oracle, exposure: Exposure, row: Row | undefined, 
   if (!mayRefer(oracle, model, changed, name => Object.hasOwn(data, name) && !Object.hasOwn(values, name))) return refusal('reference');
   if (row === undefined) return refusal('missing');
   return settle(oracle, exposure, changed, change(oracle.data, model, row, changed), 'update');
+}
+
+/** A filter that some row could fail, so that it is not refused as one that every row meets. Often it names few rows. */
+function randomFilter(maker: Maker, { model }: Exposure, names: Names): Json {
+  const { random } = maker;
+  const { fields } = primaryKey(model);
+  const [field = ''] = fields;
+  const values = Array.from({ length: random.between(1, 3) }, () => maker.anyRow(model.key)?.[field]).filter(value => value !== undefined);
+  const named = random.chance(0.6) ? { in: values } : { not: model.columns.get(field)?.type === 'Int' ? 99 : 'none' };
+  const where = random.chance(0.7) ? randomWhere(maker, names, model.key) : {};
+  return { AND: [{ [field]: named }, where] };
+}
+
+function expectCreateMany(oracle: Oracle, exposure: Exposure, items: readonly Json[]): Expected {
+  const { model, forced, maxWrites } = exposure;
+  if (items.length > maxWrites) return refusal('unlawful');
+  const values = forced?.values(oracle.caller) ?? {};
+  const initial = [...model.columns.values()].map(({ name, initial: value }) => [name, value] as const);
+  const rows = items.map((data): Row => ({ ...Object.fromEntries(initial), ...data, ...values }));
+  const isLawful = rows.every((row, index) =>
+    mayRefer(oracle, model, row, name => Object.hasOwn(items[index] ?? {}, name) && !Object.hasOwn(values, name)),
+  );
+  if (!isLawful) return refusal('reference');
+  const shapes = new Set(
+    items.map(data =>
+      Object.keys({ ...data, ...values })
+        .sort()
+        .join(),
+    ),
+  );
+  let next: Data | string = oracle.data;
+  // Rows with the same columns are created by one statement, others one by one.
+  if (shapes.size === 1) next = insertAll(oracle.data, model, rows);
+  else for (const row of rows) if (typeof next !== 'string') next = insert(next, model, row);
+  if (typeof next === 'string') return refusal(next as 'taken');
+  const after = oracle.over(next);
+  if (!rows.every(row => after.admits(model.key, row, 'create'))) return refusal('outside');
+  return answer({ count: rows.length, keys: rows.map(row => uniqueWhere(primaryKey(model), row)) }, next);
+}
+
+/** What `updateMany` and `deleteMany` must be answered. */
+function expectMany(
+  oracle: Oracle,
+  { model, forced, maxWrites }: Exposure,
+  { operation, where, data, dryRun }: { operation: 'update' | 'delete'; where: Json; data?: Json; dryRun: boolean | undefined },
+): Expected {
+  const rows = oracle.sorted(model, oracle.matching(model.key, where, operation), []);
+  const { length: count } = rows;
+  if (count > maxWrites) return refusal('unlawful');
+  if (dryRun === true) return answer({ count, keys: rows.map(row => uniqueWhere(primaryKey(model), row)), dryRun: true });
+  if (data === undefined) {
+    const next = removeAll(oracle.setting.schema, oracle.data, model, rows);
+    return typeof next === 'string' ? refusal(next) : answer({ count }, next);
+  }
+  const values = forced?.values(oracle.caller) ?? {};
+  const changed = new Map(rows.map((row): [Row, Row] => [row, { ...row, ...data, ...values }]));
+  const isSet = (name: string) => Object.hasOwn(data, name) && !Object.hasOwn(values, name);
+  if (![...changed.values()].every(row => mayRefer(oracle, model, row, isSet))) return refusal('reference');
+  const next = changeAll(oracle.data, model, changed);
+  if (typeof next === 'string') return refusal(next);
+  const after = oracle.over(next);
+  return [...changed.values()].every(row => after.admits(model.key, row, 'update')) ? answer({ count }, next) : refusal('outside');
 }
 
 function settle(oracle: Oracle, exposure: Exposure, row: Row, next: Data | string, operation: string): Expected {

@@ -33,7 +33,7 @@ export interface Peer {
   converse(
     tool: string,
     args: object,
-    answer: (question: Question, index: number) => object,
+    answer: (question: Question, index: number) => object | Promise<object>,
   ): Promise<{ asked: Question[]; response: WireMessage }>;
   /** Hears of changes: of all lists, and of these resources. */
   watch(uris: string[]): Promise<{ next(): Promise<WireMessage | undefined>; close(): void }>;
@@ -87,7 +87,7 @@ async function connectLegacy(url: string, row: Revision, capabilities: object): 
 async function converseLegacy(
   session: WireSession,
   body: object,
-  answer: (question: Question, index: number) => object,
+  answer: (question: Question, index: number) => object | Promise<object>,
 ): Promise<{ asked: Question[]; response: WireMessage }> {
   const asked: Question[] = [];
   const response = await fetch(session.url, {
@@ -103,7 +103,7 @@ async function converseLegacy(
     if (message.id === undefined) continue;
     const question = { method: message.method, params: message.params ?? {} };
     asked.push(question);
-    const { status } = await session.send({ jsonrpc: '2.0', id: message.id, result: answer(question, asked.length - 1) });
+    const { status } = await session.send({ jsonrpc: '2.0', id: message.id, result: await answer(question, asked.length - 1) });
     if (status !== 202) throw new Error(`an answer was answered ${status}`);
   }
   throw new Error('the stream ended without a response');
@@ -134,7 +134,7 @@ async function connectModern(url: string, row: Revision, capabilities: object): 
         const inputResponses: Record<string, object> = {};
         for (const [key, question] of Object.entries(reply.result.inputRequests as Record<string, Question>)) {
           asked.push(question);
-          inputResponses[key] = answer(question, asked.length - 1);
+          inputResponses[key] = await answer(question, asked.length - 1);
         }
         const { requestState } = reply.result as { requestState: string };
         ({ response: reply } = await client.request('tools/call', { ...params, inputResponses, requestState }));

@@ -164,7 +164,7 @@ describeDatabases('a compact endpoint', provider => {
 
 /** A refusal names the argument, with the path in it; the database's own refusals name the fact. */
 const refusal =
-  /^(?:(?:where|select|orderBy|take|cursor|data|distinct|by|having|_count|_sum|_avg|_min|_max|include|limit|filter|skip|id)[^ ]*: |not found: |not allowed: |already exists: |still referenced: |a value )/;
+  /^(?:(?:where|select|orderBy|take|cursor|data|create|update|dryRun|distinct|by|having|_count|_sum|_avg|_min|_max|include|limit|filter|skip|id)[^ ]*: |not found: |not allowed: |already exists: |still referenced: |a value )/;
 
 const small = fc.integer({ min: 0, max: 8 });
 const value = fc.oneof(
@@ -237,8 +237,12 @@ const argumentsOf: Readonly<Record<Operation, fc.Arbitrary<Json>>> = {
     { requiredKeys: ['by'] },
   ),
   create: fc.record({ data }, { requiredKeys: [] }),
+  createMany: fc.record({ data: fc.oneof(fc.array(data, { maxLength: 2 }), data) }, { requiredKeys: [] }),
   update: fc.record({ where: key, data }, { requiredKeys: [] }),
+  updateMany: fc.record({ where: filter, data, dryRun: fc.boolean() }, { requiredKeys: [] }),
+  upsert: fc.record({ where: key, create: data, update: data }, { requiredKeys: [] }),
   delete: fc.record({ where: key }, { requiredKeys: [] }),
+  deleteMany: fc.record({ where: filter, dryRun: fc.boolean() }, { requiredKeys: [] }),
 };
 const strange = fc.dictionary(fc.constantFrom('include', 'limit', 'filter', 'skip', 'id', 'cursor'), fc.oneof(value, select), {
   maxKeys: 1,

@@ -223,7 +223,13 @@ describe('find_models', () => {
 describe('describe_model', () => {
   const models: Models = {
     client: { omit: { notes: true } },
-    booking: { operations: operationNames, take: 10, orderBy: { startsAt: 'desc' }, include: { client: { select: { name: true } } } },
+    booking: {
+      operations: operationNames,
+      confirm: ['delete'],
+      take: 10,
+      orderBy: { startsAt: 'desc' },
+      include: { client: { select: { name: true } } },
+    },
     membership: {},
     room: { style: 'tools' },
   };
@@ -293,12 +299,30 @@ describe('describe_model', () => {
           arguments: 'data: { clientId, startsAt, price, roomId?, status?, meta?, internalNote? }',
         },
         {
+          operation: 'createMany',
+          tool: 'create_rows',
+          arguments: 'data: [{ clientId, startsAt, price, roomId?, status?, meta?, internalNote? }], at most 100 rows',
+        },
+        {
           operation: 'update',
           tool: 'update_rows',
           arguments:
             'where: one unique key; data: { clientId?, roomId?, startsAt?, status?, price?, meta?, internalNote? }, also a number { increment: 1 }',
         },
-        { operation: 'delete', tool: 'delete_rows', arguments: 'where: one unique key' },
+        {
+          operation: 'updateMany',
+          tool: 'update_rows',
+          arguments:
+            'where: filters; data: { clientId?, roomId?, startsAt?, status?, price?, meta?, internalNote? }, also a number { increment: 1 }; dryRun?: true; at most 100 rows',
+        },
+        {
+          operation: 'upsert',
+          tool: 'update_rows',
+          arguments:
+            'where: one unique key; create: { clientId, startsAt, price, roomId?, status?, meta?, internalNote? }; update: { clientId?, roomId?, startsAt?, status?, price?, meta?, internalNote? }, also a number { increment: 1 }',
+        },
+        { operation: 'delete', tool: 'delete_rows', arguments: 'where: one unique key; confirmation?: as asked for' },
+        { operation: 'deleteMany', tool: 'delete_rows', arguments: 'where: filters; dryRun?: true; at most 100 rows' },
       ],
     });
   });

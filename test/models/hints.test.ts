@@ -227,7 +227,7 @@ describe('a refusal names the remedy', () => {
   });
 
   it.each<[name: string, hint: string | undefined]>([
-    ['booking_upsert', `the tools of booking are ${operationNames.map(name => `booking_${name}`).join(', ')}`],
+    ['booking_merge', `the tools of booking are ${operationNames.map(name => `booking_${name}`).join(', ')}`],
     ['bookings_findMany', 'call booking_findMany { … }'],
     ['room_delete', 'the tools of room are room_count'],
     ['membership_findMany', 'call read_rows { model: "membership", operation: "findMany", … }'],

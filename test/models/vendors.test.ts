@@ -31,7 +31,7 @@ describe('the tools of models', () => {
   it.each(syntheticSizes)('pass every rule, with a schema of %d models', { timeout: 240_000 }, async models => {
     const { datamodel } = await syntheticSchema({ models });
     const tools = exposeAll(datamodel, operationSets.all);
-    expect(tools.length).toBeGreaterThan(models * 8);
+    expect(tools.length).toBeGreaterThan(models * 12);
     expect(complaintsAbout(tools)).toEqual([]);
   });
 

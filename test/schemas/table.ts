@@ -7,7 +7,7 @@ import { syntheticSchema } from './synthetic.ts';
 import type { TokenRow } from './tokens.ts';
 import { operationSets, tokenRow } from './tokens.ts';
 
-const sets = ['read', 'write', 'all'] as const;
+const sets = ['read', 'write', 'bulk', 'all'] as const;
 
 const given = process.argv.slice(2).map(Number);
 const counts = sets.map(set => operationSets[set].length).join(' / ');

@@ -4,7 +4,7 @@ import { compileModels } from '../../src/models/compile.ts';
 import type { Datamodel } from '../../src/models/datamodel.ts';
 import type { ExposureLike } from '../../src/models/exposure.ts';
 import type { Operation } from '../../src/models/operations.ts';
-import { operationNames } from '../../src/models/operations.ts';
+import { isRead, operationNames, writesOf } from '../../src/models/operations.ts';
 import type { ToolDefinition } from '../../src/protocol/definitions.ts';
 
 /** What a language model is given of a tool: vendors send name, description and input schema. */
@@ -27,7 +27,7 @@ export function exposeAll(
 ): ToolDefinition[] {
   const models: Record<string, ExposureLike> = {};
   for (const { key, missing = [] } of Object.values(datamodel.models)) {
-    const own = operations.filter(operation => !(missing as readonly string[]).includes(operation));
+    const own = operations.filter(operation => !writesOf(operation).some(write => missing.includes(write)));
     if (own.length > 0) models[key] = { ...entry(key), operations: own };
   }
   const prisma = Object.fromEntries(Object.keys(models).map(key => [key, { findMany: () => undefined }]));
@@ -35,12 +35,20 @@ export function exposeAll(
   return compileModels(options).tools;
 }
 
-/** `read` are the three operations that an exposure has by default, `write` has those that write besides. */
-export type OperationSet = 'read' | 'write' | 'all';
+/**
+ * `read` are the three operations that an exposure has by default, `write` has those that write one row besides. `bulk` has all writes besides,
+ * `reads` all reads and those that write one row.
+ */
+export type OperationSet = 'read' | 'write' | 'bulk' | 'reads' | 'all';
+
+const read: readonly Operation[] = ['findUnique', 'findMany', 'count'];
+const single: readonly Operation[] = ['create', 'update', 'delete'];
 
 export const operationSets: Readonly<Record<OperationSet, readonly Operation[]>> = {
-  read: ['findUnique', 'findMany', 'count'],
-  write: ['findUnique', 'findMany', 'count', 'create', 'update', 'delete'],
+  read,
+  write: [...read, ...single],
+  bulk: [...read, ...operationNames.filter(operation => !isRead(operation))],
+  reads: [...operationNames.filter(isRead), ...single],
   all: operationNames,
 };
 

@@ -7,12 +7,16 @@ import type { Json } from './world.ts';
 import { ask, callerOf, fill, internals, openAs, serve } from './world.ts';
 
 const own = (ctx: never): object => ({ clientId: callerOf(ctx) });
-const all = ['findUnique', 'findMany', 'count', 'create', 'update', 'delete'];
+const all = ['findUnique', 'findMany', 'count', 'create', 'createMany', 'update', 'updateMany', 'upsert', 'delete', 'deleteMany'];
 const models = {
-  client: { operations: ['findMany', 'update'], where: (ctx: never) => ({ id: callerOf(ctx) }), omit: { notes: true, email: true } },
+  client: {
+    operations: ['findMany', 'update', 'updateMany'],
+    where: (ctx: never) => ({ id: callerOf(ctx) }),
+    omit: { notes: true, email: true },
+  },
   booking: { operations: all, where: own, omit: { internalNote: true }, include: { client: { select: { name: true } }, room: true } },
   membership: { operations: all, where: async (ctx: never) => ({ client: { is: { id: callerOf(ctx) } } }) },
-  room: { operations: [...all.slice(0, 3), 'update'], omit: { active: true } },
+  room: { operations: [...all.slice(0, 3), 'update', 'updateMany'], omit: { active: true } },
   auditLog: { operations: all, data: { actor: 'forced' } },
 };
 
@@ -94,13 +98,39 @@ const write = fc.constantFrom(...Object.keys(models)).chain(key => {
           (values['id'] as fc.Arbitrary<Json>).map(value => ({ id: value })),
           some,
         );
+  const few = fc.array(fc.integer({ min: 1, max: 8 }), { maxLength: 4 });
+  const filter = fc.oneof(
+    some,
+    fc.constantFrom<Json>({ clientId: { gt: 0 } }, { NOT: { client: { is: { phone: 'x' } } } }, { client: { isNot: { name: 'x' } } }, {}),
+    few.map(ids => (key === 'membership' ? { slot: { in: ids } } : { id: { in: ids } })),
+  );
   return fc
-    .record({ operation: fc.constantFrom(...operations.filter(name => !name.startsWith('find') && name !== 'count')), where, some })
-    .map(({ operation, where, some }) => {
-      const data = operation === 'create' ? { ...plain[key], ...some } : some;
-      return { tool: `${key}_${operation}`, args: { ...(operation !== 'create' && { where }), ...(operation !== 'delete' && { data }) } };
-    });
+    .record({ operation: fc.constantFrom(...operations.filter(name => !name.startsWith('find') && name !== 'count')), where, filter, some })
+    .map(({ operation, where: one, filter: many, some: data }) => ({
+      tool: `${key}_${operation}`,
+      args: argsOf(operation, { key, one, many, data }),
+    }));
 });
+
+function argsOf(operation: string, { key, one, many, data }: { key: string; one: Json; many: Json; data: Json }): object {
+  const created = { ...plain[key], ...data };
+  switch (operation) {
+    case 'create':
+      return { data: created };
+    case 'createMany':
+      return { data: [created, plain[key]] };
+    case 'update':
+      return { where: one, data };
+    case 'updateMany':
+      return { where: many, data };
+    case 'upsert':
+      return { where: one, create: created, update: data };
+    case 'delete':
+      return { where: one };
+    default:
+      return { where: many };
+  }
+}
 
 /** What client 2 must not have changed. */
 async function outOfReach(prisma: PrismaClient): Promise<unknown> {
@@ -141,7 +171,7 @@ describeDatabases('any write of a caller', provider => {
           // No row that was written makes a list unreadable.
           for (const key of ['auditLog', 'booking']) expect(await ask(session, `${key}_findMany`)).toHaveProperty('rows');
         }),
-        cases(150),
+        cases(200),
       );
       expect(done).toBeGreaterThan(10);
     },

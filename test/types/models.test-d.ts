@@ -93,6 +93,20 @@ describe('the type of the option models', () => {
     mcp({ name: 'x', prisma: postgres, models: { place: { omit: { spot: true } } } });
   });
 
+  it('takes writes of many rows, their limit, and writes to confirm', () => {
+    expose(prisma, {
+      booking: { operations: ['createMany', 'updateMany', 'upsert', 'deleteMany'], maxWrites: 10, confirm: ['deleteMany'] },
+    });
+    // @ts-expect-error a read needs no confirmation
+    expose(prisma, { booking: { operations: ['findMany'], confirm: ['findMany'] } });
+    // @ts-expect-error a view has no writes
+    expose(prisma, { author: { operations: ['deleteMany'] } });
+    // @ts-expect-error no number of rows
+    expose(prisma, { booking: { maxWrites: '10' } });
+    // @ts-expect-error a required column has a type that Prisma does not have
+    expose(postgres, { place: { operations: ['upsert'] } });
+  });
+
   it('gives the functions of prompts and search a row any of whose columns may be hidden, in the form of results', () => {
     mcp({
       name: 'x',
