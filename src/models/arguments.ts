@@ -7,8 +7,6 @@ import { argumentHint, keyForm, keyHint, orderHint, selectHint, takeHint } from 
 import { completeOrder } from './host-args.ts';
 import { join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
 import { didYouMean } from './near-names.ts';
-import type { Operation } from './operations.ts';
-import { operationRow } from './operations.ts';
 import type { ParsedWhere, WhereLimits } from './where.ts';
 import { parseWhere } from './where.ts';
 
@@ -27,9 +25,8 @@ export interface ParsedFindMany extends ParsedQuery {
   readonly distinct?: readonly Column[] | undefined;
 }
 
-/** Refuses arguments that the operation does not have. */
-export function assertArguments(exposure: Exposure, operation: Operation, args: Args): void {
-  const known: readonly string[] = operationRow(operation).arguments;
+/** Refuses arguments that the operation does not have. @param known The arguments that it has. */
+export function assertArguments(exposure: Exposure, known: readonly string[], args: Args): void {
   for (const name of Object.keys(args)) {
     if (!known.includes(name))
       refuse(join('', name), `unknown argument (${list(known)})${argumentHint(exposure, name, args[name], known)}`);
@@ -38,7 +35,6 @@ export function assertArguments(exposure: Exposure, operation: Operation, args: 
 
 /** Parses the arguments of `findMany`. */
 export function parseFindMany(exposure: Exposure, args: Args, limits: WhereLimits): ParsedFindMany {
-  assertArguments(exposure, 'findMany', args);
   const key = cursorKey(exposure);
   const { orderBy, ...query } = parseQuery(exposure, args, limits);
   const { cursor } = args;
@@ -64,7 +60,6 @@ export function parseFindMany(exposure: Exposure, args: Args, limits: WhereLimit
 
 /** Parses the arguments of `findFirst`. */
 export function parseFindFirst(exposure: Exposure, args: Args, limits: WhereLimits): ParsedQuery {
-  assertArguments(exposure, 'findFirst', args);
   return parseQuery(exposure, args, limits);
 }
 

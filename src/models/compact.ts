@@ -6,7 +6,7 @@ import { modelDescription, modelDescriptionSchema } from './model-description.ts
 import { modelSearch } from './model-search.ts';
 import { didYouMean } from './near-names.ts';
 import type { ArgumentName, Operation } from './operations.ts';
-import { isRead, operationNames, operationRow } from './operations.ts';
+import { isRead, operationNames, operationRows } from './operations.ts';
 import { confirmedInput } from './schema.ts';
 import type { RowTool } from './tool-names.ts';
 import { rowToolOf, toolName, toolNames } from './tool-names.ts';
@@ -214,7 +214,7 @@ const argumentSchemas: Readonly<Record<ArgumentName, JsonSchema>> = {
 
 /** The same for the tools that write. */
 function writeSchema(argument: ArgumentName, operations: readonly Operation[]): JsonSchema {
-  const isKeyed = operations.every(operation => operationRow(operation).keyed === true);
+  const isKeyed = operations.every(operation => operationRows[operation].keyed === true);
   const isListed = operations.includes('createMany');
   if (argument === 'where') return { type: 'object', description: `One unique key, as { id: 1 }${isKeyed ? '' : '; filters for many'}.` };
   // `anyOf` stands alone, because Gemini allows nothing beside it.
@@ -230,7 +230,7 @@ function rowTool(
   find: (name: unknown) => CompactModel,
 ): ToolDefinition {
   const { title, description } = rowToolTexts[name];
-  const names = [...new Set(operations.flatMap(operation => operationRow(operation).arguments))];
+  const names = [...new Set(operations.flatMap(operation => operationRows[operation].arguments))];
   const isReading = name === 'read_rows';
   const [only, ...others] = operations;
   // The operation of a tool for writing need not be named if there is only one.
@@ -253,7 +253,7 @@ function rowTool(
   return {
     name,
     title,
-    description: `${description} Arguments: ${operations.map(operation => `${operation} { ${list(operationRow(operation).arguments)} }`).join('; ')}.`,
+    description: `${description} Arguments: ${operations.map(operation => `${operation} { ${list(operationRows[operation].arguments)} }`).join('; ')}.`,
     inputSchema: isConfirmed ? confirmedInput(inputSchema) : inputSchema,
     annotations: annotationsOf(operations, models),
     ...(isConfirmed && {
@@ -272,7 +272,7 @@ function rowTool(
 
 /** Whether a write cannot do without an argument. */
 function isNeeded(argument: ArgumentName, operation: Operation): boolean {
-  return !isRead(operation) && argument !== 'dryRun' && operationRow(operation).arguments.includes(argument);
+  return !isRead(operation) && argument !== 'dryRun' && operationRows[operation].arguments.includes(argument);
 }
 
 /** The hints of several operations together: read-only if all are read-only, destructive if one is destructive. */

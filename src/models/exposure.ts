@@ -10,7 +10,7 @@ import { assertKeys, assertTake, defaultTake, resolveOrder, resolveWhere } from 
 import { resolveSelection } from './include.ts';
 import { isPlainObject, list } from './messages.ts';
 import type { Operation } from './operations.ts';
-import { isRead, operationNames, operationRow, writesOf } from './operations.ts';
+import { isRead, operationNames, operationRows, writesOf } from './operations.ts';
 import { assertOrderInSight } from './policy.ts';
 import { resolvePrompts } from './prompts.ts';
 import { resolveSearch } from './search.ts';
@@ -34,7 +34,7 @@ export interface ExposureLike {
 }
 
 /** The operations of a model whose declaration does not name any. */
-export const defaultOperations: readonly Operation[] = operationNames.filter(name => operationRow(name).byDefault === true);
+export const defaultOperations: readonly Operation[] = operationNames.filter(name => operationRows[name].byDefault === true);
 const optionNames = [
   'operations',
   'where',
@@ -242,7 +242,7 @@ function assertWritable(exposure: Exposure, path: string): void {
     throw new TypeError(`${path}: Prisma has no ${operation} for ${node.name}, ${reason}; list operations without it`);
   }
   for (const operation of operations) {
-    if (operationRow(operation).keyed === true && uniques.length === 0) {
+    if (operationRows[operation].keyed === true && uniques.length === 0) {
       throw new TypeError(
         `${path}: ${operation} needs a unique key whose columns are all visible; show one, or list operations without it`,
       );

@@ -1,7 +1,7 @@
 import { isObject } from '../protocol/definitions.ts';
 import type { Aggregates, Computable, Measure } from './aggregates.ts';
 import { aggregateArgs, aggregateNames, aggregatesToJson, allRows, countedColumn, findMeasure, parseAggregates } from './aggregates.ts';
-import { assertArguments, isSortable, parseDirection, parseOptionalWhere, parseTake } from './arguments.ts';
+import { isSortable, parseDirection, parseOptionalWhere, parseTake } from './arguments.ts';
 import type { Bucket } from './date-buckets.ts';
 import { bucketNames, isDated } from './date-buckets.ts';
 import type { Args, Row } from './delegates.ts';
@@ -44,7 +44,6 @@ export type Direction = 'asc' | 'desc' | { readonly sort: 'asc' | 'desc'; readon
 
 /** Parses the arguments of `groupBy`. */
 export function parseGroupBy(exposure: Exposure, args: Args, limits: WhereLimits): ParsedGroupBy {
-  assertArguments(exposure, 'groupBy', args);
   const by = parseBy(exposure, args['by']);
   const isComputable = by.some(({ bucket }) => bucket !== undefined) ? isFoldable : undefined;
   return {

@@ -76,21 +76,17 @@ export type PolicyOperation = (typeof operationTable)[Operation]['policy'];
 /** All operations, in the order of the table. */
 export const operationNames: readonly Operation[] = Object.keys(operationTable) as Operation[];
 
-const rows: Readonly<Record<Operation, OperationRow>> = operationTable;
-
-/** The row of an operation. */
-export function operationRow(operation: Operation): OperationRow {
-  return rows[operation];
-}
+/** The rows of the operations. */
+export const operationRows: Readonly<Record<Operation, OperationRow>> = operationTable;
 
 /** The writes of single rows that an operation is made of: `['create', 'update']` for `upsert`, none for a read. */
 export function writesOf(operation: Operation): readonly ('create' | 'update' | 'delete')[] {
-  return rows[operation].writes ?? [];
+  return operationRows[operation].writes ?? [];
 }
 
 /** Whether an operation changes nothing. */
 export function isRead(operation: Operation): boolean {
-  return rows[operation].effect === 'reads';
+  return operationRows[operation].effect === 'reads';
 }
 
 /** Whether an operation writes several rows at once, so that `maxWrites` bounds it. */

@@ -1,6 +1,6 @@
 import type { Exposure } from './graph.ts';
 import type { Effect, Operation } from './operations.ts';
-import { operationRow } from './operations.ts';
+import { operationRows } from './operations.ts';
 
 /** A tool of the style `compact` that runs operations. */
 export type RowTool = 'read_rows' | 'create_rows' | 'update_rows' | 'delete_rows';
@@ -14,7 +14,7 @@ const rowTools: Readonly<Record<Effect, RowTool>> = {
 
 /** The tool of the style `compact` that runs an operation: one for each kind of effect, because clients ask their users once for each tool. */
 export function rowToolOf(operation: Operation): RowTool {
-  return rowTools[operationRow(operation).effect];
+  return rowTools[operationRows[operation].effect];
 }
 
 /** The tool that runs an operation: `booking_findMany`, or `read_rows` for a model of the style `compact`. */

@@ -17,7 +17,7 @@ import type { Exposure } from './graph.ts';
 import { parseGroupBy } from './group-by.ts';
 import { list, nameOf, refuse, withArticle } from './messages.ts';
 import type { Operation } from './operations.ts';
-import { isBulk } from './operations.ts';
+import { isBulk, operationRows } from './operations.ts';
 import { notFound } from './prisma-errors.ts';
 import type { Reader } from './reads.ts';
 import type { RowLinks } from './row-links.ts';
@@ -91,7 +91,6 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
     annotations: readOnly,
     run: async (args, ctx) => {
       const { exposure, reader } = parts;
-      assertArguments(exposure, 'findUnique', args);
       const where = parseUniqueWhere(exposure, args['where']);
       const row = await reader.findUnique(where, parseSelect(exposure, args['select']), ctx);
       if (row === undefined) throw notFound(exposure);
@@ -127,7 +126,6 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
     annotations: readOnly,
     run: async (args, ctx) => {
       const { exposure, reader, limits } = parts;
-      assertArguments(exposure, 'count', args);
       return { count: await reader.count(parseOptionalWhere(exposure, args['where'], limits), ctx) };
     },
   }),
@@ -139,7 +137,6 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
     annotations: readOnly,
     run: async (args, ctx) => {
       const { exposure, reader, limits } = parts;
-      assertArguments(exposure, 'aggregate', args);
       const where = parseOptionalWhere(exposure, args['where'], limits);
       const aggregates = parseAggregates(exposure, args);
       if (isNothing(aggregates)) refuse('_count', 'name at least one aggregate, such as { "_count": true }');
@@ -165,7 +162,6 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
       return `create ${withArticle(parts.exposure.node.name)}: ${shortJson(data)}`;
     },
     run: (args, ctx) => {
-      assertArguments(parts.exposure, 'create', args);
       return parts.writer.create(args['data'], ctx);
     },
   }),
@@ -177,7 +173,6 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
     annotations: { ...writing, destructiveHint: false, idempotentHint: false },
     effect: async ({ data }) => `create ${rows(Array.isArray(data) ? data.length : 0, parts)}: ${shortJson(data)}`,
     run: (args, ctx) => {
-      assertArguments(parts.exposure, 'createMany', args);
       return parts.bulkWriter.createMany(args['data'], ctx);
     },
   }),
@@ -192,7 +187,6 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
       return `change ${await findText('update', where, parts, ctx)}, setting ${shortJson(data)}`;
     },
     run: (args, ctx) => {
-      assertArguments(parts.exposure, 'update', args);
       return parts.writer.update(parseUniqueWhere(parts.exposure, args['where']), args['data'], ctx);
     },
   }),
@@ -210,7 +204,6 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
     },
     run: async (args, ctx) => {
       const { exposure, bulkWriter, limits, update } = parts;
-      assertArguments(exposure, 'updateMany', args);
       const where = parseBulkWhere(exposure, args['where'], limits);
       if (!parseDryRun(args['dryRun'])) return bulkWriter.updateMany(where, args['data'], ctx);
       await update.parse(args['data'], ctx);
@@ -233,7 +226,6 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
         : `change the ${name} ${shortJson(row)}, setting ${shortJson(update)}`;
     },
     run: (args, ctx) => {
-      assertArguments(parts.exposure, 'upsert', args);
       return parts.writer.upsert(parseUniqueWhere(parts.exposure, args['where']), args['create'], args['update'], ctx);
     },
   }),
@@ -245,7 +237,6 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
     annotations: { ...writing, destructiveHint: true, idempotentHint: true },
     effect: async ({ where }, ctx) => `delete ${await findText('delete', where, parts, ctx)} for good`,
     run: (args, ctx) => {
-      assertArguments(parts.exposure, 'delete', args);
       return parts.writer.delete(parseUniqueWhere(parts.exposure, args['where']), ctx);
     },
   }),
@@ -262,7 +253,6 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
     },
     run: async (args, ctx) => {
       const { exposure, bulkWriter, limits } = parts;
-      assertArguments(exposure, 'deleteMany', args);
       const where = parseBulkWhere(exposure, args['where'], limits);
       if (!parseDryRun(args['dryRun'])) return bulkWriter.deleteMany(where, ctx);
       return { ...(await bulkWriter.find('deleteMany', where, ctx)), dryRun: true };
@@ -316,7 +306,22 @@ function shortJson(value: unknown): string {
 
 /** The plan of one operation. A tool of the model's own and a generic tool run the same plan. */
 export function planOf(operation: Operation, parts: ToolParts): Plan {
-  return plans[operation](parts);
+  const plan = plans[operation](parts);
+  const { effect, run } = plan;
+  const known = operationRows[operation].arguments;
+  return {
+    ...plan,
+    run: async (args, ctx) => {
+      assertArguments(parts.exposure, known, args);
+      return await run(args, ctx);
+    },
+    ...(effect && {
+      effect: async (args, ctx) => {
+        assertArguments(parts.exposure, known, args);
+        return await effect(args, ctx);
+      },
+    }),
+  };
 }
 
 /** The tools of one exposure, named `<model key>_<operation>`, in the order of the operations. */

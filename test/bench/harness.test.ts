@@ -52,7 +52,9 @@ describe('the choice of workloads', () => {
   it('leaves out what needs PostgreSQL where there is none, and names it', () => {
     const { workloads: chosen, leftOut } = choose(workloads, { only: [] }, false);
     expect(chosen.flatMap(({ lanes }) => lanes).filter(({ database }) => database?.provider === 'postgresql')).toEqual([]);
-    const onPostgres = ['find-unique', 'find-many', 'aggregate', 'group-by', 'initialize', 'sessions', 'live'].map(name => `${name}-postgresql`);
+    const onPostgres = ['find-unique', 'find-many', 'aggregate', 'group-by', 'initialize', 'sessions', 'live'].map(
+      name => `${name}-postgresql`,
+    );
     expect(leftOut.map(text => text.split(' ')[0])).toEqual([
       ...onPostgres,
       'look-up',

@@ -10,6 +10,7 @@ import { rowToolOf } from '../../src/models/tool-names.ts';
 import type { CallContext } from '../../src/protocol/definitions.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { describeDatabases } from '../support/database.ts';
+import { cases, propertyMs } from '../support/property.ts';
 import type { Json } from './served.ts';
 import { callOf, seeded, userOf } from './served.ts';
 
@@ -145,10 +146,10 @@ describeDatabases('a compact endpoint', provider => {
         succeeded += 1;
         expect(outputs.get(`${call.model}_${call.operation}`)?.(answered.structuredContent)).toBe(true);
       }),
-      { numRuns: 300 },
+      cases(300),
     );
     expect(succeeded).toBeGreaterThan(20);
-  });
+  }, propertyMs);
 
   it('leaves the same rows behind', async () => {
     const rows = ({ prisma }: TestDatabase) =>
