@@ -131,25 +131,29 @@ describeDatabases('a compact endpoint', provider => {
     expect(answered.structuredContent.rows).toHaveLength(1);
   });
 
-  it('answers any call as the tool of the model does, and with what its output schema says', async () => {
-    const outputs = new Map(tools.tools.map(tool => [tool.name, ajv.compile(tool.outputSchema ?? false)]));
-    let succeeded = 0;
-    await fc.assert(
-      fc.asyncProperty(anyCall, async call => {
-        const [expected, answered] = await both(call);
-        expect(answered).toEqual(expected);
-        if (answered.kind !== undefined) {
-          // An error that the model may not read would be an internal error.
-          expect(answered).toMatchObject({ kind: 'ToolError', expose: true, message: expect.stringMatching(refusal) });
-          return;
-        }
-        succeeded += 1;
-        expect(outputs.get(`${call.model}_${call.operation}`)?.(answered.structuredContent)).toBe(true);
-      }),
-      cases(300),
-    );
-    expect(succeeded).toBeGreaterThan(20);
-  }, propertyMs);
+  it(
+    'answers any call as the tool of the model does, and with what its output schema says',
+    async () => {
+      const outputs = new Map(tools.tools.map(tool => [tool.name, ajv.compile(tool.outputSchema ?? false)]));
+      let succeeded = 0;
+      await fc.assert(
+        fc.asyncProperty(anyCall, async call => {
+          const [expected, answered] = await both(call);
+          expect(answered).toEqual(expected);
+          if (answered.kind !== undefined) {
+            // An error that the model may not read would be an internal error.
+            expect(answered).toMatchObject({ kind: 'ToolError', expose: true, message: expect.stringMatching(refusal) });
+            return;
+          }
+          succeeded += 1;
+          expect(outputs.get(`${call.model}_${call.operation}`)?.(answered.structuredContent)).toBe(true);
+        }),
+        cases(300),
+      );
+      expect(succeeded).toBeGreaterThan(20);
+    },
+    propertyMs,
+  );
 
   it('leaves the same rows behind', async () => {
     const rows = ({ prisma }: TestDatabase) =>
