@@ -33,6 +33,8 @@ async def answer_elicitation(_context, params):
             return types.ElicitResult(action=refusal)
     if params.mode == "url":
         return types.ElicitResult(action="accept")
+    if "for good?" in params.message:
+        return types.ElicitResult(action="accept", content={"confirm": True})
     return types.ElicitResult(action="accept", content={"name": "Ada", "people": 3})
 
 
