@@ -13,6 +13,8 @@ const long = [
   'test/clients/restart.test.ts',
   'test/bus/processes.test.ts',
   'test/example/{database,restart,server}.test.ts',
+  // Counts all functions that run, so nothing of other files may run beside it.
+  'test/files-of-a-call.test.ts',
   'test/generator/{generator,prisma-6}.test.ts',
   'test/leak-hunt/planted.test.ts',
   'test/models/many-rows.test.ts',
