@@ -62,7 +62,7 @@ export function findManyInput({ exposure }: SchemaParts): JsonSchema {
     select: selectSchema(exposure, 'findMany'),
     orderBy: { anyOf: [orderSchema(exposure), { type: 'array', items: anyObject }] },
     take: { type: 'integer', maximum: exposure.take },
-    ...(cursorKey(exposure) && { cursor: { type: 'string', description: 'nextCursor of the page before' } }),
+    ...(cursorKey(exposure) && { cursor: { type: 'string', description: 'a nextCursor' } }),
     distinct: columnNames,
   });
 }

@@ -32,7 +32,7 @@ async function close(): Promise<void> {
 }
 
 function answer(message: Answer): void {
-  process.send?.(message);
+  if (process.connected) process.send?.(message);
 }
 
 function open(): { bus: Bus; closeClients: () => Promise<void> } {

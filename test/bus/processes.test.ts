@@ -65,6 +65,8 @@ describe.each(['postgres', 'redis'] as const)('processes with a bus over %s', ki
     const nobody = await openProxy({ host: '127.0.0.1', port: 1 });
     nobody.cut();
     const process = await start(kind, `${kind === 'redis' ? 'redis' : 'postgresql'}://127.0.0.1:${nobody.port}`, 'test');
+    // The bus connects when it is used first.
+    process.order({ subscribe: 'x' });
     await nobody.refusal();
     await nobody.refusal();
     expect(await process.exit('close')).toBe(0);

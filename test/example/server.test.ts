@@ -44,6 +44,8 @@ describe('two processes of the example on PostgreSQL', () => {
     };
     await using first = await startExample({ DATABASE_URL: place.url });
     await using second = await startExample({ DATABASE_URL: place.url });
+    // The bus connects when it is used first.
+    for (const { origin } of [first, second]) await fetch(`${origin}/mcp/health`);
     await vi.waitFor(async () => expect(await listening()).toBe(2), { timeout: 10_000 });
     expect(await first.stop('SIGTERM')).toEqual([0, null]);
     await vi.waitFor(async () => expect(await listening()).toBe(1), { timeout: 10_000 });
