@@ -28,7 +28,7 @@ import { Streams } from './event-stream.ts';
 import { bodyReader, UnsentAnswers } from './http.ts';
 import { Listeners } from './listeners.ts';
 import { LiveResources } from './live-subscriptions.ts';
-import { RowChanges } from './row-changes.ts';
+import { RowBroadcasts } from './row-broadcasts.ts';
 import { SessionStreams } from './session-stream.ts';
 import { SseRelay } from './sse-relay.ts';
 
@@ -142,7 +142,7 @@ export function openService(options: ServiceOptions): Service {
   const live = hasLive(registry)
     ? new LiveResources({ isLive: uri => isLive(registry, uri), lookMs, storeMs: limits.storeMs, onError })
     : undefined;
-  const rowChanges = new RowChanges({ everyMs: lookMs * changesShare, tell: rows => tell({ rows }), onError });
+  const rowBroadcasts = new RowBroadcasts({ everyMs: lookMs * changesShare, tell: rows => tell({ rows }), onError });
   const callMail = new CallMailboxes({ ...shared, take: takeCallMail });
   const sessionStreams = new SessionStreams({ ...shared, streams, live });
   const callStreams = new CallStreams(shared);
@@ -273,7 +273,7 @@ export function openService(options: ServiceOptions): Service {
     await requests.idle(leftMs() * stepShare);
     // Koa sends an answer after its request has called `finish`.
     await new Promise(setImmediate);
-    await doneWithin(leftMs() * stepShare, rowChanges.flush());
+    await doneWithin(leftMs() * stepShare, rowBroadcasts.flush());
     listeners.close();
     callStreams.handOverAll();
     await sessionStreams.leaveAll(clientRetryMs, 0);
@@ -292,7 +292,7 @@ export function openService(options: ServiceOptions): Service {
     listChanged: list => tell({ list }),
     resourceUpdated: uri => tell({ uri }),
     rowsChanged: rows => tell({ rows }),
-    noteRows: rows => rowChanges.add(rows),
+    noteRows: rows => rowBroadcasts.add(rows),
     drain,
     async close(deadlineMs) {
       environment.isClosing = true;

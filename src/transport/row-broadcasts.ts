@@ -1,5 +1,5 @@
-/** The options of `RowChanges`. */
-export interface RowChangesOptions {
+/** The options of `RowBroadcasts`. */
+export interface RowBroadcastsOptions {
   /** Milliseconds between two broadcasts. */
   readonly everyMs: number;
   /** Broadcasts changes to all processes. */
@@ -11,13 +11,13 @@ export interface RowChangesOptions {
 const maxRows = 500;
 
 /** Collects the changes of rows that this process has committed, and broadcasts them together. */
-export class RowChanges {
-  readonly #options: RowChangesOptions;
+export class RowBroadcasts {
+  readonly #options: RowBroadcastsOptions;
   #waiting = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #toldAt = Number.NEGATIVE_INFINITY;
 
-  constructor(options: RowChangesOptions) {
+  constructor(options: RowBroadcastsOptions) {
     this.#options = options;
   }
 
