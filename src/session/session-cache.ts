@@ -79,7 +79,7 @@ export class LastSeen {
     this.#unwritten.set(id, at);
   }
 
-  /** The last unwritten use, in milliseconds since 1970; 0 if there is none. */
+  /** The time of the last use that is not written yet, in milliseconds since 1970; 0 if there is no such use. */
   lastOf(id: string): number {
     return this.#unwritten.get(id) ?? 0;
   }
