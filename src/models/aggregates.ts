@@ -5,7 +5,7 @@ import { rowKey } from './graph.ts';
 import { join, list, nameOf, quote, refuse } from './messages.ts';
 import { didYouMean } from './near-names.ts';
 import type { AggregateName, ScalarType } from './scalars.ts';
-import { scalarType } from './scalars.ts';
+import { jsonOf, scalarType } from './scalars.ts';
 
 /** The aggregates of columns, besides their count. */
 export const aggregateNames: readonly AggregateName[] = ['_sum', '_avg', '_min', '_max'];
@@ -13,7 +13,7 @@ export const aggregateNames: readonly AggregateName[] = ['_sum', '_avg', '_min',
 /** The name of the number of rows among the counts of columns. */
 export const allRows = '_all';
 
-/** What is to be computed of all rows, or of each group of them. */
+/** The aggregates that a call asks for, of all rows or of each group of rows. */
 export interface Aggregates {
   /** `true`: the number of rows, as a number. A list: by column the number of rows in which it is not null; `_all` is the number of rows. */
   readonly count: true | readonly string[] | undefined;
@@ -53,7 +53,7 @@ export function parseAggregates(exposure: Exposure, args: Args, isComputable: Co
     if (args[name] === undefined) return [];
     const columns = aggregable(exposure, name, isComputable);
     const known = columns.map(column => column.name);
-    const wanted = parseFlags(exposure, name, args[name], known);
+    const wanted = parseWanted(exposure, name, args[name], known);
     return columns.filter(column => wanted.has(column.name));
   };
   return {
@@ -66,12 +66,12 @@ function parseCount(exposure: Exposure, value: unknown): Aggregates['count'] {
   if (value === undefined || value === false) return undefined;
   if (value === true) return true;
   const known = [allRows, ...exposure.columns.keys()];
-  const wanted = parseFlags(exposure, '_count', value, known);
+  const wanted = parseWanted(exposure, '_count', value, known);
   return known.filter(name => wanted.has(name));
 }
 
 /** The names that have `true`. All names must be in `known`. */
-function parseFlags(exposure: Exposure, path: string, value: unknown, known: readonly string[]): ReadonlySet<string> {
+function parseWanted(exposure: Exposure, path: string, value: unknown, known: readonly string[]): ReadonlySet<string> {
   if (!isObject(value)) return refuse(path, `expected an object such as { "${known.at(-1) ?? 'id'}": true }, got ${nameOf(value)}`);
   const wanted = new Set<string>();
   for (const [name, flag] of Object.entries(value)) {
@@ -164,11 +164,7 @@ export function aggregatesToJson({ count, columns }: Aggregates, result: Row): R
   for (const name of aggregateNames) {
     if (columns[name].length === 0) continue;
     const values = result[name] as Row;
-    out[name] = Object.fromEntries(columns[name].map(column => [column.name, measureToJson(toMeasure(name, column), values[column.name])]));
+    out[name] = Object.fromEntries(columns[name].map(column => [column.name, jsonOf(toMeasure(name, column).type, values[column.name])]));
   }
   return out;
-}
-
-function measureToJson({ type: { toJson } }: Measure, value: unknown): unknown {
-  return value === null || value === undefined || toJson === undefined ? (value ?? null) : toJson(value);
 }

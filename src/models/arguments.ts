@@ -7,6 +7,7 @@ import { argumentHint, keyForm, keyHint, orderHint, selectHint, takeHint } from 
 import { completeOrder } from './host-args.ts';
 import { join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
 import { didYouMean } from './near-names.ts';
+import { jsonOf } from './scalars.ts';
 import type { ParsedWhere, WhereLimits } from './where.ts';
 import { parseWhere } from './where.ts';
 
@@ -58,12 +59,8 @@ export function parseFindMany(exposure: Exposure, args: Args, limits: WhereLimit
   };
 }
 
-/** Parses the arguments of `findFirst`. */
-export function parseFindFirst(exposure: Exposure, args: Args, limits: WhereLimits): ParsedQuery {
-  return parseQuery(exposure, args, limits);
-}
-
-function parseQuery(exposure: Exposure, args: Args, limits: WhereLimits): ParsedQuery {
+/** Parses the arguments of `findFirst`, and those that `findMany` has in common with it. */
+export function parseQuery(exposure: Exposure, args: Args, limits: WhereLimits): ParsedQuery {
   return {
     ...parseOptionalWhere(exposure, args['where'], limits),
     selection: parseSelect(exposure, args['select']),
@@ -217,7 +214,12 @@ function orderNames(exposure: Exposure): string[] {
 
 /** Columns that rows can be ordered by: all but lists and columns whose type has no order. */
 export function sortableColumns(exposure: Exposure): string[] {
-  return [...exposure.columns.values()].filter(isSortable).map(column => column.name);
+  return sortable(exposure).map(column => column.name);
+}
+
+/** The columns that rows can be ordered and grouped by. */
+export function sortable(exposure: Exposure): Column[] {
+  return [...exposure.columns.values()].filter(isSortable);
 }
 
 /** Whether rows can be ordered by a column. */
@@ -282,10 +284,7 @@ function keyFact({ uniques }: Exposure): string {
 
 /** The opaque cursor that names a row by a unique key: base64url of the JSON of its values. */
 export function encodeCursor(exposure: Exposure, key: UniqueKey, row: Args): string {
-  const values = key.fields.map(name => {
-    const toJson = exposure.columns.get(name)?.type.toJson;
-    return toJson === undefined ? row[name] : toJson(row[name]);
-  });
+  const values = key.fields.map(name => jsonOf(exposure.columns.get(name)?.type, row[name]));
   return Buffer.from(JSON.stringify(values)).toString('base64url');
 }
 

@@ -10,9 +10,10 @@ import { columnsWhere, rowKey, rowsWhere, selectOf, uniqueWhere } from './graph.
 import { isPlainObject, nameOf, refuse } from './messages.ts';
 import type { RowFilter } from './policy.ts';
 import { both, Policies } from './policy.ts';
-import { attempt, outsidePolicy } from './prisma-errors.ts';
+import { attempt } from './prisma-errors.ts';
 import { scopeWhere } from './related-policies.ts';
-import { chunksOf, isFew, manyRows } from './row-chunks.ts';
+import { assertInside, chunksOf, isFew, manyRows, queryChunks } from './row-chunks.ts';
+import { jsonOf } from './scalars.ts';
 import type { Reference } from './scoped-data.ts';
 import { assertReferences, referencesOf } from './scoped-data.ts';
 import type { ParsedWhere } from './where.ts';
@@ -82,15 +83,6 @@ export function bulkWriter({ exposure, client, create, update }: BulkWriterOptio
     );
   };
 
-  /** Throws unless the policy shows all these rows. */
-  const assertInside = async (delegate: Delegate, operation: string, rows: readonly Row[], filter: RowFilter): Promise<void> => {
-    if (filter === undefined) return;
-    for (const chunk of chunksOf(rows, fields)) {
-      const left = await call(delegate, 'count', { where: both(rowsWhere(fields, chunk), filter) });
-      if (left !== chunk.length) throw outsidePolicy(node, operation);
-    }
-  };
-
   /** Reads these columns back: the database may have computed a value that its column cannot hold, or that the driver cannot read. */
   const assertReadable = async (delegate: Delegate, rows: readonly Row[], computed: string[], wide: string[]): Promise<void> => {
     if (computed.length + wide.length === 0) return;
@@ -125,7 +117,7 @@ export function bulkWriter({ exposure, client, create, update }: BulkWriterOptio
             const own = delegateOf(tx, node);
             await assertReferences(tx, references, isVisible);
             const rows = await insertAll(own, parsed, keySelect, fields);
-            await assertInside(own, 'createMany', rows, filter);
+            await assertInside(own, node, 'createMany', { rows, filter });
             await assertReadable(own, rows, [], [...new Set(parsed.flatMap(({ data }) => wideIntegers(node, data)))]);
             return toResult(rows);
           },
@@ -154,7 +146,7 @@ export function bulkWriter({ exposure, client, create, update }: BulkWriterOptio
             }
             if (count !== rows.length) throw changedMeanwhile();
             const left = rows.map(row => ({ ...columnsWhere(fields, row), ...pick(data, fields) }));
-            await assertInside(own, 'updateMany', left, scope.filter);
+            await assertInside(own, node, 'updateMany', { rows: left, filter: scope.filter });
             await assertReadable(own, left, computedColumns(columns, data), wideIntegers(node, data));
             return { count };
           },
@@ -214,16 +206,13 @@ function scopeBulk({ node }: Exposure, operation: 'update' | 'delete', { where, 
 /** Creates the rows, and gives their keys in the same order. */
 async function insertAll(delegate: Delegate, parsed: readonly ParsedData[], select: Args, key: readonly string[]): Promise<Row[]> {
   const shapes = new Set(parsed.map(({ data }) => Object.keys(data).sort().join()));
-  const written: Row[] = [];
   // Some databases cannot return what they create, and Prisma creates rows with other columns in other statements.
   if (shapes.size > 1 || delegate['createManyAndReturn'] === undefined) {
+    const written: Row[] = [];
     for (const { data } of parsed) written.push(await call(delegate, 'create', { data, select }));
     return written;
   }
-  for (const chunk of chunksOf(parsed, key)) {
-    written.push(...(await call(delegate, 'createManyAndReturn', { data: chunk.map(({ data }) => data), select })));
-  }
-  return written;
+  return queryChunks(parsed, key, chunk => call(delegate, 'createManyAndReturn', { data: chunk.map(({ data }) => data), select }));
 }
 
 /** Refuses arithmetic on a part of the row key: the rows could not be found again. */
@@ -257,10 +246,5 @@ function pick(data: Args, names: readonly string[]): Args {
 
 /** The values of these columns as JSON. */
 function toJson({ columns }: Exposure, names: readonly string[], row: Row): Row {
-  return Object.fromEntries(
-    names.map(name => {
-      const convert = columns.get(name)?.type.toJson;
-      return [name, convert === undefined ? row[name] : convert(row[name])];
-    }),
-  );
+  return Object.fromEntries(names.map(name => [name, jsonOf(columns.get(name)?.type, row[name])]));
 }

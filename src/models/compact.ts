@@ -1,7 +1,7 @@
 import type { JsonObject, ToolAnnotations, ToolDefinition } from '../protocol/definitions.ts';
 import type { JsonSchema } from '../protocol/json-schema.ts';
 import type { Exposure } from './graph.ts';
-import { join, list, nameOf, quote, refuse } from './messages.ts';
+import { join, list, nameOf, quote, refuse, shorten } from './messages.ts';
 import { modelDescription, modelDescriptionSchema } from './model-description.ts';
 import { modelSearch } from './model-search.ts';
 import { didYouMean } from './near-names.ts';
@@ -11,15 +11,13 @@ import { confirmedInput } from './schema.ts';
 import type { RowTool } from './tool-names.ts';
 import { rowToolOf, toolName, toolNames } from './tool-names.ts';
 import type { Plan, ToolParts } from './tools.ts';
-import { planOf, toResult } from './tools.ts';
+import { planOf, readOnly, toResult } from './tools.ts';
 
 /** Models in one page of `find_models`. */
 const pageSize = 25;
 const maxSummaryChars = 160;
 /** The names of the models stand in a description if they are at most this long. All tools together stay within 2,000 tokens. */
 const maxNamesChars = 800;
-
-const reading: ToolAnnotations = { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false };
 
 /** A model of the style `compact`, with the plans of its operations. */
 interface CompactModel {
@@ -116,7 +114,7 @@ function findTool(exposures: readonly Exposure[]): ToolDefinition {
       },
       ['models', 'total'],
     ),
-    annotations: reading,
+    annotations: readOnly,
     call: async args => {
       assertOnly(args, ['query', 'cursor']);
       const { query = '', cursor } = args;
@@ -139,14 +137,9 @@ function summarize(exposure: Exposure): object {
   const { node, description, operations, style } = exposure;
   return {
     model: node.key,
-    ...(description !== undefined && { description: shorten(description) }),
+    ...(description !== undefined && { description: shorten(description.split('\n', 1).join(), maxSummaryChars) }),
     ...(style === 'compact' ? { operations: [...operations] } : { tools: [...operations].map(operation => toolName(exposure, operation)) }),
   };
-}
-
-function shorten(description: string): string {
-  const [line = ''] = description.split('\n');
-  return line.length <= maxSummaryChars ? line : `${line.slice(0, maxSummaryChars - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
 }
 
 function encodeCursor(start: number): string {
@@ -169,7 +162,7 @@ function describeTool(models: readonly CompactModel[], find: (name: unknown) => 
     }`,
     inputSchema: object({ model: { type: 'string' } }, ['model']),
     outputSchema: modelDescriptionSchema,
-    annotations: reading,
+    annotations: readOnly,
     call: async args => {
       assertOnly(args, ['model']);
       return toResult(modelDescription(find(args['model']).parts));

@@ -7,6 +7,7 @@ import type { Column, Columns, Exposure, ModelGraph, ModelNode } from './graph.t
 import { dataHint } from './hints.ts';
 import { jsonNull } from './json-columns.ts';
 import { isPlainObject, join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
+import { jsonOf } from './scalars.ts';
 
 /** What an update can do with a number, besides setting it. */
 const arithmetic: readonly string[] = ['increment', 'decrement', 'multiply', 'divide'];
@@ -40,7 +41,7 @@ interface DataPlace {
   readonly mayBeEmpty?: boolean;
 }
 
-/** What is parsed, and where it stands. */
+/** The operation whose data is parsed, and the path of that data in the arguments. */
 interface ParsedPlace {
   readonly operation: 'create' | 'update';
   readonly path: string;
@@ -117,8 +118,7 @@ export function assertComputed(columns: Columns, names: readonly string[], row: 
     const column = columns.get(name);
     if (column === undefined || row[name] === null) continue;
     try {
-      const { toJson } = column.type;
-      parseValue(column, toJson === undefined ? row[name] : toJson(row[name]), name);
+      parseValue(column, jsonOf(column.type, row[name]), name);
     } catch {
       refuse(`${path}.${name}`, 'the result is out of the range of this column; nothing was changed');
     }

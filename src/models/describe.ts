@@ -1,5 +1,5 @@
 import type { Column, Exposure, IncludedRelation, Relation, Selection, UniqueKey } from './graph.ts';
-import { list } from './messages.ts';
+import { beginningOf, list } from './messages.ts';
 
 /** How long a description may be. */
 export interface DescribeOptions {
@@ -159,7 +159,7 @@ function shortComment(comment: string | undefined, maxChars: number): string | u
   if (text === '') return undefined;
   if (text.length <= maxChars) return text;
   const cut = text.slice(0, maxChars - 1);
-  return `${cut.slice(0, cut.lastIndexOf(' ')).replace(/[\uD800-\uDBFF]$/, '')}…`;
+  return `${beginningOf(cut, cut.lastIndexOf(' '))}…`;
 }
 
 /** One relation. Names the foreign key where the name of the relation does not: `author User (ownerId)`. */

@@ -1,6 +1,6 @@
 import type { Row } from './delegates.ts';
 import { refuse } from './messages.ts';
-import { textOf } from './scalars.ts';
+import { keyText } from './scalars.ts';
 
 /** Rows that are looked through for those that are distinct. */
 export const maxRowsLookedThrough = 10_000;
@@ -30,7 +30,6 @@ export function inOrderOf(others: readonly Row[], rows: readonly Row[], key: rea
   return others.map(other => byKey.get(idOf(other, key))).filter(row => row !== undefined);
 }
 
-/** The values of columns as text. */
 function idOf(row: Row, columns: readonly string[]): string {
-  return JSON.stringify(columns.map(name => textOf(row[name])));
+  return keyText(columns.map(name => row[name]));
 }

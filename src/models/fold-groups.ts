@@ -11,7 +11,7 @@ import type { Direction, GroupKey, GroupStep, KeyStep, ParsedGroupBy } from './g
 import type { Having } from './having.ts';
 import { measuresOf } from './having.ts';
 import { isPlainObject, refuse } from './messages.ts';
-import { decimalText, textOf } from './scalars.ts';
+import { decimalText, keyText, textOf } from './scalars.ts';
 
 /** Groups that the database may give before they are folded. They are all in memory at once. */
 export const maxFoldedGroups = 10_000;
@@ -100,7 +100,7 @@ function toGroup(by: readonly GroupKey[], row: Row, places: Map<string, number>)
     const value = row[key.column.name] ?? null;
     keys.set(key, value === null || key.bucket === undefined ? value : bucketStart(key.bucket, value as Date));
   }
-  const textOfKeys = (some: readonly GroupKey[]): string => JSON.stringify(some.map(key => textOf(keys.get(key))));
+  const textOfKeys = (some: readonly GroupKey[]): string => keyText(some.map(key => keys.get(key)));
   const plain = textOfKeys(by.filter(({ bucket }) => bucket === undefined));
   const place = places.get(plain) ?? places.size;
   places.set(plain, place);
@@ -129,11 +129,11 @@ function fold({ aggregate, column }: Measure, parts: readonly Row[]): unknown {
   switch (aggregate) {
     case '_count':
     case '_sum':
-      return values(aggregate).reduce<unknown>((sum, value) => (sum === null ? value : add(sum, value)), null);
+      return sumOf(values(aggregate));
     case '_avg': {
-      const sum = values('_sum').reduce<unknown>((sofar, value) => (sofar === null ? value : add(sofar, value)), null);
-      const count = values('_count').reduce<number>((sofar, value) => sofar + Number(value), 0);
+      const sum = sumOf(values('_sum'));
       if (sum === null) return null;
+      const count = Number(sumOf(values('_count')));
       return typeof sum === 'string' ? divideDecimal(sum, count) : Number(sum) / count;
     }
     case '_min':
@@ -150,6 +150,11 @@ function fold({ aggregate, column }: Measure, parts: readonly Row[]): unknown {
 function plain(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value ?? null;
   return value instanceof Date ? value : decimalText(value);
+}
+
+/** null for no values. */
+function sumOf(values: readonly unknown[]): unknown {
+  return values.reduce<unknown>((sum, value) => (sum === null ? value : add(sum, value)), null);
 }
 
 function add(one: unknown, other: unknown): unknown {
@@ -258,10 +263,10 @@ function toRow({ keys, values }: Folded, { by, aggregates: { count, columns } }:
     const value = keys.get(key);
     row[key.column.name] = key.bucket === undefined || value === null ? value : bucketText(value as number);
   }
-  const figureOf = (aggregate: Measure['aggregate'], column: string): unknown => values.get(`${aggregate}.${column}`);
-  if (count === true) row['_count'] = figureOf('_count', allRows);
-  else if (count !== undefined) row['_count'] = Object.fromEntries(count.map(name => [name, figureOf('_count', name)]));
+  const figureOf = (measure: Measure): unknown => values.get(idOf(measure));
+  if (count === true) row['_count'] = figureOf(toCount(allRows));
+  else if (count !== undefined) row['_count'] = Object.fromEntries(count.map(name => [name, figureOf(toCount(name))]));
   for (const name of aggregateNames)
-    row[name] = Object.fromEntries(columns[name].map(column => [column.name, figureOf(name, column.name)]));
+    row[name] = Object.fromEntries(columns[name].map(column => [column.name, figureOf(toMeasure(name, column))]));
   return row;
 }

@@ -1,7 +1,7 @@
 import { isObject } from '../protocol/definitions.ts';
 import type { Aggregates, Computable, Measure } from './aggregates.ts';
 import { aggregateArgs, aggregateNames, aggregatesToJson, allRows, countedColumn, findMeasure, parseAggregates } from './aggregates.ts';
-import { isSortable, parseDirection, parseOptionalWhere, parseTake } from './arguments.ts';
+import { parseDirection, parseOptionalWhere, parseTake, sortable } from './arguments.ts';
 import type { Bucket } from './date-buckets.ts';
 import { bucketNames, isDated } from './date-buckets.ts';
 import type { Args, Row } from './delegates.ts';
@@ -11,6 +11,7 @@ import { havingArgs, parseHaving } from './having.ts';
 import { groupHint } from './hints.ts';
 import { join, list, nameOf, parseObject, quote, refuse } from './messages.ts';
 import { didYouMean } from './near-names.ts';
+import { jsonOf } from './scalars.ts';
 import type { ParsedWhere, WhereLimits } from './where.ts';
 
 /** The arguments of a `groupBy` call, checked and converted. */
@@ -60,14 +61,9 @@ export function parseGroupBy(exposure: Exposure, args: Args, limits: WhereLimits
 const isFoldable: Computable = (name, { field }) =>
   (name !== '_min' && name !== '_max') || (field.kind === 'scalar' && field.type !== 'String');
 
-/** The columns that rows can be grouped by. */
-export function groupable(exposure: Exposure): Column[] {
-  return [...exposure.columns.values()].filter(isSortable);
-}
-
 /** `["status", "startsAt:week"]` */
 function parseBy(exposure: Exposure, value: unknown): GroupKey[] {
-  const columns = groupable(exposure);
+  const columns = sortable(exposure);
   if (value === undefined || (Array.isArray(value) && value.length === 0)) {
     return refuse('by', `name at least one of ${list(columns.map(({ name }) => name))}`);
   }
@@ -173,9 +169,8 @@ export function groupToJson({ by, aggregates }: ParsedGroupBy): (group: Row) => 
   return group => {
     const out: Row = {};
     for (const { column, bucket } of by) {
-      const value = group[column.name] ?? null;
-      const { toJson } = column.type;
-      out[column.name] = value === null || toJson === undefined || bucket !== undefined ? value : toJson(value);
+      // A bucket is its text already.
+      out[column.name] = jsonOf(bucket === undefined ? column.type : undefined, group[column.name]);
     }
     return { ...out, ...aggregatesToJson(aggregates, group) };
   };

@@ -250,7 +250,7 @@ export function keyHint(exposure: Exposure, name: string): string {
   return isId && key !== undefined ? `; did you mean ${key.compound ? keyText(key) : key.name}?` : '';
 }
 
-/** For a `take` that is out of range: how to get what was probably meant. */
+/** The remedy for a `take` that is out of range: how to read the rows that were probably meant. */
 export function takeHint(exposure: Exposure, value: unknown, of: 'rows' | 'groups'): string {
   if (typeof value !== 'number') return '';
   if (value === 0) return exposure.operations.has('count') ? `; to count rows, use ${callText(exposure, 'count', 'where: …')}` : '';

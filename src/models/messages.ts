@@ -13,6 +13,16 @@ export function quote(name: string): string {
   return JSON.stringify(name.length > maxEchoChars ? `${name.slice(0, maxEchoChars)}…` : name);
 }
 
+/** The first `end` characters of a text, without half of a character. */
+export function beginningOf(text: string, end: number): string {
+  return text.slice(0, end).replace(/[\uD800-\uDBFF]$/, '');
+}
+
+/** A text of at most `maxChars` characters. A longer one is cut and ends with `…`. */
+export function shorten(text: string, maxChars: number): string {
+  return text.length <= maxChars ? text : `${beginningOf(text, maxChars - 1)}…`;
+}
+
 /** `path.name`, with a long name cut. */
 export function join(path: string, name: string): string {
   const shown = name.length > maxEchoChars ? `${name.slice(0, maxEchoChars)}…` : name;

@@ -16,6 +16,7 @@ import { list } from './messages.ts';
 import type { Reader, Related } from './reads.ts';
 import { listChanges, rowChanges } from './row-changes.ts';
 import { rowMimeType } from './row-links.ts';
+import { jsonOf } from './scalars.ts';
 
 const maxCompletions = 100;
 const maxPrefixChars = 200;
@@ -198,7 +199,7 @@ function keyCompleters(exposure: Exposure, key: UniqueKey, reader: Reader): Reco
 }
 
 function toCompletion({ type }: Column, values: readonly unknown[], prefix: string): Completion {
-  const texts = values.slice(0, maxCompletions).map(value => String(type.toJson === undefined ? value : type.toJson(value)));
+  const texts = values.slice(0, maxCompletions).map(value => String(jsonOf(type, value)));
   // Databases read % and _ in a prefix as wildcards, and some ignore case.
   const start = prefix.toLowerCase();
   return { values: texts.filter(text => text.toLowerCase().startsWith(start)), hasMore: values.length > maxCompletions };

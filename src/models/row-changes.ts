@@ -31,7 +31,7 @@ export function rowListener(graph: ModelGraph, { committed, onError }: Pick<Live
 
 /** `booking:7` for the row with these key columns; `booking:*` without it. */
 export function changeOf(node: ModelNode, row: Row | undefined): string {
-  return `${node.key}:${(row && keyText(rowKey(node), row)) ?? '*'}`;
+  return `${node.key}:${(row && rowText(rowKey(node), row)) ?? '*'}`;
 }
 
 /** The changes after which the list of an exposure may differ. @param related The models that its query reads besides its own. */
@@ -47,7 +47,7 @@ export function listChanges({ node }: Exposure, related: Iterable<ModelNode>): s
  */
 export function rowChanges({ node, provider, uniques }: Exposure, row: Row | undefined, related: Iterable<ModelNode>): string[] {
   const key = rowKey(node);
-  const text = row !== undefined && uniques[0] === key && isExact(node, key, provider) ? keyText(key, row) : undefined;
+  const text = row !== undefined && uniques[0] === key && isExact(node, key, provider) ? rowText(key, row) : undefined;
   return [...(text === undefined ? [node.key] : [`${node.key}:${text}`, `${node.key}:*`]), ...keysOf(related)];
 }
 
@@ -121,18 +121,18 @@ function hasAny(data: Row, names: readonly string[]): boolean {
 }
 
 /** `undefined` if a column is missing, or the text would be too long. */
-function keyText(key: UniqueKey, row: Row): string | undefined {
+function rowText(key: UniqueKey, row: Row): string | undefined {
   const texts: string[] = [];
   for (const field of key.fields) {
     const value = row[field];
     if (value === undefined || value === null) return undefined;
-    texts.push(encodeURIComponent(textOf(value)));
+    texts.push(encodeURIComponent(uriText(value)));
   }
   const text = texts.join('/');
   return text.length > maxKeyCharacters || text === '*' ? undefined : text;
 }
 
-function textOf(value: unknown): string {
+function uriText(value: unknown): string {
   if (value instanceof Date) return value.toISOString();
   if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
   return String(value);

@@ -1,3 +1,11 @@
+import type { Delegate, Row } from './delegates.ts';
+import { call } from './delegates.ts';
+import type { ModelNode } from './graph.ts';
+import { rowKey, rowsWhere } from './graph.ts';
+import type { RowFilter } from './policy.ts';
+import { both } from './policy.ts';
+import { outsidePolicy } from './prisma-errors.ts';
+
 /** Rows that one statement names by a key of one column. Prisma refuses a statement with more than 999 values on SQLite (P2029). */
 const maxNamed = 500;
 /** Rows that one statement names by a key of several columns. SQLite refuses an expression with more than 1,000 levels, and each OR is one. */
@@ -21,9 +29,28 @@ export function chunksOf<T>(rows: readonly T[], columns: readonly string[]): T[]
   return chunks;
 }
 
-/** The values of a key as text. Dates, decimals and bytes are compared by value. */
-export function keyText(values: readonly unknown[]): string {
-  return values
-    .map(value => (value instanceof Uint8Array ? Buffer.from(value).toString('base64') : String((value as Date)?.valueOf())))
-    .join('\u0000');
+/** Runs a query for each part of a list of rows, one after the other. Gives all rows that the queries give. */
+export async function queryChunks<T>(
+  rows: readonly T[],
+  columns: readonly string[],
+  query: (chunk: readonly T[]) => Promise<readonly Row[]>,
+): Promise<Row[]> {
+  const found: Row[] = [];
+  for (const chunk of chunksOf(rows, columns)) found.push(...(await query(chunk)));
+  return found;
+}
+
+/** Throws unless the policy shows all of these rows, which a write has left behind. */
+export async function assertInside(
+  delegate: Delegate,
+  node: ModelNode,
+  operation: string,
+  { rows, filter }: { readonly rows: readonly Row[]; readonly filter: RowFilter },
+): Promise<void> {
+  if (filter === undefined) return;
+  const { fields } = rowKey(node);
+  for (const chunk of chunksOf(rows, fields)) {
+    const left = await call(delegate, 'count', { where: both(rowsWhere(fields, chunk), filter) });
+    if (left !== chunk.length) throw outsidePolicy(node, operation);
+  }
 }

@@ -219,7 +219,7 @@ function parseDateTime(value: unknown, path: string): Date {
 
 const withoutZone = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?$/;
 
-/** What is wrong with a text that is nearly a date-time, or with a number. */
+/** The mistake in a text that is nearly a date-time, or in a number. */
 function dateHint(value: unknown, match: RegExpExecArray | null): string {
   if (typeof value === 'number') return '; a number of seconds or milliseconds is not taken';
   if (match !== null) {
@@ -247,10 +247,21 @@ export function decimalText(value: unknown): string {
   return typeof decimal.toFixed === 'function' ? decimal.toFixed() : String(value);
 }
 
-/** A value of Prisma as text, null as null. Equal dates, decimals and other values have equal texts. */
+/** A value of Prisma as JSON; null for no value. @param type The type of its column; without it the value stays as it is. */
+export function jsonOf(type: Pick<ScalarType, 'toJson'> | undefined, value: unknown): unknown {
+  return value === null || value === undefined || type?.toJson === undefined ? (value ?? null) : type.toJson(value);
+}
+
+/** Values of Prisma as one text. Equal dates, decimals, bytes and other values have equal texts. */
+export function keyText(values: readonly unknown[]): string {
+  return JSON.stringify(values.map(textOf));
+}
+
+/** A value of Prisma as text, null as null. Equal values have equal texts. */
 export function textOf(value: unknown): string | null {
   if (value === null || value === undefined) return null;
   if (value instanceof Date) return String(value.getTime());
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
   if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') return String(value);
   return typeof value === 'string' ? value : decimalText(value);
 }

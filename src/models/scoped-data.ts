@@ -7,7 +7,8 @@ import { isPlainObject, list, refuse } from './messages.ts';
 import type { Policies } from './policy.ts';
 import { both } from './policy.ts';
 import { relatedFilter, relatedWhere } from './related-policies.ts';
-import { chunksOf, keyText } from './row-chunks.ts';
+import { chunksOf } from './row-chunks.ts';
+import { keyText } from './scalars.ts';
 
 /** What `scopeData` needs besides the model and the data. */
 export interface DataScope {

@@ -8,7 +8,7 @@ import type { Policies, RowFilter } from './policy.ts';
 import { assertOrderInSight, both } from './policy.ts';
 import { outsidePolicy } from './prisma-errors.ts';
 import { scopeUniqueWhere, scopeWhere } from './related-policies.ts';
-import { chunksOf, isFew, manyRows } from './row-chunks.ts';
+import { assertInside, chunksOf, isFew, manyRows, queryChunks } from './row-chunks.ts';
 import type { SetReference } from './scoped-data.ts';
 import { assertReferences, scopeData } from './scoped-data.ts';
 import type { ScopedSelection } from './scoped-selection.ts';
@@ -189,11 +189,8 @@ async function runCreateMany(execution: Execution, node: ModelNode, operation: s
   return execution.transact(
     async tx => {
       await assertReferences(tx, references, () => true);
-      const written: Row[] = [];
-      for (const chunk of chunksOf(items, key)) {
-        const create = { data: chunk, ...(skipDuplicates !== undefined && { skipDuplicates }), select: selectOf(key) };
-        written.push(...(await call(delegateOf(tx, node), 'createManyAndReturn', create)));
-      }
+      const rest = { ...(skipDuplicates !== undefined && { skipDuplicates }), select: selectOf(key) };
+      const written = await queryChunks(items, key, data => call(delegateOf(tx, node), 'createManyAndReturn', { data, ...rest }));
       return finishMany(tx, node, operation, { written, filter, selection });
     },
     isFew(items.length) ? undefined : manyRows,
@@ -235,14 +232,9 @@ async function finishMany(
 ): Promise<unknown> {
   const key = rowKey(node).fields;
   const delegate = delegateOf(tx, node);
-  const chunks = chunksOf(written, key);
-  for (const chunk of chunks) {
-    const left = await call(delegate, 'count', { where: both(rowsWhere(key, chunk), filter) });
-    if (left !== chunk.length) throw outsidePolicy(node, operation);
-  }
+  await assertInside(delegate, node, operation, { rows: written, filter });
   if (!operation.endsWith('AndReturn')) return { count: written.length };
-  const rows: Row[] = [];
-  for (const chunk of chunks) rows.push(...(await call(delegate, 'findMany', { where: rowsWhere(key, chunk), ...selection.args })));
+  const rows = await queryChunks(written, key, chunk => call(delegate, 'findMany', { where: rowsWhere(key, chunk), ...selection.args }));
   await attachJoins(tx, rows, selection);
   return rows;
 }

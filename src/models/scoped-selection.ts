@@ -6,7 +6,8 @@ import { hasPolicy, rowKey, rowsWhere, selectOf } from './graph.ts';
 import type { Policies } from './policy.ts';
 import { assertOrderInSight, both } from './policy.ts';
 import { relatedFilter, relatedWhere } from './related-policies.ts';
-import { chunksOf, keyText } from './row-chunks.ts';
+import { queryChunks } from './row-chunks.ts';
+import { keyText } from './scalars.ts';
 
 /** The args that decide what a query returns. */
 interface SelectionArgs {
@@ -157,13 +158,11 @@ async function attachJoin(client: Delegates, rows: readonly Row[], join: Join): 
   }
 }
 
-async function findRelated(client: Delegates, { fields, filter, selection, relation }: Join, keys: readonly Row[]): Promise<Row[]> {
-  const found: Row[] = [];
-  for (const chunk of chunksOf(keys, fields)) {
-    const args = { ...selection.args, where: both(rowsWhere(fields, chunk), filter) };
-    found.push(...(await call(delegateOf(client, relation.target), 'findMany', args)));
-  }
-  return found;
+function findRelated(client: Delegates, { fields, filter, selection, relation }: Join, keys: readonly Row[]): Promise<Row[]> {
+  const delegate = delegateOf(client, relation.target);
+  return queryChunks(keys, fields, chunk =>
+    call(delegate, 'findMany', { ...selection.args, where: both(rowsWhere(fields, chunk), filter) }),
+  );
 }
 
 function keyOf(row: unknown, fields: readonly string[]): readonly unknown[] | undefined {

@@ -1,16 +1,16 @@
-import type { CallContext, JsonObject, ToolAnnotations, ToolDefinition } from '../protocol/definitions.ts';
+import type { CallContext, JsonObject, ToolDefinition } from '../protocol/definitions.ts';
 import type { JsonSchema } from '../protocol/json-schema.ts';
 import { cursorKey } from './arguments.ts';
 import type { Args, Row } from './delegates.ts';
 import { describeText } from './describe.ts';
 import type { Column, ExposedSearch, Exposure, UniqueKey } from './graph.ts';
 import { assertKeys } from './host-args.ts';
-import { join, list, nameOf, quote, refuse } from './messages.ts';
+import { beginningOf, join, list, nameOf, quote, refuse, shorten } from './messages.ts';
 import type { Reader } from './reads.ts';
 import { readRow } from './resources.ts';
 import { rowPath, rowUri } from './row-links.ts';
 import type { ModelSearch } from './row-options.ts';
-import { bounded, toResult } from './tools.ts';
+import { bounded, readOnly, toResult } from './tools.ts';
 import type { WhereLimits } from './where.ts';
 
 /** Results of one search at most, of all models together. */
@@ -69,8 +69,6 @@ export interface SearchOptions {
   readonly maxResultBytes: number;
 }
 
-const reading: ToolAnnotations = { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false };
-
 /**
  * The tools `search` and `fetch` over the models with the option `search`, in the form that ChatGPT requires for deep research and company knowledge.
  * No tools if there are no such models.
@@ -101,7 +99,7 @@ function searchTool(models: readonly Searched[], { name, limits }: SearchOptions
     ),
     inputSchema: object({ query: { type: 'string', description: 'Few words that the rows contain, such as a name.' } }, ['query']),
     outputSchema: object({ results: { type: 'array', items: object({ id: text, title: text, url: text }) } }),
-    annotations: reading,
+    annotations: readOnly,
     call: async (args, ctx) => {
       assertOnly(args, 'query');
       const words = parseQuery(args['query'], bounds);
@@ -129,7 +127,7 @@ function fetchTool(models: readonly Searched[], { name, maxResultBytes }: Search
       url: text,
       metadata: { type: 'object', additionalProperties: text },
     }),
-    annotations: reading,
+    annotations: readOnly,
     call: async (args, ctx) => {
       assertOnly(args, 'id');
       const { id } = args;
@@ -195,17 +193,13 @@ async function describeRow(
   const url = await toUrl?.(row, ctx);
   return {
     id: `${exposure.node.key}:${path}`,
-    title: shorten(isBlank(title) ? `${exposure.node.name} ${decodeURIComponent(path)}` : String(title)),
+    title: shorten(isBlank(title) ? `${exposure.node.name} ${decodeURIComponent(path)}` : String(title), maxTitleChars),
     url: isBlank(url) ? (rowUri(exposure, row, name) ?? '') : String(url),
   };
 }
 
 function isBlank(value: unknown): boolean {
   return value === undefined || value === null || value === '';
-}
-
-function shorten(title: string): string {
-  return title.length <= maxTitleChars ? title : `${title.slice(0, maxTitleChars - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
 }
 
 /** The texts of the key that an id names: `membership:1/red` → `{ clientId: '1', roomId: 'red' }`. */
@@ -225,8 +219,7 @@ function cutText<T extends { text: string; metadata: Record<string, string> }>(w
   let result = whole;
   for (let { length } = whole.text; length > 0 && Buffer.byteLength(JSON.stringify(toResult(result))) > maxBytes - spareBytes; ) {
     length = Math.floor(length / 2);
-    const cut = whole.text.slice(0, length).replace(/[\uD800-\uDBFF]$/, '');
-    result = { ...whole, text: `${cut}…`, metadata: { ...whole.metadata, truncated: 'true' } };
+    result = { ...whole, text: `${beginningOf(whole.text, length)}…`, metadata: { ...whole.metadata, truncated: 'true' } };
   }
   return result;
 }

@@ -4,9 +4,9 @@ import { isNothing, parseAggregates } from './aggregates.ts';
 import {
   assertArguments,
   parseBulkWhere,
-  parseFindFirst,
   parseFindMany,
   parseOptionalWhere,
+  parseQuery,
   parseSelect,
   parseUniqueWhere,
 } from './arguments.ts';
@@ -15,7 +15,7 @@ import { takesChange } from './data.ts';
 import { describeText } from './describe.ts';
 import type { Exposure } from './graph.ts';
 import { parseGroupBy } from './group-by.ts';
-import { list, nameOf, refuse, withArticle } from './messages.ts';
+import { list, nameOf, refuse, shorten, withArticle } from './messages.ts';
 import type { Operation } from './operations.ts';
 import { isBulk, operationRows } from './operations.ts';
 import { notFound } from './prisma-errors.ts';
@@ -79,7 +79,8 @@ export interface Plan {
   readonly run: (args: JsonObject, ctx: CallContext) => Promise<object>;
 }
 
-const readOnly: ToolAnnotations = { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false };
+/** The annotations of a tool that changes nothing. */
+export const readOnly: ToolAnnotations = { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false };
 const writing: ToolAnnotations = { readOnlyHint: false, openWorldHint: false };
 
 const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
@@ -105,7 +106,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
     annotations: readOnly,
     run: async (args, ctx) => {
       const { exposure, reader, limits } = parts;
-      const row = await reader.findFirst(parseFindFirst(exposure, args, limits), ctx);
+      const row = await reader.findFirst(parseQuery(exposure, args, limits), ctx);
       if (row === undefined) throw notFound(exposure);
       return row;
     },
@@ -161,9 +162,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
       await parts.create.parse(data, ctx);
       return `create ${withArticle(parts.exposure.node.name)}: ${shortJson(data)}`;
     },
-    run: (args, ctx) => {
-      return parts.writer.create(args['data'], ctx);
-    },
+    run: (args, ctx) => parts.writer.create(args['data'], ctx),
   }),
   createMany: parts => ({
     title: 'create many',
@@ -172,9 +171,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
     outputSchema: bulkOutput(parts.exposure),
     annotations: { ...writing, destructiveHint: false, idempotentHint: false },
     effect: async ({ data }) => `create ${rows(Array.isArray(data) ? data.length : 0, parts)}: ${shortJson(data)}`,
-    run: (args, ctx) => {
-      return parts.bulkWriter.createMany(args['data'], ctx);
-    },
+    run: (args, ctx) => parts.bulkWriter.createMany(args['data'], ctx),
   }),
   update: parts => ({
     title: 'update',
@@ -186,9 +183,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
       await parts.update.parse(data, ctx);
       return `change ${await findText('update', where, parts, ctx)}, setting ${shortJson(data)}`;
     },
-    run: (args, ctx) => {
-      return parts.writer.update(parseUniqueWhere(parts.exposure, args['where']), args['data'], ctx);
-    },
+    run: (args, ctx) => parts.writer.update(parseUniqueWhere(parts.exposure, args['where']), args['data'], ctx),
   }),
   updateMany: parts => ({
     title: 'update many',
@@ -225,9 +220,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
         ? `create ${withArticle(name)}: ${shortJson(create)}`
         : `change the ${name} ${shortJson(row)}, setting ${shortJson(update)}`;
     },
-    run: (args, ctx) => {
-      return parts.writer.upsert(parseUniqueWhere(parts.exposure, args['where']), args['create'], args['update'], ctx);
-    },
+    run: (args, ctx) => parts.writer.upsert(parseUniqueWhere(parts.exposure, args['where']), args['create'], args['update'], ctx),
   }),
   delete: parts => ({
     title: 'delete',
@@ -236,9 +229,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
     outputSchema: rowOutput({ ...parts.exposure.selection, relations: [], counts: [] }, true),
     annotations: { ...writing, destructiveHint: true, idempotentHint: true },
     effect: async ({ where }, ctx) => `delete ${await findText('delete', where, parts, ctx)} for good`,
-    run: (args, ctx) => {
-      return parts.writer.delete(parseUniqueWhere(parts.exposure, args['where']), ctx);
-    },
+    run: (args, ctx) => parts.writer.delete(parseUniqueWhere(parts.exposure, args['where']), ctx),
   }),
   deleteMany: parts => ({
     title: 'delete many',
@@ -275,7 +266,11 @@ function parseDryRun(value: unknown): boolean {
   return refuse('dryRun', `expected true or false, got ${nameOf(value)}`);
 }
 
-/** The row that an update or delete is about to write, in words. Refuses if there is none. */
+/**
+ * Names the row that an update or delete is about to write: `the Booking {"id":5}`.
+ *
+ * @throws {ToolError} The caller can see no such row.
+ */
 async function findText(
   operation: 'update' | 'delete',
   where: unknown,
@@ -300,28 +295,20 @@ function rows(count: number, { exposure: { node } }: ToolParts): string {
 
 /** A value as JSON, cut to a length that a person reads. */
 function shortJson(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'nothing';
-  return text.length <= maxJsonChars ? text : `${text.slice(0, maxJsonChars - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
+  return shorten(JSON.stringify(value) ?? 'nothing', maxJsonChars);
 }
 
 /** The plan of one operation. A tool of the model's own and a generic tool run the same plan. */
 export function planOf(operation: Operation, parts: ToolParts): Plan {
   const plan = plans[operation](parts);
-  const { effect, run } = plan;
   const known = operationRows[operation].arguments;
-  return {
-    ...plan,
-    run: async (args, ctx) => {
+  const checked = <T>(work: (args: JsonObject, ctx: CallContext) => Promise<T>) => {
+    return async (args: JsonObject, ctx: CallContext): Promise<T> => {
       assertArguments(parts.exposure, known, args);
-      return await run(args, ctx);
-    },
-    ...(effect && {
-      effect: async (args, ctx) => {
-        assertArguments(parts.exposure, known, args);
-        return await effect(args, ctx);
-      },
-    }),
+      return await work(args, ctx);
+    };
   };
+  return { ...plan, run: checked(plan.run), ...(plan.effect && { effect: checked(plan.effect) }) };
 }
 
 /** The tools of one exposure, named `<model key>_<operation>`, in the order of the operations. */
@@ -382,5 +369,5 @@ export function bounded(description: string): string {
   if (description.length <= maxDescriptionChars) return description;
   const cut = description.slice(0, maxDescriptionChars - 1);
   const end = cut.lastIndexOf(' ');
-  return `${end > maxDescriptionChars / 2 ? cut.slice(0, end) : cut.replace(/[\uD800-\uDBFF]$/, '')}…`;
+  return end > maxDescriptionChars / 2 ? `${cut.slice(0, end)}…` : shorten(description, maxDescriptionChars);
 }

@@ -1,3 +1,4 @@
+import { McpError } from '../errors.ts';
 import type { Call } from './call.ts';
 import type {
   Annotations,
@@ -28,6 +29,17 @@ export class SerializedResult {
   constructor(text: string) {
     this.text = text;
   }
+}
+
+/**
+ * @param about.data The `data` of the error.
+ * @throws {McpError} -32603 The result has more than `limits.maxResultBytes`.
+ */
+export function assertSize({ server: { limits } }: Call, result: object, about: { what: 'prompt' | 'resource'; data?: JsonObject }): void {
+  const { what, data } = about;
+  if (Buffer.byteLength(JSON.stringify(result)) <= limits.maxResultBytes) return;
+  const message = `The ${what} is larger than ${limits.maxResultBytes} bytes, the most this server sends`;
+  throw new McpError('InternalError', message, data && { data });
 }
 
 /**

@@ -5,7 +5,7 @@ import { isObject } from './definitions.ts';
 import { waitForHandler } from './handler-errors.ts';
 import { isStringRecord } from './jsonrpc.ts';
 import type { Result } from './project.ts';
-import { projectPromptResult } from './project.ts';
+import { assertSize, projectPromptResult } from './project.ts';
 
 /**
  * `prompts/get`.
@@ -18,10 +18,7 @@ export async function getPrompt(call: Call, params: JsonObject | undefined): Pro
   const prompt = await findPrompt(call, params?.['name']);
   const args = parseArguments(prompt, params?.['arguments'] ?? {});
   const result = await waitForHandler(call, () => prompt.get(args, call.ctx));
-  const { maxResultBytes } = call.server.limits;
-  if (Buffer.byteLength(JSON.stringify(result)) > maxResultBytes) {
-    throw new McpError('InternalError', `The prompt is larger than ${maxResultBytes} bytes, the most this server sends`);
-  }
+  assertSize(call, result, { what: 'prompt' });
   return projectPromptResult(result, call.revisionRow);
 }
 

@@ -5,7 +5,7 @@ import { CallEnded } from './call.ts';
 import type { JsonObject, LiveRead, ReadResourceResult, Sight } from './definitions.ts';
 import { describeError, membersOf } from './handler-errors.ts';
 import type { Result } from './project.ts';
-import { projectContents } from './project.ts';
+import { assertSize, projectContents } from './project.ts';
 import type { Registry } from './registry.ts';
 
 /**
@@ -26,13 +26,7 @@ export async function readResource(call: Call, params: JsonObject | undefined): 
     throw new McpError('InternalError', describeError(call, error), { data: { uri }, cause: error });
   }
   if (result === undefined) throw notFound(call, uri);
-  const size = Buffer.byteLength(JSON.stringify(result));
-  const { maxResultBytes } = call.server.limits;
-  if (size > maxResultBytes) {
-    throw new McpError('InternalError', `The resource is larger than ${maxResultBytes} bytes, the most this server sends`, {
-      data: { uri },
-    });
-  }
+  assertSize(call, result, { what: 'resource', data: { uri } });
   return { ...result, contents: result.contents.map(each => projectContents(each, call.revisionRow)) };
 }
 

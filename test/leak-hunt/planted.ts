@@ -148,7 +148,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'many-outside',
     what: 'a write of many rows may leave rows that the policy hides',
-    file: 'src/models/bulk-writes.ts',
+    file: 'src/models/row-chunks.ts',
     find: 'if (left !== chunk.length) throw outsidePolicy(node, operation);',
     replace: '',
   },
