@@ -7,6 +7,19 @@ const only = (name, comment, from, allowed) => ({
   to: { path: '^src/', pathNot: [from, ...allowed] },
 });
 
+/** Rules for the folders of `parent`, from the lowest up: each imports those below it, and the files of `parent` that stand below all of them. */
+const rooms = (parent, folders, bottom) =>
+  folders.map((folder, index) => ({
+    name: `${folder}-directions`,
+    comment: `${parent}/${folder} imports ${[...folders.slice(0, index), ...bottom].join(', ')} of ${parent}, and no folder above it.`,
+    severity: 'error',
+    from: { path: `^${parent}/${folder}/` },
+    to: {
+      path: `^${parent}/`,
+      pathNot: [...folders.slice(0, index + 1).map(below => `^${parent}/${below}/`), `^${parent}/(${bottom.join('|')})\\.ts$`],
+    },
+  }));
+
 const values = { dependencyTypesNot: ['type-only'] };
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -121,11 +134,12 @@ module.exports = {
       '^src/protocol/(definitions|json-schema|uri-template)\\.ts$',
       '^src/errors\\.ts$',
     ]),
+    ...rooms('src/models', ['declaration', 'datamodel', 'policy', 'arguments', 'live', 'queries', 'features'], ['messages', 'near-names']),
     only(
       'cli-directions',
       'The commands and the generator run in a build. An endpoint comes from the module that `check` loads.',
       '^src/cli/',
-      ['^src/models/(datamodel|report)\\.ts$', '^src/report\\.ts$'],
+      ['^src/models/(datamodel/datamodel|report)\\.ts$', '^src/report\\.ts$'],
     ),
   ],
   options: {

@@ -65,7 +65,7 @@ async function fingerprint(target: Target): Promise<string> {
     'prisma/generate.ts',
     'src/cli/bin.ts',
     'src/cli/generator.ts',
-    'src/models/datamodel.ts',
+    'src/models/datamodel/datamodel.ts',
     'node_modules/prisma/package.json',
   ];
   const hash = createHash('sha256').update(toSchema(target));

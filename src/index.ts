@@ -6,11 +6,11 @@ export type { HandlerContext } from './context.ts';
 export { McpError, type McpErrorOptions, StoreUnavailable, ToolError } from './errors.ts';
 export type { Complete } from './host/completion.ts';
 export { type McpMiddleware, type McpSessions, mcp } from './mcp.ts';
-export type { Datamodel } from './models/datamodel.ts';
-export { live } from './models/live-client.ts';
+export type { WhereLimits } from './models/arguments/where.ts';
+export { scopedClient } from './models/compile.ts';
+export type { Datamodel } from './models/datamodel/datamodel.ts';
+export { live } from './models/live/live-client.ts';
 export type { HiddenColumn, ModelReport, RelationReport } from './models/report.ts';
-export { scopedClient } from './models/scoped-client.ts';
-export type { WhereLimits } from './models/where.ts';
 export type { Limits, McpOptions, Prompt, Resource, SessionOptions, Tool } from './options.ts';
 export type {
   CallToolResult,

@@ -8,7 +8,7 @@ import { compileResources } from './host/resources.ts';
 import { compileTools } from './host/tools.ts';
 import type { LiveModels } from './models/compile.ts';
 import { compileModels } from './models/compile.ts';
-import { explainDatabaseError } from './models/prisma-errors.ts';
+import { explainDatabaseError } from './models/queries/prisma-errors.ts';
 import type { McpOptions, ResolvedOptions } from './options.ts';
 import type { CallContext, Definitions } from './protocol/definitions.ts';
 import { isObject } from './protocol/definitions.ts';

@@ -1,4 +1,4 @@
-import { isRead } from './models/operations.ts';
+import { isRead } from './models/declaration/operations.ts';
 import type { ModelReport, PolicyKind } from './models/report.ts';
 import type { Definitions, ToolDefinition } from './protocol/definitions.ts';
 import { estimateTokens } from './tokens.ts';

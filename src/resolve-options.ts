@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
-import { styles } from './models/declaration.ts';
-import type { WhereLimits } from './models/where.ts';
+import type { WhereLimits } from './models/arguments/where.ts';
+import { styles } from './models/declaration/declaration.ts';
 import type { McpOptions, ResolvedLimits, ResolvedOptions, UntypedOptions } from './options.ts';
 import { defaults } from './options.ts';
 import type { JsonObject } from './protocol/definitions.ts';

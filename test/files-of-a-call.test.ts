@@ -47,6 +47,6 @@ it.each([
     rows = (await call()).structuredContent.rows;
   });
   expect(rows[0]?.client.name).toBe('Ada');
-  expect(files).toContain('models/reads.ts');
+  expect(files).toContain('models/queries/reads.ts');
   expect(files.length, files.join('\n')).toBeLessThanOrEqual(atMost);
 });

@@ -145,7 +145,7 @@ describe('docstrings', () => {
     ['src/host/tools.ts', 'Tool'],
     ['src/host/resources.ts', 'Resource'],
     ['src/host/prompts.ts', 'Prompt'],
-    ['src/models/declaration.ts', 'DeclaredExposure'],
+    ['src/models/declaration/declaration.ts', 'DeclaredExposure'],
   ])('in %s never document a default of what is required', (file, type) => {
     expect([...membersOf(file, type).values()].filter(({ isRequired, default: value }) => isRequired && value !== undefined)).toEqual([]);
   });
@@ -193,7 +193,7 @@ describe('names', () => {
 describe("Prisma's error codes", () => {
   it('stand only in the files that turn errors of the database into what callers may know', () => {
     const knowing = [...sources].filter(([, source]) => /['/^]P(?:\d{4}|\(\?:1)/u.test(source.text)).map(([file]) => file);
-    expect(knowing.toSorted()).toEqual(['models/prisma-errors.ts', 'store/delegates.ts', 'store/outage.ts']);
+    expect(knowing.toSorted()).toEqual(['models/queries/prisma-errors.ts', 'store/delegates.ts', 'store/outage.ts']);
   });
 });
 

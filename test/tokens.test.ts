@@ -6,9 +6,9 @@ import { datamodel as postgresql } from '../generated/test/postgresql/mcp/datamo
 import { datamodel as sqlite } from '../generated/test/sqlite/mcp/datamodel.ts';
 import { compileTools } from '../src/host/tools.ts';
 import { compileModels } from '../src/models/compile.ts';
-import type { Datamodel, DatamodelModel } from '../src/models/datamodel.ts';
-import type { Style } from '../src/models/declaration.ts';
-import { operationNames, writesOf } from '../src/models/operations.ts';
+import type { Datamodel, DatamodelModel } from '../src/models/datamodel/datamodel.ts';
+import type { Style } from '../src/models/declaration/declaration.ts';
+import { operationNames, writesOf } from '../src/models/declaration/operations.ts';
 import type { ToolDefinition } from '../src/protocol/definitions.ts';
 import { estimateTokens } from '../src/tokens.ts';
 

@@ -1,8 +1,8 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { GeneratorManifest, GeneratorOptions } from '@prisma/generator-helper';
-import type { Datamodel } from '../models/datamodel.ts';
-import { toDatamodel } from '../models/datamodel.ts';
+import type { Datamodel } from '../models/datamodel/datamodel.ts';
+import { toDatamodel } from '../models/datamodel/datamodel.ts';
 
 /** Language of the written datamodel. */
 export type DatamodelFormat = 'ts' | 'js';

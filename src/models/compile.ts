@@ -5,35 +5,44 @@ import type {
   ResourceTemplateDefinition,
   ToolDefinition,
 } from '../protocol/definitions.ts';
-import { bulkWriter } from './bulk-writes.ts';
-import { compactTools } from './compact.ts';
-import { dataParser } from './data.ts';
-import type { Style } from './declaration.ts';
-import type { Delegates, PrismaClientLike } from './delegates.ts';
-import { baseClient } from './delegates.ts';
+import { dataParser } from './arguments/data.ts';
+import { unknownToolHint } from './arguments/hints.ts';
+import type { WhereLimits } from './arguments/where.ts';
+import { resolveWhereLimits } from './arguments/where.ts';
+import type { Datamodel } from './datamodel/datamodel.ts';
+import type { ModelGraph, ModelNode } from './datamodel/graph.ts';
+import { modelGraph, rowKey } from './datamodel/graph.ts';
+import type { Style } from './declaration/declaration.ts';
+import type { Delegates, PrismaClientLike } from './declaration/delegates.ts';
+import { baseClient } from './declaration/delegates.ts';
+import type { ExposureLike } from './exposure.ts';
 import { resolveExposures } from './exposure.ts';
-import type { ModelGraph, ModelNode } from './graph.ts';
-import { modelGraph, rowKey } from './graph.ts';
-import { unknownToolHint } from './hints.ts';
-import type { LiveListener } from './live-client.ts';
-import { liveWritesOf } from './live-client.ts';
+import { compactTools } from './features/compact.ts';
+import { modelPrompts } from './features/prompts.ts';
+import { listResource, pageTemplate, rowTemplates } from './features/resources.ts';
+import { rowLinks } from './features/row-links.ts';
+import type { SearchedModel } from './features/search.ts';
+import { searchTools } from './features/search.ts';
+import type { ToolParts } from './features/tools.ts';
+import { modelTools } from './features/tools.ts';
+import type { LiveListener } from './live/live-client.ts';
+import { liveWritesOf } from './live/live-client.ts';
+import { changeOf, rowListener } from './live/row-changes.ts';
 import { list } from './messages.ts';
-import { modelPrompts } from './prompts.ts';
-import { reader } from './reads.ts';
+import { bulkWriter } from './queries/bulk-writes.ts';
+import { reader } from './queries/reads.ts';
+import { clientScope } from './queries/scoped-client.ts';
+import { writer } from './queries/writes.ts';
 import type { ModelReport } from './report.ts';
 import { reportModels } from './report.ts';
-import { listResource, pageTemplate, rowTemplates } from './resources.ts';
-import { changeOf, rowListener } from './row-changes.ts';
-import { rowLinks } from './row-links.ts';
-import type { ModelOptions } from './scoped-client.ts';
-import { clientScope } from './scoped-client.ts';
-import type { SearchedModel } from './search.ts';
-import { searchTools } from './search.ts';
-import type { ToolParts } from './tools.ts';
-import { modelTools } from './tools.ts';
-import type { WhereLimits } from './where.ts';
-import { resolveWhereLimits } from './where.ts';
-import { writer } from './writes.ts';
+
+/** The client and its exposed models. */
+export interface ModelOptions {
+  readonly prisma: PrismaClientLike;
+  readonly datamodel: Datamodel;
+  /** By the client's property names. */
+  readonly models: Readonly<Record<string, ExposureLike>>;
+}
 
 /** What `compileModels` needs. */
 export interface CompileOptions extends ModelOptions {
@@ -131,6 +140,17 @@ export function compileModels(options: CompileOptions): CompiledModels {
   }
   compiled.tools.push(...compactTools(compact, exposures), ...searchTools(searched, { name, limits, maxResultBytes }));
   return compiled;
+}
+
+/**
+ * The client of the host, held to the row policies of one caller, as `ctx.prisma` is: for code outside a call, such as a route of the app.
+ *
+ * @throws {TypeError} with every mistake in the declaration, one a line.
+ */
+export function scopedClient({ prisma, datamodel, models }: ModelOptions): (ctx: CallContext) => PrismaClientLike {
+  const graph = modelGraph(datamodel);
+  resolveExposures(models, graph);
+  return clientScope(baseClient(prisma), graph);
 }
 
 function namedChange(graph: ModelGraph, model: string, key: Readonly<Record<string, unknown>> | undefined): string {

@@ -1,19 +1,19 @@
 import type { CallContext } from '../protocol/definitions.ts';
 import { isObject } from '../protocol/definitions.ts';
-import { resolveColumns } from './columns.ts';
-import { assertForced, writableColumns } from './data.ts';
-import type { Style } from './declaration.ts';
-import { styles } from './declaration.ts';
-import type { Exposure, ModelGraph, ModelNode, PerCall, Relation } from './graph.ts';
-import { rowKey } from './graph.ts';
-import { assertKeys, assertTake, defaultTake, resolveOrder, resolveWhere } from './host-args.ts';
-import { resolveSelection } from './include.ts';
+import { assertForced, writableColumns } from './arguments/data.ts';
+import { resolveColumns } from './datamodel/columns.ts';
+import type { Exposure, ModelGraph, ModelNode, PerCall, Relation } from './datamodel/graph.ts';
+import { rowKey } from './datamodel/graph.ts';
+import type { Style } from './declaration/declaration.ts';
+import { styles } from './declaration/declaration.ts';
+import type { Operation } from './declaration/operations.ts';
+import { isRead, operationNames, operationRows, writesOf } from './declaration/operations.ts';
+import { resolvePrompts } from './features/prompts.ts';
+import { resolveSearch } from './features/search.ts';
 import { isPlainObject, list } from './messages.ts';
-import type { Operation } from './operations.ts';
-import { isRead, operationNames, operationRows, writesOf } from './operations.ts';
-import { assertOrderInSight } from './policy.ts';
-import { resolvePrompts } from './prompts.ts';
-import { resolveSearch } from './search.ts';
+import { assertKeys, assertTake, defaultTake, resolveOrder, resolveWhere } from './policy/host-args.ts';
+import { resolveSelection } from './policy/include.ts';
+import { assertOrderInSight } from './policy/policy.ts';
 
 /** One entry of `models` before it is checked. `DeclaredExposure` is its typed form. */
 export interface ExposureLike {

@@ -1,13 +1,13 @@
-import { toColumn } from './columns.ts';
-import type { Style } from './declaration.ts';
-import { isEmpty } from './delegates.ts';
+import { toolName } from './arguments/tool-names.ts';
+import { toColumn } from './datamodel/columns.ts';
+import type { Exposure, ModelGraph, ModelNode, PerCall, Relation } from './datamodel/graph.ts';
+import type { Style } from './declaration/declaration.ts';
+import { isEmpty } from './declaration/delegates.ts';
+import type { Operation } from './declaration/operations.ts';
+import { isBulk } from './declaration/operations.ts';
 import type { ExposureLike } from './exposure.ts';
 import { defaultOperations, whyNotFilterable } from './exposure.ts';
-import type { Exposure, ModelGraph, ModelNode, PerCall, Relation } from './graph.ts';
 import { list } from './messages.ts';
-import type { Operation } from './operations.ts';
-import { isBulk } from './operations.ts';
-import { toolName } from './tool-names.ts';
 
 /**
  * What narrows the rows of a model. `none` means that the model has no row policy, `every row` that its policy is `{}`. Both show every row to

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDatabase } from '../../example-app/database.ts';
 import { modelsFor } from '../../src/cli/init.ts';
-import type { Datamodel } from '../../src/models/datamodel.ts';
+import type { Datamodel } from '../../src/models/datamodel/datamodel.ts';
 import { compile } from '../support/compile.ts';
 import { describeDatabases, emptyDatabase } from '../support/database.ts';
 

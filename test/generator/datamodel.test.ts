@@ -2,8 +2,8 @@ import type { DMMF } from '@prisma/generator-helper';
 import { describe, expect, it } from 'vitest';
 import { datamodel as postgresql } from '../../generated/test/postgresql/mcp/datamodel.ts';
 import { datamodel as sqlite } from '../../generated/test/sqlite/mcp/datamodel.ts';
-import type { Datamodel, DatamodelField, DatamodelModel } from '../../src/models/datamodel.ts';
-import { toDatamodel } from '../../src/models/datamodel.ts';
+import type { Datamodel, DatamodelField, DatamodelModel } from '../../src/models/datamodel/datamodel.ts';
+import { toDatamodel } from '../../src/models/datamodel/datamodel.ts';
 
 const datamodel: Datamodel = sqlite;
 const model = (name: string): DatamodelModel => datamodel.models[name] ?? expect.fail(`no model ${name}`);

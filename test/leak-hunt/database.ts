@@ -3,7 +3,7 @@ import { PrismaLibSql } from '@prisma/adapter-libsql';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import type { PrismaClient } from '../../generated/leak-hunt/sqlite/client/client.ts';
-import type { Datamodel } from '../../src/models/datamodel.ts';
+import type { Datamodel } from '../../src/models/datamodel/datamodel.ts';
 import type { Provider } from '../support/database.ts';
 import { emptyDatabase } from '../support/database.ts';
 import type { Data, Link, Row } from './data.ts';

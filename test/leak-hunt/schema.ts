@@ -1,4 +1,4 @@
-import type { Datamodel, DatamodelField, DatamodelModel } from '../../src/models/datamodel.ts';
+import type { Datamodel, DatamodelField, DatamodelModel } from '../../src/models/datamodel/datamodel.ts';
 
 /** A model as the hunt sees it: its columns, relations and keys. */
 export interface Model {

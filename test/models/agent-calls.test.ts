@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { DatamodelField } from '../../src/models/datamodel.ts';
+import type { DatamodelField } from '../../src/models/datamodel/datamodel.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { describeDatabases, openDatabase } from '../support/database.ts';
 import { fillMembers } from './nullable.ts';

@@ -1,12 +1,12 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { rowToolOf } from '../../src/models/arguments/tool-names.ts';
 import type { CompiledModels } from '../../src/models/compile.ts';
 import { compileModels } from '../../src/models/compile.ts';
+import type { Operation } from '../../src/models/declaration/operations.ts';
+import { operationNames } from '../../src/models/declaration/operations.ts';
 import type { ExposureLike } from '../../src/models/exposure.ts';
-import type { Operation } from '../../src/models/operations.ts';
-import { operationNames } from '../../src/models/operations.ts';
-import { rowToolOf } from '../../src/models/tool-names.ts';
 import type { CallContext } from '../../src/protocol/definitions.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { describeDatabases } from '../support/database.ts';

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { datamodel as postgres } from '../../generated/test/postgresql/mcp/datamodel.ts';
 import { datamodel } from '../../generated/test/sqlite/mcp/datamodel.ts';
-import { isSecretName } from '../../src/models/columns.ts';
 import { compileModels } from '../../src/models/compile.ts';
+import { isSecretName } from '../../src/models/datamodel/columns.ts';
+import { modelGraph } from '../../src/models/datamodel/graph.ts';
 import { resolveExposures } from '../../src/models/exposure.ts';
-import { modelGraph } from '../../src/models/graph.ts';
 import { withArticle } from '../../src/models/messages.ts';
 import type { Json } from './served.ts';
 

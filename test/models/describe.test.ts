@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { datamodel as postgresql } from '../../generated/test/postgresql/mcp/datamodel.ts';
 import { datamodel as sqlite } from '../../generated/test/sqlite/mcp/datamodel.ts';
-import type { Datamodel } from '../../src/models/datamodel.ts';
+import type { Datamodel } from '../../src/models/datamodel/datamodel.ts';
+import type { Exposure } from '../../src/models/datamodel/graph.ts';
+import { modelGraph } from '../../src/models/datamodel/graph.ts';
+import type { ExposureLike } from '../../src/models/exposure.ts';
+import { resolveExposures } from '../../src/models/exposure.ts';
 import {
   describeColumns,
   describeFormats,
@@ -9,11 +13,7 @@ import {
   describeKeys,
   describeModel,
   describeRelations,
-} from '../../src/models/describe.ts';
-import type { ExposureLike } from '../../src/models/exposure.ts';
-import { resolveExposures } from '../../src/models/exposure.ts';
-import type { Exposure } from '../../src/models/graph.ts';
-import { modelGraph } from '../../src/models/graph.ts';
+} from '../../src/models/features/describe.ts';
 
 function exposed(models: Record<string, ExposureLike>, datamodel: Datamodel = sqlite): Exposure {
   return resolveExposures(models, modelGraph(datamodel))[0] ?? expect.fail('no exposure');

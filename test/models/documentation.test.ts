@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { plainDocumentation } from '../../src/models/datamodel.ts';
-import { bounded, maxDescriptionChars } from '../../src/models/tools.ts';
+import { plainDocumentation } from '../../src/models/datamodel/datamodel.ts';
+import { bounded, maxDescriptionChars } from '../../src/models/features/tools.ts';
 
 describe('a /// comment', () => {
   it.each<[comment: string | undefined, text: string | undefined]>([

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { scopedClient } from '../../src/models/scoped-client.ts';
+import { scopedClient } from '../../src/models/compile.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { openDatabase } from '../support/database.ts';
 import { callOf, serve } from './served.ts';

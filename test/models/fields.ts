@@ -1,4 +1,4 @@
-import type { DatamodelField } from '../../src/models/datamodel.ts';
+import type { DatamodelField } from '../../src/models/datamodel/datamodel.ts';
 
 /** A required column without a default, in the form of the generated datamodel. */
 export function scalarField(name: string, type: string, more: Partial<DatamodelField> = {}): DatamodelField {

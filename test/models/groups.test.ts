@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { maxRowsLookedThrough } from '../../src/models/distinct-rows.ts';
-import { maxFoldedGroups } from '../../src/models/fold-groups.ts';
+import { maxRowsLookedThrough } from '../../src/models/queries/distinct-rows.ts';
+import { maxFoldedGroups } from '../../src/models/queries/fold-groups.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { describeDatabases } from '../support/database.ts';
 import type { Json, Served } from './served.ts';

@@ -4,10 +4,10 @@ import { datamodel as postgresql } from '../../generated/test/postgresql/mcp/dat
 import { datamodel } from '../../generated/test/sqlite/mcp/datamodel.ts';
 import type { CompiledModels } from '../../src/models/compile.ts';
 import { compileModels } from '../../src/models/compile.ts';
-import type { Datamodel } from '../../src/models/datamodel.ts';
+import type { Datamodel } from '../../src/models/datamodel/datamodel.ts';
+import { operationNames } from '../../src/models/declaration/operations.ts';
 import type { ExposureLike } from '../../src/models/exposure.ts';
 import { nearest } from '../../src/models/near-names.ts';
-import { operationNames } from '../../src/models/operations.ts';
 import type { Json } from './served.ts';
 import { callOf } from './served.ts';
 

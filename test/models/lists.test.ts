@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { datamodel } from '../../generated/test/postgresql/mcp/datamodel.ts';
-import { sortableColumns } from '../../src/models/arguments.ts';
-import { dataParser } from '../../src/models/data.ts';
-import type { Datamodel } from '../../src/models/datamodel.ts';
+import { sortableColumns } from '../../src/models/arguments/arguments.ts';
+import { dataParser } from '../../src/models/arguments/data.ts';
+import { parseWhere, resolveWhereLimits } from '../../src/models/arguments/where.ts';
+import type { Datamodel } from '../../src/models/datamodel/datamodel.ts';
+import type { Exposure } from '../../src/models/datamodel/graph.ts';
+import { modelGraph } from '../../src/models/datamodel/graph.ts';
 import { resolveExposures } from '../../src/models/exposure.ts';
-import type { Exposure } from '../../src/models/graph.ts';
-import { modelGraph } from '../../src/models/graph.ts';
-import { rowToJson } from '../../src/models/reads.ts';
-import { createInput, rowOutput } from '../../src/models/schema.ts';
-import { parseWhere, resolveWhereLimits } from '../../src/models/where.ts';
+import { createInput, rowOutput } from '../../src/models/features/schema.ts';
+import { rowToJson } from '../../src/models/queries/reads.ts';
 import type { Json } from './served.ts';
 import { callOf } from './served.ts';
 

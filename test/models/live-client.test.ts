@@ -1,7 +1,7 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { live } from '../../src/index.ts';
 import { compileModels } from '../../src/models/compile.ts';
-import type { LiveListener } from '../../src/models/live-client.ts';
+import type { LiveListener } from '../../src/models/live/live-client.ts';
 import type { PrismaClient, TestDatabase } from '../support/database.ts';
 import { describeDatabases } from '../support/database.ts';
 import { seeded } from './served.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { scopedClient } from '../../src/models/scoped-client.ts';
+import { scopedClient } from '../../src/models/compile.ts';
 import type { PrismaClient, TestDatabase } from '../support/database.ts';
 import { describeDatabases } from '../support/database.ts';
 import { callOf, seeded } from './served.ts';

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { parseFindMany, parseUniqueWhere, whereOfVariables } from '../../src/models/arguments.ts';
-import { dataParser, writableColumns } from '../../src/models/data.ts';
-import type { Datamodel, DatamodelField } from '../../src/models/datamodel.ts';
+import { parseFindMany, parseUniqueWhere, whereOfVariables } from '../../src/models/arguments/arguments.ts';
+import { dataParser, writableColumns } from '../../src/models/arguments/data.ts';
+import { resolveWhereLimits } from '../../src/models/arguments/where.ts';
+import type { Datamodel, DatamodelField } from '../../src/models/datamodel/datamodel.ts';
+import type { Exposure } from '../../src/models/datamodel/graph.ts';
+import { modelGraph } from '../../src/models/datamodel/graph.ts';
 import { resolveExposures } from '../../src/models/exposure.ts';
-import type { Exposure } from '../../src/models/graph.ts';
-import { modelGraph } from '../../src/models/graph.ts';
-import { simplifyWhere } from '../../src/models/simplify-where.ts';
-import { resolveWhereLimits } from '../../src/models/where.ts';
+import { simplifyWhere } from '../../src/models/policy/simplify-where.ts';
 import { scalarField } from './fields.ts';
 import { callOf } from './served.ts';
 

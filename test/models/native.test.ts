@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { datamodel } from '../../generated/test/postgresql/mcp/datamodel.ts';
+import { operatorsOf } from '../../src/models/arguments/where.ts';
+import type { Exposure } from '../../src/models/datamodel/graph.ts';
+import { modelGraph } from '../../src/models/datamodel/graph.ts';
 import { resolveExposures } from '../../src/models/exposure.ts';
-import type { Exposure } from '../../src/models/graph.ts';
-import { modelGraph } from '../../src/models/graph.ts';
-import { operatorsOf } from '../../src/models/where.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { describePostgres, openDatabase } from '../support/database.ts';
 import type { Json, Served } from './served.ts';

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { datamodel } from '../../generated/test/sqlite/mcp/datamodel.ts';
+import type { ModelNode } from '../../src/models/datamodel/graph.ts';
+import { modelGraph } from '../../src/models/datamodel/graph.ts';
 import { resolveExposures } from '../../src/models/exposure.ts';
-import type { ModelNode } from '../../src/models/graph.ts';
-import { modelGraph } from '../../src/models/graph.ts';
-import { Policies } from '../../src/models/policy.ts';
-import { scopeWhere } from '../../src/models/related-policies.ts';
+import { Policies } from '../../src/models/policy/policy.ts';
+import { scopeWhere } from '../../src/models/policy/related-policies.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { describeDatabases } from '../support/database.ts';
 import type { Json } from './served.ts';

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { datamodel } from '../../generated/test/sqlite/mcp/datamodel.ts';
+import type { Exposure } from '../../src/models/datamodel/graph.ts';
+import { modelGraph } from '../../src/models/datamodel/graph.ts';
 import { resolveExposures } from '../../src/models/exposure.ts';
-import type { Exposure } from '../../src/models/graph.ts';
-import { modelGraph } from '../../src/models/graph.ts';
-import { attempt } from '../../src/models/prisma-errors.ts';
+import { attempt } from '../../src/models/queries/prisma-errors.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { describeDatabases } from '../support/database.ts';
 import type { Json, Served } from './served.ts';

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { datamodel } from '../../generated/test/sqlite/mcp/datamodel.ts';
 import { mcp, memoryStore } from '../../src/index.ts';
+import { modelGraph } from '../../src/models/datamodel/graph.ts';
 import { resolveExposures } from '../../src/models/exposure.ts';
-import { modelGraph } from '../../src/models/graph.ts';
 import type { CallContext, PromptDefinition } from '../../src/protocol/definitions.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { describeDatabases } from '../support/database.ts';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { datamodel as postgresql } from '../../generated/test/postgresql/mcp/datamodel.ts';
 import { datamodel as sqlite } from '../../generated/test/sqlite/mcp/datamodel.ts';
 import { compileModels } from '../../src/models/compile.ts';
-import type { Datamodel, DatamodelField } from '../../src/models/datamodel.ts';
+import type { Datamodel, DatamodelField } from '../../src/models/datamodel/datamodel.ts';
 import type { ExposureLike } from '../../src/models/exposure.ts';
 import type { ModelReport } from '../../src/models/report.ts';
 import { scalarField } from './fields.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compileModels } from '../../src/models/compile.ts';
-import type { DatamodelModel } from '../../src/models/datamodel.ts';
+import type { DatamodelModel } from '../../src/models/datamodel/datamodel.ts';
 import type { Completion } from '../../src/protocol/definitions.ts';
 import { uriTemplate } from '../../src/protocol/uri-template.ts';
 import type { TestDatabase } from '../support/database.ts';

@@ -1,7 +1,7 @@
 import { Decimal } from '@prisma/client/runtime/client';
 import { describe, expect, it } from 'vitest';
-import type { ScalarType } from '../../src/models/scalars.ts';
-import { enumType, scalarType } from '../../src/models/scalars.ts';
+import type { ScalarType } from '../../src/models/datamodel/scalars.ts';
+import { enumType, scalarType } from '../../src/models/datamodel/scalars.ts';
 
 const type = (name: string): ScalarType => {
   const found = scalarType(name);

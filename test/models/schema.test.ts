@@ -2,7 +2,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { datamodel } from '../../generated/test/sqlite/mcp/datamodel.ts';
 import { compileModels } from '../../src/models/compile.ts';
-import type { Datamodel } from '../../src/models/datamodel.ts';
+import type { Datamodel } from '../../src/models/datamodel/datamodel.ts';
 import type { ToolDefinition } from '../../src/protocol/definitions.ts';
 import type { JsonSchema } from '../../src/protocol/json-schema.ts';
 import type { Json } from './served.ts';

@@ -3,8 +3,8 @@ import { datamodel as postgresql } from '../../generated/test/postgresql/mcp/dat
 import { datamodel } from '../../generated/test/sqlite/mcp/datamodel.ts';
 import { mcp, memoryStore } from '../../src/index.ts';
 import { compileModels } from '../../src/models/compile.ts';
+import { modelGraph } from '../../src/models/datamodel/graph.ts';
 import { resolveExposures } from '../../src/models/exposure.ts';
-import { modelGraph } from '../../src/models/graph.ts';
 import type { CallContext } from '../../src/protocol/definitions.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { describeDatabases } from '../support/database.ts';

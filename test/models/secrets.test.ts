@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { Datamodel, DatamodelField } from '../../src/models/datamodel.ts';
+import type { Datamodel, DatamodelField } from '../../src/models/datamodel/datamodel.ts';
+import type { Exposure } from '../../src/models/datamodel/graph.ts';
+import { modelGraph } from '../../src/models/datamodel/graph.ts';
 import { resolveExposures } from '../../src/models/exposure.ts';
-import type { Exposure } from '../../src/models/graph.ts';
-import { modelGraph } from '../../src/models/graph.ts';
 import { scalarField } from './fields.ts';
 
 const id = scalarField('id', 'Int', { isId: true });

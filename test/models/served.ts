@@ -1,9 +1,9 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect } from 'vitest';
+import type { WhereLimits } from '../../src/models/arguments/where.ts';
 import type { CompiledModels } from '../../src/models/compile.ts';
 import { compileModels } from '../../src/models/compile.ts';
 import type { ExposureLike } from '../../src/models/exposure.ts';
-import type { WhereLimits } from '../../src/models/where.ts';
 import type { CallContext, CallToolResult } from '../../src/protocol/definitions.ts';
 import type { PrismaClient, Provider, TestDatabase } from '../support/database.ts';
 import { openDatabase } from '../support/database.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { datamodel } from '../../generated/test/sqlite/mcp/datamodel.ts';
-import type { ModelNode } from '../../src/models/graph.ts';
-import { modelGraph } from '../../src/models/graph.ts';
-import { isAlways, simplifyWhere } from '../../src/models/simplify-where.ts';
+import type { ModelNode } from '../../src/models/datamodel/graph.ts';
+import { modelGraph } from '../../src/models/datamodel/graph.ts';
+import { isAlways, simplifyWhere } from '../../src/models/policy/simplify-where.ts';
 import type { Json } from './served.ts';
 
 const graph = modelGraph(datamodel);

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { ModelGraph, ModelNode } from '../../src/models/graph.ts';
-import { modelGraph } from '../../src/models/graph.ts';
-import { resolveWhere } from '../../src/models/host-args.ts';
-import { asksJsonType, twoValued } from '../../src/models/two-valued.ts';
+import type { ModelGraph, ModelNode } from '../../src/models/datamodel/graph.ts';
+import { modelGraph } from '../../src/models/datamodel/graph.ts';
+import { resolveWhere } from '../../src/models/policy/host-args.ts';
+import { asksJsonType, twoValued } from '../../src/models/policy/two-valued.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { describeDatabases, openDatabase } from '../support/database.ts';
 import { cases, propertyMs } from '../support/property.ts';

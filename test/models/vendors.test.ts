@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { datamodel as postgresql } from '../../generated/test/postgresql/mcp/datamodel.ts';
 import { datamodel as sqlite } from '../../generated/test/sqlite/mcp/datamodel.ts';
-import { operationNames } from '../../src/models/operations.ts';
+import { operationNames } from '../../src/models/declaration/operations.ts';
 import { syntheticSchema, syntheticSizes } from '../schemas/synthetic.ts';
 import { exposeAll, operationSets } from '../schemas/tokens.ts';
 import { complaintsAbout, plainTool, vendorRules } from '../schemas/vendor-rules.ts';

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { datamodel } from '../../generated/test/sqlite/mcp/datamodel.ts';
 import { mcp } from '../../src/index.ts';
+import type { WhereLimits } from '../../src/models/arguments/where.ts';
+import { parseWhere, resolveWhereLimits } from '../../src/models/arguments/where.ts';
+import type { Exposure } from '../../src/models/datamodel/graph.ts';
+import { modelGraph } from '../../src/models/datamodel/graph.ts';
 import { resolveExposures } from '../../src/models/exposure.ts';
-import type { Exposure } from '../../src/models/graph.ts';
-import { modelGraph } from '../../src/models/graph.ts';
-import type { WhereLimits } from '../../src/models/where.ts';
-import { parseWhere, resolveWhereLimits } from '../../src/models/where.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { openDatabase } from '../support/database.ts';
 import type { Json } from './served.ts';

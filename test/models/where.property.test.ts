@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { datamodel } from '../../generated/test/sqlite/mcp/datamodel.ts';
-import type { Datamodel, DatamodelField } from '../../src/models/datamodel.ts';
+import { parseWhere, resolveWhereLimits } from '../../src/models/arguments/where.ts';
+import type { Datamodel, DatamodelField } from '../../src/models/datamodel/datamodel.ts';
+import type { Exposure } from '../../src/models/datamodel/graph.ts';
+import { modelGraph } from '../../src/models/datamodel/graph.ts';
 import { resolveExposures } from '../../src/models/exposure.ts';
-import type { Exposure } from '../../src/models/graph.ts';
-import { modelGraph } from '../../src/models/graph.ts';
-import { parseWhere, resolveWhereLimits } from '../../src/models/where.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { describeDatabases, openDatabase } from '../support/database.ts';
 import { cases, propertyMs } from '../support/property.ts';

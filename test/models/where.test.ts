@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { datamodel } from '../../generated/test/sqlite/mcp/datamodel.ts';
+import { parseWhere, resolveWhereLimits } from '../../src/models/arguments/where.ts';
+import type { Exposure } from '../../src/models/datamodel/graph.ts';
+import { modelGraph } from '../../src/models/datamodel/graph.ts';
 import { resolveExposures } from '../../src/models/exposure.ts';
-import type { Exposure } from '../../src/models/graph.ts';
-import { modelGraph } from '../../src/models/graph.ts';
-import { parseWhere, resolveWhereLimits } from '../../src/models/where.ts';
 import type { Json } from './served.ts';
 
 const limits = resolveWhereLimits(

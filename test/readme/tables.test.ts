@@ -2,9 +2,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { errorTable } from '../../src/errors.ts';
-import { operationNames } from '../../src/models/operations.ts';
-import type { WhereLimits } from '../../src/models/where.ts';
-import { resolveWhereLimits } from '../../src/models/where.ts';
+import type { WhereLimits } from '../../src/models/arguments/where.ts';
+import { resolveWhereLimits } from '../../src/models/arguments/where.ts';
+import { operationNames } from '../../src/models/declaration/operations.ts';
 import { defaults } from '../../src/options.ts';
 import { revisions } from '../../src/protocol/revisions.ts';
 import { membersOf } from './declarations.ts';
@@ -13,7 +13,7 @@ import { codes, pages, readme, root, table } from './readme.ts';
 describe("README's tables of options", () => {
   const cases = [
     ['option', 'McpOptions', 'src/options.ts', 'what it is'],
-    ['`models.<key>`', 'DeclaredExposure', 'src/models/declaration.ts', 'what it is'],
+    ['`models.<key>`', 'DeclaredExposure', 'src/models/declaration/declaration.ts', 'what it is'],
     ['`sessions`', 'SessionOptions', 'src/options.ts', 'what it is'],
     ['`limits`', 'Limits', 'src/options.ts', 'what it limits'],
   ] as const;
@@ -60,9 +60,11 @@ describe("README's tables of options", () => {
     expect(cell('version', 'option')).toBe(`\`'${defaults.version}'\``);
     expect(cell('path', 'option')).toBe(`\`'${defaults.path}'\``);
     expect(cell('operations', '`models.<key>`')).toBe(
-      `\`${membersOf('src/models/declaration.ts', 'DeclaredExposure').get('operations')?.default}\``,
+      `\`${membersOf('src/models/declaration/declaration.ts', 'DeclaredExposure').get('operations')?.default}\``,
     );
-    expect(cell('take', '`models.<key>`')).toBe(`\`${membersOf('src/models/declaration.ts', 'DeclaredExposure').get('take')?.default}\``);
+    expect(cell('take', '`models.<key>`')).toBe(
+      `\`${membersOf('src/models/declaration/declaration.ts', 'DeclaredExposure').get('take')?.default}\``,
+    );
   });
 
   it('names the keys of own tools, resources and prompts, each with what it belongs to', () => {

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import type { Datamodel } from '../../src/models/datamodel.ts';
+import type { Datamodel } from '../../src/models/datamodel/datamodel.ts';
 import type { SyntheticOptions } from './write-schema.ts';
 import { writeSchema } from './write-schema.ts';
 
@@ -30,7 +30,7 @@ const run = promisify(execFile);
 const tsx = pathToFileURL(require.resolve('tsx')).href;
 const generator = [process.execPath, '--import', tsx, path.join(root, 'src/cli/bin.ts')].map(part => JSON.stringify(part)).join(' ');
 /** Its text decides the datamodel. */
-const sources = ['src/cli/bin.ts', 'src/cli/generator.ts', 'src/models/datamodel.ts', 'node_modules/prisma/package.json'];
+const sources = ['src/cli/bin.ts', 'src/cli/generator.ts', 'src/models/datamodel/datamodel.ts', 'node_modules/prisma/package.json'];
 
 /**
  * A schema with this many models, in the shapes that real ones have, and the datamodel that Prisma and `generator mcp` make of it.

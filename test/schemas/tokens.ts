@@ -1,10 +1,10 @@
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
 import type { CompileOptions } from '../../src/models/compile.ts';
 import { compileModels } from '../../src/models/compile.ts';
-import type { Datamodel } from '../../src/models/datamodel.ts';
+import type { Datamodel } from '../../src/models/datamodel/datamodel.ts';
+import type { Operation } from '../../src/models/declaration/operations.ts';
+import { isRead, operationNames, writesOf } from '../../src/models/declaration/operations.ts';
 import type { ExposureLike } from '../../src/models/exposure.ts';
-import type { Operation } from '../../src/models/operations.ts';
-import { isRead, operationNames, writesOf } from '../../src/models/operations.ts';
 import type { ToolDefinition } from '../../src/protocol/definitions.ts';
 
 /** What a language model is given of a tool: vendors send name, description and input schema. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { datamodel } from '../../generated/test/sqlite/mcp/datamodel.ts';
-import type { DatamodelField } from '../../src/models/datamodel.ts';
+import type { DatamodelField } from '../../src/models/datamodel/datamodel.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { describeDatabases, openDatabase } from '../support/database.ts';
 import { cases, propertyMs } from '../support/property.ts';

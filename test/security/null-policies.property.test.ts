@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { scopedClient } from '../../src/models/compile.ts';
 import type { ExposureLike } from '../../src/models/exposure.ts';
-import { scopedClient } from '../../src/models/scoped-client.ts';
 import { fillMembers, policiesOf } from '../models/nullable.ts';
 import type { Json } from '../models/served.ts';
 import { callOf, serve } from '../models/served.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { scopedClient } from '../../src/models/compile.ts';
 import type { ExposureLike } from '../../src/models/exposure.ts';
-import { scopedClient } from '../../src/models/scoped-client.ts';
 import { callOf, serve } from '../models/served.ts';
 import type { PrismaClient, TestDatabase } from '../support/database.ts';
 import { describeDatabases, openDatabase } from '../support/database.ts';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { scopedClient } from '../../src/models/scoped-client.ts';
+import { scopedClient } from '../../src/models/compile.ts';
 import type { CallContext } from '../../src/protocol/definitions.ts';
 import type { PrismaClient, TestDatabase } from '../support/database.ts';
 import { describeDatabases, openDatabase } from '../support/database.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { explainDatabaseError } from '../../src/models/prisma-errors.ts';
+import { explainDatabaseError } from '../../src/models/queries/prisma-errors.ts';
 import { describeError } from '../../src/protocol/handler-errors.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { describeDatabases, openDatabase } from '../support/database.ts';

@@ -8,7 +8,7 @@ import pg from 'pg';
 import type { TestContext } from 'vitest';
 import { describe, it } from 'vitest';
 import type { PrismaClient } from '../../generated/test/sqlite/client/client.ts';
-import type { Datamodel } from '../../src/models/datamodel.ts';
+import type { Datamodel } from '../../src/models/datamodel/datamodel.ts';
 
 export const providers = ['sqlite', 'postgresql'] as const;
 export type Provider = (typeof providers)[number];

@@ -2,8 +2,8 @@ import { describe, expectTypeOf, it } from 'vitest';
 import type { PrismaClient as PostgresClient } from '../../generated/test/postgresql/client/client.ts';
 import type { PrismaClient } from '../../generated/test/sqlite/client/client.ts';
 import { mcp } from '../../src/index.ts';
-import type { ModelKey, Models } from '../../src/models/declaration.ts';
-import type { PolicyOperation } from '../../src/models/operations.ts';
+import type { ModelKey, Models } from '../../src/models/declaration/declaration.ts';
+import type { PolicyOperation } from '../../src/models/declaration/operations.ts';
 
 interface Ctx {
   readonly state: { readonly user: { readonly clientId: number } };

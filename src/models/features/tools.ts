@@ -1,0 +1,373 @@
+import type { CallContext, CallToolResult, JsonObject, ResourceLink, ToolAnnotations, ToolDefinition } from '../../protocol/definitions.ts';
+import type { JsonSchema } from '../../protocol/json-schema.ts';
+import { isNothing, parseAggregates } from '../arguments/aggregates.ts';
+import {
+  assertArguments,
+  parseBulkWhere,
+  parseFindMany,
+  parseOptionalWhere,
+  parseQuery,
+  parseSelect,
+  parseUniqueWhere,
+} from '../arguments/arguments.ts';
+import { takesChange } from '../arguments/data.ts';
+import { parseGroupBy } from '../arguments/group-by.ts';
+import { toolName } from '../arguments/tool-names.ts';
+import type { WhereLimits } from '../arguments/where.ts';
+import type { Exposure } from '../datamodel/graph.ts';
+import type { Operation } from '../declaration/operations.ts';
+import { isBulk, operationRows } from '../declaration/operations.ts';
+import { list, nameOf, refuse, shorten, withArticle } from '../messages.ts';
+import type { BulkResult, BulkWriter } from '../queries/bulk-writes.ts';
+import { notFound } from '../queries/prisma-errors.ts';
+import type { Reader } from '../queries/reads.ts';
+import type { Writer } from '../queries/writes.ts';
+import { describeText } from './describe.ts';
+import type { RowLinks } from './row-links.ts';
+import type { SchemaParts } from './schema.ts';
+import {
+  aggregateInput,
+  aggregateOutput,
+  bulkOutput,
+  confirmedInput,
+  confirmedOutput,
+  countInput,
+  countOutput,
+  createInput,
+  createManyInput,
+  deleteInput,
+  deleteManyInput,
+  findFirstInput,
+  findManyInput,
+  findUniqueInput,
+  groupByInput,
+  groupsOutput,
+  listingOperation,
+  pageOutput,
+  rowOutput,
+  updateInput,
+  updateManyInput,
+  upsertInput,
+} from './schema.ts';
+
+/** Characters of a tool's description at most. Some clients refuse or cut longer ones. */
+export const maxDescriptionChars = 1024;
+
+/** Characters of a row, and number of rows, in a question to a person. */
+const maxJsonChars = 400;
+const maxNamedRows = 10;
+
+/** The parts that the tools of one exposure use. */
+export interface ToolParts extends SchemaParts {
+  readonly reader: Reader;
+  readonly writer: Writer;
+  readonly bulkWriter: BulkWriter;
+  readonly limits: WhereLimits;
+  readonly links: RowLinks;
+}
+
+/** One operation of an exposure: its arguments, and the query that answers a call. */
+export interface Plan {
+  readonly title: string;
+  readonly summary: string;
+  readonly inputSchema: JsonSchema;
+  readonly outputSchema: JsonSchema;
+  readonly annotations: ToolAnnotations;
+  /** What a write would do, in words. `undefined` if it would only look. A read has none. */
+  readonly effect?: (args: JsonObject, ctx: CallContext) => Promise<string | undefined>;
+  /** The structured result. */
+  readonly run: (args: JsonObject, ctx: CallContext) => Promise<object>;
+}
+
+/** The annotations of a tool that changes nothing. */
+export const readOnly: ToolAnnotations = { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false };
+const writing: ToolAnnotations = { readOnlyHint: false, openWorldHint: false };
+
+const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
+  findUnique: parts => ({
+    title: 'find one',
+    summary: `Reads one ${parts.exposure.node.name} by a unique key.`,
+    inputSchema: findUniqueInput(parts),
+    outputSchema: rowOutput(parts.exposure.selection, false),
+    annotations: readOnly,
+    run: async (args, ctx) => {
+      const { exposure, reader } = parts;
+      const where = parseUniqueWhere(exposure, args['where']);
+      const row = await reader.findUnique(where, parseSelect(exposure, args['select']), ctx);
+      if (row === undefined) throw notFound(exposure);
+      return row;
+    },
+  }),
+  findFirst: parts => ({
+    title: 'find first',
+    summary: `Reads the first ${parts.exposure.node.name} that matches.`,
+    inputSchema: findFirstInput(parts),
+    outputSchema: rowOutput(parts.exposure.selection, false),
+    annotations: readOnly,
+    run: async (args, ctx) => {
+      const { exposure, reader, limits } = parts;
+      const row = await reader.findFirst(parseQuery(exposure, args, limits), ctx);
+      if (row === undefined) throw notFound(exposure);
+      return row;
+    },
+  }),
+  findMany: parts => ({
+    title: 'find many',
+    summary: `Reads ${parts.exposure.node.name} rows by page, by default ordered by ${describeOrder(parts.exposure)}.`,
+    inputSchema: findManyInput(parts),
+    outputSchema: pageOutput(parts.exposure),
+    annotations: readOnly,
+    run: (args, ctx) => parts.reader.findMany(parseFindMany(parts.exposure, args, parts.limits), ctx),
+  }),
+  count: parts => ({
+    title: 'count',
+    summary: `Counts ${parts.exposure.node.name} rows.`,
+    inputSchema: countInput(parts),
+    outputSchema: countOutput(),
+    annotations: readOnly,
+    run: async (args, ctx) => {
+      const { exposure, reader, limits } = parts;
+      return { count: await reader.count(parseOptionalWhere(exposure, args['where'], limits), ctx) };
+    },
+  }),
+  aggregate: parts => ({
+    title: 'aggregate',
+    summary: `Aggregates ${parts.exposure.node.name} rows.`,
+    inputSchema: aggregateInput(parts),
+    outputSchema: aggregateOutput(),
+    annotations: readOnly,
+    run: async (args, ctx) => {
+      const { exposure, reader, limits } = parts;
+      const where = parseOptionalWhere(exposure, args['where'], limits);
+      const aggregates = parseAggregates(exposure, args);
+      if (isNothing(aggregates)) refuse('_count', 'name at least one aggregate, such as { "_count": true }');
+      return reader.aggregate(where, aggregates, ctx);
+    },
+  }),
+  groupBy: parts => ({
+    title: 'group',
+    summary: `Groups and aggregates ${parts.exposure.node.name} rows.`,
+    inputSchema: groupByInput(parts),
+    outputSchema: groupsOutput(parts.exposure),
+    annotations: readOnly,
+    run: (args, ctx) => parts.reader.groupBy(parseGroupBy(parts.exposure, args, parts.limits), ctx),
+  }),
+  create: parts => ({
+    title: 'create',
+    summary: `Creates ${withArticle(parts.exposure.node.name)} and returns it.`,
+    inputSchema: createInput(parts),
+    outputSchema: rowOutput(parts.exposure.selection, true),
+    annotations: { ...writing, destructiveHint: false, idempotentHint: false },
+    effect: async ({ data }, ctx) => {
+      await parts.create.parse(data, ctx);
+      return `create ${withArticle(parts.exposure.node.name)}: ${shortJson(data)}`;
+    },
+    run: (args, ctx) => parts.writer.create(args['data'], ctx),
+  }),
+  createMany: parts => ({
+    title: 'create many',
+    summary: `Creates ${describeMost(parts)}, all or none, and returns their keys.`,
+    inputSchema: createManyInput(parts),
+    outputSchema: bulkOutput(parts.exposure),
+    annotations: { ...writing, destructiveHint: false, idempotentHint: false },
+    effect: async ({ data }) => `create ${rows(Array.isArray(data) ? data.length : 0, parts)}: ${shortJson(data)}`,
+    run: (args, ctx) => parts.bulkWriter.createMany(args['data'], ctx),
+  }),
+  update: parts => ({
+    title: 'update',
+    summary: `Changes one ${parts.exposure.node.name} and returns it.`,
+    inputSchema: updateInput(parts),
+    outputSchema: rowOutput(parts.exposure.selection, true),
+    annotations: changing(parts),
+    effect: async ({ where, data }, ctx) => {
+      await parts.update.parse(data, ctx);
+      return `change ${await findText('update', where, parts, ctx)}, setting ${shortJson(data)}`;
+    },
+    run: (args, ctx) => parts.writer.update(parseUniqueWhere(parts.exposure, args['where']), args['data'], ctx),
+  }),
+  updateMany: parts => ({
+    title: 'update many',
+    summary: `Changes ${describeMost(parts)}, all or none. dryRun: true only finds them.`,
+    inputSchema: updateManyInput(parts),
+    outputSchema: bulkOutput(parts.exposure),
+    annotations: changing(parts),
+    effect: async ({ where, data, dryRun }, ctx) => {
+      if (parseDryRun(dryRun)) return undefined;
+      await parts.update.parse(data, ctx);
+      const found = await parts.bulkWriter.find('updateMany', parseBulkWhere(parts.exposure, where, parts.limits), ctx);
+      return `change ${foundText(found, parts)}, setting ${shortJson(data)}`;
+    },
+    run: async (args, ctx) => {
+      const { exposure, bulkWriter, limits, update } = parts;
+      const where = parseBulkWhere(exposure, args['where'], limits);
+      if (!parseDryRun(args['dryRun'])) return bulkWriter.updateMany(where, args['data'], ctx);
+      await update.parse(args['data'], ctx);
+      return { ...(await bulkWriter.find('updateMany', where, ctx)), dryRun: true };
+    },
+  }),
+  upsert: parts => ({
+    title: 'upsert',
+    summary: `Changes one ${parts.exposure.node.name} or, if there is none, creates it.`,
+    inputSchema: upsertInput(parts),
+    outputSchema: rowOutput(parts.exposure.selection, true),
+    annotations: { ...writing, destructiveHint: true, idempotentHint: false },
+    effect: async ({ where, create, update }, ctx) => {
+      await parts.create.parse(create, ctx, { path: 'create' });
+      await parts.update.parse(update, ctx, { path: 'update', mayBeEmpty: true });
+      const row = await parts.writer.find('update', parseUniqueWhere(parts.exposure, where), ctx);
+      const { name } = parts.exposure.node;
+      return row === undefined
+        ? `create ${withArticle(name)}: ${shortJson(create)}`
+        : `change the ${name} ${shortJson(row)}, setting ${shortJson(update)}`;
+    },
+    run: (args, ctx) => parts.writer.upsert(parseUniqueWhere(parts.exposure, args['where']), args['create'], args['update'], ctx),
+  }),
+  delete: parts => ({
+    title: 'delete',
+    summary: `Deletes one ${parts.exposure.node.name} for good and returns it as it was.`,
+    inputSchema: deleteInput(parts),
+    outputSchema: rowOutput({ ...parts.exposure.selection, relations: [], counts: [] }, true),
+    annotations: { ...writing, destructiveHint: true, idempotentHint: true },
+    effect: async ({ where }, ctx) => `delete ${await findText('delete', where, parts, ctx)} for good`,
+    run: (args, ctx) => parts.writer.delete(parseUniqueWhere(parts.exposure, args['where']), ctx),
+  }),
+  deleteMany: parts => ({
+    title: 'delete many',
+    summary: `Deletes ${describeMost(parts)} for good, all or none. dryRun: true only finds them.`,
+    inputSchema: deleteManyInput(parts),
+    outputSchema: bulkOutput(parts.exposure),
+    annotations: { ...writing, destructiveHint: true, idempotentHint: true },
+    effect: async ({ where, dryRun }, ctx) => {
+      if (parseDryRun(dryRun)) return undefined;
+      const found = await parts.bulkWriter.find('deleteMany', parseBulkWhere(parts.exposure, where, parts.limits), ctx);
+      return `delete ${foundText(found, parts)} for good`;
+    },
+    run: async (args, ctx) => {
+      const { exposure, bulkWriter, limits } = parts;
+      const where = parseBulkWhere(exposure, args['where'], limits);
+      if (!parseDryRun(args['dryRun'])) return bulkWriter.deleteMany(where, ctx);
+      return { ...(await bulkWriter.find('deleteMany', where, ctx)), dryRun: true };
+    },
+  }),
+};
+
+/** A second increment or push changes a row once more. */
+function changing({ update }: ToolParts): ToolAnnotations {
+  return { ...writing, destructiveHint: true, idempotentHint: ![...update.columns.values()].some(takesChange) };
+}
+
+/** `at most 100 Booking rows` */
+function describeMost({ exposure: { node, maxWrites } }: ToolParts): string {
+  return Number.isFinite(maxWrites) ? `at most ${maxWrites} ${node.name} rows` : `${node.name} rows`;
+}
+
+function parseDryRun(value: unknown): boolean {
+  if (value === undefined || typeof value === 'boolean') return value === true;
+  return refuse('dryRun', `expected true or false, got ${nameOf(value)}`);
+}
+
+/**
+ * Names the row that an update or delete is about to write: `the Booking {"id":5}`.
+ *
+ * @throws {ToolError} The caller can see no such row.
+ */
+async function findText(
+  operation: 'update' | 'delete',
+  where: unknown,
+  { exposure, writer }: ToolParts,
+  ctx: CallContext,
+): Promise<string> {
+  const row = await writer.find(operation, parseUniqueWhere(exposure, where), ctx);
+  if (row === undefined) throw notFound(exposure);
+  return `the ${exposure.node.name} ${shortJson(row)}`;
+}
+
+/** `2 Booking rows ({"id":1}, {"id":2})` */
+function foundText({ count, keys = [] }: BulkResult, parts: ToolParts): string {
+  const named = keys.slice(0, maxNamedRows).map(key => JSON.stringify(key));
+  if (named.length > 0 && count > named.length) named.push('…');
+  return `${rows(count, parts)}${named.length === 0 ? '' : ` (${list(named)})`}`;
+}
+
+function rows(count: number, { exposure: { node } }: ToolParts): string {
+  return `${count} ${node.name} ${count === 1 ? 'row' : 'rows'}`;
+}
+
+/** A value as JSON, cut to a length that a person reads. */
+function shortJson(value: unknown): string {
+  return shorten(JSON.stringify(value) ?? 'nothing', maxJsonChars);
+}
+
+/** The plan of one operation. A tool of the model's own and a generic tool run the same plan. */
+export function planOf(operation: Operation, parts: ToolParts): Plan {
+  const plan = plans[operation](parts);
+  const known = operationRows[operation].arguments;
+  const checked = <T>(work: (args: JsonObject, ctx: CallContext) => Promise<T>) => {
+    return async (args: JsonObject, ctx: CallContext): Promise<T> => {
+      assertArguments(parts.exposure, known, args);
+      return await work(args, ctx);
+    };
+  };
+  return { ...plan, run: checked(plan.run), ...(plan.effect && { effect: checked(plan.effect) }) };
+}
+
+/** The tools of one exposure, named `<model key>_<operation>`, in the order of the operations. */
+export function modelTools(parts: ToolParts): ToolDefinition[] {
+  return [...parts.exposure.operations].map(operation => modelTool(operation, parts));
+}
+
+function modelTool(operation: Operation, parts: ToolParts): ToolDefinition {
+  const { title, summary, inputSchema, outputSchema, annotations, effect, run } = planOf(operation, parts);
+  const { exposure } = parts;
+  const about = [
+    summary,
+    operation === listingOperation(exposure) ? asSentence(exposure.description) : undefined,
+    operation === 'count' || operation === 'aggregate' || isBulk(operation) ? undefined : describeText(exposure.selection),
+  ];
+  const isConfirmed = effect !== undefined && exposure.confirm.has(operation);
+  return {
+    name: toolName(exposure, operation),
+    title: `${exposure.node.name}: ${title}`,
+    description: bounded(about.filter(part => part !== undefined).join(' ')),
+    inputSchema: isConfirmed ? confirmedInput(inputSchema) : inputSchema,
+    outputSchema: isConfirmed ? confirmedOutput(outputSchema) : outputSchema,
+    annotations,
+    ...(isConfirmed && { effect }),
+    call: async (args, ctx) => {
+      const result = await run(args, ctx);
+      return toResult(result, parts.links[operation]?.(result));
+    },
+  };
+}
+
+function asSentence(text: string | undefined): string | undefined {
+  return text === undefined || /[.!?…:;)]\s*$/u.test(text) ? text : `${text.trimEnd()}.`;
+}
+
+/** A structured result, with the same as text for clients that read only text. */
+export function toResult(structured: object, links: readonly ResourceLink[] = []): CallToolResult {
+  const result: CallToolResult = { content: [{ type: 'text', text: JSON.stringify(structured) }], structuredContent: structured };
+  if (links.length > 0) result.links = links;
+  return result;
+}
+
+/** The order of rows in words, without hidden columns. */
+export function describeOrder({ orderBy, columns, node }: Exposure): string {
+  const steps = orderBy.flatMap(step =>
+    Object.entries(step).map(([name, order]) => {
+      const direction =
+        typeof order === 'string' ? order : typeof order === 'object' && order !== null && 'sort' in order ? order.sort : '';
+      return columns.has(name) || node.relations.has(name) ? `${name} ${String(direction)}`.trim() : undefined;
+    }),
+  );
+  const visible = steps.filter(step => step !== undefined);
+  return visible.length === 0 ? 'their key' : list(visible);
+}
+
+/** At most `maxDescriptionChars`, cut between words. */
+export function bounded(description: string): string {
+  if (description.length <= maxDescriptionChars) return description;
+  const cut = description.slice(0, maxDescriptionChars - 1);
+  const end = cut.lastIndexOf(' ');
+  return end > maxDescriptionChars / 2 ? `${cut.slice(0, end)}…` : shorten(description, maxDescriptionChars);
+}
