@@ -40,13 +40,27 @@ describeDatabases('a live client', provider => {
       [() => membership.update({ where: { roomSlot: { roomId: 'blue', slot: 9 } }, data: { level: 'x' } }), ['membership:1/blue']],
       [() => booking.updateMany({ data: { price: 5 } }), ['booking:*']],
       [() => booking.createManyAndReturn({ data: [{ ...data, id: 71 }] }), ['booking:*']],
+      [() => booking.updateManyAndReturn({ where: { id: 71 }, data: { price: 6 } }), ['booking:*']],
       [() => booking.update({ where: { id: 71 }, data: { id: 72 } }), ['booking:*']],
+      // The row that had the key before is gone.
+      [() => booking.upsert({ where: { id: 72 }, create: data, update: { id: 73 } }), ['booking:*']],
+      // The database changes the foreign keys that refer to it.
+      [() => client.update({ where: { id: 3 }, data: { id: 33 } }), ['client:*', 'booking:*', 'membership:*']],
       // The row cannot be told from its related row.
       [() => booking.update({ where: { id: 70 }, data: { price: 6 } }).client(), ['booking:*']],
       [() => client.update({ where: { id: 2 }, data: { bookings: { create: { startsAt, price: 7 } } } }), ['client:2', 'booking:*']],
+      [
+        () =>
+          client.update({
+            where: { id: 2 },
+            data: { bookings: { create: [{ startsAt, price: 7, room: { create: { code: 'G', capacity: 1 } } }] } },
+          }),
+        ['client:2', 'booking:*', 'room:*'],
+      ],
       [() => booking.delete({ where: { id: 70 }, select: { price: true } }), ['booking:70']],
       // The database deletes its memberships too.
-      [() => client.delete({ where: { id: 3 } }).catch(() => undefined), []],
+      [() => client.delete({ where: { id: 33 } }).catch(() => undefined), []],
+      [() => booking.update({ where: { id: 1 }, data: { price: 8 } }).finally(() => undefined), ['booking:1']],
       [() => client.deleteMany({ where: { id: 999 } }), ['client:*', 'booking:*', 'membership:*']],
     ];
     for (const [write, changes] of writes) {
@@ -66,6 +80,7 @@ describeDatabases('a live client', provider => {
         () => booking.update({ where, data: { status: 'PENDING' } }),
         () => booking.update({ where, data: { status: 'PENDING' }, select: { status: true } }),
         () => booking.update({ where, data: { status: 'PENDING' }, omit: { id: true, meta: true } }),
+        () => booking.update({ where, data: { status: 'PENDING' }, select: { status: true } }).finally(() => undefined),
         () => booking.update({ where, data: { status: 'PENDING' }, include: { client: true } }),
         () => booking.update({ where, data: { status: 'PENDING' } }).client({ select: { name: true } }),
         () => booking.updateMany({ where, data: { status: 'PENDING' } }),
@@ -98,6 +113,32 @@ describeDatabases('a live client', provider => {
     expect(told).toHaveLength(1);
     await prisma.$transaction([change(prisma, 4), change(prisma, 5)]);
     expect(told.flat()).toEqual(['booking:1', 'booking:2', 'booking:4', 'booking:5']);
+  });
+
+  it('gives a transaction its options', async () => {
+    await using db = await seeded(provider);
+    const { prisma } = watch(db);
+    const isolationLevel = 'Chaos' as never;
+    await expect(prisma.$transaction(tx => tx.booking.count(), { isolationLevel })).rejects.toThrow();
+    await expect(prisma.$transaction([prisma.booking.count(), prisma.room.count()], { isolationLevel })).rejects.toThrow();
+    await prisma.$transaction(tx => tx.booking.count(), { isolationLevel: 'Serializable' });
+  });
+
+  it('tells an endpoint nothing once the endpoint has stopped listening', async () => {
+    await using db = await seeded(provider);
+    const prisma = live(db.prisma);
+    const told: string[][] = [[], []];
+    const stops = told.map(changes =>
+      compileModels({ name: 'test', prisma, datamodel: db.datamodel, models }).live?.listen({
+        committed: some => void changes.push(...some),
+        onError: error => expect.unreachable(String(error)),
+      }),
+    );
+    const change = (id: number) => prisma.booking.update({ where: { id }, data: { price: 3 }, select: { price: true } });
+    expect(await change(1)).toEqual({ price: expect.anything() });
+    stops[0]?.();
+    await change(2);
+    expect(told).toEqual([['booking:1'], ['booking:1', 'booking:2']]);
   });
 
   it('sees the writes of a client that extends it, and of one that it extends', async () => {
