@@ -27,9 +27,9 @@ export interface Help {
   readonly progress: (progress: number, total: number, message: string) => void | Promise<void>;
 }
 
-/** One of the contents of a result. */
+/** A result: its text, and a link to its row. */
 export interface ToolResult {
-  readonly content: readonly ({ readonly type: 'text'; readonly text: string } | ResourceLink)[];
+  readonly content: readonly [{ readonly type: 'text'; readonly text: string }, ...ResourceLink[]];
   readonly structuredContent?: object;
 }
 
