@@ -10,11 +10,15 @@ const startsAt = new Date('2027-01-01T09:00:00Z');
 const models = { booking: {}, client: {}, membership: {} };
 
 /** A live client, and the changes that it has told, one list for each commit. */
-function watch(db: TestDatabase, listener: Partial<LiveListener> = {}): { prisma: PrismaClient; told: string[][]; errors: unknown[] } {
+function watch(
+  db: TestDatabase,
+  listener: Partial<LiveListener> = {},
+  exposed: object = models,
+): { prisma: PrismaClient; told: string[][]; errors: unknown[] } {
   const prisma = live(db.prisma);
   const told: string[][] = [];
   const errors: unknown[] = [];
-  const compiled = compileModels({ name: 'test', prisma, datamodel: db.datamodel, models });
+  const compiled = compileModels({ name: 'test', prisma, datamodel: db.datamodel, models: exposed as typeof models });
   compiled.live?.listen({
     committed: changes => void told.push([...changes]),
     onError: error => void errors.push(error),
@@ -46,8 +50,13 @@ describeDatabases('a live client', provider => {
       [() => booking.upsert({ where: { id: 72 }, create: data, update: { id: 73 } }), ['booking:*']],
       // The database changes the foreign keys that refer to it.
       [() => client.update({ where: { id: 3 }, data: { id: 33 } }), ['client:*', 'booking:*', 'membership:*']],
-      // The row cannot be told from its related row.
-      [() => booking.update({ where: { id: 70 }, data: { price: 6 } }).client(), ['booking:*']],
+      [() => booking.update({ where: { id: 70 }, data: { price: 6 } }).client(), ['booking:70']],
+      // Neither the call nor the related row tells which client it is.
+      [() => client.update({ where: { email: 'ada@example.com' }, data: { name: 'B' } }).bookings(), ['client:*']],
+      [
+        () => membership.update({ where: { clientId_roomId: { clientId: 1, roomId: 'blue' } }, data: { level: 'y' } }),
+        ['membership:1/blue'],
+      ],
       [() => client.update({ where: { id: 2 }, data: { bookings: { create: { startsAt, price: 7 } } } }), ['client:2', 'booking:*']],
       [
         () =>
