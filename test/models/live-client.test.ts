@@ -3,7 +3,7 @@ import { live } from '../../src/index.ts';
 import { compileModels } from '../../src/models/compile.ts';
 import type { LiveListener } from '../../src/models/live/live-client.ts';
 import type { PrismaClient, TestDatabase } from '../support/database.ts';
-import { describeDatabases } from '../support/database.ts';
+import { describeDatabases, describePostgres } from '../support/database.ts';
 import { seeded } from './served.ts';
 
 const startsAt = new Date('2027-01-01T09:00:00Z');
@@ -170,6 +170,24 @@ describeDatabases('a live client', provider => {
     await prisma.booking.update({ where: { id: 1 }, data: { price: 3 } });
     await prisma.$transaction(tx => tx.booking.update({ where: { id: 1 }, data: { price: 3 } }));
     expect(errors.map(String)).toEqual(['Error: lost', 'Error: lost']);
+  });
+});
+
+describePostgres('a live client', () => {
+  it('tells of a row as it is read, however the write has spelled its key', async () => {
+    const [id, ...others] = [
+      '0189f7a4-7a52-7b3c-8a50-6d8ad9d9b0f1',
+      '0189F7A4-7A52-7B3C-8A50-6D8AD9D9B0F1',
+      '0189f7a47a527b3c8a506d8ad9d9b0f1',
+    ];
+    await using db = await seeded('postgresql');
+    const { prisma, told } = watch(db, {}, { native: {} });
+    const { native } = prisma as unknown as { native: { update: (args: object) => Promise<unknown> } };
+    await db.prisma.$executeRawUnsafe(`INSERT INTO "Native" ("id") VALUES ('${id}')`);
+    for (const spelled of [id, ...others]) await native.update({ where: { id: spelled }, data: { code: 'ab' } });
+    expect(told).toEqual([id, ...others].map(() => [`native:${id}`]));
+    const { live: writes } = compileModels({ name: 'test', prisma, datamodel: db.datamodel, models: { native: {} } });
+    expect([id, ...others].map(named => writes?.changeOf('native', { id: named }))).toEqual([`native:${id}`, 'native:*', 'native:*']);
   });
 });
 
