@@ -172,7 +172,8 @@ describe('the example over MCP', () => {
   ])('counts the bookings that %s may see per status and week, as the prompt of the timetable asks for', async (token, where) => {
     await using client = await connect(token);
     const { messages } = await client.getPrompt({ name: 'timetable', arguments: { from: '2027-01-01', to: '2027-04-01' } });
-    const [, args = ''] = /Call booking_groupBy with (.*)\.$/.exec((messages[0]?.content as { text: string }).text) ?? [];
+    const [, args = ''] =
+      /Call booking_groupBy with (\{.*\})\./.exec(messages.map(({ content }) => (content as { text: string }).text).join()) ?? [];
     expect(JSON.parse(args)).toMatchObject({ by: ['status', 'startsAt:week'] });
     const { groups } = (await call(client, 'booking_groupBy', JSON.parse(args))).value as { groups: object[] };
 

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { datamodel } from '../../generated/test/sqlite/mcp/datamodel.ts';
 import { compileModels } from '../../src/models/compile.ts';
 import type { Datamodel } from '../../src/models/datamodel/datamodel.ts';
+import type { Operation } from '../../src/models/declaration/operations.ts';
 import { isRead as isReadOperation, operationNames, operationRows, writesOf } from '../../src/models/declaration/operations.ts';
 import type { ToolDefinition } from '../../src/protocol/definitions.ts';
 import type { JsonSchema } from '../../src/protocol/json-schema.ts';
@@ -267,7 +268,7 @@ describe('a tool', () => {
         const isKeyed = names.some(name => operationRows[name].keyed);
         if (isKeyed) expect(text).toMatch(/"properties":\{"id":\{"type":"integer"\}\}|"description":"id"/);
       }),
-      { ...cases(200), examples: operationNames.filter(name => name !== 'delete').map(name => [[name]]) },
+      { ...cases(200), examples: operationNames.filter(name => name !== 'delete').map((name): [Operation[]] => [[name]]) },
     );
   });
 
