@@ -15,6 +15,7 @@ import { parseGroupBy } from '../arguments/group-by.ts';
 import { toolName } from '../arguments/tool-names.ts';
 import type { WhereLimits } from '../arguments/where.ts';
 import type { Exposure } from '../datamodel/graph.ts';
+import { rowKey } from '../datamodel/graph.ts';
 import type { Operation } from '../declaration/operations.ts';
 import { isBulk, operationRows } from '../declaration/operations.ts';
 import { list, nameOf, refuse, shorten, withArticle } from '../messages.ts';
@@ -100,7 +101,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
   }),
   findFirst: parts => ({
     title: 'find first',
-    summary: `Reads the first ${parts.exposure.node.name} that matches.`,
+    summary: describeFirst(parts),
     inputSchema: findFirstInput(parts),
     outputSchema: rowOutput(parts.exposure.selection, false),
     annotations: readOnly,
@@ -113,7 +114,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
   }),
   findMany: parts => ({
     title: 'find many',
-    summary: `Reads ${parts.exposure.node.name} rows by page, by default ordered by ${describeOrder(parts.exposure)}.`,
+    summary: describePages(parts),
     inputSchema: findManyInput(parts),
     outputSchema: pageOutput(parts.exposure),
     annotations: readOnly,
@@ -121,7 +122,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
   }),
   count: parts => ({
     title: 'count',
-    summary: `Counts ${parts.exposure.node.name} rows.`,
+    summary: `Counts ${describeRows(parts)}.`,
     inputSchema: countInput(parts),
     outputSchema: countOutput(),
     annotations: readOnly,
@@ -132,7 +133,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
   }),
   aggregate: parts => ({
     title: 'aggregate',
-    summary: `Aggregates ${parts.exposure.node.name} rows.`,
+    summary: `Aggregates ${describeRows(parts)}.`,
     inputSchema: aggregateInput(parts),
     outputSchema: aggregateOutput(),
     annotations: readOnly,
@@ -146,7 +147,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
   }),
   groupBy: parts => ({
     title: 'group',
-    summary: `Groups and aggregates ${parts.exposure.node.name} rows.`,
+    summary: `Groups and aggregates ${describeRows(parts)}.`,
     inputSchema: groupByInput(parts),
     outputSchema: groupsOutput(parts.exposure),
     annotations: readOnly,
@@ -154,7 +155,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
   }),
   create: parts => ({
     title: 'create',
-    summary: `Creates ${withArticle(parts.exposure.node.name)} and returns it.`,
+    summary: `Creates ${withArticle(parts.exposure.node.name)}.`,
     inputSchema: createInput(parts),
     outputSchema: rowOutput(parts.exposure.selection, true),
     annotations: { ...writing, destructiveHint: false, idempotentHint: false },
@@ -166,7 +167,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
   }),
   createMany: parts => ({
     title: 'create many',
-    summary: `Creates ${describeMost(parts)}, all or none, and returns their keys.`,
+    summary: `Creates ${atMost(parts)}${parts.exposure.node.name} rows${asIn('create', parts)}, all or none.`,
     inputSchema: createManyInput(parts),
     outputSchema: bulkOutput(parts.exposure),
     annotations: { ...writing, destructiveHint: false, idempotentHint: false },
@@ -175,7 +176,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
   }),
   update: parts => ({
     title: 'update',
-    summary: `Changes one ${parts.exposure.node.name} and returns it.`,
+    summary: `Changes one ${parts.exposure.node.name} by a unique key.`,
     inputSchema: updateInput(parts),
     outputSchema: rowOutput(parts.exposure.selection, true),
     annotations: changing(parts),
@@ -187,7 +188,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
   }),
   updateMany: parts => ({
     title: 'update many',
-    summary: `Changes ${describeMost(parts)}, all or none. dryRun: true only finds them.`,
+    summary: `Changes${asIn('update', parts)} ${atMost(parts)}${describeRows(parts)}, all or none.`,
     inputSchema: updateManyInput(parts),
     outputSchema: bulkOutput(parts.exposure),
     annotations: changing(parts),
@@ -207,7 +208,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
   }),
   upsert: parts => ({
     title: 'upsert',
-    summary: `Changes one ${parts.exposure.node.name} or, if there is none, creates it.`,
+    summary: describeUpsert(parts),
     inputSchema: upsertInput(parts),
     outputSchema: rowOutput(parts.exposure.selection, true),
     annotations: { ...writing, destructiveHint: true, idempotentHint: false },
@@ -224,7 +225,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
   }),
   delete: parts => ({
     title: 'delete',
-    summary: `Deletes one ${parts.exposure.node.name} for good and returns it as it was.`,
+    summary: `Deletes one ${parts.exposure.node.name} by a unique key, for good.`,
     inputSchema: deleteInput(parts),
     outputSchema: rowOutput({ ...parts.exposure.selection, relations: [], counts: [] }, true),
     annotations: { ...writing, destructiveHint: true, idempotentHint: true },
@@ -233,7 +234,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
   }),
   deleteMany: parts => ({
     title: 'delete many',
-    summary: `Deletes ${describeMost(parts)} for good, all or none. dryRun: true only finds them.`,
+    summary: `Deletes for good ${atMost(parts)}${describeRows(parts)}, all or none.`,
     inputSchema: deleteManyInput(parts),
     outputSchema: bulkOutput(parts.exposure),
     annotations: { ...writing, destructiveHint: true, idempotentHint: true },
@@ -256,9 +257,29 @@ function changing({ update }: ToolParts): ToolAnnotations {
   return { ...writing, destructiveHint: true, idempotentHint: ![...update.columns.values()].some(takesChange) };
 }
 
-/** `at most 100 Booking rows` */
-function describeMost({ exposure: { node, maxWrites } }: ToolParts): string {
-  return Number.isFinite(maxWrites) ? `at most ${maxWrites} ${node.name} rows` : `${node.name} rows`;
+/** The rows that a filter finds. If the exposure has `findMany`, its tool describes the filter. */
+function describeRows({ exposure: { node, operations } }: ToolParts): string {
+  return operations.has('findMany') ? 'rows that findMany finds' : `${node.name} rows`;
+}
+
+function describeFirst({ exposure: { node, operations } }: ToolParts): string {
+  return operations.has('findMany') ? 'Reads the first row that findMany finds.' : `Reads the first ${node.name} that matches.`;
+}
+
+function describeUpsert(parts: ToolParts): string {
+  const { node, operations } = parts.exposure;
+  if (operations.has('create') && operations.has('update')) return 'Does update or, if there is no such row, create.';
+  return `Changes one ${node.name}${asIn('update', parts)} or, if there is none, creates it${asIn('create', parts)}.`;
+}
+
+/** ` as create does` if the exposure has that operation, whose tool then describes the arguments that the two have in common. */
+function asIn(operation: Operation, { exposure }: ToolParts): string {
+  return exposure.operations.has(operation) ? ` as ${operation} does` : '';
+}
+
+/** `at most 100 ` */
+function atMost({ exposure: { maxWrites } }: ToolParts): string {
+  return Number.isFinite(maxWrites) ? `at most ${maxWrites} ` : '';
 }
 
 function parseDryRun(value: unknown): boolean {
@@ -322,7 +343,7 @@ function modelTool(operation: Operation, parts: ToolParts): ToolDefinition {
   const about = [
     summary,
     operation === listingOperation(exposure) ? asSentence(exposure.description) : undefined,
-    operation === 'count' || operation === 'aggregate' || isBulk(operation) ? undefined : describeText(exposure.selection),
+    warnsOfText(operation, exposure) ? describeText(exposure.selection) : undefined,
   ];
   const isConfirmed = effect !== undefined && exposure.confirm.has(operation);
   return {
@@ -340,6 +361,13 @@ function modelTool(operation: Operation, parts: ToolParts): ToolDefinition {
   };
 }
 
+/** Whether a tool warns of text in rows: `findUnique` and `findMany`, or every tool that returns text if the exposure has neither. */
+function warnsOfText(operation: Operation, { operations }: Exposure): boolean {
+  if (operation === 'findUnique' || operation === 'findMany') return true;
+  if (operations.has('findUnique') || operations.has('findMany')) return false;
+  return operation !== 'count' && operation !== 'aggregate' && !isBulk(operation);
+}
+
 function asSentence(text: string | undefined): string | undefined {
   return text === undefined || /[.!?…:;)]\s*$/u.test(text) ? text : `${text.trimEnd()}.`;
 }
@@ -349,6 +377,13 @@ export function toResult(structured: object, links: readonly ResourceLink[] = []
   const result: CallToolResult = { content: [{ type: 'text', text: JSON.stringify(structured) }], structuredContent: structured };
   if (links.length > 0) result.links = links;
   return result;
+}
+
+/** What `findMany` reads. The order is told unless it is that of the key. */
+function describePages({ exposure }: ToolParts): string {
+  const order = describeOrder(exposure);
+  const isByKey = order === list(rowKey(exposure.node).fields.map(name => `${name} asc`));
+  return `Reads ${exposure.node.name} rows by page, with Prisma's arguments${isByKey ? '' : `, by default ordered by ${order}`}.`;
 }
 
 /** The order of rows in words, without hidden columns. */
