@@ -179,6 +179,13 @@ export interface McpOptions<C = unknown, T = Record<string, unknown>, R = Record
    * @default loopback origins for a request on a loopback address, else none
    */
   allowedOrigins?: string[];
+  /**
+   * Origins whose pages may call from a browser, such as the MCP Inspector's, or `['*']`. Their preflights are answered, answers carry CORS
+   * headers, and they count as allowed like `allowedOrigins`. Cookies are not allowed.
+   *
+   * @default none: no CORS headers
+   */
+  cors?: { origins: string[] };
   /** Where sessions live and for how long. @default see `SessionOptions` */
   sessions?: SessionOptions;
   /** Carries wake-ups between the processes of the app. @default memoryBus(): other processes are noticed by looking, see `sessions.lookMs` */

@@ -25,6 +25,7 @@ const optionKeys = [
   'principal',
   'allowedHosts',
   'allowedOrigins',
+  'cors',
   'sessions',
   'bus',
   'limits',
@@ -77,6 +78,7 @@ export function resolveOptions(options: object): ResolvedOptions {
   if (!path.startsWith('/') || /[?#:*()]/u.test(path))
     throw new TypeError(`path: ${JSON.stringify(path)} must be a plain path that begins with \`/\``);
   if (options.limits !== undefined) assertKeys('limits', options.limits, [...Object.keys(defaults.limits), 'where']);
+  if (options.cors !== undefined) assertKeys('cors', options.cors, ['origins']);
   if (options.limits?.where !== undefined) assertKeys('limits.where', options.limits.where, whereLimitKeys);
   if (options.sessions !== undefined) assertKeys('sessions', options.sessions, [...Object.keys(defaults.sessions), 'store']);
   const limits: ResolvedLimits = { ...defaults.limits, ...defined(options.limits) };
@@ -104,6 +106,9 @@ export function resolveOptions(options: object): ResolvedOptions {
   });
 }
 
+/** An origin as browsers send it. */
+const origin = /^(?:null|[a-z][a-z\d+.-]*:\/\/[^\sA-Z/?#*]+)$/u;
+const corsOrigin = new RegExp(`^\\*$|${origin.source}`, 'u');
 const isText = (value: unknown): value is string => typeof value === 'string';
 const isName = (value: unknown): boolean => isText(value) && /^[A-Za-z][A-Za-z0-9+.-]*$/u.test(value);
 const isNodeName = (value: unknown): boolean => isText(value) && /^.{1,100}$/u.test(value);
@@ -120,7 +125,12 @@ const shapes: readonly (readonly [keyof McpOptions, (value: unknown) => boolean,
   ['style', value => styles.some(style => style === value), `be ${styles.map(style => `'${style}'`).join(' or ')}`],
   ['principal', isFunction, 'be a function (ctx) => string | undefined'],
   ['allowedHosts', isListOf(/^(?:[^\sA-Z:/[\]]+|\[[\da-f:.]+\])$/u), 'be an array of host names in lower case, without scheme or port'],
-  ['allowedOrigins', isListOf(/^(?:null|[a-z][a-z\d+.-]*:\/\/[^\sA-Z/?#]+)$/u), 'be an array of origins such as https://app.example.com'],
+  ['allowedOrigins', isListOf(origin), 'be an array of origins such as https://app.example.com'],
+  [
+    'cors',
+    value => isObject(value) && isListOf(corsOrigin)(value['origins']),
+    "be { origins }, an array of origins such as https://app.example.com, or ['*']",
+  ],
   ['bus', hasMethods(['publish', 'subscribe', 'close']), 'be a bus, such as memoryBus() or postgresBus({ connect })'],
   ['onError', isFunction, 'be a function (error) => void'],
   ['onSession', isFunction, 'be a function (event) => void'],

@@ -88,8 +88,19 @@ describe('mcp(options)', () => {
     ['a host', ['example.com']],
     ['a path', ['https://example.com/']],
     ['a wildcard', ['*']],
+    ['a pattern', ['https://*.example.com']],
   ])('refuses allowedOrigins with %s: no request could match', (_, allowedOrigins) => {
     expect(() => start({ name: 'x', allowedOrigins })).toThrow('allowedOrigins: must be an array of origins');
+  });
+
+  it.each([
+    ['an array', ['https://example.com']],
+    ['no origins', {}],
+    ['a host', { origins: ['example.com'] }],
+    ['a pattern, which is no exact origin', { origins: ['https://*.example.com'] }],
+  ])('refuses cors with %s', (_, cors) => {
+    expect(() => start({ name: 'x', cors })).toThrow('cors: must be { origins }, an array of origins');
+    expect(() => start({ name: 'x', cors: { origins: ['*', 'null'], credentials: true } })).toThrow('cors.credentials: no such option');
   });
 
   it('takes names, addresses and origins as requests bring them', () => {

@@ -7,6 +7,7 @@ import { errorText, isRequestId } from '../protocol/jsonrpc.ts';
 import { isModern } from '../protocol/revisions.ts';
 import type { Operators } from './admin.ts';
 import { endListedSession, getHealth, getLive, getSessions } from './admin.ts';
+import { addCorsHeaders, isPreflight, respondPreflight, setCorsHeaders } from './cors.ts';
 import type { Environment } from './environment.ts';
 import type { GuardOptions } from './http.ts';
 import { assertOrigin, methodNotAllowed, respondJson, sessionHeaderOf, toMcpError } from './http.ts';
@@ -28,7 +29,7 @@ type Middleware = (ctx: Koa.Context, next: Koa.Next) => Promise<unknown>;
 
 /** The routes of one MCP endpoint, as middleware. Other requests go on to the host's middleware. */
 export function endpoint(environment: Environment, options: EndpointOptions): Middleware {
-  const { operators } = options;
+  const { operators, cors } = options;
   const base = options.path === '/' ? '' : options.path;
   const messagesPath = `${base}/messages`;
   const routes: Record<string, Record<string, Route>> = {
@@ -50,12 +51,18 @@ export function endpoint(environment: Environment, options: EndpointOptions): Mi
       // The first request starts the reading of the log.
       environment.tail.begin();
       try {
+        if (cors !== undefined) setCorsHeaders(ctx, cors);
         assertOrigin(ctx, options);
+        if (cors !== undefined && isPreflight(ctx)) return respondPreflight(ctx, allow);
         if (environment.isClosing) throw new McpError('InternalError', 'The server is shutting down; try again', { status: 503 });
         const method = table.get(ctx.method);
         if (method === undefined) throw methodNotAllowed(ctx, allow);
         await method(environment, ctx);
       } catch (error) {
+        if (isHttpError(error)) {
+          if (cors !== undefined) addCorsHeaders(error, ctx, cors);
+          throw error;
+        }
         respondError(environment, ctx, error);
       } finally {
         environment.requests.finish();
@@ -77,9 +84,12 @@ export function endpoint(environment: Environment, options: EndpointOptions): Mi
   return (ctx, next) => (exact.get(ctx.path) ?? routed)(ctx, next);
 }
 
+/** Whether the host threw its own HTTP error, such as `ctx.throw(401)`. */
+function isHttpError(thrown: unknown): boolean {
+  return !McpError.isError(thrown) && typeof membersOf(thrown)['status'] === 'number';
+}
+
 function respondError(environment: Environment, ctx: Koa.Context, thrown: unknown): void {
-  // The host threw its own HTTP error, such as `ctx.throw(401)`.
-  if (!McpError.isError(thrown) && typeof membersOf(thrown)['status'] === 'number') throw thrown;
   const error = toMcpError(thrown, unexposed => environment.report(unexposed, ctx), { status: 500 });
   respondJson(ctx, refusalStatus(error), errorText(undefined, error));
 }

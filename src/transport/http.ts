@@ -4,6 +4,8 @@ import { internalErrorText, McpError, StoreUnavailable } from '../errors.ts';
 import type { MessageSink } from '../protocol/call.ts';
 import type { RequestId } from '../protocol/jsonrpc.ts';
 import { assertSafe, errorText } from '../protocol/jsonrpc.ts';
+import type { CorsOptions } from './cors.ts';
+import { allowsOrigin } from './cors.ts';
 import type { EventStream } from './event-stream.ts';
 import { respondStream } from './event-stream.ts';
 
@@ -11,6 +13,8 @@ import { respondStream } from './event-stream.ts';
 export interface GuardOptions {
   readonly allowedHosts?: readonly string[] | undefined;
   readonly allowedOrigins?: readonly string[] | undefined;
+  /** Its origins are accepted too. */
+  readonly cors?: CorsOptions | undefined;
 }
 
 const loopbackHosts = ['localhost', '127.0.0.1', '[::1]'];
@@ -31,7 +35,7 @@ const loopbackAddress = /^(?:127\.|::1$|::ffff:127\.)/u;
  * @see https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#security-warning
  */
-export function assertOrigin(ctx: Koa.Context, { allowedHosts, allowedOrigins }: GuardOptions): void {
+export function assertOrigin(ctx: Koa.Context, { allowedHosts, allowedOrigins, cors }: GuardOptions): void {
   const { host, origin, 'sec-fetch-site': site } = ctx.req.headers;
   // RFC 9112 §3.2: 400 for more than one Host line, or an invalid one.
   if (hasTwoHosts(ctx.req.rawHeaders) || (host && !hostSyntax.test(host)))
@@ -46,7 +50,7 @@ export function assertOrigin(ctx: Koa.Context, { allowedHosts, allowedOrigins }:
     if (otherSites.has(site)) throw forbidden(`a page of another origin sent this request (Sec-Fetch-Site: ${site}), and no Origin`);
     return;
   }
-  if (allowedOrigins?.includes(origin)) return;
+  if (allowedOrigins?.includes(origin) || (cors !== undefined && allowsOrigin(cors, origin))) return;
   const isLoopbackOrigin = isLoopback && allowedOrigins === undefined && loopbackNames.has(hostnameOf(origin) ?? '');
   if (!isLoopbackOrigin)
     throw forbidden(`Origin ${JSON.stringify(origin)} is not allowed here; a server for web pages names theirs in \`allowedOrigins\``);

@@ -45,6 +45,7 @@ describe('TypeScript in README and docs', () => {
       'docs/models.md',
       'docs/processes.md',
       'docs/processes.md',
+      'docs/security.md',
       'docs/tools.md',
     ]);
   });
