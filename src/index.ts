@@ -26,6 +26,7 @@ export type {
   SampleResult,
 } from './protocol/definitions.ts';
 export type { DefinitionReport, LimitReport, McpReport, ReportWarning, ToolReport } from './report.ts';
+export type { RateLimiter } from './session/rate.ts';
 export type { SessionInfo, SessionPage, SessionQuery } from './session/session-list.ts';
 export type { SessionEvent } from './session/session-log.ts';
 export { memoryStore } from './store/memory-store.ts';

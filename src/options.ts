@@ -9,6 +9,7 @@ import type { Datamodel } from './models/datamodel/datamodel.ts';
 import type { Models, Style } from './models/declaration/declaration.ts';
 import type { ExposureLike } from './models/exposure.ts';
 import type { Icon } from './protocol/definitions.ts';
+import type { RateLimiter } from './session/rate.ts';
 import type { SessionEvent } from './session/session-log.ts';
 import type { Store } from './store/store.ts';
 
@@ -19,7 +20,10 @@ export type Resource<S = unknown, C = unknown> = HostResource<S, HandlerContext<
 /** A prompt of the host's own. `S` is the type of its `argsSchema`, `C` that of the Prisma client. */
 export type Prompt<S = unknown, C = unknown> = HostPrompt<S, HandlerContext<C>>;
 
-/** Ceilings; a breach is answered, never a crash. Every one can be raised, none switched off. Times are at most 2147483647 ms. */
+/**
+ * Ceilings; a breach is answered, never a crash. Every one can be raised; only those per minute can be switched off, with `false`. Times are at
+ * most 2147483647 ms.
+ */
 export interface Limits {
   /** Bytes of a request's body, counted after inflation; more is answered 413. @default 4194304 */
   maxBodyBytes?: number;
@@ -34,6 +38,16 @@ export interface Limits {
    * principal. One more gets -32600. @default 100
    */
   maxCalls?: number;
+  /**
+   * Requests of one principal in a minute, in this process; more are answered 429 with `Retry-After`. Each request of a batch counts; `initialize`,
+   * notifications and answers do not. All guests are one principal. `rateLimiters.calls` counts for all processes. @default 6000
+   */
+  callsPerMinute?: number | false;
+  /**
+   * Sessions that one principal opens in a minute, in this process, by `initialize` or an HTTP+SSE stream; more are answered 429 with `Retry-After`.
+   * All guests are one principal. `rateLimiters.initializes` counts for all processes. @default 600
+   */
+  initializesPerMinute?: number | false;
   /**
    * Resources that one session is subscribed to, and URIs of one `subscriptions/listen`; one more gets -32602. Bounds the rows and the memory
    * that a session costs. @default 1000
@@ -192,6 +206,13 @@ export interface McpOptions<C = unknown, T = Record<string, unknown>, R = Record
   bus?: Bus;
   /** Ceilings; a breach is answered, never a crash. @default see `Limits` */
   limits?: Limits;
+  /**
+   * Limiters that count for all processes together, in place of `limits.callsPerMinute` and `limits.initializesPerMinute`. Those of
+   * `rate-limiter-flexible` fit. While a limiter does not work, requests are let through, and `onError` hears of it once.
+   *
+   * @default none: each process counts in memory
+   */
+  rateLimiters?: { calls?: RateLimiter; initializes?: RateLimiter };
   /** Takes errors of background work. @default the app's `error` event */
   onError?: (error: unknown) => void;
   /** Hears of every session that was created, initialized, resumed, ended, expired or refused. What it throws goes to `onError`. @default none */
@@ -233,6 +254,8 @@ export const defaults: Readonly<{
     maxBatch: 50,
     maxUriCharacters: 8192,
     maxCalls: 100,
+    callsPerMinute: 6000,
+    initializesPerMinute: 600,
     maxSubscriptions: 1000,
     maxStreams: 8,
     maxListeners: 1000,

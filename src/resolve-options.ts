@@ -29,6 +29,7 @@ const optionKeys = [
   'sessions',
   'bus',
   'limits',
+  'rateLimiters',
   'onError',
   'onSession',
   'log',
@@ -81,6 +82,7 @@ export function resolveOptions(options: object): ResolvedOptions {
   if (options.cors !== undefined) assertKeys('cors', options.cors, ['origins']);
   if (options.limits?.where !== undefined) assertKeys('limits.where', options.limits.where, whereLimitKeys);
   if (options.sessions !== undefined) assertKeys('sessions', options.sessions, [...Object.keys(defaults.sessions), 'store']);
+  assertRateLimiters(options);
   const limits: ResolvedLimits = { ...defaults.limits, ...defined(options.limits) };
   const sessions = { ...defaults.sessions, ...defined(options.sessions) };
   assertPositive('limits', limits);
@@ -183,10 +185,24 @@ function assertKeys(path: string, value: unknown, known: readonly string[]): ass
   }
 }
 
+function assertRateLimiters({ rateLimiters, limits = {} }: UntypedOptions): void {
+  if (rateLimiters === undefined) return;
+  assertKeys('rateLimiters', rateLimiters, ['calls', 'initializes']);
+  for (const kind of ['calls', 'initializes'] as const) {
+    if (rateLimiters[kind] === undefined) continue;
+    if (!hasMethods(['consume'])(rateLimiters[kind]))
+      throw new TypeError(`rateLimiters.${kind}: must be a limiter with consume(key, points), such as new RateLimiterRedis({ … })`);
+    if (typeof limits[`${kind}PerMinute`] === 'number')
+      throw new TypeError(`limits.${kind}PerMinute: rateLimiters.${kind} counts instead; leave one of the two out`);
+  }
+}
+
 function assertPositive(path: string, values: object): void {
   for (const [key, value] of Object.entries(values)) {
-    if (key === 'store' || key === 'where') continue;
-    if (!(Number.isInteger(value) && value > 0)) throw new TypeError(`${path}.${key}: ${String(value)} must be a positive integer`);
+    const isRate = key.endsWith('PerMinute');
+    if (key === 'store' || key === 'where' || (isRate && value === false)) continue;
+    if (!(Number.isInteger(value) && value > 0))
+      throw new TypeError(`${path}.${key}: ${String(value)} must be a positive integer${isRate ? ' or false' : ''}`);
     const longest = key.endsWith('Ms') ? (longestMs.get(key) ?? maxTimerMs) : Number.POSITIVE_INFINITY;
     if (value > longest) throw new TypeError(`${path}.${key}: ${String(value)} must be at most ${longest} (milliseconds)`);
   }

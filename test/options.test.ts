@@ -5,6 +5,7 @@ import { defaults } from '../src/options.ts';
 import { resolveOptions } from '../src/resolve-options.ts';
 
 const handler = () => 'done';
+const limiter = { consume: () => Promise.resolve() };
 const tool = { description: 'Under test', handler };
 
 /** Options as JavaScript may pass them. */
@@ -37,9 +38,23 @@ describe('mcp(options)', () => {
     [{ name: 'x', limits: null }, 'limits: must be an object'],
     [{ name: 'x', limits: { maxBodyBytes: '1mb' } }, 'limits.maxBodyBytes: 1mb must be a positive integer'],
     [{ name: 'x', limits: { maxDepth: Number.POSITIVE_INFINITY } }, 'limits.maxDepth: Infinity must be a positive integer'],
+    [{ name: 'x', limits: { callsPerMinute: 0 } }, 'limits.callsPerMinute: 0 must be a positive integer or false'],
+    [{ name: 'x', limits: { initializesPerMinute: true } }, 'limits.initializesPerMinute: true must be a positive integer or false'],
+    [{ name: 'x', limits: { maxCalls: false } }, 'limits.maxCalls: false must be a positive integer'],
+    [{ name: 'x', rateLimiters: { calls: 6000 } }, 'rateLimiters.calls: must be a limiter with consume(key, points)'],
+    [{ name: 'x', rateLimiters: { call: limiter } }, 'rateLimiters.call: no such option (calls, initializes)'],
+    [
+      { name: 'x', limits: { callsPerMinute: 1 }, rateLimiters: { calls: limiter } },
+      'limits.callsPerMinute: rateLimiters.calls counts instead',
+    ],
   ])('refuses %j', (options, message) => {
     expect(() => start(options)).toThrow(message);
     expect(() => start(options)).toThrow(TypeError);
+  });
+
+  it('takes `false` for limits per minute, also where a limiter counts instead', () => {
+    const limits = { callsPerMinute: false, initializesPerMinute: false } as const;
+    expect(resolveOptions({ name: 'x', limits, rateLimiters: { calls: limiter } }).limits).toMatchObject(limits);
   });
 
   const longestTimer = 2_147_483_647;

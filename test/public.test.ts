@@ -80,6 +80,7 @@ describe('koa-mcp', () => {
         "type PollingBusOptions",
         "type PostgresBusOptions",
         "type Prompt",
+        "type RateLimiter",
         "type ReadResourceResult",
         "type RedisBusOptions",
         "type RelationReport",

@@ -4,6 +4,7 @@ import { McpError, ToolError } from '../errors.ts';
 import type { Call } from '../protocol/call.ts';
 import { Cancelled } from '../protocol/call.ts';
 import type { RequestId } from '../protocol/jsonrpc.ts';
+import { principalKey } from '../session/rate.ts';
 import { doneWithin } from '../timing.ts';
 
 interface Running {
@@ -169,11 +170,6 @@ export class Calls {
       }
     }
   }
-}
-
-/** The key of a principal's stateless calls. It differs from every session id, whatever the principal is called. */
-function principalKey(principal: string | undefined): string {
-  return principal === undefined ? 'guests' : `principal ${principal}`;
 }
 
 function closing(): McpError {

@@ -3,6 +3,7 @@ import type { Tail } from '../delivery/tail.ts';
 import type { Server } from '../protocol/call.ts';
 import type { CallContext, McpContext, Sight } from '../protocol/definitions.ts';
 import type { Continuations } from '../session/continuations.ts';
+import type { Rate } from '../session/rate.ts';
 import type { Sessions } from '../session/sessions.ts';
 import type { Health } from './admin.ts';
 import type { CallMailboxes } from './call-mail.ts';
@@ -35,6 +36,10 @@ export interface Environment {
   readonly sessionStreams: SessionStreams;
   readonly streams: Streams;
   readonly unsent: UnsentAnswers;
+  /** Requests with an id. */
+  readonly callRate: Rate;
+  /** Sessions that are opened. */
+  readonly initializeRate: Rate;
   readonly readBody: ReadBody;
   readonly maxBatch: number;
   /** The requests of this endpoint that have neither their answer nor the stream of their answer yet. `close()` waits for them. */

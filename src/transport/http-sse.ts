@@ -9,7 +9,7 @@ import { findRevision, oldest } from '../protocol/revisions.ts';
 import type { Session } from '../store/store.ts';
 import type { Environment } from './environment.ts';
 import { respondStream } from './event-stream.ts';
-import { negotiateAnswer, notAcceptable, respondAccepted, toMcpError } from './http.ts';
+import { negotiateAnswer, notAcceptable, respondAccepted, respondTooMany, toMcpError, tooMany } from './http.ts';
 import type { SessionRequest } from './serve.ts';
 import { serveRequest, sessionLook, takeNotification, takeResponse } from './serve.ts';
 import type { RelayedRequest } from './sse-relay.ts';
@@ -27,6 +27,8 @@ export async function openSse(environment: Environment, ctx: Koa.Context, messag
   if (!negotiateAnswer(ctx).acceptsStream) throw notAcceptable('text/event-stream');
   const { sessions, streams, relay } = environment;
   const principal = await environment.principal(ctx);
+  const exceeded = await environment.initializeRate.take(principal);
+  if (exceeded !== undefined) throw tooMany(ctx, exceeded);
   // These values hold until `initialize`. Clients that reconnect may skip `initialize`; newer ones then repeat the negotiated revision in a
   // header.
   const clientInfo = { name: 'unknown', version: '0' };
@@ -85,6 +87,8 @@ export async function postSse(environment: Environment, ctx: Koa.Context, id: st
       break;
     case 'request': {
       const request = message.message;
+      const exceeded = await environment.callRate.take(principal);
+      if (exceeded !== undefined) return respondTooMany(ctx, exceeded, request.id);
       const relayed = environment.relay.has(id) ? undefined : await accept(environment, session, request.id);
       // The 202 does not wait for the response. Clients wait for the 202 before they send the next message, for instance a cancellation.
       answerOnStream({ environment, ctx, session, message: request }, relayed).catch((error: unknown) => environment.report(error, ctx));

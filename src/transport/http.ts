@@ -4,6 +4,7 @@ import { internalErrorText, McpError, StoreUnavailable } from '../errors.ts';
 import type { MessageSink } from '../protocol/call.ts';
 import type { RequestId } from '../protocol/jsonrpc.ts';
 import { assertSafe, errorText } from '../protocol/jsonrpc.ts';
+import type { Exceeded } from '../session/rate.ts';
 import type { CorsOptions } from './cors.ts';
 import { allowsOrigin } from './cors.ts';
 import type { EventStream } from './event-stream.ts';
@@ -389,6 +390,19 @@ export function respondAccepted(ctx: Koa.Context): void {
 export function methodNotAllowed(ctx: Koa.Context, allow: string, why = `use ${allow}`): McpError {
   ctx.set('Allow', allow);
   return new McpError('InvalidRequest', `Method not allowed: ${why}`, { status: 405 });
+}
+
+/** The error for a caller that sends too many requests. Also sets `Retry-After`. */
+export function tooMany(ctx: Koa.Context, { what, seconds }: Exceeded): McpError {
+  ctx.set('Retry-After', String(seconds));
+  return new McpError('InvalidRequest', `Too many ${what} of this caller, nothing was done; try again in ${seconds} s`, { status: 429 });
+}
+
+/** Answers 429 with the error of `tooMany`, for one request or for those of a batch. */
+export function respondTooMany(ctx: Koa.Context, exceeded: Exceeded, ids: RequestId | readonly RequestId[]): void {
+  const error = tooMany(ctx, exceeded);
+  const textOf = (id: RequestId) => errorText(id, error);
+  respondJson(ctx, 429, Array.isArray(ids) ? `[${ids.map(textOf).join(',')}]` : textOf(ids as RequestId));
 }
 
 /** The error for a client that accepts none of `types`. */

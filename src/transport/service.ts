@@ -12,6 +12,8 @@ import type { Registry } from '../protocol/registry.ts';
 import { hasLive, isLive } from '../protocol/resources.ts';
 import type { ListName } from '../protocol/subscriptions.ts';
 import { Continuations } from '../session/continuations.ts';
+import type { RateLimiter } from '../session/rate.ts';
+import { Rate } from '../session/rate.ts';
 import type { SessionLog } from '../session/session-log.ts';
 import type { SessionsOptions } from '../session/sessions.ts';
 import { Sessions } from '../session/sessions.ts';
@@ -79,7 +81,10 @@ export interface ServiceOptions extends Pick<Environment, 'principal' | 'createC
     maxEventBytes: number;
     replayMs: number;
     storeMs: number;
+    callsPerMinute: number | false;
+    initializesPerMinute: number | false;
   };
+  readonly rateLimiters?: { readonly calls?: RateLimiter; readonly initializes?: RateLimiter } | undefined;
   readonly sessionLog: SessionLog | undefined;
   /** Called at the first request. */
   readonly onFirstRequest: () => void;
@@ -115,7 +120,7 @@ function confirmationsOf(continuations: Continuations, keptMs: number): Confirma
 
 /** Opens the service of an endpoint. */
 export function openService(options: ServiceOptions): Service {
-  const { limits, nodeName, onError, sessionLog, registry, bus } = options;
+  const { limits, nodeName, onError, sessionLog, registry, bus, rateLimiters = {} } = options;
   const { continuationMs, lookMs, deadMs, ...sessionsOptions } = options.sessions;
   const store = bounded(options.store, limits.storeMs);
   const node = newNodeId();
@@ -169,6 +174,8 @@ export function openService(options: ServiceOptions): Service {
     sessionStreams,
     streams,
     unsent: new UnsentAnswers(limits),
+    callRate: new Rate({ what: 'requests', perMinute: limits.callsPerMinute, limiter: rateLimiters.calls, onError }),
+    initializeRate: new Rate({ what: 'new sessions', perMinute: limits.initializesPerMinute, limiter: rateLimiters.initializes, onError }),
     readBody: bodyReader(limits),
     maxBatch: limits.maxBatch,
     requests,

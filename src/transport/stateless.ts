@@ -17,7 +17,7 @@ import type { ContinuedRequest, TakenContinuation } from '../session/continuatio
 import type { Environment } from './environment.ts';
 import { respondStream } from './event-stream.ts';
 import type { Accepts } from './http.ts';
-import { Exchange, negotiateAnswer, notAcceptable, respondAccepted, respondAnswer, respondJson, toMcpError } from './http.ts';
+import { Exchange, negotiateAnswer, notAcceptable, respondAccepted, respondAnswer, respondJson, toMcpError, tooMany } from './http.ts';
 
 /**
  * POST of the stateless era (2026-07-28): one request that needs no session, or a notification, which is accepted and ignored.
@@ -50,10 +50,18 @@ interface StatelessRequest {
   readonly envelope: Envelope;
 }
 
+/** Returns the caller. @throws {McpError} 429 The caller sends too many requests. */
+async function admitCaller({ environment, ctx }: StatelessRequest): Promise<string | null> {
+  const principal = await environment.principal(ctx);
+  const exceeded = await environment.callRate.take(principal);
+  if (exceeded !== undefined) throw tooMany(ctx, exceeded);
+  return principal;
+}
+
 async function answerRequest(request: StatelessRequest, accepts: Accepts): Promise<void> {
   const { environment, ctx, message, envelope } = request;
   const { method, params = {} } = message;
-  const principal = await environment.principal(ctx);
+  const principal = await admitCaller(request);
   environment.unsent.assertRoom(principal);
   const continued: ContinuedRequest = { principal, method, params };
   const { answers, taken } = envelope.revision.inputRequired.has(method) ? await resume(environment, continued) : newCall;
@@ -148,7 +156,7 @@ async function listen(request: StatelessRequest): Promise<void> {
     message.params,
     environment.server.limits,
   );
-  const principal = await environment.principal(ctx);
+  const principal = await admitCaller(request);
   const newReadingCall = () => statelessCall(request, principal, { sink: { send: () => false }, answers: {} });
   const sights = new Map<string, Sight | undefined>();
   if (uris.length > 0) {

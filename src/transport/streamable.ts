@@ -20,6 +20,7 @@ import {
   respondAccepted,
   respondAnswer,
   respondJson,
+  respondTooMany,
   sessionHeaderOf,
 } from './http.ts';
 import type { SessionRequest } from './serve.ts';
@@ -47,6 +48,8 @@ export async function postStreamable(environment: Environment, ctx: Koa.Context,
 async function postRequest(request: SessionRequest, accepts: Accepts): Promise<void> {
   const { environment, ctx, session, message } = request;
   const { principal } = session;
+  const exceeded = await environment.callRate.take(principal);
+  if (exceeded !== undefined) return respondTooMany(ctx, exceeded, message.id);
   environment.unsent.assertRoom(principal);
   const exchange = new Exchange(accepts, false, () => openCallStream(environment, session, message.id));
   const served = serveRequest(request, exchange).then(response => exchange.respond(response));
@@ -60,6 +63,9 @@ async function postBatch(environment: Environment, ctx: Koa.Context, messages: r
   const session = await requireSession(environment, ctx);
   assertBatch(session, messages.length, environment.maxBatch);
   const { principal } = session;
+  const ids = messages.flatMap(({ kind, message }) => (kind === 'request' ? [message.id] : []));
+  const exceeded = ids.length > 0 ? await environment.callRate.take(principal, ids.length) : undefined;
+  if (exceeded !== undefined) return respondTooMany(ctx, exceeded, ids);
   environment.unsent.assertRoom(principal);
   const openStream = () => openCallStream(environment, session, undefined);
   const exchange = new Exchange(accepts, true, openStream);
@@ -144,6 +150,8 @@ async function openSession(
 ): Promise<void> {
   const { sessions, server } = environment;
   const principal = await environment.principal(ctx);
+  const exceeded = await environment.initializeRate.take(principal);
+  if (exceeded !== undefined) return respondTooMany(ctx, exceeded, id);
   const sent = sessionHeaderOf(ctx);
   if (sent !== undefined && (await sessions.find(sent, principal)) !== undefined) {
     throw new McpError(

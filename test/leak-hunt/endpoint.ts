@@ -45,7 +45,12 @@ export async function serve(db: HuntDatabase, declaration: Declaration, callers:
     await next();
   });
   const callerOf = (ctx: unknown): Caller => (ctx as { state: { caller: Caller } }).state.caller;
-  const options = { name: serverName, prisma: db.prisma, datamodel: db.datamodel, limits: { where: sameLimits } };
+  const options = {
+    name: serverName,
+    prisma: db.prisma,
+    datamodel: db.datamodel,
+    limits: { callsPerMinute: false, initializesPerMinute: false, where: sameLimits } as const,
+  };
   const compact = mcp({
     ...options,
     path: compactPath,

@@ -34,7 +34,8 @@ const endpoint = mcp({
   prisma: openDatabase(),
   bus,
   sessions: settings.sessions,
-  limits: settings.limits,
+  // One guest sends all requests.
+  limits: { callsPerMinute: 1_000_000_000, initializesPerMinute: 1_000_000_000, ...settings.limits },
   onError: problem,
   tools: {
     process: { description: 'Says which process serves', handler: () => settings.name },

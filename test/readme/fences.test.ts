@@ -46,6 +46,7 @@ describe('TypeScript in README and docs', () => {
       'docs/processes.md',
       'docs/processes.md',
       'docs/security.md',
+      'docs/security.md',
       'docs/tools.md',
     ]);
   });

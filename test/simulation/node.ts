@@ -59,7 +59,8 @@ export class SimNode {
       node: name,
       bus: this.bus,
       sessions: { store, ...settings.sessions },
-      limits: settings.limits,
+      // The counters would leave timers behind, one for each principal.
+      limits: { callsPerMinute: false, initializesPerMinute: false, ...settings.limits },
       tools: toolsOf(name, ledger),
       resources: { item: { uriTemplate: 'sim://item/{name}', handler: ({ name: item }) => String(item) } },
       onError: error => world.problem(this, error),

@@ -41,7 +41,9 @@ export async function start(options: Partial<McpOptions<any, any, any, any>>, st
   prepare?.(app);
   const errors: Error[] = [];
   app.on('error', error => errors.push(error));
-  const middleware = mcp({ name: 'test', ...options });
+  // Tests send more requests in a minute than any client.
+  const rates = options.rateLimiters === undefined ? { callsPerMinute: 1_000_000_000, initializesPerMinute: 1_000_000_000 } : {};
+  const middleware = mcp({ name: 'test', ...options, limits: { ...rates, ...options.limits } });
   for (const each of [...before, mount(middleware), ...after]) app.use(each);
   const server = app.listen(0, address);
   await once(server, 'listening');

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import Koa from 'koa';
-import type { Datamodel, HandlerContext, McpOptions } from 'koa-mcp';
+import type { Datamodel, HandlerContext, McpMiddleware, McpOptions } from 'koa-mcp';
 import pg from 'pg';
 import type { Database, Setup } from '../setup.ts';
 import { bookingClient, bookingColumns, bookingOperations, pageRows, toolsOf } from '../tools.ts';
@@ -38,10 +38,19 @@ export async function serve(setup: Setup): Promise<number> {
       ...(cacheMs !== undefined && { cacheMs }),
     },
   };
-  const middleware = mcp(options as never);
+  const middleware = openEndpoint(mcp, options);
   app.use(middleware);
   const callback = app.callback();
   return listen(createServer((request, response) => void callback(request, response)));
+}
+
+/** One guest sends all requests. A build without limits a minute refuses them as options. */
+function openEndpoint(mcp: (options: never) => McpMiddleware, options: McpOptions): McpMiddleware {
+  try {
+    return mcp({ ...options, limits: { callsPerMinute: 1_000_000_000, initializesPerMinute: 1_000_000_000 } } as never);
+  } catch {
+    return mcp(options as never);
+  }
 }
 
 function tools(app: Setup['app']): NonNullable<McpOptions['tools']> {
