@@ -253,6 +253,10 @@ describeDatabases('an idempotency key', provider => {
     expect(await ask(session, 'booking_delete', { ...args, confirmation })).toEqual(done);
     expect(await ask(session, 'booking_delete', args)).toEqual(done);
     expect(await ask(session, 'booking_delete', { where: { id: 1 }, idempotencyKey: 'k' })).toBe(refused);
+    const none = { where: { internalNote: 'none' }, idempotencyKey: 'k' };
+    const many = { ...none, confirmation: (await ask(session, 'booking_deleteMany', none))._unconfirmed.confirmation };
+    expect(await ask(session, 'booking_deleteMany', many)).toEqual({ count: 0 });
+    expect(await ask(session, 'booking_deleteMany', { ...none, dryRun: true })).toMatchObject({ count: 0, dryRun: true });
   });
 
   it('is taken by compact models that want it, and by no other', async () => {
