@@ -24,7 +24,7 @@ export function reservations(prisma: PrismaClient, datamodel: Datamodel, bus?: B
         search: { columns: ['name'] },
       },
       booking: {
-        operations: ['findUnique', 'findMany', 'count', 'create', 'update', 'delete'],
+        operations: ['findUnique', 'findMany', 'count', 'aggregate', 'groupBy', 'create', 'update', 'delete'],
         confirm: ['delete'],
         where: (ctx, operation) => bookingsOf(isWrite(operation) ? signedIn(ctx) : userOf(ctx)),
         data: ctx => {
@@ -75,6 +75,15 @@ export function reservations(prisma: PrismaClient, datamodel: Datamodel, bus?: B
           const bookings = await ctx.prisma.booking.count({ where: { clientId: client.id } });
           const joined = client.joinedAt.toISOString().slice(0, 10);
           return `Summarise the client ${client.name} (${email}): ${bookings} bookings that you may see, joined on ${joined}.`;
+        },
+      },
+      timetable: {
+        description: 'Show how many bookings and people come per week, by status',
+        argsSchema: z.object({ from: z.iso.date().describe('First day'), to: z.iso.date().describe('Day after the last') }),
+        handler: ({ from, to }) => {
+          const startsAt = { gte: from, lt: to };
+          const args = { by: ['status', 'startsAt:week'], where: { startsAt }, _count: true, _sum: { people: true } };
+          return `Show a timetable with a line for each week. Call booking_groupBy with ${JSON.stringify(args)}.`;
         },
       },
     },

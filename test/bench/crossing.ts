@@ -62,7 +62,7 @@ async function overProcesses(name: ContenderName, setup: Setup, closing: Closing
   return {
     deliver: async () => {
       const { event, at } = await send(body);
-      return at - Number((JSON.parse(event) as { result: ToolResult }).result.content[0]?.text);
+      return at - Number((JSON.parse(event) as { result: ToolResult }).result.content[0].text);
     },
     used: async () => (await usedBy(holder)) + (await usedBy(worker)),
   };

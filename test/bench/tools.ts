@@ -9,6 +9,15 @@ export interface BenchTool {
   readonly inputSchema: z.ZodObject;
   /** Gives a text, or an object that is sent as text and as structured content. */
   readonly run: (args: Record<string, unknown>, help: Help) => unknown;
+  /** The resource that is the row of a result. */
+  readonly link?: (row: { readonly id: number }) => ResourceLink;
+}
+
+interface ResourceLink {
+  readonly type: 'resource_link';
+  readonly uri: string;
+  readonly name: string;
+  readonly mimeType: string;
 }
 
 /** What a tool may use. */
@@ -18,9 +27,9 @@ export interface Help {
   readonly progress: (progress: number, total: number, message: string) => void | Promise<void>;
 }
 
-/** One of the contents of a result. */
+/** A result: its text, and a link to its row. */
 export interface ToolResult {
-  readonly content: readonly { readonly type: 'text'; readonly text: string }[];
+  readonly content: readonly [{ readonly type: 'text'; readonly text: string }, ...ResourceLink[]];
   readonly structuredContent?: object;
 }
 
@@ -42,9 +51,10 @@ export function toolsOf(app: Setup['app']): BenchTool[] {
 }
 
 /** What a tool gave, as a result of the protocol. */
-export function toResult(value: unknown): ToolResult {
+export function toResult({ link }: Pick<BenchTool, 'link'>, value: unknown): ToolResult {
   if (typeof value === 'string') return { content: [{ type: 'text', text: value }] };
-  return { content: [{ type: 'text', text: JSON.stringify(value) }], structuredContent: value as object };
+  const links = link === undefined ? [] : [link(value as { id: number })];
+  return { content: [{ type: 'text', text: JSON.stringify(value) }, ...links], structuredContent: value as object };
 }
 
 const megabyte = 'All work and no play makes Jack a "dull" boy.\n'.repeat(22_312).slice(0, 1_000_000);
@@ -91,6 +101,7 @@ const models: BenchTool[] = [
     inputSchema: z.object({ where: z.object({ id: z.int() }) }),
     run: ({ where }, { prisma }) =>
       prisma?.booking.findUnique({ where: where as { id: number }, select: { ...bookingColumns, client: { select: bookingClient } } }),
+    link: ({ id }) => ({ type: 'resource_link', uri: `bench://booking/${id}`, name: 'booking', mimeType: 'application/json' }),
   },
   {
     name: 'booking_findMany',

@@ -50,7 +50,7 @@ describe('koa-mcp check', () => {
   it('reports on the example, which is TypeScript, in lines of at most 120 characters', async () => {
     const { code, stdout, stderr } = await run(root, 'check', example);
     expect([code, stderr]).toEqual([0, '']);
-    expect(stdout).toContain('reservations at /mcp: 13 tools (12 for 2 models, 1 own), 1 own resource, 1 own prompt, about ');
+    expect(stdout).toContain('reservations at /mcp: 15 tools (14 for 2 models, 1 own), 1 own resource, 2 own prompts, about ');
     expect(stdout).toMatch(
       /^model client \(Client\)\n {2}operations +findUnique, findMany, count, update\n {2}row policy +decided for each call$/m,
     );
@@ -58,7 +58,7 @@ describe('koa-mcp check', () => {
     expect(stdout).toMatch(/^ {2}relations +client to Client; included with name; filters$/m);
     expect(stdout).toMatch(/^ {2}tools +booking_findUnique \(\d+ tokens\), booking_findMany/m);
     expect(stdout).toMatch(/^ {2}own tools +get_client \(\d+ tokens\)$/m);
-    expect(stdout).toMatch(/^ {2}tools +13 of 128 +OpenAI and VS Code refuse more than 128$/m);
+    expect(stdout).toMatch(/^ {2}tools +15 of 128 +OpenAI and VS Code refuse more than 128$/m);
     expect(stdout).toMatch(/\nno warnings\n$/);
     expect(stdout.split('\n').filter(line => line.length > 120)).toEqual([]);
   });

@@ -80,7 +80,7 @@ describeClients(kind => {
   });
 
   it('gets the prompt', async () => {
-    expect(await client.listPrompts()).toEqual(['client_summary', 'booking_summary']);
+    expect(await client.listPrompts()).toEqual(['client_summary', 'timetable', 'booking_summary']);
     expect(await client.getPrompt('client_summary', { client_email: 'ada@example.com' })).toMatch(/Ada Lovelace .* joined on 2024-01-01/u);
     expect(await client.getPrompt('booking_summary', { id: '1' })).toMatch(/^Summarise the booking of Ada Lovelace for \d+ on \d{4}-/u);
   });

@@ -85,7 +85,7 @@ describe('the example over MCP', () => {
   it('offers tools for its models that every vendor takes', async () => {
     await using client = await connect('demo-ada');
     const tools = (await client.listTools()).tools.filter(({ name }) => /^(client|booking)_/.test(name));
-    expect(tools).toHaveLength(10);
+    expect(tools).toHaveLength(12);
     expect(complaintsAbout(tools as SeenTool[])).toEqual([]);
   });
 
@@ -163,6 +163,33 @@ describe('the example over MCP', () => {
     const { messages } = await ada.getPrompt({ name: 'booking_summary', arguments: { id: '1' } });
     expect(messages).toMatchObject([{ content: { type: 'text' } }, { content: { resource: { uri: 'reservations://booking/1' } } }]);
     await expect(guest.getPrompt({ name: 'booking_summary', arguments: { id: '1' } })).rejects.toThrow('there is no Booking with id "1"');
+  });
+
+  it.each([
+    ['demo-ada', { clientId: 1 }],
+    ['demo-grace', { clientId: 2 }],
+    ['demo-staff', {}],
+  ])('counts the bookings that %s may see per status and week, as the prompt of the timetable asks for', async (token, where) => {
+    await using client = await connect(token);
+    const { messages } = await client.getPrompt({ name: 'timetable', arguments: { from: '2027-01-01', to: '2027-04-01' } });
+    const [, args = ''] =
+      /Call booking_groupBy with (\{.*\})\./.exec(messages.map(({ content }) => (content as { text: string }).text).join()) ?? [];
+    expect(JSON.parse(args)).toMatchObject({ by: ['status', 'startsAt:week'] });
+    const { groups } = (await call(client, 'booking_groupBy', JSON.parse(args))).value as { groups: object[] };
+
+    const expected: { status: string; startsAt: string; _count: number; _sum: { people: number } }[] = [];
+    const startsAt = { gte: new Date('2027-01-01'), lt: new Date('2027-04-01') };
+    for (const booking of await database.prisma.booking.findMany({ where: { ...where, startsAt } })) {
+      const monday = new Date(booking.startsAt);
+      monday.setUTCDate(monday.getUTCDate() - ((monday.getUTCDay() + 6) % 7));
+      const key = { status: booking.status, startsAt: monday.toISOString().slice(0, 10) };
+      const group = expected.find(other => other.status === key.status && other.startsAt === key.startsAt);
+      if (group === undefined) expected.push({ ...key, _count: 1, _sum: { people: booking.people } });
+      else Object.assign(group, { _count: group._count + 1, _sum: { people: group._sum.people + booking.people } });
+    }
+    expect(expected).not.toEqual([]);
+    expect(groups).toHaveLength(expected.length);
+    expect(groups).toEqual(expect.arrayContaining(expected));
   });
 
   it('reads one client by its template', async () => {

@@ -84,9 +84,7 @@ describe('a list column', () => {
     expect(rowOutput(exposure.selection, true).properties?.['bigints']).toEqual({ type: 'array', items: { type: 'string' } });
     expect(createInput({ exposure, create: parser, update: parser }).properties?.['data']).toEqual({
       type: 'object',
-      properties: { code: { type: 'string' }, capacity: { type: 'integer' } },
-      required: ['code', 'capacity'],
-      description: 'Optional: active, bigints, datetimes.',
+      description: 'Required: code, capacity. Optional: the other columns but id.',
     });
   });
 

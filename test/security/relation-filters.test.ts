@@ -24,7 +24,7 @@ describe('a filter by relation', () => {
       /Relations: ([^.]*)\./
         .exec(lists)?.[1]
         ?.split(', ')
-        .map(text => text.split(' ')[0]) ?? [];
+        .map(text => /^\w+/.exec(text)?.[0]) ?? [];
     const answer = await ask(session, tool, { where });
     const [relation = ''] = Object.keys(where);
     // The tool's text offers what the parser takes.

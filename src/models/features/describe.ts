@@ -13,7 +13,7 @@ export interface DescribeOptions {
 interface Detail {
   /** Characters of one comment; 0 leaves comments out. */
   readonly commentChars: number;
-  /** Values of one enum. */
+  /** Values of an enum that is shown whole. */
   readonly maxValues: number;
   readonly types: boolean;
 }
@@ -27,6 +27,8 @@ const details: readonly Detail[] = [
 ];
 const whole: Detail = { commentChars: 300, maxValues: Number.POSITIVE_INFINITY, types: true };
 
+/** Values that stand for a longer enum: they show the form, and a refusal names the others. */
+const maxCutValues = 8;
 const maxColumnChars = 1500;
 const maxRelationChars = 400;
 const maxIncludedColumns = 12;
@@ -42,7 +44,7 @@ const formats: ReadonlyMap<string, string> = new Map([
 /**
  * The visible columns of an exposure, the relations that callers may filter by, and the relations that rows include. At most 2,400 characters.
  *
- * `Columns: id Int, note String?, tags String[]. Relations: client Client, badges Badge[]. Rows include client (id, name).`
+ * `Columns: id Int, note String?, tags String[]. Relations: client, badges[]. Rows include client (id, name).`
  */
 export function describeModel(exposure: Exposure): string {
   const relations = describeRelations(exposure, { maxChars: maxRelationChars });
@@ -90,9 +92,9 @@ function cutList(names: readonly string[], shown: number, separator = ', '): str
   return [...names.slice(0, shown), `… ${names.length - shown} more`].join(separator);
 }
 
-/** The relations that callers may filter by: `client Client, room Room?, badges Badge[]`. Empty if there are none. */
+/** The relations that callers may filter by: `client, room?, badges[], author User (ownerId)`. Empty if there are none. */
 export function describeRelations({ filterable }: Exposure, { maxChars = Number.POSITIVE_INFINITY }: DescribeOptions = {}): string {
-  return firstOf([...filterable.values()].map(describeRelation), maxChars);
+  return firstOf([...filterable.values()].map(shortRelation), maxChars);
 }
 
 /** The relations that rows include: `client (id, name), badges, _count (tags)`. A relation without names has all columns of its model. */
@@ -138,7 +140,8 @@ export function describeColumn(column: Column, { commentChars, maxValues, types 
 function typeName({ type, field, list: isList, nullable }: Column, maxValues: number): string {
   const suffix = isList ? '[]' : nullable ? '?' : '';
   if (field.kind !== 'enum') return `${nativeName(field.type, field.nativeType)}${suffix}`;
-  const values = cutList((type.input.enum ?? []).map(String), maxValues, '|');
+  const all = (type.input.enum ?? []).map(String);
+  const values = cutList(all, all.length <= maxValues ? all.length : Math.min(maxValues, maxCutValues), '|');
   return suffix === '' ? values : `(${values})${suffix}`;
 }
 
@@ -167,6 +170,14 @@ export function describeRelation({ name, target, toMany, required, from, source 
   const key = from.filter(column => source.exposure?.columns.has(column));
   const isObvious = key.every(column => column.toLowerCase().replace(/_?(id|uuid)$/, '') === name.toLowerCase());
   return `${name} ${target.name}${toMany ? '[]' : required ? '' : '?'}${isObvious ? '' : ` (${list(key)})`}`;
+}
+
+/** The same without the name of the model, if the name of the relation is that name or its plural: `client`, `badges[]`. */
+function shortRelation(relation: Relation): string {
+  const { name, target } = relation;
+  const obvious = [target.name, `${target.name}s`, `${target.name}es`, target.name.replace(/y$/, 'ies')];
+  const text = describeRelation(relation);
+  return obvious.some(each => each.toLowerCase() === name.toLowerCase()) ? text.replace(` ${target.name}`, '') : text;
 }
 
 function describeIncludedRelation({ relation, selection }: IncludedRelation): string {

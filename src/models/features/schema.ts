@@ -1,7 +1,7 @@
 import { confirmationArgument, unconfirmedMember } from '../../protocol/definitions.ts';
 import type { JsonSchema } from '../../protocol/json-schema.ts';
 import { aggregable, aggregateNames } from '../arguments/aggregates.ts';
-import { cursorKey, isSortable, sortableColumns } from '../arguments/arguments.ts';
+import { cursorKey, isSortable } from '../arguments/arguments.ts';
 import type { DataParser } from '../arguments/data.ts';
 import { takesChange } from '../arguments/data.ts';
 import { toolName } from '../arguments/tool-names.ts';
@@ -47,21 +47,30 @@ const listingOperations: readonly Operation[] = [
 ];
 
 /**
- * The operation whose tool lists the columns, as text. The other tools of the exposure refer to it. `undefined` if there is only `delete`.
+ * The operation whose tool lists the columns with their types, as text. `undefined` if there is only `delete`.
  *
- * Schemas are small, because each costs the language model attention in every conversation. The parser checks the arguments, and takes further forms
- * of Prisma's that a schema does not name: a list of orders for groups, `_count` by column. A member that takes values of several types has no properties, or `anyOf` alone: Gemini allows nothing beside it.
+ * Schemas are small, because each costs the language model attention in every conversation. So one tool describes what several have in common,
+ * and the others refer to it in their descriptions: `findMany` describes `where`, `select`, `orderBy` and the types of columns, `findUnique` the
+ * keys, `create` and `update` the data. If the exposure lacks such an operation, the schemas of the others describe it themselves.
+ *
+ * The parser checks the arguments, and takes further forms of Prisma's that a schema does not name: a list of orders for groups, `_count` by column. A member
+ * that takes values of several types has no properties, or `anyOf` alone: Gemini allows nothing beside it.
  */
 export function listingOperation({ operations }: Exposure): Operation | undefined {
   return listingOperations.find(operation => operations.has(operation));
 }
 
-/** `{ where?, select?, orderBy?, take?, cursor? }` */
+/** Whether there is a tool that the others refer to for the columns and for filters. */
+function hasFindMany({ operations }: Exposure): boolean {
+  return operations.has('findMany');
+}
+
+/** `{ where?, select?, orderBy?, take?, cursor?, distinct? }` */
 export function findManyInput({ exposure }: SchemaParts): JsonSchema {
   return object({
     where: whereSchema(exposure, 'findMany'),
     select: selectSchema(exposure, 'findMany'),
-    orderBy: { anyOf: [orderSchema(exposure), { type: 'array', items: anyObject }] },
+    orderBy: { anyOf: [anyObject, { type: 'array', items: anyObject }] },
     take: { type: 'integer', maximum: exposure.take },
     ...(cursorKey(exposure) && { cursor: { type: 'string', description: 'a nextCursor' } }),
     distinct: columnNames,
@@ -73,14 +82,11 @@ export function findFirstInput({ exposure }: SchemaParts): JsonSchema {
   return object({ where: whereSchema(exposure, 'findFirst'), select: anyObject, orderBy: anyObject });
 }
 
-function orderSchema(exposure: Exposure): JsonSchema {
-  const [first] = sortableColumns(exposure);
-  return withDescription(anyObject, [first === undefined ? '' : `as {${first}: "desc"}`]);
-}
-
 /** `{ where, select? }` */
 export function findUniqueInput({ exposure }: SchemaParts): JsonSchema {
-  return object({ where: keysSchema(exposure), select: selectSchema(exposure, 'findUnique') }, ['where']);
+  const keys = exposure.uniques.map(describeKey).join(' or ');
+  const where = hasFindMany(exposure) ? withDescription(anyObject, [keys]) : keysSchema(exposure);
+  return object({ where, select: selectSchema(exposure, 'findUnique') }, ['where']);
 }
 
 /** `{ where? }` */
@@ -90,7 +96,7 @@ export function countInput({ exposure }: SchemaParts): JsonSchema {
 
 /** `{ where?, _count?, _sum?, _avg?, _min?, _max? }` */
 export function aggregateInput({ exposure }: SchemaParts): JsonSchema {
-  return object({ where: whereSchema(exposure, 'aggregate'), ...aggregateSchemas(exposure, false) });
+  return object({ where: whereSchema(exposure, 'aggregate'), ...aggregateSchemas(exposure, 'aggregate') });
 }
 
 /** `{ by, where?, having?, orderBy?, take?, _count?, _sum?, _avg?, _min?, _max? }` */
@@ -101,17 +107,17 @@ export function groupByInput({ exposure }: SchemaParts): JsonSchema {
     {
       by: { ...columnNames, description: dated === undefined ? 'columns' : `columns; ${dates}` },
       where: whereSchema(exposure, 'groupBy'),
-      ...aggregateSchemas(exposure, exposure.operations.has('aggregate')),
+      ...aggregateSchemas(exposure, 'groupBy'),
       having: anyObject,
-      orderBy: withDescription(anyObject, ['as {_count: "desc"}']),
+      orderBy: withDescription(anyObject, [hasFindMany(exposure) ? '' : 'as {_count: "desc"}']),
       take: { type: 'integer' },
     },
     ['by'],
   );
 }
 
-/** @param isTold Whether another tool says how an aggregate is written. */
-function aggregateSchemas(exposure: Exposure, isTold: boolean): Properties {
+function aggregateSchemas(exposure: Exposure, operation: 'aggregate' | 'groupBy'): Properties {
+  const isTold = hasFindMany(exposure) || (operation === 'groupBy' && exposure.operations.has('aggregate'));
   const properties: Properties = { _count: { type: 'boolean' } };
   for (const name of aggregateNames) {
     const [first] = aggregable(exposure, name).filter(({ field }) => !field.isId && !field.isReadOnly);
@@ -134,26 +140,24 @@ export function createManyInput(parts: SchemaParts): JsonSchema {
 /** The values of a row to create. If the exposure has `create`, the other operations refer to its tool. */
 function creationSchema(parts: SchemaParts, operation: 'create' | 'createMany' | 'upsert'): JsonSchema {
   const { exposure } = parts;
-  if (operation !== 'create' && exposure.operations.has('create')) {
-    return withDescription(anyObject, [`data of ${toolName(exposure, 'create')}`]);
-  }
+  if (operation !== 'create' && exposure.operations.has('create')) return anyObject;
   const { columns, required } = parts.create;
   const typed: Properties = {};
   for (const name of required) {
-    const schema = valueSchema(columns.get(name));
+    const schema = hasFindMany(exposure) ? undefined : valueSchema(columns.get(name));
     if (schema !== undefined) typed[name] = schema;
   }
   const untyped = required.filter(name => !Object.hasOwn(typed, name));
   const unforced = parts.create.requiredUnlessForced;
   const optional = [...columns.keys()].filter(name => !required.includes(name) && !unforced.includes(name));
   const words = [
-    untyped.length === 0 ? '' : `Also required: ${list(untyped)}.`,
+    untyped.length === 0 ? '' : `${Object.keys(typed).length === 0 ? 'Required' : 'Also required'}: ${list(untyped)}.`,
     unforced.length === 0 ? '' : `Required, unless the server sets them: ${list(unforced)}.`,
     listingOperation(exposure) === operation
       ? `${describeColumns(columns.values())}.`
       : optional.length === 0
         ? ''
-        : `Optional: ${describeWritable(parts, optional, [...Object.keys(typed), ...unforced])}.`,
+        : `Optional: ${describeWritable(parts, optional, [...required, ...unforced])}.`,
   ];
   return withDescription(Object.keys(typed).length === 0 ? anyObject : object(typed, Object.keys(typed)), words);
 }
@@ -171,9 +175,8 @@ export function updateManyInput(parts: SchemaParts): JsonSchema {
 /** `{ where, create, update }` */
 export function upsertInput(parts: SchemaParts): JsonSchema {
   const { exposure } = parts;
-  const isTold = exposure.operations.has('update');
   const properties = {
-    where: isTold ? withDescription(anyObject, [`as in ${toolName(exposure, 'update')}`]) : otherKeysSchema(exposure),
+    where: exposure.operations.has('update') ? anyObject : otherKeysSchema(exposure),
     create: creationSchema(parts, 'upsert'),
     update: changeSchema(parts, 'upsert'),
   };
@@ -183,25 +186,21 @@ export function upsertInput(parts: SchemaParts): JsonSchema {
 /** The values of a row to change. If the exposure has `update`, the other operations refer to its tool. */
 function changeSchema(parts: SchemaParts, operation: 'update' | 'updateMany' | 'upsert'): JsonSchema {
   const { exposure, update } = parts;
-  if (operation !== 'update' && exposure.operations.has('update')) {
-    return withDescription(anyObject, [`data of ${toolName(exposure, 'update')}`]);
-  }
+  if (operation !== 'update' && exposure.operations.has('update')) return anyObject;
   const text =
     listingOperation(exposure) === operation && operation === 'update'
       ? describeColumns(update.columns.values())
       : describeWritable(parts, [...update.columns.keys()], []);
-  return withDescription(anyObject, [`Only what changes: ${text}.`, describeChanges(update.columns)]);
+  return withDescription(anyObject, [[text, ...describeChanges(update.columns)].join('; ')]);
 }
 
 /** The forms in which an update changes a column by its present value. */
-function describeChanges(columns: Columns): string {
+function describeChanges(columns: Columns): string[] {
   const changing = [...columns.values()].filter(takesChange);
-  const forms = [
-    changing.some(({ list: isList }) => !isList) ? 'a number takes {increment: 1}' : '',
-    changing.some(({ list: isList }) => isList) ? 'a list takes {push: item}' : '',
+  return [
+    ...(changing.some(({ list: isList }) => !isList) ? ['numbers take {increment: 1}'] : []),
+    ...(changing.some(({ list: isList }) => isList) ? ['lists take {push: item}'] : []),
   ];
-  const text = forms.filter(form => form !== '').join(', ');
-  return text === '' ? '' : `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
 
 /** `{ where }` */
@@ -311,24 +310,19 @@ function columnOutput({ type, list: isList, nullable }: Column): JsonSchema {
 }
 
 function whereSchema(exposure: Exposure, operation: Operation): JsonSchema {
-  const isListing = listingOperation(exposure) === operation;
-  if (isListing) return withDescription(anyObject, [`Prisma where. ${describeModel(exposure)}`]);
+  if (operation === 'findMany') return withDescription(anyObject, [describeModel(exposure)]);
+  if (hasFindMany(exposure)) return anyObject;
+  if (listingOperation(exposure) === operation) return withDescription(anyObject, [`Prisma where. ${describeModel(exposure)}`]);
   return withDescription(anyObject, [
     isListedByRead(exposure) ? `as in ${listingTool(exposure)}` : `Prisma where, ${columnsText(exposure)}`,
   ]);
 }
 
 function selectSchema(exposure: Exposure, operation: Operation): JsonSchema {
+  if (hasFindMany(exposure)) return anyObject;
   const form = `as {${[...exposure.columns.keys()][0] ?? 'id'}: true}`;
-  if (operation === 'findMany') return withDescription(anyObject, [form]);
   const isListing = listingOperation(exposure) === operation;
-  return withDescription(anyObject, [
-    isListing
-      ? `${form}. ${describeModel(exposure)}`
-      : exposure.operations.has('findMany')
-        ? `as in ${listingTool(exposure)}`
-        : `columns of ${listingTool(exposure)}, ${form}`,
-  ]);
+  return withDescription(anyObject, [isListing ? `${form}. ${describeModel(exposure)}` : `columns of ${listingTool(exposure)}, ${form}`]);
 }
 
 /** Describes the columns to write by the shorter of two texts: their names, or another tool's list without the missing columns. */
@@ -337,7 +331,8 @@ function describeWritable({ exposure, create }: SchemaParts, names: readonly str
   const isOfCreate = listing !== undefined && writesOf(listing).includes('create');
   const listed = isOfCreate ? create.columns : exposure.columns;
   const missing = [...listed.keys()].filter(name => !names.includes(name) && !named.includes(name));
-  const others = `${named.length === 0 ? '' : 'the other '}${columnsText(exposure)}${missing.length === 0 ? '' : ` but ${list(missing)}`}`;
+  const which = named.length === 0 ? (hasFindMany(exposure) ? 'any ' : '') : 'the other ';
+  const others = `${which}${columnsText(exposure)}${missing.length === 0 ? '' : ` but ${list(missing)}`}`;
   const own = list(names);
   return own.length <= others.length ? own : others;
 }
@@ -348,7 +343,7 @@ function isListedByRead(exposure: Exposure): boolean {
 }
 
 function columnsText(exposure: Exposure): string {
-  return `columns of ${listingTool(exposure)}`;
+  return hasFindMany(exposure) ? 'columns' : `columns of ${listingTool(exposure)}`;
 }
 
 function listingTool(exposure: Exposure): string {
@@ -369,12 +364,9 @@ function keysSchema({ uniques, columns }: Exposure): JsonSchema {
   ]);
 }
 
-/** The same for further tools of an exposure. They have only the first key, if `findUnique` has all. */
+/** The same for the tools that write. If the exposure has `findUnique`, its tool describes the keys. */
 function otherKeysSchema(exposure: Exposure): JsonSchema {
-  const { operations, uniques, columns } = exposure;
-  const [first, ...others] = uniques;
-  if (first === undefined || others.length === 0 || !operations.has('findUnique')) return keysSchema(exposure);
-  return withDescription(object({ [first.name]: keySchema(first, columns) }), [`or as in ${toolName(exposure, 'findUnique')}`]);
+  return exposure.operations.has('findUnique') ? anyObject : keysSchema(exposure);
 }
 
 function keySchema(key: UniqueKey, columns: Columns): JsonSchema {

@@ -16,6 +16,7 @@ import { parseGroupBy } from '../arguments/group-by.ts';
 import { toolName } from '../arguments/tool-names.ts';
 import type { WhereLimits } from '../arguments/where.ts';
 import type { Exposure } from '../datamodel/graph.ts';
+import { rowKey } from '../datamodel/graph.ts';
 import type { Operation } from '../declaration/operations.ts';
 import { isBulk, operationRows } from '../declaration/operations.ts';
 import { list, nameOf, refuse, shorten, withArticle } from '../messages.ts';
@@ -116,7 +117,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => PlanOfWriters>> = 
   }),
   findFirst: parts => ({
     title: 'find first',
-    summary: `Reads the first ${parts.exposure.node.name} that matches.`,
+    summary: describeFirst(parts),
     inputSchema: findFirstInput(parts),
     outputSchema: rowOutput(parts.exposure.selection, false),
     annotations: readOnly,
@@ -129,7 +130,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => PlanOfWriters>> = 
   }),
   findMany: parts => ({
     title: 'find many',
-    summary: `Reads ${parts.exposure.node.name} rows by page, by default ordered by ${describeOrder(parts.exposure)}.`,
+    summary: describePages(parts),
     inputSchema: findManyInput(parts),
     outputSchema: pageOutput(parts.exposure),
     annotations: readOnly,
@@ -137,7 +138,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => PlanOfWriters>> = 
   }),
   count: parts => ({
     title: 'count',
-    summary: `Counts ${parts.exposure.node.name} rows.`,
+    summary: `Counts ${describeRows(parts)}.`,
     inputSchema: countInput(parts),
     outputSchema: countOutput(),
     annotations: readOnly,
@@ -148,7 +149,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => PlanOfWriters>> = 
   }),
   aggregate: parts => ({
     title: 'aggregate',
-    summary: `Aggregates ${parts.exposure.node.name} rows.`,
+    summary: `Aggregates ${describeRows(parts)}.`,
     inputSchema: aggregateInput(parts),
     outputSchema: aggregateOutput(),
     annotations: readOnly,
@@ -162,7 +163,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => PlanOfWriters>> = 
   }),
   groupBy: parts => ({
     title: 'group',
-    summary: `Groups and aggregates ${parts.exposure.node.name} rows.`,
+    summary: `Groups and aggregates ${describeRows(parts)}.`,
     inputSchema: groupByInput(parts),
     outputSchema: groupsOutput(parts.exposure),
     annotations: readOnly,
@@ -170,7 +171,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => PlanOfWriters>> = 
   }),
   create: parts => ({
     title: 'create',
-    summary: `Creates ${withArticle(parts.exposure.node.name)} and returns it.`,
+    summary: `Creates ${withArticle(parts.exposure.node.name)}.`,
     inputSchema: createInput(parts),
     outputSchema: rowOutput(parts.exposure.selection, true),
     annotations: { ...writing, destructiveHint: false, idempotentHint: false },
@@ -182,7 +183,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => PlanOfWriters>> = 
   }),
   createMany: parts => ({
     title: 'create many',
-    summary: `Creates ${describeMost(parts)}, all or none, and returns their keys.`,
+    summary: `Creates ${atMost(parts)}${parts.exposure.node.name} rows${asIn('create', parts)}, all or none.`,
     inputSchema: createManyInput(parts),
     outputSchema: bulkOutput(parts.exposure),
     annotations: { ...writing, destructiveHint: false, idempotentHint: false },
@@ -191,7 +192,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => PlanOfWriters>> = 
   }),
   update: parts => ({
     title: 'update',
-    summary: `Changes one ${parts.exposure.node.name} and returns it.`,
+    summary: `Changes one ${parts.exposure.node.name} by a unique key.`,
     inputSchema: updateInput(parts),
     outputSchema: rowOutput(parts.exposure.selection, true),
     annotations: changing(parts),
@@ -203,7 +204,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => PlanOfWriters>> = 
   }),
   updateMany: parts => ({
     title: 'update many',
-    summary: `Changes ${describeMost(parts)}, all or none. dryRun: true only finds them.`,
+    summary: `Changes${asIn('update', parts)} ${atMost(parts)}${describeRows(parts)}, all or none.`,
     inputSchema: updateManyInput(parts),
     outputSchema: bulkOutput(parts.exposure),
     annotations: changing(parts),
@@ -223,7 +224,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => PlanOfWriters>> = 
   }),
   upsert: parts => ({
     title: 'upsert',
-    summary: `Changes one ${parts.exposure.node.name} or, if there is none, creates it.`,
+    summary: describeUpsert(parts),
     inputSchema: upsertInput(parts),
     outputSchema: rowOutput(parts.exposure.selection, true),
     annotations: { ...writing, destructiveHint: true, idempotentHint: false },
@@ -240,7 +241,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => PlanOfWriters>> = 
   }),
   delete: parts => ({
     title: 'delete',
-    summary: `Deletes one ${parts.exposure.node.name} for good and returns it as it was.`,
+    summary: `Deletes one ${parts.exposure.node.name} by a unique key, for good.`,
     inputSchema: deleteInput(parts),
     outputSchema: rowOutput({ ...parts.exposure.selection, relations: [], counts: [] }, true),
     annotations: { ...writing, destructiveHint: true, idempotentHint: true },
@@ -249,7 +250,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => PlanOfWriters>> = 
   }),
   deleteMany: parts => ({
     title: 'delete many',
-    summary: `Deletes ${describeMost(parts)} for good, all or none. dryRun: true only finds them.`,
+    summary: `Deletes for good ${atMost(parts)}${describeRows(parts)}, all or none.`,
     inputSchema: deleteManyInput(parts),
     outputSchema: bulkOutput(parts.exposure),
     annotations: { ...writing, destructiveHint: true, idempotentHint: true },
@@ -272,9 +273,29 @@ function changing({ update }: ToolParts): ToolAnnotations {
   return { ...writing, destructiveHint: true, idempotentHint: ![...update.columns.values()].some(takesChange) };
 }
 
-/** `at most 100 Booking rows` */
-function describeMost({ exposure: { node, maxWrites } }: ToolParts): string {
-  return Number.isFinite(maxWrites) ? `at most ${maxWrites} ${node.name} rows` : `${node.name} rows`;
+/** The rows that a filter finds. If the exposure has `findMany`, its tool describes the filter. */
+function describeRows({ exposure: { node, operations } }: ToolParts): string {
+  return operations.has('findMany') ? 'rows that findMany finds' : `${node.name} rows`;
+}
+
+function describeFirst({ exposure: { node, operations } }: ToolParts): string {
+  return operations.has('findMany') ? 'Reads the first row that findMany finds.' : `Reads the first ${node.name} that matches.`;
+}
+
+function describeUpsert(parts: ToolParts): string {
+  const { node, operations } = parts.exposure;
+  if (operations.has('create') && operations.has('update')) return 'Does update or, if there is no such row, create.';
+  return `Changes one ${node.name}${asIn('update', parts)} or, if there is none, creates it${asIn('create', parts)}.`;
+}
+
+/** ` as create does` if the exposure has that operation, whose tool then describes the arguments that the two have in common. */
+function asIn(operation: Operation, { exposure }: ToolParts): string {
+  return exposure.operations.has(operation) ? ` as ${operation} does` : '';
+}
+
+/** `at most 100 ` */
+function atMost({ exposure: { maxWrites } }: ToolParts): string {
+  return Number.isFinite(maxWrites) ? `at most ${maxWrites} ` : '';
 }
 
 function parseDryRun(value: unknown): boolean {
@@ -358,7 +379,7 @@ function modelTool(operation: Operation, parts: ToolParts): ToolDefinition {
   const about = [
     summary,
     operation === listingOperation(exposure) ? asSentence(exposure.description) : undefined,
-    operation === 'count' || operation === 'aggregate' || isBulk(operation) ? undefined : describeText(exposure.selection),
+    warnsOfText(operation, exposure) ? describeText(exposure.selection) : undefined,
   ];
   const isConfirmed = effect !== undefined && exposure.confirm.has(operation);
   const confirmable = isConfirmed ? confirmedInput(inputSchema) : inputSchema;
@@ -377,6 +398,13 @@ function modelTool(operation: Operation, parts: ToolParts): ToolDefinition {
   };
 }
 
+/** Whether a tool warns of text in rows: `findUnique` and `findMany`, or every tool that returns text if the exposure has neither. */
+function warnsOfText(operation: Operation, { operations }: Exposure): boolean {
+  if (operation === 'findUnique' || operation === 'findMany') return true;
+  if (operations.has('findUnique') || operations.has('findMany')) return false;
+  return operation !== 'count' && operation !== 'aggregate' && !isBulk(operation);
+}
+
 function asSentence(text: string | undefined): string | undefined {
   return text === undefined || /[.!?…:;)]\s*$/u.test(text) ? text : `${text.trimEnd()}.`;
 }
@@ -386,6 +414,13 @@ export function toResult(structured: object, links: readonly ResourceLink[] = []
   const result: CallToolResult = { content: [{ type: 'text', text: JSON.stringify(structured) }], structuredContent: structured };
   if (links.length > 0) result.links = links;
   return result;
+}
+
+/** What `findMany` reads. The order is told unless it is that of the key. */
+function describePages({ exposure }: ToolParts): string {
+  const order = describeOrder(exposure);
+  const isByKey = order === list(rowKey(exposure.node).fields.map(name => `${name} asc`));
+  return `Reads ${exposure.node.name} rows by page, with Prisma's arguments${isByKey ? '' : `, by default ordered by ${order}`}.`;
 }
 
 /** The order of rows in words, without hidden columns. */

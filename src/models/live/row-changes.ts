@@ -1,4 +1,5 @@
 import { isObject } from '../../protocol/definitions.ts';
+import type { DatamodelField } from '../datamodel/datamodel.ts';
 import type { Exposure, ModelGraph, ModelNode, UniqueKey } from '../datamodel/graph.ts';
 import { rowKey } from '../datamodel/graph.ts';
 import type { Args, Row } from '../declaration/delegates.ts';
@@ -88,7 +89,23 @@ function prepareWrite(node: ModelNode, operation: string, args: Args): PreparedW
   if (bulk.has(operation) || isRekeyed) {
     return { args, added: [], changesOf: () => [changeOf(node, undefined), ...changes] };
   }
+  const named = operation === 'update' || operation === 'delete' ? rowOfWhere(node, args['where']) : undefined;
+  if (named !== undefined) return { args, added: [], changesOf: () => [changeOf(node, named), ...changes] };
   return { ...withKey(args, fields), changesOf: row => [changeOf(node, row), ...changes] };
+}
+
+/** The key columns of the row that a `where` names by its key. `undefined` where the database may write the key differently. */
+function rowOfWhere(node: ModelNode, where: unknown): Row | undefined {
+  const key = rowKey(node);
+  const row = isObject(where) ? (key.compound ? where[key.name] : where) : undefined;
+  if (!isObject(row)) return undefined;
+  return key.fields.every(name => hasOneText(row[name], node.fields.get(name))) ? row : undefined;
+}
+
+/** Whether a value of a key has the one text that a result would give it. */
+function hasOneText(value: unknown, field: DatamodelField | undefined): boolean {
+  if (field?.kind === 'enum' || field?.type === 'String') return typeof value === 'string';
+  return (field?.type === 'Int' || field?.type === 'BigInt') && (typeof value === 'number' || typeof value === 'bigint');
 }
 
 /** Adds the models with a foreign key to `node`, and those with a foreign key to them. */

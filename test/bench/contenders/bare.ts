@@ -55,7 +55,7 @@ export async function answer(app: Bare, message: BareMessage, revision: unknown)
   if (tool === undefined) throw new Error(`no tool ${params.name}`);
   const progressToken = params._meta?.progressToken;
   if (progressToken !== undefined) return { stream: await stream(app, tool, message, progressToken) };
-  const result = toResult(await tool.run(params.arguments, { prisma: app.prisma, progress: () => {} }));
+  const result = toResult(tool, await tool.run(params.arguments, { prisma: app.prisma, progress: () => {} }));
   return { json: JSON.stringify({ jsonrpc: '2.0', id, result: revision === '2026-07-28' ? complete(result) : result }) };
 }
 
@@ -96,7 +96,7 @@ async function stream(app: Bare, tool: BenchTool, { id, params }: BareMessage, p
   const progress = (progress: number, total: number, message: string) => {
     send({ jsonrpc: '2.0', method: 'notifications/progress', params: { progressToken, progress, total, message } });
   };
-  const result = toResult(await tool.run(params.arguments, { prisma: app.prisma, progress }));
+  const result = toResult(tool, await tool.run(params.arguments, { prisma: app.prisma, progress }));
   send({ jsonrpc: '2.0', id, result });
   body.end();
   return body;

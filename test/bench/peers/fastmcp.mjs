@@ -8,14 +8,14 @@ import { toolsOf, toResult } from '../tools.ts';
 export async function serve(setup) {
   const prisma = setup.database && (await openPrisma(setup.database));
   const server = new FastMCP({ name: 'bench', version: '1.0.0', logger: silent });
-  for (const { name, description, inputSchema, run } of toolsOf(setup.app)) {
+  for (const { name, description, inputSchema, run, link } of toolsOf(setup.app)) {
     server.addTool({
       name,
       description,
       parameters: inputSchema,
       execute: async (args, { reportProgress }) => {
         const progress = (progress, total, message) => reportProgress({ progress, total, message });
-        return toResult(await run(args, { prisma, progress }));
+        return toResult({ link }, await run(args, { prisma, progress }));
       },
     });
   }

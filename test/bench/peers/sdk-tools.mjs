@@ -6,13 +6,13 @@ export async function registrar(setup) {
   const prisma = setup.database && (await openPrisma(setup.database));
   const tools = toolsOf(setup.app);
   return server => {
-    for (const { name, description, inputSchema, run } of tools) {
+    for (const { name, description, inputSchema, run, link } of tools) {
       server.registerTool(name, { description, inputSchema }, async (args, context) => {
         const { _meta, notify } = context.mcpReq ?? { _meta: context._meta, notify: context.sendNotification };
         const progressToken = _meta?.progressToken;
         const progress = (progress, total, message) =>
           notify({ method: 'notifications/progress', params: { progressToken, progress, total, message } });
-        return toResult(await run(args, { prisma, progress }));
+        return toResult({ link }, await run(args, { prisma, progress }));
       });
     }
     return server;
