@@ -322,7 +322,7 @@ describe('the declaration of writes that take idempotency keys', () => {
     await using db = await seeded('sqlite');
     const { mcpIdempotencyKey, booking: bookings, ...prisma } = db.prisma as Json;
     const compiled = (client: object, idempotent: unknown) => () =>
-      serve({ ...db, prisma: client as Json }, { booking: { operations: ['findMany', 'create'], idempotent } as Json });
+      serve({ ...db, prisma: client as Json }, { booking: { operations: ['findMany', 'create'], idempotent } });
     expect(compiled({ booking: bookings }, ['create'])).toThrow(
       new TypeError(
         'models.booking.idempotent: this client has no model McpIdempotencyKey; run `npx koa-mcp init` to add it to your schema, then migrate ' +
