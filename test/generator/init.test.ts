@@ -104,6 +104,7 @@ describe('koa-mcp init', () => {
         id: 'BigInt @id @default(autoincrement())',
         data: 'String? @db.Text',
         largeData: 'String? @db.LongText',
+        result: 'String? @db.LongText',
         uri: 'String @db.Text',
         position: 'String? @db.Text',
       },

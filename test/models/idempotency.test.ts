@@ -135,6 +135,17 @@ describeDatabases('an idempotency key', provider => {
     await expect.poll(keys, { timeout: 5000 }).toBe(0);
   });
 
+  it('asks to try again where the row of the key comes and goes', async () => {
+    const taken = Object.assign(new Error('taken'), { code: 'P2002' });
+    const query = () => Promise.reject(taken);
+    const prisma = db.prisma.$extends({ query: { mcpIdempotencyKey: { create: query } } }) as unknown as TestDatabase['prisma'];
+    await using server = await open({ ...db, prisma });
+    expect(await ask(await as(1, server), 'booking_create', { data: booking('a'), idempotencyKey: 'k' })).toBe(
+      'error: conflict: another call is using this idempotencyKey; nothing was changed; try again',
+    );
+    expect(await rows()).toBe(0);
+  });
+
   it('is not kept by a dry run, nor used by one', async () => {
     const session = await as(1);
     await ask(session, 'booking_create', { data: booking('a') });

@@ -104,10 +104,11 @@ export class IdempotencyKeys {
               this.#added?.(row.principal);
               return result;
             } catch (error) {
-              if (!(error instanceof KeyTaken) || tries === maxTries) throw error;
+              if (!(error instanceof KeyTaken)) throw error;
             }
             const kept = await this.#find(row);
             if (kept !== undefined) return kept as T;
+            if (tries === maxTries) throw conflict();
           }
         },
       };
@@ -208,6 +209,10 @@ function parseKey(value: unknown): string {
 
 function done(why: string): ToolError {
   return new ToolError(`${keyArgument}: this call has been made and its rows were written, but ${why}; read the rows`, { status: 409 });
+}
+
+function conflict(): ToolError {
+  return new ToolError(`conflict: another call is using this ${keyArgument}; nothing was changed; try again`, { status: 409 });
 }
 
 /** The transaction as a client: a transaction inside it is the same one. */
