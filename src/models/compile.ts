@@ -27,7 +27,7 @@ import type { ToolParts } from './features/tools.ts';
 import { modelTools } from './features/tools.ts';
 import type { LiveListener } from './live/live-client.ts';
 import { liveWritesOf } from './live/live-client.ts';
-import { changeOf, rowListener } from './live/row-changes.ts';
+import { changeOfKey, rowListener } from './live/row-changes.ts';
 import { list } from './messages.ts';
 import { bulkWriter } from './queries/bulk-writes.ts';
 import type { IdempotencyOptions } from './queries/idempotency.ts';
@@ -176,7 +176,7 @@ function namedChange(graph: ModelGraph, model: string, key: Readonly<Record<stri
   const { fields } = rowKey(node);
   const isKey = key === undefined || (Object.keys(key).length === fields.length && fields.every(field => key[field] !== undefined));
   if (!isKey) throw new TypeError(`rowsChanged: the key of \`${model}\` is { ${fields.join(', ')} }; leave it out for any rows`);
-  return changeOf(node, key);
+  return changeOfKey(node, key);
 }
 
 /** @throws {TypeError} if the client was generated without this model. */

@@ -22,7 +22,7 @@ describeDatabases('search and fetch', provider => {
         where: (ctx: never) => ({ id: { lte: userOf(ctx)?.clientId ?? 0 } }),
         search: {
           columns: ['name', 'notes'],
-          title: (row: Json, ctx: CallContext) => (row.id === 3 ? null : `${row.name} for ${userOf(ctx)?.clientId}`),
+          title: async (row: Json, ctx: CallContext) => (row.id === 3 ? null : `${row.name} for ${userOf(ctx)?.clientId}`),
           url: async (row: Json) => (row.id === 1 ? `https://shop.example/clients/${row.id}` : undefined),
         },
       },
