@@ -124,7 +124,7 @@ class Season {
   readonly #worlds: readonly [World, World];
   readonly #seed: number;
   readonly #counts: Counts;
-  /** Idempotency keys so far. */
+  /** Idempotency keys so far. The rows of earlier seasons stay, so the number of the request is part of a key too. */
   #keys = 0;
 
   private constructor(
@@ -259,10 +259,10 @@ class Season {
     return { ...judged, isCompared: true, ...(!isSame && { fault: { what, expected: here.outcome, got: there.outcome } }) };
   }
 
-  async #ask(world: World, { request, caller, era, isKeyed }: Asked): Promise<Result> {
+  async #ask(world: World, { number, request, caller, era, isKeyed }: Asked): Promise<Result> {
     const { db, data, stamp, endpoint, oracles } = world;
     const expected = request.expect(oracles[caller.index] as Oracle);
-    const params = isKeyed ? keyed(request.params, `${++this.#keys}`) : request.params;
+    const params = isKeyed ? keyed(request.params, `${number}.${++this.#keys}`) : request.params;
     if (isKeyed) {
       // What another caller did with the same key must not show.
       const others = this.#callers.filter(each => each !== caller);
