@@ -51,17 +51,20 @@ export async function serve(db: HuntDatabase, declaration: Declaration, callers:
     datamodel: db.datamodel,
     limits: { callsPerMinute: false, initializesPerMinute: false, where: sameLimits } as const,
   };
+  const principal = (ctx: unknown): string => `caller ${callerOf(ctx).index}`;
   const compact = mcp({
     ...options,
     path: compactPath,
     style: 'compact',
     models: modelsOption(declaration, callerOf),
     sessions: { store: memoryStore() },
+    principal,
   });
   const middleware = mcp({
     ...options,
     models: modelsOption(declaration, callerOf),
     sessions: { store: memoryStore() },
+    principal,
     tools: {
       query: {
         description: 'Runs a query of the scoped client',
