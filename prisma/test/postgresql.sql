@@ -311,6 +311,9 @@ CREATE INDEX "McpEvent_expiresAt_idx" ON "McpEvent"("expiresAt");
 CREATE INDEX "McpNode_expiresAt_idx" ON "McpNode"("expiresAt");
 
 -- CreateIndex
+CREATE INDEX "McpContinuation_principal_expiresAt_idx" ON "McpContinuation"("principal", "expiresAt");
+
+-- CreateIndex
 CREATE INDEX "McpContinuation_expiresAt_idx" ON "McpContinuation"("expiresAt");
 
 -- CreateIndex
