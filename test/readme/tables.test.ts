@@ -104,6 +104,20 @@ describe("README's other tables", () => {
     expect(table('HTTP status', 'when').map(([status]) => Number(status))).toEqual([...statuses].toSorted());
   });
 
+  it('the protections name options and files that there are', () => {
+    const options = 'src/options.ts';
+    const places = {
+      '': membersOf(options, 'McpOptions'),
+      'limits.': membersOf(options, 'Limits'),
+      'sessions.': membersOf(options, 'SessionOptions'),
+      'models.<key>.': membersOf('src/models/declaration/declaration.ts', 'DeclaredExposure'),
+    };
+    const known = new Set(Object.entries(places).flatMap(([prefix, members]) => [...members.keys()].map(key => prefix + key)));
+    const named = table('protects against', 'how', 'option or file').flatMap(([, , cell]) => codes(cell));
+    expect(named.filter(name => !known.has(name) && !(name.startsWith('src/') && existsSync(root + name)))).toEqual([]);
+    expect(named.length).toBeGreaterThan(20);
+  });
+
   it('the revisions are those of the revision table, with batches where it has them and a session where its era has them', () => {
     const rows = table('revision', 'transport', 'state');
     expect(rows.map(([id, transport, state]) => [id, transport?.includes('batches'), state])).toEqual(
