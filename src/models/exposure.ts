@@ -95,7 +95,7 @@ export function resolveExposures(models: Readonly<Record<string, ExposureLike>>,
     gather(() => assertOrderInSight(node, exposure.orderBy, `${path}.orderBy`));
     gather(() => assertWritable(exposure, path));
     exposure.prompts = gather(() => resolvePrompts(exposure, models[node.key]?.prompts, `${path}.prompts`)) ?? [];
-    exposure.search = gather(() => resolveSearch(exposure, models[node.key]?.search, `${path}.search`));
+    exposure.search = gather(() => resolveSearch(exposure, models[node.key]?.search, `${path}.search`, graph));
   }
   assertNone();
   for (const exposure of exposures) exposure.filterable = resolveFilterable(exposure);
