@@ -55,6 +55,15 @@ describe('the middleware serves', () => {
     await expectService(server.url);
   });
 
+  it('and leaves a request whose target is no URL to the middleware after it', async () => {
+    await using server = await start({ tools }, { after: [ctx => void (ctx.body = `not found: ${ctx.url}`)] });
+    const { port } = new URL(server.url);
+    const answer = await new Promise<string>((resolve, reject) => {
+      request({ port, path: 'http://[/mcp', method: 'POST' }, response => void text(response).then(resolve, reject)).end();
+    });
+    expect(answer).toBe('not found: http://[/mcp');
+  });
+
   it('behind koa-mount', async () => {
     await using server = await start({ tools }, { mount: middleware => mount('/api', middleware), path: '/api/mcp' });
     await expectService(server.url);
