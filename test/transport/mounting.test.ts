@@ -56,7 +56,10 @@ describe('the middleware serves', () => {
   });
 
   it('and leaves a request whose target is no URL to the middleware after it', async () => {
-    await using server = await start({ tools }, { after: [ctx => void (ctx.body = `not found: ${ctx.url}`)] });
+    const last: Koa.Middleware = ctx => {
+      ctx.body = `not found: ${ctx.url}`;
+    };
+    await using server = await start({ tools }, { after: [last] });
     const { port } = new URL(server.url);
     const answer = await new Promise<string>((resolve, reject) => {
       request({ port, path: 'http://[/mcp', method: 'POST' }, response => void text(response).then(resolve, reject)).end();
