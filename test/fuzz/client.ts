@@ -167,7 +167,8 @@ export class FuzzClient {
   ): Promise<Outcome> {
     const outcome = await exchange(wires, {
       port: this.#port,
-      random: random(this.random.between(0, 2 ** 31)),
+      // Pieces and pauses draw from here, while other sockets of this exchange send.
+      random: random(wires.some(({ delivery }) => delivery !== 'whole') ? this.random.between(0, 2 ** 31) : this.number),
       ...(onChange && { onChange }),
     });
     this.#tallies.sent += wires.length;

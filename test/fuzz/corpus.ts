@@ -37,6 +37,8 @@ const calls: readonly (readonly [tool: string, args: Make])[] = [
   ['marked', () => ({})],
   ['refuse', () => ({})],
   ['advance', () => ({})],
+  ['advance', () => ({})],
+  ['advance', () => ({})],
   ['talk', () => ({})],
   ['whoami', () => ({})],
   ['mirrored', () => ({ region: 'eu west', count: 3, dry: true })],
@@ -162,7 +164,11 @@ export function plainCall(random: Random, isCompact: boolean): Sample {
   const [name, make] = random.pick(isCompact ? compactCalls : calls);
   return {
     method: 'tools/call',
-    params: { name, arguments: make(random), ...(random.chance(0.3) && { _meta: { progressToken: random.pick([1, 'p']) } }) },
+    params: {
+      name,
+      arguments: make(random),
+      ...((name === 'advance' || random.chance(0.3)) && { _meta: { progressToken: random.pick([1, 'p']) } }),
+    },
   };
 }
 
@@ -195,26 +201,26 @@ const requests: Readonly<Record<string, Make>> = {
       { name: 'listen' },
       { name: 'client_greeting', arguments: { email: 'Ada@example.com' } },
     ]),
-  'completion/complete': random =>
-    random.pick<Record<string, unknown>>([
-      {
-        ref: { type: 'ref/resource', uri: 'test://item/{kind}/{id}' },
-        argument: { name: 'id', value: 'a' },
-        context: { arguments: { kind: 'k' } },
-      },
+  'completion/complete': random => ({
+    ...random.pick<object>([
+      { ref: { type: 'ref/resource', uri: 'test://item/{kind}/{id}' }, argument: { name: 'id', value: 'a' } },
+      { ref: { type: 'ref/resource', uri: 'test://item/{kind}/{id}' }, argument: { name: 'kind', value: 'k' } },
       { ref: { type: 'ref/prompt', name: 'client_greeting' }, argument: { name: 'email', value: 'A' } },
       { ref: { type: 'ref/prompt', name: 'greet' }, argument: { name: 'name', value: '' } },
       { ref: { type: 'ref/resource', uri: 'fuzzed://client/{id}' }, argument: { name: 'id', value: '1' } },
       { ref: { type: 'ref/resource', uri: 'fuzzed://room{?code}' }, argument: { name: 'code', value: '' } },
     ]),
+    ...(random.chance(0.6) && { context: { arguments: { kind: 'k' } } }),
+  }),
   'logging/setLevel': random => ({ level: random.pick(logLevels) }),
 };
 
 /** What a client of a revision may ask for, but `initialize` and `subscriptions/listen`. */
 export function anyRequest(random: Random, revision: Revision, isCompact: boolean): Sample {
-  if (random.chance(0.6)) return plainCall(random, isCompact);
+  if (random.chance(0.5)) return plainCall(random, isCompact);
   const methods = Object.keys(requests).filter(method => revision.methods.has(method));
-  const method = random.pick(methods);
+  // Params with many members make many different requests.
+  const method = random.pick([...methods, ...methods.filter(each => each === 'completion/complete' || each === 'prompts/get')]);
   return { method, params: requests[method]?.(random) ?? {} };
 }
 

@@ -6,6 +6,8 @@ import { readFrom } from './responses.ts';
 
 /** Milliseconds in which a socket must be answered or closed. The server gives up on half a request after 1.4 seconds, and on a handler after 1.5. */
 const boundMs = 10_000;
+/** Milliseconds after which an exchange gives up whose connection is refused. */
+const refusedMs = 500;
 /** Milliseconds for which a stream without an end is read. */
 const lingerMs = 40;
 
@@ -67,9 +69,15 @@ export function exchange(wires: readonly Wire[], { port, random, onChange }: Exc
       else if (responses.length >= wires.length && responses.every(({ isWhole }) => isWhole)) void Promise.resolve(held).then(() => end());
     };
     const reader = readFrom(socket, verbs, changed);
-    socket.on('close', () => end());
+    socket.on('close', () => {
+      if (socket.bytesWritten > 0) end();
+    });
     socket.on('end', () => end());
-    socket.on('error', () => end());
+    socket.on('error', (error: Error & { code?: string }) => {
+      // The process has ended. Whoever started it hears of it a little later.
+      if (error.code === 'ECONNREFUSED') setTimeout(end, refusedMs);
+      else end();
+    });
     socket.on('connect', () => void send());
     const send = async () => {
       for (const [at, piece] of pieces.entries()) {

@@ -37,6 +37,8 @@ export interface Report extends Tallies {
 const lanes = 8;
 /** Exchanges after which memory is first measured: most code has run then. */
 const warmUp = 400;
+/** Errors of the app that are looked into. */
+const maxProblems = 5;
 /** Longer than sessions, and the messages kept for them, live. */
 const settleMs = 6000;
 const maxGrowthBytes = 16 * 1024 * 1024;
@@ -62,6 +64,7 @@ export async function fuzz({ store, seed, requests, from = 0, bug, maxFailures =
         run.fail(end, `${report.growthBytes} bytes more are in use than after ${warmUp} exchanges, though all is closed`);
     }
     await run.explainHolds();
+    if (run.place.ended === undefined) await run.explainProblems();
     const { ended } = run.place;
     if (ended !== undefined) await run.explainEnd(ended, () => startPlace(store, bug));
   } finally {
@@ -73,6 +76,12 @@ export async function fuzz({ store, seed, requests, from = 0, bug, maxFailures =
 /** A moment at which the event loop stood still, and the exchanges that ran then. */
 interface Hold {
   readonly cpuMs: number;
+  readonly suspects: readonly number[];
+}
+
+/** An error that reached the app, and the exchanges that ran then. */
+interface Problem {
+  readonly text: string;
   readonly suspects: readonly number[];
 }
 
@@ -93,6 +102,7 @@ class Run {
   readonly #maxFailures: number;
   readonly #running = new Set<number>();
   readonly #holds: Hold[] = [];
+  readonly #problems: Problem[] = [];
   #pool = new SessionPool();
 
   constructor(place: Place, { seed, maxFailures }: { seed: number; maxFailures: number }) {
@@ -137,6 +147,18 @@ class Run {
     }
   }
 
+  /** Repeats alone what ran while an error reached the app. */
+  async explainProblems(): Promise<void> {
+    for (const { text, suspects } of this.#problems.splice(0, maxProblems)) {
+      this.#problems.length = 0;
+      const culprit = await this.#repeat(suspects, () => this.#problems.length > 0);
+      this.fail(
+        culprit ?? -1,
+        `an error reached the app: ${text}${culprit === undefined ? `\nNone of ${suspects.join(', ')} does it alone.` : ''}`,
+      );
+    }
+  }
+
   /** Repeats alone, in a new process, what ran when the process ended. */
   async explainEnd(ended: string, restart: () => Promise<Place>): Promise<void> {
     const suspects = [...this.#running, ...this.#last];
@@ -170,7 +192,7 @@ class Run {
     if (this.place.ended !== undefined) return client;
     this.#running.delete(number);
     this.#last.push(number);
-    if (this.#last.length > lanes) this.#last.shift();
+    if (this.#last.length > 2 * lanes) this.#last.shift();
     if (isRepeated) return client;
     report.requests += 1;
     report.cases.set(name, (report.cases.get(name) ?? 0) + 1);
@@ -181,8 +203,8 @@ class Run {
   #listen(): void {
     this.place.onNews = news => {
       if (news.kind === 'held') this.#holds.push({ cpuMs: news.cpuMs, suspects: [...this.#running, ...this.#last.slice(-3)] });
-      if (news.kind === 'problem')
-        this.fail([...this.#running][0] ?? -1, `an error reached the app while ${[...this.#running].join(', ')} ran: ${news.text}`);
+      if (news.kind === 'problem' && !this.#problems.some(({ text }) => text === news.text))
+        this.#problems.push({ text: news.text, suspects: [...this.#running] });
     };
   }
 
@@ -194,9 +216,5 @@ class Run {
 }
 
 function kindOf({ what }: Failure): string {
-  const isProblem = /^an error reached the app while [\d, ]* ran: /u.exec(what)?.[0] ?? '';
-  return what
-    .slice(isProblem.length)
-    .replaceAll(/\d+|[\da-f]{8,}|"[^"]*"/gu, '#')
-    .slice(0, 200);
+  return what.replaceAll(/\d+|[\da-f]{8,}|"[^"]*"/gu, '#').slice(0, 200);
 }

@@ -13,7 +13,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     what: 'the context of a completion is taken for an object',
     file: 'src/protocol/completion.ts',
     find: "const others = isObject(context) ? (context['arguments'] ?? {}) : undefined;",
-    replace: "const others = (context as JsonObject)['arguments'] ?? {};",
+    replace: "const others = Object.fromEntries(Object.entries((context as JsonObject)['arguments'] as object));",
     says: /internal error/,
   },
   {
@@ -38,7 +38,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'src/transport/http.ts',
     find: '/^(?:Z_(?:DATA|BUF)_ERROR|Z_NEED_DICT|ERR__ERROR_FORMAT_.*)$/u',
     replace: '/^Z_NEED_DICT$/u',
-    says: /status 500|internal error|reached the app/,
+    says: /status 500/,
   },
   {
     name: 'no-answer',
@@ -58,11 +58,11 @@ export const plantedBugs: readonly PlantedBug[] = [
     says: /the process ended with 1/,
   },
   {
-    name: 'echoed-token',
-    what: 'a progress token of any type is sent back',
-    file: 'src/protocol/call.ts',
-    find: 'if (!isRequestId(progressToken)) return;',
-    replace: 'if (progressToken === undefined || !isRequestId(1)) return;',
+    name: 'unbounded-completion',
+    what: 'a completion has more values than its schema allows',
+    file: 'src/protocol/completion.ts',
+    find: 'values: values.slice(0, maxValues),',
+    replace: 'values,',
     says: /against the schema/,
   },
   {

@@ -8,7 +8,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import Koa from 'koa';
 import { z } from 'zod';
-import type { Tool } from '../../src/index.ts';
+import type { McpOptions } from '../../src/index.ts';
 import { mcp, memoryStore } from '../../src/index.ts';
 import { everything } from '../matrix/app.ts';
 import { openDatabase } from '../support/database.ts';
@@ -55,6 +55,7 @@ const sessions = {
   sweepMs: 500,
   cacheMs: 500,
   maxPerPrincipal: 300,
+  continuationMs: 3000,
 };
 const models = {
   client: {
@@ -75,39 +76,39 @@ const models = {
   auditLog: { operations: ['findMany', 'aggregate', 'create'] },
   member: { operations: ['findMany', 'groupBy', 'aggregate', 'updateMany'] },
 };
-app.use(
-  mcp({
-    ...common,
-    ...everything().options,
-    name: 'fuzzed',
-    node: 'fuzzed',
-    sessions,
-    models: models as object,
-    operators: ctx => ctx.get('x-operator') === 'yes',
-    tools: {
-      ...tools,
-      mirrored: {
-        description: 'Arguments that headers repeat',
-        inputSchema: z.object({
-          region: z.string().meta({ 'x-mcp-header': 'Region' }),
-          count: z.int().optional().meta({ 'x-mcp-header': 'Count' }),
-          dry: z.boolean().optional().meta({ 'x-mcp-header': 'Dry' }),
-        }),
-        handler: (args: object) => ({ ...args }),
-      },
-      anything: {
-        description: 'Arguments of any form',
-        inputSchema: z.looseObject({}),
-        handler: (args: object) => ({ ...args }),
-      },
-      many: {
-        description: 'A text of this length',
-        inputSchema: z.object({ length: z.int().min(0).max(200_000) }),
-        handler: ({ length }: { length: number }) => 'x'.repeat(length),
-      },
-    } as Record<string, Tool>,
-  }),
-);
+// biome-ignore lint/suspicious/noExplicitAny: the schemas of the tools differ
+const options: McpOptions<any, any, any, any> = {
+  ...common,
+  ...everything().options,
+  name: 'fuzzed',
+  node: 'fuzzed',
+  sessions,
+  models,
+  operators: ctx => ctx.get('x-operator') === 'yes',
+  tools: {
+    ...tools,
+    mirrored: {
+      description: 'Arguments that headers repeat',
+      inputSchema: z.object({
+        region: z.string().meta({ 'x-mcp-header': 'Region' }),
+        count: z.int().optional().meta({ 'x-mcp-header': 'Count' }),
+        dry: z.boolean().optional().meta({ 'x-mcp-header': 'Dry' }),
+      }),
+      handler: (args: object) => ({ ...args }),
+    },
+    anything: {
+      description: 'Arguments of any form',
+      inputSchema: z.looseObject({}),
+      handler: (args: object) => ({ ...args }),
+    },
+    many: {
+      description: 'A text of this length',
+      inputSchema: z.object({ length: z.int().min(0).max(200_000) }),
+      handler: ({ length }: { length: number }) => 'x'.repeat(length),
+    },
+  },
+};
+app.use(mcp(options));
 app.use(mcp({ ...common, name: 'compact', node: 'compact', path: '/compact', style: 'compact', sessions, models: models as object }));
 // A request that never becomes whole is given up while the client still looks.
 const server = createServer(
