@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { z } from 'zod';
 import type { JsonSchema } from './json-schema.ts';
 
@@ -7,6 +8,20 @@ export type JsonObject = Record<string, unknown>;
 /** Whether `value` is an object and no array. */
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** SHA-256 in hex of a JSON value. Equal values have equal digests: the members of objects have no order. */
+export function jsonDigest(value: unknown): string {
+  return createHash('sha256')
+    .update(JSON.stringify(sortMembers(value)))
+    .digest('hex');
+}
+
+function sortMembers(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortMembers);
+  if (!isObject(value)) return value;
+  const sorted = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(sorted.map(([name, member]) => [name, sortMembers(member)]));
 }
 
 /** The name and version that a client or server gives of itself. */

@@ -9,7 +9,7 @@ import { join, list, nameOf, quote, refuse, shorten } from '../messages.ts';
 import { didYouMean } from '../near-names.ts';
 import { modelDescription, modelDescriptionSchema } from './model-description.ts';
 import { modelSearch } from './model-search.ts';
-import { confirmedInput } from './schema.ts';
+import { confirmedInput, keyedInput } from './schema.ts';
 import type { Plan, ToolParts } from './tools.ts';
 import { planOf, readOnly, toResult } from './tools.ts';
 
@@ -238,6 +238,8 @@ function rowTool(
     },
     ['model', ...(unnamed === undefined ? ['operation'] : []), ...needed],
   );
+  const confirmable = isConfirmed ? confirmedInput(inputSchema) : inputSchema;
+  const isKeyed = models.some(({ exposure }) => operations.some(operation => exposure.idempotent.has(operation)));
   const planFor = (modelName: unknown, operationName: unknown): { operation: Operation; model: CompactModel; plan: Plan } => {
     const model = find(modelName);
     const operation = parseOperation(model.exposure, name, operationName ?? unnamed);
@@ -247,7 +249,7 @@ function rowTool(
     name,
     title,
     description: `${description} Arguments: ${operations.map(operation => `${operation} { ${list(operationRows[operation].arguments)} }`).join('; ')}.`,
-    inputSchema: isConfirmed ? confirmedInput(inputSchema) : inputSchema,
+    inputSchema: isKeyed ? keyedInput(confirmable) : confirmable,
     annotations: annotationsOf(operations, models),
     ...(isConfirmed && {
       effect: async ({ model: modelName, operation: operationName, ...args }, ctx) => {
