@@ -15,6 +15,7 @@ const long = [
   'test/example/{database,restart,server}.test.ts',
   // Counts all functions that run, so nothing of other files may run beside it.
   'test/files-of-a-call.test.ts',
+  'test/fuzz/planted.test.ts',
   'test/generator/{generator,prisma-6}.test.ts',
   'test/leak-hunt/planted.test.ts',
   'test/models/{idempotency-killed,many-rows}.test.ts',

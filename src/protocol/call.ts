@@ -20,7 +20,7 @@ import type {
 import { logLevels } from './definitions.ts';
 import type { JsonSchema } from './json-schema.ts';
 import type { RequestId } from './jsonrpc.ts';
-import { notificationText } from './jsonrpc.ts';
+import { isRequestId, notificationText } from './jsonrpc.ts';
 import type { Registry } from './registry.ts';
 import type { Revision } from './revisions.ts';
 
@@ -157,7 +157,7 @@ export class Call implements McpContext {
 
   progress(progress: number, total?: number, message?: string): void {
     const progressToken = this.#init.meta?.['progressToken'];
-    if (typeof progressToken !== 'string' && typeof progressToken !== 'number') return;
+    if (!isRequestId(progressToken)) return;
     if (this.#finished || !(progress > this.#progress)) return;
     this.#progress = progress;
     const params: JsonObject = { progressToken, progress };

@@ -47,8 +47,9 @@ async function findCompleter(call: Call, ref: JsonObject, argument: string): Pro
         if (!template.matcher.variables.includes(argument)) throw unknownArgument(argument);
         return own(template.complete, argument);
       }
-      if (typeof uri === 'string' && resources.has(uri)) throw unknownArgument(argument);
-      throw new McpError('InvalidParams', `Unknown resource template: ${String(uri)}`);
+      if (typeof uri !== 'string') throw new McpError('InvalidParams', 'Invalid params: `ref.uri` must be a string');
+      if (resources.has(uri)) throw unknownArgument(argument);
+      throw new McpError('InvalidParams', `Unknown resource template: ${uri}`);
     }
     default:
       throw new McpError('InvalidParams', 'Invalid params: `ref.type` must be "ref/prompt" or "ref/resource"');

@@ -81,7 +81,19 @@ export function endpoint(environment: Environment, options: EndpointOptions): Mi
   const routed = router.routes() as Middleware;
   // The router tries all its paths on every request. A path that matches exactly is looked up without the router, which makes an echo 8 %
   // cheaper.
-  return (ctx, next) => (exact.get(ctx.path) ?? routed)(ctx, next);
+  return (ctx, next) => {
+    const path = pathOf(ctx);
+    return path === undefined ? next() : (exact.get(path) ?? routed)(ctx, next);
+  };
+}
+
+/** The path of a request; `undefined` if its target is no URL, for instance `http://[`. `ctx.path` throws then. */
+function pathOf(ctx: Koa.Context): string | undefined {
+  try {
+    return ctx.path;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether the host threw its own HTTP error, such as `ctx.throw(401)`. */

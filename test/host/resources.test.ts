@@ -176,6 +176,7 @@ describe('completion/complete', () => {
     [{ ref: { type: 'ref/prompt', name: 'nope' }, argument: { name: 'a', value: '' } }, 'nope'],
     [{ ref: { type: 'ref/prompt', name: 'greet' }, argument: { name: 'nope', value: '' } }, 'nope'],
     [{ ref: { type: 'ref/prompt', name: 'greet' }, argument: { name: 'tone' } }, '`argument`'],
+    [{ ref: { type: 'ref/resource', uri: { toString: 1 } }, argument: { name: 'x', value: '' } }, '`ref.uri`'],
     [{ ref: { type: 'ref/resource', uri: 'test://other/{x}' }, argument: { name: 'x', value: '' } }, 'test://other/{x}'],
     [
       { ref: { type: 'ref/prompt', name: 'greet' }, argument: { name: 'tone', value: '' }, context: { arguments: { a: 1 } } },

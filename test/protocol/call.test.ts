@@ -2,12 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { Call, Cancelled } from '../../src/protocol/call.ts';
 import { newestLegacy } from '../../src/protocol/revisions.ts';
 
-function open(): { call: Call; sent: string[]; disconnected: number[] } {
+function open(progressToken: unknown = 1): { call: Call; sent: string[]; disconnected: number[] } {
   const sent: string[] = [];
   const disconnected: number[] = [];
   const call = new Call({
     revision: newestLegacy,
-    meta: { progressToken: 1 },
+    meta: { progressToken },
     logLevel: 'debug',
     client: { info: undefined, capabilities: {} },
     sink: { send: (message: string) => sent.push(message) > 0, disconnect: (retryMs: number) => disconnected.push(retryMs) },
@@ -30,6 +30,15 @@ describe('a call', () => {
     call.closeStream();
     expect([sent.length, disconnected]).toEqual([2, [5]]);
   });
+
+  it.each([1.5, 2 ** 53, Number.POSITIVE_INFINITY, null, {}])(
+    'with the token %j, which would not come back as it is, has no progress',
+    token => {
+      const { call, sent } = open(token);
+      call.progress(1);
+      expect(sent).toEqual([]);
+    },
+  );
 
   it('that was given up before its handler began does not wait for it', async () => {
     const { call } = open();

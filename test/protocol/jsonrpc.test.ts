@@ -22,6 +22,8 @@ describe('parseMessage', () => {
     ['another version', { jsonrpc: '1.0', id: 1, method: 'ping' }, '`jsonrpc`'],
     ['a null id', { jsonrpc: '2.0', id: null, method: 'ping' }, '`id`'],
     ['a fractional id', { jsonrpc: '2.0', id: 1.5, method: 'ping' }, '`id`'],
+    ['an id that would come back rounded', { jsonrpc: '2.0', id: 2 ** 53, method: 'ping' }, '`id`'],
+    ['an id out of range', { jsonrpc: '2.0', id: Number.NEGATIVE_INFINITY, method: 'ping' }, '`id`'],
     ['an object id', { jsonrpc: '2.0', id: {}, method: 'ping' }, '`id`'],
     ['a boolean id', { jsonrpc: '2.0', id: true, method: 'ping' }, '`id`'],
     ['a numeric method', { jsonrpc: '2.0', id: 1, method: 7 }, '`method`'],
@@ -45,5 +47,17 @@ describe('assertSafe', () => {
   it('lets the ceiling pass and not one level more', () => {
     expect(() => assertSafe({ a: [1] }, 2)).not.toThrow();
     expect(() => assertSafe({ a: [{}] }, 2)).toThrow('nested too deeply');
+  });
+
+  it('refuses a member `__proto__` in an array', () => {
+    expect(() => assertSafe(JSON.parse('[1,[{"__proto__":1}]]'), 64)).toThrow('`__proto__`');
+  });
+
+  it('looks through the two million numbers that a body may hold in a fraction of 200 ms', () => {
+    const numbers = new Array<number>(2_000_000).fill(1);
+    const { user, system } = process.cpuUsage();
+    assertSafe(numbers, 64);
+    const used = process.cpuUsage({ user, system });
+    expect((used.user + used.system) / 1000).toBeLessThan(200);
   });
 });

@@ -55,6 +55,18 @@ describe('the middleware serves', () => {
     await expectService(server.url);
   });
 
+  it('and leaves a request whose target is no URL to the middleware after it', async () => {
+    const last: Koa.Middleware = ctx => {
+      ctx.body = `not found: ${ctx.url}`;
+    };
+    await using server = await start({ tools }, { after: [last] });
+    const { port } = new URL(server.url);
+    const answer = await new Promise<string>((resolve, reject) => {
+      request({ port, path: 'http://[/mcp', method: 'POST' }, response => void text(response).then(resolve, reject)).end();
+    });
+    expect(answer).toBe('not found: http://[/mcp');
+  });
+
   it('behind koa-mount', async () => {
     await using server = await start({ tools }, { mount: middleware => mount('/api', middleware), path: '/api/mcp' });
     await expectService(server.url);
