@@ -11,7 +11,7 @@ export { scopedClient } from './models/compile.ts';
 export type { Datamodel } from './models/datamodel/datamodel.ts';
 export { live } from './models/live/live-client.ts';
 export type { HiddenColumn, ModelReport, RelationReport } from './models/report.ts';
-export type { Limits, McpOptions, Prompt, Resource, SessionOptions, Tool } from './options.ts';
+export type { Limits, McpOptions, Prompt, RateLimiter, Resource, SessionOptions, Tool } from './options.ts';
 export type {
   CallToolResult,
   ContentBlock,
@@ -26,7 +26,6 @@ export type {
   SampleResult,
 } from './protocol/definitions.ts';
 export type { DefinitionReport, LimitReport, McpReport, ReportWarning, ToolReport } from './report.ts';
-export type { RateLimiter } from './session/rate.ts';
 export type { SessionInfo, SessionPage, SessionQuery } from './session/session-list.ts';
 export type { SessionEvent } from './session/session-log.ts';
 export { memoryStore } from './store/memory-store.ts';

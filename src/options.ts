@@ -9,7 +9,6 @@ import type { Datamodel } from './models/datamodel/datamodel.ts';
 import type { Models, Style } from './models/declaration/declaration.ts';
 import type { ExposureLike } from './models/exposure.ts';
 import type { Icon } from './protocol/definitions.ts';
-import type { RateLimiter } from './session/rate.ts';
 import type { SessionEvent } from './session/session-log.ts';
 import type { Store } from './store/store.ts';
 
@@ -40,12 +39,12 @@ export interface Limits {
   maxCalls?: number;
   /**
    * Requests of one principal in a minute, in this process; more are answered 429 with `Retry-After`. Each request of a batch counts; `initialize`,
-   * notifications and answers do not. All guests are one principal. `rateLimiters.calls` counts for all processes. @default 6000
+   * notifications and answers do not. All guests are one principal. `rateLimiters.calls` counts for all processes. @default 60000
    */
   callsPerMinute?: number | false;
   /**
    * Sessions that one principal opens in a minute, in this process, by `initialize` or an HTTP+SSE stream; more are answered 429 with `Retry-After`.
-   * All guests are one principal. `rateLimiters.initializes` counts for all processes. @default 600
+   * All guests are one principal. `rateLimiters.initializes` counts for all processes. @default 6000
    */
   initializesPerMinute?: number | false;
   /**
@@ -116,6 +115,19 @@ export interface Limits {
   pageSize?: number;
   /** Limits of a caller's `where` on a model; a breach is refused with the limit and a remedy. @default see `WhereLimits` */
   where?: Partial<WhereLimits>;
+}
+
+/**
+ * Counts the requests of each principal, for all processes together. The limiters of `rate-limiter-flexible` have this shape.
+ *
+ * `new RateLimiterRedis({ storeClient: redis, keyPrefix: 'mcp', points: 6000, duration: 60 })`
+ */
+export interface RateLimiter {
+  /**
+   * Resolves if the caller `key` may send `points` more requests. Otherwise rejects with `{ msBeforeNext }`, the milliseconds until it may. Any
+   * other rejection means that the limiter does not work.
+   */
+  consume(key: string, points: number): Promise<unknown>;
 }
 
 /** Where sessions live and for how long. Times are at most 2147483647 ms where nothing else is said. */
@@ -263,8 +275,8 @@ export const defaults: Readonly<{
     maxBatch: 50,
     maxUriCharacters: 8192,
     maxCalls: 100,
-    callsPerMinute: 6000,
-    initializesPerMinute: 600,
+    callsPerMinute: 60_000,
+    initializesPerMinute: 6000,
     maxSubscriptions: 1000,
     maxStreams: 8,
     maxListeners: 1000,

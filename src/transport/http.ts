@@ -4,7 +4,7 @@ import { internalErrorText, McpError, StoreUnavailable } from '../errors.ts';
 import type { MessageSink } from '../protocol/call.ts';
 import type { RequestId } from '../protocol/jsonrpc.ts';
 import { assertSafe, errorText } from '../protocol/jsonrpc.ts';
-import type { Exceeded } from '../session/rate.ts';
+import type { Exceeded } from './calls.ts';
 import type { CorsOptions } from './cors.ts';
 import { allowsOrigin } from './cors.ts';
 import type { EventStream } from './event-stream.ts';
