@@ -9,6 +9,11 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Whether a caller has all of some scopes. @param scopes `undefined` is a caller without a token, who has none. */
+export function hasScopes(scopes: readonly string[] | undefined, needed: readonly string[]): boolean {
+  return needed.every(scope => scopes?.includes(scope));
+}
+
 /** The name and version that a client or server gives of itself. */
 export interface Implementation {
   name: string;
@@ -206,6 +211,8 @@ export interface McpContext {
   readonly client: { readonly info: Implementation | undefined; readonly capabilities: JsonObject };
   /** The caller, as the host's option `principal` names it; `undefined` for a guest. */
   readonly principal: string | undefined;
+  /** What the caller's access token allows; `undefined` without the option `auth`. */
+  readonly scopes: readonly string[] | undefined;
   /**
    * Reports progress, if the client asked for it; otherwise does nothing.
    *
@@ -253,6 +260,10 @@ export interface Definition {
   readonly description?: string;
   readonly icons?: readonly Icon[];
   readonly _meta?: JsonObject;
+  /**
+   * Scopes that the caller's token needs: all of one of these sets. What the caller lacks scopes for is not listed. Absent means none.
+   */
+  readonly scopes?: readonly (readonly string[])[];
   /** Whether this caller may see and use it; absent means everybody. */
   readonly enabled?: (ctx: CallContext) => boolean | Promise<boolean>;
 }

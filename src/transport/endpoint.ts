@@ -1,6 +1,6 @@
 import Router from '@koa/router';
 import type Koa from 'koa';
-import { errorTable, McpError } from '../errors.ts';
+import { errorTable, InsufficientScope, McpError } from '../errors.ts';
 import { isObject } from '../protocol/definitions.ts';
 import { membersOf } from '../protocol/handler-errors.ts';
 import { errorText, isRequestId } from '../protocol/jsonrpc.ts';
@@ -29,6 +29,7 @@ type Middleware = (ctx: Koa.Context, next: Koa.Next) => Promise<unknown>;
 /** The routes of one MCP endpoint, as middleware. Other requests go on to the host's middleware. */
 export function endpoint(environment: Environment, options: EndpointOptions): Middleware {
   const { operators } = options;
+  const { authorization } = environment;
   const base = options.path === '/' ? '' : options.path;
   const messagesPath = `${base}/messages`;
   const routes: Record<string, Record<string, Route>> = {
@@ -52,9 +53,11 @@ export function endpoint(environment: Environment, options: EndpointOptions): Mi
       try {
         assertOrigin(ctx, options);
         if (environment.isClosing) throw new McpError('InternalError', 'The server is shutting down; try again', { status: 503 });
+        if (authorization !== undefined) await authorization.admit(ctx);
         const method = table.get(ctx.method);
         if (method === undefined) throw methodNotAllowed(ctx, allow);
         await method(environment, ctx);
+        authorization?.endOnExpiry(ctx);
       } catch (error) {
         respondError(environment, ctx, error);
       } finally {
@@ -62,6 +65,11 @@ export function endpoint(environment: Environment, options: EndpointOptions): Mi
       }
     };
     if (!path.includes(':')) exact.set(path, serve);
+    router.all(path, serve);
+  }
+  for (const path of authorization?.metadataPaths ?? []) {
+    const serve: Middleware = async ctx => authorization?.respondMetadata(ctx);
+    exact.set(path, serve);
     router.all(path, serve);
   }
   // Probes skip the `Host` check and the shutdown 503: they come by an address of any kind, and while the server is closing.
@@ -80,6 +88,7 @@ export function endpoint(environment: Environment, options: EndpointOptions): Mi
 function respondError(environment: Environment, ctx: Koa.Context, thrown: unknown): void {
   // The host threw its own HTTP error, such as `ctx.throw(401)`.
   if (!McpError.isError(thrown) && typeof membersOf(thrown)['status'] === 'number') throw thrown;
+  if (thrown instanceof InsufficientScope) environment.authorization?.challengeScopes(ctx, thrown);
   const error = toMcpError(thrown, unexposed => environment.report(unexposed, ctx), { status: 500 });
   respondJson(ctx, refusalStatus(error), errorText(undefined, error));
 }

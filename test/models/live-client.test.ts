@@ -44,7 +44,10 @@ describeDatabases('a live client', provider => {
       [() => booking.update({ where: { id: 70 }, data: { price: 6 } }).client(), ['booking:70']],
       // Neither the call nor the related row tells which client it is.
       [() => client.update({ where: { email: 'ada@example.com' }, data: { name: 'B' } }).bookings(), ['client:*']],
-      [() => membership.update({ where: { clientId_roomId: { clientId: 1, roomId: 'blue' } }, data: { level: 'y' } }), ['membership:1/blue']],
+      [
+        () => membership.update({ where: { clientId_roomId: { clientId: 1, roomId: 'blue' } }, data: { level: 'y' } }),
+        ['membership:1/blue'],
+      ],
       [() => client.update({ where: { id: 2 }, data: { bookings: { create: { startsAt, price: 7 } } } }), ['client:2', 'booking:*']],
       [() => booking.delete({ where: { id: 70 }, select: { price: true } }), ['booking:70']],
       // The database deletes its memberships too.
