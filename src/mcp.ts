@@ -208,9 +208,13 @@ interface Compiled {
 }
 
 function compile(options: ResolvedOptions): Compiled {
-  const { name, prisma, datamodel, models, style, limits, tools = {}, resources = {}, prompts = {} } = options;
+  const { name, auth, prisma, datamodel, models, style, limits, tools = {}, resources = {}, prompts = {} } = options;
   if (models !== undefined && (prisma === undefined || datamodel === undefined)) {
     throw new TypeError('models: needs `prisma`, the client, and `datamodel`, which `generator mcp` writes (npx koa-mcp init)');
+  }
+  const scoped = Object.entries(models ?? {}).find(([, declared]) => isObject(declared) && declared['scopes'] !== undefined);
+  if (auth === undefined && scoped !== undefined) {
+    throw new TypeError(`models.${scoped[0]}.scopes: nothing checks them without \`auth\`; set it, or leave scopes out`);
   }
   const compiled =
     prisma === undefined || datamodel === undefined

@@ -4,7 +4,7 @@ import { styles } from './models/declaration/declaration.ts';
 import type { McpOptions, ResolvedLimits, ResolvedOptions, UntypedOptions } from './options.ts';
 import { defaults } from './options.ts';
 import type { JsonObject } from './protocol/definitions.ts';
-import { isObject } from './protocol/definitions.ts';
+import { isObject, isScope } from './protocol/definitions.ts';
 import { maxTimerMs } from './timing.ts';
 
 const optionKeys = [
@@ -111,8 +111,6 @@ const isText = (value: unknown): value is string => typeof value === 'string';
 const isName = (value: unknown): boolean => isText(value) && /^[A-Za-z][A-Za-z0-9+.-]*$/u.test(value);
 const isNodeName = (value: unknown): boolean => isText(value) && /^.{1,100}$/u.test(value);
 const isFunction = (value: unknown): boolean => typeof value === 'function';
-/** RFC 6749 §3.3: a scope is visible ASCII without `"` and `\`. */
-const isScope = (value: unknown): boolean => isText(value) && /^[\x21\x23-\x5B\x5D-\x7E]+$/u.test(value);
 const isScopes = (value: unknown): boolean => Array.isArray(value) && value.every(isScope);
 const scopesSyntax = 'be an array of scopes, texts without blanks, such as bookings:write';
 const isListOf = (item: RegExp) => (value: unknown) => Array.isArray(value) && value.every(member => isText(member) && item.test(member));

@@ -14,6 +14,7 @@ import { isPlainObject, list } from './messages.ts';
 import { assertKeys, assertTake, defaultTake, resolveOrder, resolveWhere } from './policy/host-args.ts';
 import { resolveSelection } from './policy/include.ts';
 import { assertOrderInSight } from './policy/policy.ts';
+import { letsRead, resolveScopes } from './policy/scopes.ts';
 
 /** One entry of `models` before it is checked. `DeclaredExposure` is its typed form. */
 export interface ExposureLike {
@@ -27,6 +28,7 @@ export interface ExposureLike {
   readonly take?: unknown;
   readonly maxWrites?: unknown;
   readonly confirm?: unknown;
+  readonly scopes?: unknown;
   readonly data?: unknown;
   readonly description?: unknown;
   readonly prompts?: unknown;
@@ -45,6 +47,7 @@ const optionNames = [
   'take',
   'maxWrites',
   'confirm',
+  'scopes',
   'data',
   'description',
   'style',
@@ -110,7 +113,7 @@ function resolveExposure(
   const path = `models.${node.key}`;
   gather(() => assertKeys(declared, optionNames, path));
   if (!isPlainObject(declared)) return undefined;
-  for (const option of ['where', 'select', 'omit', 'data', 'maxWrites', 'confirm'] as const)
+  for (const option of ['where', 'select', 'omit', 'data', 'maxWrites', 'confirm', 'scopes'] as const)
     gather(() => assertKept(declared, option, path));
   const key = gather(() => rowKey(node));
   const resolved = gather(() => resolveColumns(node, graph, declared, path));
@@ -122,6 +125,7 @@ function resolveExposure(
   const operations = gather(() => resolveOperations(declared.operations, `${path}.operations`)) ?? new Set(defaultOperations);
   const maxWrites = gather(() => resolveMaxWrites(declared.maxWrites, `${path}.maxWrites`)) ?? defaultMaxWrites;
   const confirm = gather(() => resolveConfirm(declared.confirm, operations, `${path}.confirm`)) ?? new Set();
+  const scopes = gather(() => resolveScopes(declared.scopes, operations, `${path}.scopes`)) ?? new Map();
   const ownStyle = gather(() => resolveStyle(declared.style, `${path}.style`));
   if (resolved === undefined) return undefined;
   const { columns, secret } = resolved;
@@ -144,6 +148,7 @@ function resolveExposure(
     take,
     maxWrites,
     confirm,
+    scopes,
     uniques,
     selection: { columns: [], relations: [], counts: [], select: {}, filtered: false },
     filterable: new Map(),
@@ -155,7 +160,11 @@ function resolveExposure(
 }
 
 /** Throws at an option that narrows access and is `undefined`: an expression in the host's code went wrong. */
-function assertKept(declared: ExposureLike, option: 'where' | 'select' | 'omit' | 'data' | 'maxWrites' | 'confirm', path: string): void {
+function assertKept(
+  declared: ExposureLike,
+  option: 'where' | 'select' | 'omit' | 'data' | 'maxWrites' | 'confirm' | 'scopes',
+  path: string,
+): void {
   if (Object.hasOwn(declared, option) && declared[option] === undefined) {
     throw new TypeError(`${path}.${option}: is undefined; leave the key out`);
   }
@@ -304,6 +313,7 @@ export function whyNotFilterable(exposure: Exposure, relation: Relation): string
   const { from, back, target, opposite = '' } = relation;
   if (target.exposure === undefined) return `${target.name} is not exposed`;
   if (!target.exposure.readable) return `no operation reads ${target.name}`;
+  if (!letsRead(exposure, target.exposure)) return `${target.name} needs scopes that ${node.name} does not need`;
   const hiddenBack = back.filter(name => target.exposure?.columns.has(name) !== true);
   if (hiddenBack.length > 0) return `${target.name}.${list(hiddenBack)} is hidden`;
   const hidden = from.filter(name => !columns.has(name));

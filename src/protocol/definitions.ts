@@ -9,6 +9,11 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** RFC 6749 §3.3: a scope is visible ASCII without `"` and `\`. */
+export function isScope(value: unknown): value is string {
+  return typeof value === 'string' && /^[\x21\x23-\x5B\x5D-\x7E]+$/u.test(value);
+}
+
 /** Whether a caller has all of some scopes. @param scopes `undefined` is a caller without a token, who has none. */
 export function hasScopes(scopes: readonly string[] | undefined, needed: readonly string[]): boolean {
   return needed.every(scope => scopes?.includes(scope));

@@ -42,6 +42,7 @@ describe('TypeScript in README and docs', () => {
     expect(typescriptFences.map(({ file }) => file)).toEqual([
       'README.md',
       'docs/auth.md',
+      'docs/auth.md',
       'docs/check.md',
       'docs/live.md',
       'docs/models.md',

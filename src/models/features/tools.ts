@@ -19,6 +19,7 @@ import { rowKey } from '../datamodel/graph.ts';
 import type { Operation } from '../declaration/operations.ts';
 import { isBulk, operationRows } from '../declaration/operations.ts';
 import { list, nameOf, refuse, shorten, withArticle } from '../messages.ts';
+import { scopesMember } from '../policy/scopes.ts';
 import type { BulkResult, BulkWriter } from '../queries/bulk-writes.ts';
 import { notFound } from '../queries/prisma-errors.ts';
 import type { Reader } from '../queries/reads.ts';
@@ -353,6 +354,7 @@ function modelTool(operation: Operation, parts: ToolParts): ToolDefinition {
     inputSchema: isConfirmed ? confirmedInput(inputSchema) : inputSchema,
     outputSchema: isConfirmed ? confirmedOutput(outputSchema) : outputSchema,
     annotations,
+    ...scopesMember([[exposure, operation]]),
     ...(isConfirmed && { effect }),
     call: async (args, ctx) => {
       const result = await run(args, ctx);
