@@ -17,7 +17,7 @@ const long = [
   'test/files-of-a-call.test.ts',
   'test/generator/{generator,prisma-6}.test.ts',
   'test/leak-hunt/planted.test.ts',
-  'test/models/many-rows.test.ts',
+  'test/models/{idempotency-killed,many-rows}.test.ts',
   'test/live/processes.test.ts',
   'test/processes/{no-wake-ups,polling,postgres-faults,redis,sqlite,wake-ups}.test.ts',
   'test/readme/compile.test.ts',

@@ -92,7 +92,7 @@ generator client {
   provider            = "prisma-client"
   output              = "./client"
   importFileExtension = "ts"
-  previewFeatures     = ["views"]
+  previewFeatures     = [${provider === 'postgresql' ? '"views", "fullTextSearchPostgres"' : '"views"'}]
 }
 
 generator mcp {

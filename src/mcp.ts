@@ -6,7 +6,7 @@ import { handlerContexts } from './context.ts';
 import { compilePrompts } from './host/prompts.ts';
 import { compileResources } from './host/resources.ts';
 import { compileTools } from './host/tools.ts';
-import type { LiveModels } from './models/compile.ts';
+import type { CompiledModels, LiveModels } from './models/compile.ts';
 import { compileModels } from './models/compile.ts';
 import { explainDatabaseError } from './models/queries/prisma-errors.ts';
 import type { McpOptions, ResolvedOptions } from './options.ts';
@@ -107,7 +107,7 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
   options: McpOptions<C, T, R, P>,
 ): McpMiddleware {
   const resolved = resolveOptions(options);
-  const { definitions, scope, live, report } = compile(resolved);
+  const { definitions, scope, live, keys, report } = compile(resolved);
   const apps = new Set<Koa>();
   const onError = resolved.onError ?? reportTo(apps);
   const { store = resolved.prisma === undefined ? memoryStore() : prismaStore(resolved.prisma) } = resolved.sessions;
@@ -124,6 +124,7 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
     nodeName: resolved.node,
     sessions: resolved.sessions,
     limits: resolved.limits,
+    keys,
     sessionLog: isHeard(resolved) ? new SessionLog({ ...resolved, onError }) : undefined,
     onFirstRequest: () => warnOfSqlite(resolved),
     onError,
@@ -204,11 +205,13 @@ interface Compiled {
   readonly scope: ((ctx: CallContext) => unknown) | undefined;
   /** `undefined` if the client was not made by `live()`, or there are no models. */
   readonly live: LiveModels | undefined;
+  /** `undefined` if no model takes idempotency keys. */
+  readonly keys: CompiledModels['keys'];
   readonly report: () => McpReport;
 }
 
 function compile(options: ResolvedOptions): Compiled {
-  const { name, auth, prisma, datamodel, models, style, limits, tools = {}, resources = {}, prompts = {} } = options;
+  const { name, path, auth, prisma, datamodel, models, style, limits, tools = {}, resources = {}, prompts = {} } = options;
   if (models !== undefined && (prisma === undefined || datamodel === undefined)) {
     throw new TypeError('models: needs `prisma`, the client, and `datamodel`, which `generator mcp` writes (npx koa-mcp init)');
   }
@@ -227,6 +230,11 @@ function compile(options: ResolvedOptions): Compiled {
           style,
           limits: limits.where,
           maxResultBytes: limits.maxResultBytes,
+          idempotency: {
+            endpoint: JSON.stringify([name, path]),
+            idempotencyMs: limits.idempotencyMs,
+            maxIdempotencyBytes: limits.maxIdempotencyBytes,
+          },
         });
   const own: Definitions = { tools: compileTools(tools), ...compileResources(resources), prompts: compilePrompts(prompts) };
   const made: Definitions = compiled ?? { tools: [], resources: [], resourceTemplates: [], prompts: [] };
@@ -240,8 +248,9 @@ function compile(options: ResolvedOptions): Compiled {
       ...(compiled && { unknownToolHint: compiled.unknownToolHint }),
     },
     live: compiled?.live,
+    keys: compiled?.keys,
     scope: compiled?.scope ?? (prisma === undefined ? undefined : () => prisma),
-    report: () => reportOf({ name, path: options.path, models: compiled?.report() ?? [], own, made }),
+    report: () => reportOf({ name, path, models: compiled?.report() ?? [], own, made }),
   };
 }
 

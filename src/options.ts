@@ -56,6 +56,15 @@ export interface Limits {
   maxContinuations?: number;
   /** Bytes of the earlier answers that such a call keeps between its questions, as JSON; more get -32602. @default 262144 */
   maxContinuationBytes?: number;
+  /** Milliseconds that an idempotency key, and the result of its write, is kept. @default 86400000 (a day) */
+  idempotencyMs?: number;
+  /**
+   * Idempotency keys of one principal that are kept, in all processes; one more drops the oldest, whose write then happens again if it is repeated.
+   * All guests are one principal. @default 1000
+   */
+  maxIdempotencyKeys?: number;
+  /** Bytes of a result that is kept with its key, as JSON. The repeated call of a larger one gets an error that says so. @default 65536 */
+  maxIdempotencyBytes?: number;
   /**
    * Bytes of JSON answers in this process that their callers have not read; further requests are answered 503, and a result past it becomes an
    * error. @default 268435456
@@ -268,6 +277,9 @@ export const defaults: Readonly<{
     maxListenersPerPrincipal: 100,
     maxContinuations: 100,
     maxContinuationBytes: 256 * 1024,
+    idempotencyMs: 24 * 60 * 60 * 1000,
+    maxIdempotencyKeys: 1000,
+    maxIdempotencyBytes: 64 * 1024,
     maxUnsentBytes: 256 * 1024 * 1024,
     maxUnsentBytesPerPrincipal: 64 * 1024 * 1024,
     sendMs: 30_000,

@@ -199,6 +199,17 @@ CREATE TABLE "McpContinuation" (
 );
 
 -- CreateTable
+CREATE TABLE "McpIdempotencyKey" (
+    "id" TEXT NOT NULL,
+    "principal" TEXT,
+    "request" TEXT NOT NULL,
+    "result" TEXT,
+    "expiresAt" TIMESTAMP(3) NOT NULL,
+
+    CONSTRAINT "McpIdempotencyKey_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
 CREATE TABLE "Listing" (
     "id" INTEGER NOT NULL,
     "name" TEXT NOT NULL,
@@ -301,6 +312,12 @@ CREATE INDEX "McpNode_expiresAt_idx" ON "McpNode"("expiresAt");
 
 -- CreateIndex
 CREATE INDEX "McpContinuation_expiresAt_idx" ON "McpContinuation"("expiresAt");
+
+-- CreateIndex
+CREATE INDEX "McpIdempotencyKey_principal_expiresAt_idx" ON "McpIdempotencyKey"("principal", "expiresAt");
+
+-- CreateIndex
+CREATE INDEX "McpIdempotencyKey_expiresAt_idx" ON "McpIdempotencyKey"("expiresAt");
 
 -- CreateIndex
 CREATE INDEX "_ClientToTag_B_index" ON "_ClientToTag"("B");

@@ -175,6 +175,15 @@ CREATE TABLE "McpContinuation" (
 );
 
 -- CreateTable
+CREATE TABLE "McpIdempotencyKey" (
+    "id" TEXT NOT NULL PRIMARY KEY,
+    "principal" TEXT,
+    "request" TEXT NOT NULL,
+    "result" TEXT,
+    "expiresAt" DATETIME NOT NULL
+);
+
+-- CreateTable
 CREATE TABLE "_ClientToTag" (
     "A" INTEGER NOT NULL,
     "B" INTEGER NOT NULL,
@@ -223,6 +232,12 @@ CREATE INDEX "McpNode_expiresAt_idx" ON "McpNode"("expiresAt");
 
 -- CreateIndex
 CREATE INDEX "McpContinuation_expiresAt_idx" ON "McpContinuation"("expiresAt");
+
+-- CreateIndex
+CREATE INDEX "McpIdempotencyKey_principal_expiresAt_idx" ON "McpIdempotencyKey"("principal", "expiresAt");
+
+-- CreateIndex
+CREATE INDEX "McpIdempotencyKey_expiresAt_idx" ON "McpIdempotencyKey"("expiresAt");
 
 -- CreateIndex
 CREATE UNIQUE INDEX "_ClientToTag_AB_unique" ON "_ClientToTag"("A", "B");

@@ -20,7 +20,7 @@ export const manifest: GeneratorManifest = { prettyName: 'koa-mcp datamodel', de
 export async function generate(options: GeneratorOptions): Promise<void> {
   const folder = options.generator.output?.value;
   if (!folder) throw new TypeError(`generator ${options.generator.name}: output is missing; add output = "../generated/mcp"`);
-  const files = toModules(toDatamodel(options.dmmf, options.datasources[0]?.activeProvider), resolveFormat(options));
+  const files = toModules(toDatamodel(options.dmmf, sourceOf(options)), resolveFormat(options));
   await mkdir(folder, { recursive: true });
   await Promise.all(Object.entries(files).map(([name, text]) => writeIfChanged(path.join(folder, name), text)));
 }
@@ -40,6 +40,19 @@ export function toModules(datamodel: Datamodel, format: DatamodelFormat): Record
 
 const banner =
   '// Written by `generator mcp` (koa-mcp). Do not edit: `prisma generate` writes it again.\n/* eslint-disable */\n// biome-ignore-all lint: generated\n// @ts-nocheck\n';
+
+/** Prisma has full-text search for MySQL, and for PostgreSQL as a preview. */
+function sourceOf({ datasources, otherGenerators }: GeneratorOptions): Pick<Datamodel, 'provider' | 'fullText'> {
+  const provider = datasources[0]?.activeProvider;
+  if (provider === undefined) return {};
+  const isPreviewed = otherGenerators.some(({ previewFeatures }) => previewFeatures.includes('fullTextSearchPostgres'));
+  const fullText = provider === 'mysql' || (isPostgres(provider) && isPreviewed);
+  return { provider, ...(fullText && { fullText }) };
+}
+
+function isPostgres(provider: string): boolean {
+  return provider === 'postgresql' || provider === 'postgres';
+}
 
 function resolveFormat({ generator, otherGenerators }: GeneratorOptions): DatamodelFormat {
   const { format, ...unknown } = generator.config as Record<string, string | string[] | undefined>;

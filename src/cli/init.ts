@@ -28,7 +28,7 @@ const adaptations: Readonly<Record<string, readonly (readonly [line: RegExp, rep
   // Text without a native type has 191 characters.
   mysql: [
     [/^ {2}(?:position|uri|data) +String\??/gm, '$& @db.Text'],
-    [/^ {2}largeData +String\?/m, '$& @db.LongText'],
+    [/^ {2}(?:largeData|result) +String\?/gm, '$& @db.LongText'],
   ],
   // Its autoincrement() is neither in order nor within what a JavaScript number can hold.
   cockroachdb: [[/(?<=^ {2}id +BigInt .*)autoincrement\(\)/m, 'sequence()']],

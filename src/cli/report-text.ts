@@ -42,8 +42,24 @@ const policies: Readonly<Record<ModelReport['policy'], string>> = {
 };
 
 function modelLines(model: ModelReport, tools: readonly ToolReport[]): string[] {
-  const { key, name, style, operations, policy, data, take, maxWrites, confirm, columns, hidden, relations, unindexed, prompts, searched } =
-    model;
+  const {
+    key,
+    name,
+    style,
+    operations,
+    policy,
+    data,
+    take,
+    maxWrites,
+    confirm,
+    idempotent,
+    columns,
+    hidden,
+    relations,
+    unindexed,
+    prompts,
+    searched,
+  } = model;
   const hiddenColumns = hidden.map(
     ({ name: column, reason, detail }) => `${column} (${detail === undefined ? reason : `${reason}: ${detail}`})`,
   );
@@ -54,6 +70,7 @@ function modelLines(model: ModelReport, tools: readonly ToolReport[]): string[] 
     ...row('forced data', data === 'none' ? [] : [data === 'value' ? policies.value : policies.function]),
     ...wrap('rows', [`at most ${take} in one answer`, ...writtenRows(maxWrites)]),
     ...row('asks first', confirm),
+    ...row('takes keys', idempotent),
     ...wrap('columns', columns),
     ...row('hidden', hiddenColumns),
     ...relations.flatMap((relation, index) => wrap(index === 0 ? 'relations' : '', describeRelation(relation), ' ')),

@@ -27,9 +27,11 @@ import type { ToolParts } from './features/tools.ts';
 import { modelTools } from './features/tools.ts';
 import type { LiveListener } from './live/live-client.ts';
 import { liveWritesOf } from './live/live-client.ts';
-import { changeOf, rowListener } from './live/row-changes.ts';
+import { changeOfKey, rowListener } from './live/row-changes.ts';
 import { list } from './messages.ts';
 import { bulkWriter } from './queries/bulk-writes.ts';
+import type { IdempotencyOptions } from './queries/idempotency.ts';
+import { assertKeyDelegate, IdempotencyKeys } from './queries/idempotency.ts';
 import { reader } from './queries/reads.ts';
 import { clientScope } from './queries/scoped-client.ts';
 import { writer } from './queries/writes.ts';
@@ -53,6 +55,8 @@ export interface CompileOptions extends ModelOptions {
   readonly limits?: Partial<WhereLimits> | undefined;
   /** Bytes of one result. @default no limit */
   readonly maxResultBytes?: number | undefined;
+  /** How idempotency keys are kept. @default see `IdempotencyOptions` */
+  readonly idempotency?: Partial<Omit<IdempotencyOptions, 'client'>> | undefined;
 }
 
 /** The definitions that one endpoint serves for its models. */
@@ -69,6 +73,8 @@ export interface CompiledModels {
   readonly report: () => ModelReport[];
   /** `undefined` if the client was not made by `live()`. */
   readonly live: LiveModels | undefined;
+  /** `undefined` if no operation takes an idempotency key. */
+  readonly keys: IdempotencyKeys | undefined;
 }
 
 /** The writes that an endpoint tells its subscribers of. */
@@ -94,6 +100,9 @@ export function compileModels(options: CompileOptions): CompiledModels {
   const limits = resolveWhereLimits(options.limits, graph.provider);
   const client = baseClient(options.prisma);
   for (const { node } of exposures) assertDelegate(client, node);
+  const keyed = exposures.find(({ idempotent }) => idempotent.size > 0);
+  if (keyed !== undefined) assertKeyDelegate(client, `models.${keyed.node.key}.idempotent`);
+  const keys = keyed && new IdempotencyKeys({ ...options.idempotency, client });
   const scope = clientScope(client, graph);
   const written = liveWritesOf(options.prisma);
   const compiled: CompiledModels = {
@@ -104,6 +113,7 @@ export function compileModels(options: CompileOptions): CompiledModels {
     unknownToolHint: unknownToolHint(exposures),
     scope,
     report: () => reportModels(exposures, options.models, graph),
+    keys,
     live: written && {
       listen: listener => written.listen(rowListener(graph, listener)),
       changeOf: (model, key) => namedChange(graph, model, key),
@@ -117,12 +127,16 @@ export function compileModels(options: CompileOptions): CompiledModels {
     const reads = reader(exposure, client);
     const create = dataParser(exposure, 'create', graph);
     const update = dataParser(exposure, 'update', graph);
-    const writes = { exposure, client, create, update };
+    const writersOf: ToolParts['writersOf'] = commit => {
+      const writes = { exposure, client, create, update, commit };
+      return { writer: writer(writes), bulkWriter: bulkWriter(writes) };
+    };
     const parts: ToolParts = {
       exposure,
       reader: reads,
-      writer: writer(writes),
-      bulkWriter: bulkWriter(writes),
+      ...writersOf(undefined),
+      writersOf,
+      keys,
       create,
       update,
       limits,
@@ -162,7 +176,7 @@ function namedChange(graph: ModelGraph, model: string, key: Readonly<Record<stri
   const { fields } = rowKey(node);
   const isKey = key === undefined || (Object.keys(key).length === fields.length && fields.every(field => key[field] !== undefined));
   if (!isKey) throw new TypeError(`rowsChanged: the key of \`${model}\` is { ${fields.join(', ')} }; leave it out for any rows`);
-  return changeOf(node, key);
+  return changeOfKey(node, key);
 }
 
 /** @throws {TypeError} if the client was generated without this model. */

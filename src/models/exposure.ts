@@ -29,6 +29,7 @@ export interface ExposureLike {
   readonly maxWrites?: unknown;
   readonly confirm?: unknown;
   readonly scopes?: unknown;
+  readonly idempotent?: unknown;
   readonly data?: unknown;
   readonly description?: unknown;
   readonly prompts?: unknown;
@@ -48,6 +49,7 @@ const optionNames = [
   'maxWrites',
   'confirm',
   'scopes',
+  'idempotent',
   'data',
   'description',
   'style',
@@ -58,7 +60,14 @@ const defaultMaxWrites = 100;
 const insensitiveProviders: ReadonlySet<string | undefined> = new Set(['postgresql', 'postgres', 'cockroachdb', 'mongodb']);
 
 /** The models that `npx koa-mcp init` adds. They hold session ids and the messages of clients. */
-const ownModels: ReadonlySet<string> = new Set(['McpSession', 'McpSubscription', 'McpEvent', 'McpNode', 'McpContinuation']);
+const ownModels: ReadonlySet<string> = new Set([
+  'McpSession',
+  'McpSubscription',
+  'McpEvent',
+  'McpNode',
+  'McpContinuation',
+  'McpIdempotencyKey',
+]);
 
 /**
  * Resolves and checks all declarations, and puts each exposure on its model in the graph.
@@ -89,7 +98,7 @@ export function resolveExposures(models: Readonly<Record<string, ExposureLike>>,
     gather(() => assertOrderInSight(node, exposure.orderBy, `${path}.orderBy`));
     gather(() => assertWritable(exposure, path));
     exposure.prompts = gather(() => resolvePrompts(exposure, models[node.key]?.prompts, `${path}.prompts`)) ?? [];
-    exposure.search = gather(() => resolveSearch(exposure, models[node.key]?.search, `${path}.search`));
+    exposure.search = gather(() => resolveSearch(exposure, models[node.key]?.search, `${path}.search`, graph));
   }
   assertNone();
   for (const exposure of exposures) exposure.filterable = resolveFilterable(exposure);
@@ -124,7 +133,8 @@ function resolveExposure(
   const description = gather(() => resolveDescription(declared.description, `${path}.description`));
   const operations = gather(() => resolveOperations(declared.operations, `${path}.operations`)) ?? new Set(defaultOperations);
   const maxWrites = gather(() => resolveMaxWrites(declared.maxWrites, `${path}.maxWrites`)) ?? defaultMaxWrites;
-  const confirm = gather(() => resolveConfirm(declared.confirm, operations, `${path}.confirm`)) ?? new Set();
+  const confirm = gather(() => resolveWrites(declared.confirm, operations, `${path}.confirm`, 'confirm')) ?? new Set();
+  const idempotent = gather(() => resolveWrites(declared.idempotent, operations, `${path}.idempotent`, 'repeat')) ?? new Set();
   const scopes = gather(() => resolveScopes(declared.scopes, operations, `${path}.scopes`)) ?? new Map();
   const ownStyle = gather(() => resolveStyle(declared.style, `${path}.style`));
   if (resolved === undefined) return undefined;
@@ -149,6 +159,7 @@ function resolveExposure(
     maxWrites,
     confirm,
     scopes,
+    idempotent,
     uniques,
     selection: { columns: [], relations: [], counts: [], select: {}, filtered: false },
     filterable: new Map(),
@@ -183,7 +194,7 @@ function resolveMaxWrites(declared: unknown, path: string): number {
 }
 
 /** @throws {TypeError} at an operation that the model does not have, or that writes nothing: a typo must not do without the user. */
-function resolveConfirm(declared: unknown, operations: ReadonlySet<Operation>, path: string): Set<Operation> {
+function resolveWrites(declared: unknown, operations: ReadonlySet<Operation>, path: string, purpose: 'confirm' | 'repeat'): Set<Operation> {
   if (declared === undefined) return new Set();
   const writes = [...operations].filter(operation => !isRead(operation));
   if (!Array.isArray(declared)) throw new TypeError(`${path}: expected an array of ${list(writes) || 'operations that write'}`);
@@ -192,7 +203,7 @@ function resolveConfirm(declared: unknown, operations: ReadonlySet<Operation>, p
       const operation = writes.find(known => known === name);
       if (operation !== undefined) return operation;
       const known = writes.length === 0 ? 'operations has no write' : `the writes in operations are ${list(writes)}`;
-      throw new TypeError(`${path}: there is no \`${String(name)}\` to confirm; ${known}`);
+      throw new TypeError(`${path}: there is no \`${String(name)}\` to ${purpose}; ${known}`);
     }),
   );
 }

@@ -40,6 +40,8 @@ export interface ModelReport {
   readonly maxWrites?: number | null;
   /** Writes that the user must confirm. */
   readonly confirm: readonly Operation[];
+  /** Writes that take an idempotency key. */
+  readonly idempotent: readonly Operation[];
   /** The visible columns. */
   readonly columns: readonly string[];
   readonly hidden: readonly HiddenColumn[];
@@ -78,7 +80,7 @@ export function reportModels(
 ): ModelReport[] {
   const unindexed = unindexedKeys(exposures, graph);
   return exposures.map(exposure => {
-    const { node, style, operations, policy, forced, take, maxWrites, confirm, columns } = exposure;
+    const { node, style, operations, policy, forced, take, maxWrites, confirm, idempotent, columns } = exposure;
     const wanted = (declared[node.key]?.operations ?? defaultOperations) as readonly Operation[];
     return {
       key: node.key,
@@ -94,6 +96,7 @@ export function reportModels(
       take,
       ...([...operations].some(isBulk) && { maxWrites: Number.isFinite(maxWrites) ? maxWrites : null }),
       confirm: [...confirm],
+      idempotent: [...idempotent],
       columns: [...columns.keys()],
       hidden: hiddenColumns(exposure, declared[node.key]?.select !== undefined, graph),
       relations: [...node.relations.values()].map(relation => reportRelation(exposure, relation)),

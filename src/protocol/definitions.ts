@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { z } from 'zod';
 import type { JsonSchema } from './json-schema.ts';
 
@@ -17,6 +18,20 @@ export function isScope(value: unknown): value is string {
 /** Whether a caller has all of some scopes. @param scopes `undefined` is a caller without a token, who has none. */
 export function hasScopes(scopes: readonly string[] | undefined, needed: readonly string[]): boolean {
   return needed.every(scope => scopes?.includes(scope));
+}
+
+/** SHA-256 in hex of a JSON value. Equal values have equal digests: the members of objects have no order. */
+export function jsonDigest(value: unknown): string {
+  return createHash('sha256')
+    .update(JSON.stringify(sortMembers(value)))
+    .digest('hex');
+}
+
+function sortMembers(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortMembers);
+  if (!isObject(value)) return value;
+  const sorted = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(sorted.map(([name, member]) => [name, sortMembers(member)]));
 }
 
 /** The name and version that a client or server gives of itself. */

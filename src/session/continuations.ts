@@ -1,6 +1,7 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { McpError, StoreUnavailable } from '../errors.ts';
 import type { JsonObject } from '../protocol/definitions.ts';
+import { jsonDigest } from '../protocol/definitions.ts';
 import type { Continuation, ContinuationStore } from '../store/store.ts';
 import { pause } from '../timing.ts';
 import { PrincipalCap } from './principal-cap.ts';
@@ -214,18 +215,5 @@ async function repeated<T>(write: () => Promise<T>): Promise<T> {
 
 /** A hash of what a retry must repeat: the method, and the params without those that change from round to round. */
 function digest({ method, params: { _meta, inputResponses, requestState, ...params } }: ContinuedRequest): string {
-  return createHash('sha256')
-    .update(JSON.stringify([method, sortKeys(params)]))
-    .digest('hex');
-}
-
-/** JSON objects have no order: equal params must have equal hashes. */
-function sortKeys(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sortKeys);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, member]) => [key, sortKeys(member)]),
-  );
+  return jsonDigest([method, params]);
 }

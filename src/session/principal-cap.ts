@@ -10,7 +10,7 @@ export interface PrincipalCapOptions {
 }
 
 /**
- * Limits the rows of each principal, sessions or continuations, without a query for every new row.
+ * Limits the rows of each principal, such as sessions, without a query for every new row.
  *
  * The next check of a principal is due after a number of new rows: a quarter of the room that the last check found, or a 64th of the cap if
  * that is more. A cap below 128 is therefore exact; at a cap of 1,000 a full principal costs one check per 15 new rows.

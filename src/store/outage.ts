@@ -14,11 +14,11 @@ export function withOutages(store: Store): Store {
 }
 
 /**
- * Wraps a store: a verb that takes longer than `storeMs` rejects with `StoreUnavailable`. A later answer of the store is ignored.
+ * Wraps a store, or a part of one: a verb that takes longer than `storeMs` rejects with `StoreUnavailable`. A later answer of the store is ignored.
  *
  * @param storeMs Most milliseconds for one call of a verb.
  */
-export function bounded(store: Store, storeMs: number): Store {
+export function bounded<S extends object>(store: S, storeMs: number): S {
   return mapVerbs(store, (verb, call) => {
     return new Promise((resolve, reject) => {
       const late = () => reject(new StoreUnavailable(`the store has not answered \`${verb}\` within ${storeMs} ms`));
@@ -35,10 +35,10 @@ type Run = <T>(verb: string, call: () => Promise<T>) => Promise<T>;
 type Verb = (...args: unknown[]) => Promise<unknown>;
 
 /** Wraps a store: each call of a verb goes through `run`. */
-function mapVerbs(store: Store, run: Run): Store {
+function mapVerbs<S extends object>(store: S, run: Run): S {
   return new Proxy(store, {
     get(_, name) {
-      const verb = name as keyof Store;
+      const verb = name as keyof S & string;
       if (typeof store[verb] !== 'function') return undefined;
       return (...args: unknown[]) => run(verb, async () => (store[verb] as Verb)(...args));
     },

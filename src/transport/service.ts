@@ -12,6 +12,7 @@ import type { Registry } from '../protocol/registry.ts';
 import { hasLive, isLive } from '../protocol/resources.ts';
 import type { ListName } from '../protocol/subscriptions.ts';
 import { Continuations } from '../session/continuations.ts';
+import { PrincipalCap } from '../session/principal-cap.ts';
 import type { SessionLog } from '../session/session-log.ts';
 import type { SessionsOptions } from '../session/sessions.ts';
 import { Sessions } from '../session/sessions.ts';
@@ -53,7 +54,10 @@ export interface ServiceOptions extends Pick<Environment, 'authorization' | 'pri
   readonly bus: Bus;
   /** The name of this process, for people. */
   readonly nodeName: string;
-  readonly sessions: Omit<SessionsOptions, 'store' | 'maxSubscriptions' | 'onError' | 'sessionLog' | 'tellOthers' | 'position'> & {
+  readonly sessions: Omit<
+    SessionsOptions,
+    'store' | 'maxSubscriptions' | 'onError' | 'sessionLog' | 'sweepOthers' | 'tellOthers' | 'position'
+  > & {
     continuationMs: number;
     lookMs: number;
     deadMs: number;
@@ -67,6 +71,7 @@ export interface ServiceOptions extends Pick<Environment, 'authorization' | 'pri
     maxStreams: number;
     maxContinuations: number;
     maxContinuationBytes: number;
+    maxIdempotencyKeys: number;
     maxListeners: number;
     maxListenersPerPrincipal: number;
     maxUnsentBytes: number;
@@ -80,10 +85,22 @@ export interface ServiceOptions extends Pick<Environment, 'authorization' | 'pri
     replayMs: number;
     storeMs: number;
   };
+  /** The rows of idempotency keys. @default there are none */
+  readonly keys?: KeyRows | undefined;
   readonly sessionLog: SessionLog | undefined;
   /** Called at the first request. */
   readonly onFirstRequest: () => void;
   readonly onError: (error: unknown) => void;
+}
+
+/** Rows of callers that a sweep and a cap bound. */
+export interface KeyRows {
+  /** Calls `added` after each new row. */
+  listen(added: (principal: string | null) => void): void;
+  /** Removes at most `limit` rows that expired at or before `now`. Returns how many were removed. */
+  sweep(now: Date, limit: number): Promise<number>;
+  /** Keeps the `keep` newest rows of a principal and removes the others. Returns how many are left. */
+  evict(principal: string | null, keep: number): Promise<number>;
 }
 
 /** One endpoint in this process: the parts that its transports share, and the methods that the host may call outside a request. */
@@ -123,8 +140,13 @@ export function openService(options: ServiceOptions): Service {
   const tail = new Tail({ store, bus, lookMs, deadMs, onError });
   const nodes = new Nodes({ store, node, deadMs, onError, ask: askToBeat });
   const shared = { ...limits, store, log, tail, nodes, node, nodeName, lookMs, retryMs: clientRetryMs, onError };
+  const keys = options.keys && bounded(options.keys, limits.storeMs);
+  const keyCap =
+    keys && new PrincipalCap({ max: limits.maxIdempotencyKeys, evict: name => keys.evict(name, limits.maxIdempotencyKeys), onError });
+  options.keys?.listen(principal => keyCap?.added(principal));
   const sessions = new Sessions({
     ...sessionsOptions,
+    sweepOthers: keys && ((now, limit) => keys.sweep(now, limit)),
     maxSubscriptions: limits.maxSubscriptions,
     store,
     onError,
@@ -282,7 +304,7 @@ export function openService(options: ServiceOptions): Service {
     relay.endAll();
     await streams.close(leftMs() * stepShare);
     await sessionStreams.saved();
-    await Promise.all([sessions.close(), continuations.close()]);
+    await Promise.all([sessions.close(), continuations.close(), keyCap?.settle()]);
     await log.close(leftMs());
     // Everything that other processes wait for is a row by now.
     await nodes.close();

@@ -59,6 +59,7 @@ async function sweep(prisma: PrismaClient): Promise<Record<string, number>> {
   await prisma.mcpSession.updateMany({ data });
   await prisma.mcpEvent.updateMany({ data });
   await prisma.mcpContinuation.updateMany({ data });
+  await prisma.mcpIdempotencyKey.updateMany({ data });
   await prisma.mcpNode.updateMany({ data });
   let rows = await countRows(prisma);
   const look = async () => {
@@ -78,5 +79,6 @@ async function countRows(prisma: PrismaClient): Promise<Record<string, number>> 
     McpEvent: (await prisma.mcpEvent.count({ where: { stream: { not: '*' } } })) + Math.max(0, log - 1),
     McpNode: await prisma.mcpNode.count(),
     McpContinuation: await prisma.mcpContinuation.count(),
+    McpIdempotencyKey: await prisma.mcpIdempotencyKey.count(),
   };
 }

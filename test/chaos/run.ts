@@ -1,11 +1,19 @@
 import { parseArgs } from 'node:util';
-import { print } from '../support/command-line.ts';
+import { print, wholeNumber } from '../support/command-line.ts';
 import { providers } from '../support/database.ts';
 import { runChaos } from './chaos.ts';
 import { faultNames } from './fault.ts';
 import { buses } from './place.ts';
 
 // `npm run chaos`: clients, and what goes wrong meanwhile; the figures, and as the last line all of them as JSON.
+
+const usage = `npm run chaos -- [options]
+  --seconds N      how long faults are injected (default 60); then the clients have time to recover
+  --clients N      clients at once (default 100)
+  --seed S         what decides clients and faults (default: the time)
+  --database NAME  postgresql or sqlite (default postgresql)
+  --bus NAME       ${buses.join(', ')} (default postgres; with SQLite polling)
+  --fault NAMES    only these faults, separated by commas: ${faultNames.join(', ')}`;
 
 const { values } = parseArgs({
   options: {
@@ -15,10 +23,16 @@ const { values } = parseArgs({
     database: { type: 'string', default: 'postgresql' },
     bus: { type: 'string' },
     fault: { type: 'string' },
+    help: { type: 'boolean', default: false },
   },
 });
-const [seconds, clients, seed] = [values.seconds, values.clients, values.seed].map(Number) as [number, number, number];
-if (!(seconds > 0 && clients > 0 && Number.isInteger(seed))) throw new TypeError('--seconds, --clients and --seed: must be numbers');
+if (values.help) {
+  print(usage);
+  process.exit();
+}
+const seconds = wholeNumber('seconds', values.seconds);
+const clients = wholeNumber('clients', values.clients);
+const seed = wholeNumber('seed', values.seed);
 const provider = oneOf('--database', providers, values.database);
 const bus = oneOf('--bus', buses, values.bus ?? (provider === 'sqlite' ? 'polling' : 'postgres'));
 if (provider === 'sqlite' && bus === 'postgres') throw new TypeError('--bus postgres: --database sqlite has no notifications');

@@ -39,6 +39,7 @@ describe('toDatamodel', () => {
       ['McpEvent', 'mcpEvent'],
       ['McpNode', 'mcpNode'],
       ['McpContinuation', 'mcpContinuation'],
+      ['McpIdempotencyKey', 'mcpIdempotencyKey'],
       ['Author', 'author'],
     ]);
   });

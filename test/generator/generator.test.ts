@@ -22,11 +22,11 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 /** Runs Prisma's own CLI over a schema whose `generator mcp` has these further lines; its output folder. */
-async function generate(name: string, lines: string, more = ''): Promise<string> {
+async function generate(name: string, lines: string, more = '', provider = 'sqlite'): Promise<string> {
   const schema = path.join(folder, `${name}.prisma`);
   const generator = `generator mcp {\n  provider = ${JSON.stringify(command)}\n  output = "./${name}"\n  ${lines}\n}`;
   const model = '/// Has "quotes", `ticks` and a \\ backslash.\nmodel Thing {\n  id Int @id\n}';
-  await writeFile(schema, `datasource db {\n  provider = "sqlite"\n}\n${generator}\n${more}\n${model}\n`);
+  await writeFile(schema, `datasource db {\n  provider = "${provider}"\n}\n${generator}\n${more}\n${model}\n`);
   await run(process.execPath, [require.resolve('prisma/build/index.js'), 'generate', '--no-hints', '--schema', schema], { cwd: root });
   return path.join(folder, name);
 }
@@ -55,6 +55,19 @@ describe('generator mcp', () => {
     const client = 'generator client {\n  provider = "prisma-client"\n  output = "./beside/client"\n}';
     expect(await readdir(await generate('beside', '', client))).toEqual(['client', 'datamodel.ts']);
     expect(await readdir(await generate('told', 'format = "ts"'))).toEqual(['datamodel.ts']);
+  });
+
+  it.each([
+    ['sqlite', '', undefined],
+    ['mysql', '', true],
+    ['postgresql', '', undefined],
+    ['postgresql', 'previewFeatures = ["fullTextSearchPostgres"]', true],
+  ])('says whether a client for %s has full-text search: %s', async (provider, line, expected) => {
+    const name = `${provider}${line.length}`;
+    const client = `generator client {\n  provider = "prisma-client"\n  output = "./${name}/client"\n  ${line}\n}`;
+    const output = await generate(name, 'format = "js"', client, provider);
+    const { datamodel } = (await import(pathToFileURL(path.join(output, 'datamodel.mjs')).href)) as { datamodel: Datamodel };
+    expect(datamodel.fullText).toBe(expected);
   });
 
   it.each([

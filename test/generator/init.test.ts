@@ -31,7 +31,7 @@ describe('koa-mcp init', () => {
     const result = await init({ cwd });
     expect(result).toEqual({
       changes: [
-        'prisma/schema.prisma: added McpSession, McpSubscription, McpEvent, McpNode, McpContinuation',
+        'prisma/schema.prisma: added McpSession, McpSubscription, McpEvent, McpNode, McpContinuation, McpIdempotencyKey',
         'prisma/schema.prisma: added generator mcp',
       ],
       warnings: [],
@@ -48,6 +48,7 @@ describe('koa-mcp init', () => {
       'model McpEvent',
       'model McpNode',
       'model McpContinuation',
+      'model McpIdempotencyKey',
     ]);
   });
 
@@ -63,7 +64,7 @@ describe('koa-mcp init', () => {
     await write('db/schema/base.prisma', `${client}\n${header}`);
     await write('db/schema/models/own.prisma', model);
     expect((await init({ cwd, schema: 'db/schema' })).changes).toEqual([
-      'db/schema/mcp.prisma: added McpSession, McpSubscription, McpEvent, McpNode, McpContinuation',
+      'db/schema/mcp.prisma: added McpSession, McpSubscription, McpEvent, McpNode, McpContinuation, McpIdempotencyKey',
       'db/schema/base.prisma: added generator mcp',
     ]);
     expect(await read('db/schema/mcp.prisma')).toBe(modelsFor('sqlite', await readSource()));
@@ -75,7 +76,7 @@ describe('koa-mcp init', () => {
     const mine = 'model McpSession {\n  id String @id\n  subscriptions McpSubscription[]\n}\n';
     await write('prisma/schema.prisma', `${header}\n${mine}`);
     const { changes, warnings } = await init({ cwd });
-    expect(changes[0]).toBe('prisma/schema.prisma: added McpSubscription, McpEvent, McpNode, McpContinuation');
+    expect(changes[0]).toBe('prisma/schema.prisma: added McpSubscription, McpEvent, McpNode, McpContinuation, McpIdempotencyKey');
     expect(await read('prisma/schema.prisma')).toContain(mine);
     expect(warnings).toContain('model McpSession lacks a line of this version; add: principal String?');
     expect(warnings).toContain('model McpSession lacks a line of this version; add: @@index([expiresAt])');
@@ -103,6 +104,7 @@ describe('koa-mcp init', () => {
         id: 'BigInt @id @default(autoincrement())',
         data: 'String? @db.Text',
         largeData: 'String? @db.LongText',
+        result: 'String? @db.LongText',
         uri: 'String @db.Text',
         position: 'String? @db.Text',
       },
@@ -133,7 +135,9 @@ describe('koa-mcp init', () => {
     await write('prisma.config.ts', config.replace('{ schema', '{\n  schema'));
     await write(file, header);
     await write('prisma/schema.prisma', header);
-    expect((await init({ cwd })).changes[0]).toBe(`${file}: added McpSession, McpSubscription, McpEvent, McpNode, McpContinuation`);
+    expect((await init({ cwd })).changes[0]).toBe(
+      `${file}: added McpSession, McpSubscription, McpEvent, McpNode, McpContinuation, McpIdempotencyKey`,
+    );
     expect(await read('prisma/schema.prisma')).toBe(header);
   });
 

@@ -237,6 +237,7 @@ function toOption(exposure: Exposure, callerOf: (ctx: unknown) => Caller): objec
   const any: Caller = { index: 0, team: 1, person: 1, level: 1 };
   return {
     operations: [...operations],
+    idempotent: [...operations].filter(operation => !reads.includes(operation)),
     ...(hidden.size > 0 || model.key === 'person' ? { omit: Object.fromEntries([...hidden].map(name => [name, true])) } : {}),
     ...(policy && { where: policyOption(policy, onWrites, callerOf) }),
     include,

@@ -46,17 +46,20 @@ export async function serve(db: HuntDatabase, declaration: Declaration, callers:
   });
   const callerOf = (ctx: unknown): Caller => (ctx as { state: { caller: Caller } }).state.caller;
   const options = { name: serverName, prisma: db.prisma, datamodel: db.datamodel, limits: { where: sameLimits } };
+  const principal = (ctx: unknown): string => `caller ${callerOf(ctx).index}`;
   const compact = mcp({
     ...options,
     path: compactPath,
     style: 'compact',
     models: modelsOption(declaration, callerOf),
     sessions: { store: memoryStore() },
+    principal,
   });
   const middleware = mcp({
     ...options,
     models: modelsOption(declaration, callerOf),
     sessions: { store: memoryStore() },
+    principal,
     tools: {
       query: {
         description: 'Runs a query of the scoped client',

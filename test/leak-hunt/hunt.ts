@@ -10,7 +10,7 @@ import { openHuntDatabase } from './database.ts';
 import { bulkOperations, randomDeclaration } from './declaration.ts';
 import type { Endpoint, Era, Outcome } from './endpoint.ts';
 import { eras, serve } from './endpoint.ts';
-import type { Setting } from './oracle.ts';
+import type { Json, Setting } from './oracle.ts';
 import { Oracle } from './oracle.ts';
 import type { Caller } from './policies.ts';
 import { prismaRequest } from './prisma-requests.ts';
@@ -124,6 +124,8 @@ class Season {
   readonly #worlds: readonly [World, World];
   readonly #seed: number;
   readonly #counts: Counts;
+  /** Idempotency keys so far. The rows of earlier seasons stay, so the number of the request is part of a key too. */
+  #keys = 0;
 
   private constructor(
     {
@@ -176,8 +178,9 @@ class Season {
       const caller = random.chance(0.75) ? this.#hunter : random.pick(this.#callers);
       const request = this.#make(random, caller);
       const era = request.surface === 'subscription' ? eras[0] : random.pick(eras);
+      const isKeyed = request.isWrite && request.surface !== 'prisma' && random.chance(0.3);
       if (request.isWrite) await settle();
-      group.push(this.#check({ number, request, caller, era }));
+      group.push(this.#check({ number, request, caller, era, isKeyed }));
       if (request.isWrite || group.length >= parallel) await settle();
     }
     await settle();
@@ -239,7 +242,8 @@ class Season {
     ] as const) {
       if (result === undefined) continue;
       const { expected, outcome, changes = [] } = result;
-      const what = wrong(expected, outcome);
+      const what =
+        wrong(expected, outcome) ?? (isDeepStrictEqual(outcome, result.repeated) ? undefined : 'a repeated write has another answer');
       if (what !== undefined) return { ...judged, fault: { what: `${place}${what}`, expected: withoutData(expected), got: outcome } };
       if (changes.length > 0)
         return { ...judged, fault: { what: `${place}the database is not as it must be`, expected: [], got: changes } };
@@ -255,16 +259,24 @@ class Season {
     return { ...judged, isCompared: true, ...(!isSame && { fault: { what, expected: here.outcome, got: there.outcome } }) };
   }
 
-  async #ask(world: World, { request, caller, era }: Asked): Promise<Result> {
+  async #ask(world: World, { number, request, caller, era, isKeyed }: Asked): Promise<Result> {
     const { db, data, stamp, endpoint, oracles } = world;
     const expected = request.expect(oracles[caller.index] as Oracle);
-    const outcome = await endpoint.send(caller, era, request.method, request.params);
-    if (!request.isWrite) return { expected, outcome, changes: undefined };
+    const params = isKeyed ? keyed(request.params, `${number}.${++this.#keys}`) : request.params;
+    if (isKeyed) {
+      // What another caller did with the same key must not show.
+      const others = this.#callers.filter(each => each !== caller);
+      await endpoint.send(others[this.#keys % others.length] as Caller, era, request.method, params);
+      if ((await db.stamp()) !== stamp) await db.fill(data);
+    }
+    const outcome = await endpoint.send(caller, era, request.method, params);
+    const repeated = isKeyed ? await endpoint.send(caller, era, request.method, params) : outcome;
+    if (!request.isWrite) return { expected, outcome, repeated, changes: undefined };
     const after = (expected.kind === 'answer' ? expected.after : undefined) ?? data;
-    if (after === data && (await db.stamp()) === stamp) return { expected, outcome, changes: [] };
+    if (after === data && (await db.stamp()) === stamp) return { expected, outcome, repeated, changes: [] };
     const changes = differences(this.#setting.schema, after, await db.read());
     await db.fill(data, [...changedIn(data.rows, after.rows), ...changedIn(data.links, after.links)]);
-    return { expected, outcome, changes };
+    return { expected, outcome, repeated, changes };
   }
 
   #find({ number, request, caller, era }: Asked, fault: Fault): void {
@@ -287,6 +299,8 @@ class Season {
 interface Result {
   readonly expected: Expected;
   readonly outcome: Outcome;
+  /** What the same call was answered with its idempotency key. */
+  readonly repeated: Outcome;
   /** How the database differs from what a write must leave. */
   readonly changes: string[] | undefined;
 }
@@ -304,6 +318,8 @@ interface Asked {
   readonly request: Request;
   readonly caller: Caller;
   readonly era: Era;
+  /** Whether the call has an idempotency key and is repeated with it. */
+  readonly isKeyed: boolean;
 }
 
 /** What a refusal says, by its reason. A tool of the host tells the code of Prisma's error. */
@@ -330,6 +346,11 @@ function wrong(expected: Expected, outcome: Outcome): string | undefined {
     isDeepStrictEqual(outcome.value, JSON.parse(JSON.stringify(value))),
   );
   return isRight ? undefined : 'the answer is wrong';
+}
+
+/** The params of a call with an idempotency key. */
+function keyed(params: Json, idempotencyKey: string): Json {
+  return { ...params, arguments: { ...params.arguments, idempotencyKey } };
 }
 
 function withoutData(expected: Expected): unknown {

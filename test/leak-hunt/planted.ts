@@ -76,6 +76,13 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: "call(delegate, 'count', whereOf({ ...scoped, filter: undefined }))",
   },
   {
+    name: 'keys-of-all-callers',
+    what: 'an idempotency key that another caller has used gives the result of that caller',
+    file: 'src/models/queries/idempotency.ts',
+    find: '...callerOf(ctx), ',
+    replace: '',
+  },
+  {
     name: 'row-without-policy',
     what: 'findUnique, prompts, fetch and the resources of rows find hidden rows',
     file: 'src/models/queries/reads.ts',

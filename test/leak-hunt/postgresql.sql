@@ -206,3 +206,20 @@ ALTER TABLE "_DocToTag" ADD CONSTRAINT "_DocToTag_A_fkey" FOREIGN KEY ("A") REFE
 
 -- AddForeignKey
 ALTER TABLE "_DocToTag" ADD CONSTRAINT "_DocToTag_B_fkey" FOREIGN KEY ("B") REFERENCES "Tag"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- CreateTable
+CREATE TABLE "McpIdempotencyKey" (
+    "id" TEXT NOT NULL,
+    "principal" TEXT,
+    "request" TEXT NOT NULL,
+    "result" TEXT,
+    "expiresAt" TIMESTAMP(3) NOT NULL,
+
+    CONSTRAINT "McpIdempotencyKey_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateIndex
+CREATE INDEX "McpIdempotencyKey_principal_expiresAt_idx" ON "McpIdempotencyKey"("principal", "expiresAt");
+
+-- CreateIndex
+CREATE INDEX "McpIdempotencyKey_expiresAt_idx" ON "McpIdempotencyKey"("expiresAt");

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { TestDatabase } from '../support/database.ts';
-import { describeDatabases } from '../support/database.ts';
+import { describeDatabases, describePostgres } from '../support/database.ts';
 import type { Json, Served } from './served.ts';
 import { callOf, seeded, serve, userOf } from './served.ts';
 
@@ -135,11 +135,12 @@ describeDatabases('writing many rows', provider => {
     const unlimited = serve(db, { booking: { operations: all, maxWrites: Number.POSITIVE_INFINITY, where: { clientId: { gt: 0 } } } });
     const { count, keys, truncated } = await unlimited.run('booking_createMany', { data });
     expect([count, keys.length, truncated]).toEqual([1200, 100, true]);
+    expect(await unlimited.run('booking_createMany', { data: data.slice(0, 100) })).not.toHaveProperty('truncated');
     const where = { clientId: 1 };
-    expect(await unlimited.run('booking_updateMany', { where, data: { status: 'CONFIRMED', price: '5' } })).toEqual({ count: 1203 });
+    expect(await unlimited.run('booking_updateMany', { where, data: { status: 'CONFIRMED', price: '5' } })).toEqual({ count: 1303 });
     const limited = serve(db, { booking: { operations: all } });
-    expect(await limited.fail('booking_deleteMany', { where })).toContain('where: 1203 rows match, more than the 100 that');
-    expect(await unlimited.run('booking_deleteMany', { where })).toEqual({ count: 1203 });
+    expect(await limited.fail('booking_deleteMany', { where })).toContain('where: 1303 rows match, more than the 100 that');
+    expect(await unlimited.run('booking_deleteMany', { where })).toEqual({ count: 1303 });
     expect(await db.prisma.booking.count()).toBe(4);
   });
 
@@ -238,6 +239,16 @@ describeDatabases('writing many rows', provider => {
       expect(await db.prisma.ticket.findMany({ orderBy: { id: 'asc' } })).toMatchObject([{ number: 2 }, { number: 1 }]);
     });
 
+    it('finds a row again whose key the app changes', async () => {
+      await db.prisma.room.create({ data: { id: 'green', code: 'G', capacity: 1 } });
+      const moving = serve(db, { membership: { operations: all, where: own, data: { roomId: 'green' } } });
+      const change = { where: { slot: { in: [1, 2] } }, data: { level: 'x' } };
+      expect(await moving.run('membership_updateMany', change, callOf(2))).toEqual({ count: 1 });
+      expect(await db.prisma.membership.findMany({ where: { roomId: 'green' } })).toMatchObject([{ clientId: 2, slot: 2 }]);
+      const counting = serve(db, { membership: { operations: all, data: { clientId: { increment: 1 } } } });
+      expect(await counting.fail('membership_updateMany', change)).toBe('data.clientId: is a part of the key; set it to a value');
+    });
+
     it('does not filter by rows of a related model that are out of sight', async () => {
       const where = { client: { is: { name: 'Ada' } } };
       const related = serve(db, {
@@ -270,6 +281,8 @@ describeDatabases('writing many rows', provider => {
       };
       expect(await told('booking_createMany', { data: [booking, booking] })).toBe('data create,where create');
       expect(await told('booking_updateMany', { where: { id: { in: [1, 4] } }, data: { price: '1' } })).toBe('data update,where update');
+      expect(await told('booking_updateMany', { where: { id: 7 }, data: { price: '1' }, dryRun: true })).toBe('data update,where update');
+      expect(await told('booking_deleteMany', { where: { id: 7 }, dryRun: true })).toBe('where delete');
       expect(await told('booking_deleteMany', { where: { id: 7 } })).toBe('where delete');
       expect(await told('booking_upsert', { where: { id: 2 }, create: booking, update: {} })).toBe(
         'data create,data update,where create,where update',
@@ -286,6 +299,41 @@ describeDatabases('writing many rows', provider => {
     );
     expect((await db.prisma.membership.findMany({ orderBy: { slot: 'asc' } })).map(({ slot }) => slot)).toEqual([1, 2, 2 ** 31 - 1]);
   });
+});
+
+describePostgres('a write of many rows, while somebody else changes one of them', () => {
+  it.each<[tool: string, args: object]>([
+    ['booking_deleteMany', {}],
+    ['booking_updateMany', { data: { price: '1' } }],
+  ])('%s writes nothing if the row no longer meets where', async (tool, args) => {
+    await using db = await seeded('postgresql');
+    const other = await db.connect();
+    const prisma = db.prisma.$extends({
+      query: {
+        booking: {
+          findMany: async ({ args: found, query }) => {
+            const rows = await query(found);
+            await other.booking.update({ where: { id: 2 }, data: { status: 'CONFIRMED' } });
+            return rows;
+          },
+        },
+      },
+    });
+    const served = serve({ ...db, prisma: prisma as never }, { booking: { operations: all } });
+    expect(await served.fail(tool, { where: { status: 'PENDING' }, ...args })).toContain('conflict: somebody else has just changed');
+    const left = await other.booking.findMany({ where: { id: { in: [2, 5, 6] } }, orderBy: { id: 'asc' } });
+    expect(left.map(({ price }) => String(price))).toEqual(['11.5', '14.5', '15.5']);
+  });
+});
+
+it('a deletion of many rows is done also where the database deletes one of them with another', async () => {
+  await using db = await seeded('sqlite');
+  await db.prisma
+    .$executeRaw`CREATE TRIGGER together AFTER DELETE ON "Booking" WHEN OLD.id = 1 BEGIN DELETE FROM "Booking" WHERE id = 2; END`;
+  const served = serve(db, { booking: { operations: all } });
+  expect(await served.run('booking_deleteMany', { where: { id: { in: [1, 2] } } })).toEqual({ count: 2 });
+  expect(await db.prisma.booking.count()).toBe(5);
+  await db.prisma.$executeRaw`DROP TRIGGER together`;
 });
 
 describeDatabases('a write of many rows that must be refused', provider => {

@@ -176,6 +176,8 @@ describe('find_models', () => {
     ['audit_log', ['auditLog']],
     ['change', ['auditLog']],
     ['email', ['client']],
+    // Words that say nothing are looked for if there are no others.
+    ['which', ['auditLog']],
     ['who pays the price of a room?', ['room', 'booking', 'client', 'membership', 'auditLog']],
     ['membreship', ['membership']],
     ['  ', ['client', 'booking', 'room', 'auditLog', 'membership']],

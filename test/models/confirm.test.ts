@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { away, disturbed } from '../delivery/fixtures.ts';
 import type { Peer } from '../matrix/peer.ts';
 import { connect } from '../matrix/peer.ts';
 import { describeRevisions } from '../matrix/revisions.ts';
@@ -234,6 +235,26 @@ describeDatabases('a confirmation token', provider => {
     const free = { model: 'membership', operation: 'deleteMany', where: { slot: 99 } };
     expect(await ask(session, 'delete_rows', free)).toEqual({ count: 0 });
     expect(await ask(session, 'delete_rows', { ...free, confirmation })).toBe('error: confirmation: unknown argument (where, dryRun)');
+  });
+});
+
+describe('a write that must be confirmed, while the database of the sessions is away', () => {
+  it('is refused with the reason, and can be made again with the same token', async () => {
+    await using db = await seeded('sqlite');
+    const { store, disturb } = disturbed();
+    await using server = await open(db, { sessions: { store }, limits: { storeMs: 100 } });
+    const session = await openAs(server.url, 1);
+    const args = { where: { id: 1 }, data: { internalNote: 'a' } };
+    const reason = 'error: the database does not answer, so the confirmation cannot be checked; nothing was changed; try again';
+    const healSave = disturb('saveContinuation', away);
+    expect(await ask(session, 'booking_update', args)).toBe(reason);
+    healSave();
+    const { confirmation } = unconfirmed(await ask(session, 'booking_update', args));
+    const healTake = disturb('takeContinuation', away);
+    expect(await ask(session, 'booking_update', { ...args, confirmation })).toBe(reason);
+    healTake();
+    expect(await ask(session, 'booking_update', { ...args, confirmation })).toMatchObject({ internalNote: 'a' });
+    server.errors.length = 0;
   });
 });
 

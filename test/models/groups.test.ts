@@ -43,6 +43,16 @@ describeDatabases('reading beyond rows', provider => {
       expect((await scoped.run('booking_findFirst', { orderBy: { id: 'desc' } }, callOf(1))).id).toBe(3);
     });
 
+    it('includes a related row if its policy shows it', async () => {
+      const related = serve(db, {
+        booking: { operations, include: { client: { select: { name: true } } } },
+        client: { where: (ctx: never) => ({ id: userOf(ctx)?.clientId ?? -1 }) },
+      });
+      const args = { where: { id: 1 }, select: { client: true } };
+      expect(await related.run('booking_findFirst', args, callOf(1))).toEqual({ client: { name: 'Ada' } });
+      expect(await related.run('booking_findFirst', args, callOf(2))).toEqual({ client: null });
+    });
+
     it('refuses distinct, which would change nothing', async () => {
       expect(await open.fail('booking_findFirst', { distinct: ['status'] })).toBe(
         'distinct: unknown argument (where, select, orderBy); the first row is the same without it',
@@ -241,6 +251,18 @@ describeDatabases('reading beyond rows', provider => {
       });
     });
 
+    it('orders by the same aggregate of two columns', async () => {
+      const orderBy = { _count: { clientId: 'asc', roomId: 'asc' } };
+      const { groups } = await open.run('booking_groupBy', { by: ['clientId'], orderBy });
+      expect(groups.map(({ clientId }: Json) => clientId)).toEqual([3, 2, 1]);
+    });
+
+    it('finds groups in which a column has no value, and takes sums that no Int holds', async () => {
+      const groupsOf = async (having: Json) => (await open.run('booking_groupBy', { by: ['id'], having })).groups.map(({ id }: Json) => id);
+      expect(await groupsOf({ roomId: { _max: null } })).toEqual([2, 6]);
+      expect(await groupsOf({ clientId: { _sum: { lt: 5_000_000_000 } } })).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    });
+
     it.each<[args: Json, message: string]>([
       [{}, 'by: name at least one of id, clientId, roomId, startsAt, status, price'],
       [{ by: ['internalNote'] }, 'by[0]: Booking has no column "internalNote" to group by (id, clientId, roomId, startsAt, status, price)'],
@@ -274,6 +296,10 @@ describeDatabases('reading beyond rows', provider => {
         { by: ['startsAt:week'], _min: { roomId: true } },
         '_min.roomId: Booking has no column "roomId" for _min (id, clientId, startsAt, price)',
       ],
+      ...['having', 'orderBy'].map((place): [Json, string] => [
+        { by: ['startsAt:week'], [place]: place === 'having' ? { roomId: { _min: 'red' } } : { _min: { roomId: 'asc' } } },
+        ' Booking has no column "roomId" for _min (id, clientId, startsAt, price)',
+      ]),
       [{ by: ['status'], groupBy: ['x'] }, '; did you mean by?'],
       [{ by: ['status'], distinct: ['x'] }, '; groups are distinct'],
     ])('refuses %j', async (args, message) => {
@@ -287,6 +313,18 @@ describeDatabases('reading beyond rows', provider => {
       expect(await fail({ NOT: { NOT: { _count: 1 } } })).toContain('limits.where.maxDepth');
       expect(await fail({ _count: { in: [1, 2, 3] } })).toContain('limits.where.maxValues');
     });
+  });
+
+  it.each<[operation: string, args: Json, answer: Json]>([
+    ['count', {}, { count: 0 }],
+    ['aggregate', { _count: true }, { _count: 0 }],
+    ['groupBy', { by: ['status'], _count: true }, { groups: [] }],
+    ['groupBy', { by: ['startsAt:year'], _count: true }, { groups: [] }],
+  ])('%s with %j does not filter by rows of a related model that are out of sight', async (operation, args, answer) => {
+    const related = serve(db, { booking: { operations }, client: { where: (ctx: never) => ({ id: userOf(ctx)?.clientId ?? -1 }) } });
+    const where = { client: { is: { name: 'Ada' } } };
+    expect(await related.run(`booking_${operation}`, { where, ...args }, callOf(2))).toEqual(answer);
+    expect(await related.run(`booking_${operation}`, { where, ...args }, callOf(1))).not.toEqual(answer);
   });
 
   it('offers no figure and no group that the database does not have, whatever the type of the column', async () => {
@@ -333,6 +371,14 @@ describeDatabases('reading beyond rows', provider => {
     expect(await open.fail('booking_groupBy', { where, by: ['startsAt:year'] })).toContain(`at most ${maxFoldedGroups} different dates`);
     const rows = `more than ${maxRowsLookedThrough} rows to look through`;
     expect(await open.fail('booking_findMany', { where, distinct: ['clientId'] })).toContain(rows);
+    // The first rows are enough, and a limit is the last number that is taken.
+    const two = { where: { id: { gte: 7 } }, distinct: ['clientId'], select: { id: true } };
+    expect(await open.run('booking_findMany', { ...two, take: 1 })).toEqual({ rows: [{ id: 7 }], truncated: true });
+    const most = { id: { gte: 1000, lt: 1000 + maxFoldedGroups } };
+    const yearly = await open.run('booking_groupBy', { by: ['startsAt:year'], where: most, _count: true });
+    expect(yearly.groups[0]).toEqual({ startsAt: '2000-01-01', _count: 366 });
+    const all = { id: { gte: 1000, lt: 1000 + maxRowsLookedThrough } };
+    expect((await open.run('booking_findMany', { where: all, distinct: ['clientId'] })).rows).toHaveLength(1);
     const first = { id: { gte: 1000, lt: 1366 } };
     expect((await open.run('booking_groupBy', { by: ['startsAt:year'], where: first, _count: true })).groups).toEqual([
       { startsAt: '2000-01-01', _count: 366 },

@@ -76,6 +76,16 @@ describeDatabases('the order of a caller', provider => {
     expect(await hosts.run(`${model}_findMany`, { take: 3 })).toEqual(page);
   });
 
+  it('by a column that only a relation before it can be without has one page, too', async () => {
+    // As if each member had a lead.
+    const { models, ...rest } = db.datamodel;
+    const fields = (models['Member']?.fields ?? []).map(field => (field.name === 'lead' ? { ...field, isRequired: true } : field));
+    const datamodel = { ...rest, models: { ...models, Member: { ...models['Member'], fields } as never } };
+    const led = serve({ ...db, datamodel }, { member: {}, badge: {} });
+    const page = await led.run('badge_findMany', { orderBy: { member: { lead: { nick: 'asc' } } }, take: 1 });
+    expect(page).toEqual({ rows: [expect.anything()], truncated: true });
+  });
+
   it.each<[orderBy: Json, message: string]>([
     [{ nope: 'asc' }, 'orderBy.nope: Member has no column "nope" to order by (id, nick,'],
     [{ extra: 'asc' }, 'orderBy.extra: Member has no column "extra" to order by'],

@@ -7,7 +7,7 @@ import { modelGraph } from '../../src/models/datamodel/graph.ts';
 import { resolveExposures } from '../../src/models/exposure.ts';
 import type { CallContext } from '../../src/protocol/definitions.ts';
 import type { TestDatabase } from '../support/database.ts';
-import { describeDatabases } from '../support/database.ts';
+import { describeDatabases, describePostgres } from '../support/database.ts';
 import type { Json, Served } from './served.ts';
 import { callOf, seeded, serve, userOf } from './served.ts';
 
@@ -22,7 +22,7 @@ describeDatabases('search and fetch', provider => {
         where: (ctx: never) => ({ id: { lte: userOf(ctx)?.clientId ?? 0 } }),
         search: {
           columns: ['name', 'notes'],
-          title: (row: Json, ctx: CallContext) => (row.id === 3 ? null : `${row.name} for ${userOf(ctx)?.clientId}`),
+          title: async (row: Json, ctx: CallContext) => (row.id === 3 ? null : `${row.name} for ${userOf(ctx)?.clientId}`),
           url: async (row: Json) => (row.id === 1 ? `https://shop.example/clients/${row.id}` : undefined),
         },
       },
@@ -175,6 +175,29 @@ describeDatabases('search and fetch', provider => {
   });
 });
 
+describePostgres('search with fullText', () => {
+  const served = (db: TestDatabase) =>
+    serve(db, {
+      client: {
+        where: (ctx: never) => ({ id: { lte: userOf(ctx)?.clientId ?? 0 } }),
+        search: { columns: ['name', 'notes'], fullText: true },
+      },
+    });
+  const found = async (db: TestDatabase, query: string, caller = 3): Promise<string[]> =>
+    (await served(db).run('search', { query }, callOf(caller))).results.map(({ id }: Json) => id);
+
+  it('finds whole words in any of the columns and in other forms, of the rows that the caller can see', async () => {
+    await using db = await seeded('postgresql');
+    await db.prisma.client.update({ where: { id: 1 }, data: { name: 'Ada Byron', notes: 'cancelled two bookings' } });
+    await db.prisma.client.update({ where: { id: 3 }, data: { name: 'Byron', notes: 'books often' } });
+    expect(await found(db, 'ada booking')).toEqual(['client:1']);
+    expect(await found(db, 'BYRON')).toEqual(['client:1', 'client:3']);
+    expect(await found(db, 'byron', 1)).toEqual(['client:1']);
+    expect(await found(db, 'byro')).toEqual([]);
+    expect(await found(db, "byron' | ! (often & <-> :*")).toEqual(['client:3']);
+  });
+});
+
 describe('a declaration of search', () => {
   const fault = (search: unknown, rest: object = {}, of = datamodel, key = 'client') => {
     try {
@@ -187,7 +210,7 @@ describe('a declaration of search', () => {
 
   it.each<[search: unknown, message: RegExp]>([
     [5, /^models\.client\.search: expected an object$/],
-    [{ columns: ['name'], limit: 5 }, /^models\.client\.search\.limit: unknown option \(columns, title, url\)$/],
+    [{ columns: ['name'], limit: 5 }, /^models\.client\.search\.limit: unknown option \(columns, fullText, title, url\)$/],
     [{}, /^models\.client\.search\.columns: name at least one text column, as \['name'\]$/],
     [{ columns: [] }, /^models\.client\.search\.columns: name at least one/],
     [
@@ -199,6 +222,8 @@ describe('a declaration of search', () => {
     [{ columns: ['name'], title: 'nope' }, /^models\.client\.search\.title: Client shows no column `nope`/],
     [{ columns: ['name'], title: 5 }, /^models\.client\.search\.title: expected a column, or a function/],
     [{ columns: ['name'], url: 'x' }, /^models\.client\.search\.url: expected a function/],
+    [{ columns: ['name'], fullText: 'yes' }, /^models\.client\.search\.fullText: expected true or false$/],
+    [{ columns: ['name'], fullText: true }, /^models\.client\.search\.fullText: Prisma has full-text search for PostgreSQL and MySQL only/],
   ])('%j is refused at start-up', (search, message) => {
     expect(fault(search)).toMatch(message);
   });
@@ -206,6 +231,14 @@ describe('a declaration of search', () => {
   it('needs the operations that list rows and read one', () => {
     expect(fault({ columns: ['name'] }, { operations: ['findMany'] })).toMatch(/^models\.client\.search: .* add findUnique to operations/);
     expect(fault({ columns: ['name'] }, { operations: ['findUnique'] })).toMatch(/^models\.client\.search: .* add findMany to operations/);
+  });
+
+  it('says what a client for PostgreSQL needs for full-text search', () => {
+    const { fullText: _, ...without } = postgresql;
+    expect(fault({ columns: ['name'], fullText: true }, {}, without)).toBe(
+      'models.client.search.fullText: the client has no full-text search; add previewFeatures = ["fullTextSearchPostgres"] to its generator, and run `prisma generate`',
+    );
+    expect(fault({ columns: ['name'], fullText: true }, {}, postgresql)).toBeUndefined();
   });
 
   it('takes no column whose native type is no text', () => {

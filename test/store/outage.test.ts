@@ -180,7 +180,7 @@ describe('bounded', () => {
     await store.append([newEvent('s', 'a')]);
     expect(await store.read({ after: 0, gaps: [], limit: 1 })).toEqual([{ id: 1, stream: 's', data: 'a' }]);
     const refused = new Error('refused');
-    await expect(bounded({ ...memoryStore(), find: () => Promise.reject(refused) }, 5_000).find('a')).rejects.toBe(refused);
+    await expect(bounded<Store>({ ...memoryStore(), find: () => Promise.reject(refused) }, 5_000).find('a')).rejects.toBe(refused);
   });
 
   it('ignores what comes late, an error too', async () => {
@@ -193,7 +193,7 @@ describe('bounded', () => {
         return answer.promise;
       },
     };
-    const store = bounded(slow, 10);
+    const store = bounded<Store>(slow, 10);
     const unhandled: unknown[] = [];
     const note = (error: unknown) => unhandled.push(error);
     process.on('unhandledRejection', note);

@@ -1,7 +1,7 @@
 import type Koa from 'koa';
 import { expect, it } from 'vitest';
 import type { HandlerContext } from '../../src/index.ts';
-import { live } from '../../src/index.ts';
+import { live, memoryBus } from '../../src/index.ts';
 import { seeded } from '../models/served.ts';
 import type { PrismaClient, TestDatabase } from '../support/database.ts';
 import { describeDatabases } from '../support/database.ts';
@@ -46,6 +46,8 @@ interface Ear {
   heard(): string[];
   /** Subscribes, or throws. */
   subscribe(uri: string): Promise<void>;
+  /** Ends a subscription, or throws. */
+  unsubscribe(uri: string): Promise<void>;
   close(): void;
 }
 
@@ -59,18 +61,21 @@ const ears = {
     const session = await open(url, { headers: { 'x-user': user } });
     const reader = await openReader({ url, headers: { ...session.headers, accept: 'text/event-stream' } });
     const subscribe = async (uri: string) => void (await session.result('resources/subscribe', { uri }));
+    const unsubscribe = async (uri: string) => void (await session.result('resources/unsubscribe', { uri }));
     for (const uri of uris) await subscribe(uri);
-    return { heard: () => heardOf(reader), subscribe, close: () => reader.close() };
+    return { heard: () => heardOf(reader), subscribe, unsubscribe, close: () => reader.close() };
   },
   '2024-11-05': async (url: string, user: string, uris: readonly string[]): Promise<Ear> => {
     const session = await openSse(`${url}/sse`, { headers: { 'x-user': user } });
     await session.request('initialize', initializeParams);
-    const subscribe = async (uri: string) => {
-      const { error } = await session.request('resources/subscribe', { uri });
+    const request = async (method: string, uri: string) => {
+      const { error } = await session.request(method, { uri });
       if (error !== undefined) throw new Error(error.message);
     };
+    const subscribe = (uri: string) => request('resources/subscribe', uri);
+    const unsubscribe = (uri: string) => request('resources/unsubscribe', uri);
     for (const uri of uris) await subscribe(uri);
-    return { heard: () => heardOf(session.reader), subscribe, close: () => session.close() };
+    return { heard: () => heardOf(session.reader), subscribe, unsubscribe, close: () => session.close() };
   },
   '2026-07-28': async (url: string, user: string, uris: readonly string[]): Promise<Ear> => {
     const heard: string[] = [];
@@ -80,7 +85,8 @@ const ears = {
         heard.push(String(message.params?.['uri']));
     };
     read().catch(() => undefined);
-    return { heard: () => heard, subscribe: () => Promise.reject(new Error('subscribes when it opens')), close: () => stream.close() };
+    const refuse = () => Promise.reject(new Error('subscribes when it opens'));
+    return { heard: () => heard, subscribe: refuse, unsubscribe: refuse, close: () => stream.close() };
   },
 } as const;
 
@@ -169,6 +175,62 @@ describeDatabases('live rows', provider => {
     await booking.update({ where: { id: 101 }, data: { price: 5 } });
     await expect.poll(() => heardOf(again).slice(2), { timeout: 5000 }).toEqual([uri(101)]);
     again.close();
+  });
+
+  it('are not told after a subscription has ended, and not read after a stream has', async () => {
+    await using db = await seeded(provider);
+    const prisma = live(db.prisma);
+    await using server = await serveBookings(prisma, db);
+    const { booking } = prisma;
+    const listening = Object.values(ears).map(listen => listen(server.url, '1', [uri(1), uri(2)]));
+    const [streamable, sse, modern] = (await Promise.all(listening)) as [Ear, Ear, Ear];
+    for (const ear of [streamable, sse]) await ear.unsubscribe(uri(1));
+    await booking.update({ where: { id: 1 }, data: { price: 3 } });
+    await hearing([streamable, sse], () => booking.update({ where: { id: 2 }, data: { price: 3 } }), [uri(2)]);
+    for (const ear of [streamable, sse, modern]) ear.close();
+    const grace = await ears['2026-07-28'](server.url, '2', [uri(4)]);
+    const readers = async () => {
+      db.queries.length = 0;
+      await hearing([grace], () => booking.updateMany({ data: { price: { increment: 1 } } }), [uri(4)]);
+      const reads = db.queries.filter(({ model, operation }) => model === 'Booking' && operation === 'findUnique');
+      return new Set(reads.map(({ args }) => JSON.stringify(args))).size;
+    };
+    await expect.poll(readers, { timeout: 5000 }).toBe(1);
+    grace.close();
+  });
+
+  it('are told again to a client that comes back, if they had changed and were not compared yet', async () => {
+    await using db = await seeded(provider);
+    await using server = await serveBookings(live(db.prisma), db, { sessions: { lookMs: 60_000 } });
+    const session = await open(server.url, { headers: { 'x-user': '1' } });
+    const first = await openReader({ url: server.url, headers: session.headers });
+    await session.result('resources/subscribe', { uri: uri(1) });
+    // The subscription has read the row, and the stream has begun to. The next look is in a minute.
+    await expect.poll(() => db.queries.filter(({ model }) => model === 'Booking').length).toBeGreaterThan(1);
+    await db.prisma.booking.update({ where: { id: 1 }, data: { price: 3 } });
+    await server.mcp.rowsChanged('booking', { id: 1 });
+    await server.mcp.listChanged('tools');
+    await first.until(({ method }) => method === 'notifications/tools/list_changed');
+    first.close();
+    const again = await openReader({ url: server.url, headers: { ...session.headers, 'last-event-id': first.lastEventId ?? '' } });
+    await expect.poll(() => heardOf(again), { timeout: 5000 }).toEqual([uri(1)]);
+    again.close();
+  });
+
+  it('are told to other processes before the process that wrote them closes', async () => {
+    await using db = await seeded(provider);
+    const prisma = live(db.prisma);
+    const bus = memoryBus();
+    const writer = await serveBookings(prisma, db, { bus, sessions: { lookMs: 60_000 } });
+    await using reader = await serveBookings(live(await db.connect()), db, { bus });
+    const ear = await ears['2026-07-28'](reader.url, '1', [uri(1), uri(2)]);
+    await hearing([ear], () => prisma.booking.update({ where: { id: 1 }, data: { price: 3 } }), [uri(1)]);
+    const write = async () => {
+      await prisma.booking.update({ where: { id: 2 }, data: { price: 3 } });
+      await writer[Symbol.asyncDispose]();
+    };
+    await hearing([ear], write, [uri(2)]);
+    ear.close();
   });
 
   it('are told where a row that the policy filters by has changed, also to whom the list was empty', async () => {

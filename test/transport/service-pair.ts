@@ -4,6 +4,7 @@ import type { Bus } from '../../src/bus/bus.ts';
 import { memoryBus } from '../../src/bus/bus.ts';
 import { sessionStreamOf } from '../../src/delivery/stream-ids.ts';
 import { defaults } from '../../src/options.ts';
+import type { ResourceDefinition } from '../../src/protocol/definitions.ts';
 import { registry } from '../../src/protocol/registry.ts';
 import { memoryStore } from '../../src/store/memory-store.ts';
 import type { Session, Store } from '../../src/store/store.ts';
@@ -19,6 +20,7 @@ type Limits = typeof defaults.limits;
 export interface ProcessOptions extends Partial<Limits> {
   readonly bus?: Bus;
   readonly nodeName?: string;
+  readonly resources?: readonly ResourceDefinition[];
 }
 
 /** The service of one endpoint without HTTP, over a store of its own view that a test can disturb. */
@@ -29,11 +31,14 @@ export interface TestProcess extends DisturbedStore, Service {
 }
 
 export function openProcess(shared: Store = memoryStore(), options: ProcessOptions = {}): TestProcess {
-  const { bus = memoryBus(), nodeName = 'node', ...limits } = options;
+  const { bus = memoryBus(), nodeName = 'node', resources = [], ...limits } = options;
   const disturbance = disturbed(shared);
   const errors: unknown[] = [];
   const service = openService({
-    registry: registry({ info: { name: 'test', version: '1' } }, { tools: [], resources: [], resourceTemplates: [], prompts: [] }),
+    registry: registry(
+      { info: { name: 'test', version: '1' } },
+      { tools: [], resources: [...resources], resourceTemplates: [], prompts: [] },
+    ),
     explainError: () => undefined,
     store: disturbance.store,
     bus,

@@ -5,6 +5,7 @@ import { decodePosition, encodePosition } from '../../src/delivery/position.ts';
 import { EVERYBODY, nodeOf, sessionStreamOf } from '../../src/delivery/stream-ids.ts';
 import { memoryStore } from '../../src/store/memory-store.ts';
 import type { Session, Store } from '../../src/store/store.ts';
+import type { Look } from '../../src/transport/live-subscriptions.ts';
 import { answerLost, away, first, hanging, held, silentBus, withHiddenEvents } from '../delivery/fixtures.ts';
 import { newEvent } from '../store/fixtures.ts';
 import type { Received, TestProcess } from './service-pair.ts';
@@ -15,15 +16,26 @@ afterEach(() => void vi.useRealTimers());
 
 const replayMs = 300_000;
 
+type Stream = Received & { break(): void };
+
 /** Opens the stream of a session as a GET does; `lastId` is its `Last-Event-ID`. */
-async function get(process: TestProcess, { id }: Session, lastId?: string): Promise<Received & { break(): void }> {
+function get(process: TestProcess, session: Session, lastId?: string): Promise<Stream> {
+  return open(process, session, { lastId });
+}
+
+/** The same, for a client that is told of live resources if there is a `look`. */
+async function open(
+  process: TestProcess,
+  { id }: Session,
+  { lastId, look }: { lastId?: string | undefined; look?: Look },
+): Promise<Stream> {
   const from = lastId === undefined ? undefined : decodePosition(id, lastId);
-  const opening = process.environment.sessionStreams.open(id, { from, primes: lastId === undefined });
+  const opening = process.environment.sessionStreams.open(id, { from, primes: lastId === undefined, look });
   const [connection] = await Promise.all([opening, settle()]);
   if (connection === undefined) throw new Error('the session is gone');
   const received = receive(connection);
   await settle();
-  return Object.defineProperty(received, 'break', { value: () => connection.destroy() }) as Received & { break(): void };
+  return Object.defineProperty(received, 'break', { value: () => connection.destroy() }) as Stream;
 }
 
 const urisOf = ({ messages }: Received): unknown[] => messages.map(({ params }) => params?.uri);
@@ -34,6 +46,28 @@ async function subscribe(store: Store, { id }: Session, ...uris: string[]): Prom
 }
 
 describe('the stream of a session', () => {
+  it('hears again of a change that it could not compare before its connection closed', async () => {
+    const uri = 't://row';
+    const read = () => Promise.resolve({ contents: [] });
+    const { a, store } = openPair({ resources: [{ uri, name: 'row', read, live: async () => ({ result: await read(), changes: [] }) }] });
+    const session = await addSession(store);
+    await subscribe(store, session, uri);
+    let failure: Error | undefined;
+    const look = () => (failure === undefined ? Promise.resolve({ digest: 'a', changes: ['row:1'] }) : Promise.reject(failure));
+    const first = await open(a, session, { look });
+    failure = new Error('away');
+    await a.rowsChanged(['row:1']);
+    // By now everything that was sent counts as received.
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(a.errors).toEqual([failure]);
+    first.break();
+    await settle();
+    failure = undefined;
+    const second = await open(a, session, { look });
+    await vi.advanceTimersByTimeAsync(1000);
+    expect([urisOf(first), urisOf(second)]).toEqual([[], [uri]]);
+  });
+
   it('begins with an event id where that is wanted, and carries what everybody is told', async () => {
     const { a, b, store } = openPair({ bus: memoryBus() });
     const session = await addSession(store);

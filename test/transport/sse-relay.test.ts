@@ -2,6 +2,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { memoryBus } from '../../src/bus/bus.ts';
 import { EVERYBODY, newConnectionName, sessionStreamOf } from '../../src/delivery/stream-ids.ts';
 import type { Session } from '../../src/store/store.ts';
+import type { EventStream } from '../../src/transport/event-stream.ts';
+import type { Look } from '../../src/transport/live-subscriptions.ts';
 import { answerLost, away, first, held } from '../delivery/fixtures.ts';
 import { newEvent } from '../store/fixtures.ts';
 import type { Received, TestProcess } from './service-pair.ts';
@@ -19,12 +21,18 @@ interface OpenStream {
   break(): void;
 }
 
-/** Opens the stream of an HTTP+SSE session, as GET does. */
-async function open({ environment, store }: TestProcess): Promise<OpenStream> {
+/** Opens the stream of an HTTP+SSE session, as GET does, for a client that is told of live resources if there is a `look`. */
+async function openWith({ environment, store }: TestProcess, look?: Look): Promise<{ session: Session; connection: EventStream }> {
   await Promise.all([environment.relay.prepare(), settle()]);
   const session = await addSession(store, { transport: 'sse', connection: newConnectionName(environment) });
   const connection = environment.streams.open();
-  environment.relay.open(session.id, connection);
+  environment.relay.open(session.id, connection, look);
+  return { session, connection };
+}
+
+/** Opens the stream of an HTTP+SSE session, and reads it. */
+async function open(process: TestProcess): Promise<OpenStream> {
+  const { session, connection } = await openWith(process);
   const received = receive(connection);
   await settle();
   return { session, received, break: () => void connection.destroy() };
@@ -48,6 +56,25 @@ const kindsOf = async (store: TestProcess['store'], { id }: Session): Promise<un
     const head = JSON.parse(text.split('\n', 1)[0] ?? '') as Record<string, unknown>;
     return 'accepted' in head ? 'accepted' : 'refused' in head ? 'refused' : 'response' in head ? 'response' : 'message';
   });
+
+it('a stream that has ended reads no live resource', async () => {
+  const uri = 't://row';
+  const read = () => Promise.resolve({ contents: [] });
+  const { a, store } = openPair({ resources: [{ uri, name: 'row', read, live: async () => ({ result: await read(), changes: [] }) }] });
+  let looks = 0;
+  const sight = { digest: 'a', changes: ['row:1'] };
+  const look = () => {
+    looks += 1;
+    return Promise.resolve(sight);
+  };
+  const { session, connection } = await openWith(a, look);
+  await Promise.all([a.environment.setSubscribed(session.id, uri, { isSubscribed: true, sight }), settle()]);
+  await Promise.all([a.rowsChanged(['row:1']), settle()]);
+  expect([looks, await mailOf(store, session.id)]).toEqual([1, [expect.stringContaining(uri)]]);
+  connection.destroy();
+  await vi.advanceTimersByTimeAsync(5000);
+  expect(looks).toBe(1);
+});
 
 describe('a request that another process serves', () => {
   it('is a row before it is served, and its messages and its response are rows behind it', async () => {

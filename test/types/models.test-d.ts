@@ -36,6 +36,7 @@ describe('the type of the option models', () => {
       | 'mcpEvent'
       | 'mcpNode'
       | 'mcpContinuation'
+      | 'mcpIdempotencyKey'
     >();
     expectTypeOf<ModelKey<PostgresClient>>().toEqualTypeOf<ModelKey<PrismaClient> | 'listing' | 'entry' | 'native' | 'place'>();
     expectTypeOf<ModelKey<unknown>>().toEqualTypeOf<never>();
@@ -107,6 +108,9 @@ describe('the type of the option models', () => {
     });
     // @ts-expect-error a read needs no confirmation
     expose(prisma, { booking: { operations: ['findMany'], confirm: ['findMany'] } });
+    expose(prisma, { booking: { operations: ['create', 'deleteMany'], idempotent: ['create', 'deleteMany'] } });
+    // @ts-expect-error a read takes no idempotency key
+    expose(prisma, { booking: { operations: ['findMany'], idempotent: ['findMany'] } });
     // @ts-expect-error a view has no writes
     expose(prisma, { author: { operations: ['deleteMany'] } });
     // @ts-expect-error no number of rows

@@ -31,16 +31,28 @@ export interface Measure {
   readonly nullable: boolean;
 }
 
+const none: readonly Column[] = [];
+
 /** Decides whether an aggregate can be computed, of those that the database has for a column. */
 export type Computable = (name: AggregateName, column: Column) => boolean;
 
 const always: Computable = () => true;
 
 /** The columns of which callers may ask for an aggregate. */
-export function aggregable(exposure: Exposure, name: AggregateName, isComputable: Computable = always): Column[] {
-  return [...exposure.columns.values()].filter(
-    column => !column.list && column.type.aggregates.includes(name) && isComputable(name, column),
-  );
+export function aggregable(exposure: Exposure, name: AggregateName, isComputable: Computable = always): readonly Column[] {
+  const columns = (aggregated.get(exposure) ?? sortByAggregate(exposure))[name];
+  return isComputable === always ? columns : columns.filter(column => isComputable(name, column));
+}
+
+/** By aggregate the columns that have it, compiled once for each exposure. */
+const aggregated = new WeakMap<Exposure, Aggregates['columns']>();
+
+function sortByAggregate(exposure: Exposure): Aggregates['columns'] {
+  const of = (name: AggregateName): Column[] =>
+    [...exposure.columns.values()].filter(column => !column.list && column.type.aggregates.includes(name));
+  const columns = { _sum: of('_sum'), _avg: of('_avg'), _min: of('_min'), _max: of('_max') };
+  aggregated.set(exposure, columns);
+  return columns;
 }
 
 /**
@@ -50,7 +62,7 @@ export function aggregable(exposure: Exposure, name: AggregateName, isComputable
  */
 export function parseAggregates(exposure: Exposure, args: Args, isComputable: Computable = always): Aggregates {
   const parse = (name: AggregateName): readonly Column[] => {
-    if (args[name] === undefined) return [];
+    if (args[name] === undefined) return none;
     const columns = aggregable(exposure, name, isComputable);
     const known = columns.map(column => column.name);
     const wanted = parseWanted(exposure, name, args[name], known);
@@ -153,18 +165,21 @@ export function countedColumn({ column }: Measure, node: ModelNode): string {
   return column === allRows ? (rowKey(node).fields[0] ?? column) : column;
 }
 
-function flags(names: readonly string[]): Args {
-  return Object.fromEntries(names.map(name => [name, true]));
+function flags(names: readonly string[]): Record<string, true> {
+  const wanted: Record<string, true> = {};
+  for (const name of names) wanted[name] = true;
+  return wanted;
 }
 
-/** The aggregates of a result of Prisma as JSON: `{ _count: 5, _sum: { price: "94.5" } }`. */
-export function aggregatesToJson({ count, columns }: Aggregates, result: Row): Row {
-  const out: Row = {};
+/** The aggregates of a result of Prisma as JSON: `{ _count: 5, _sum: { price: "94.5" } }`. @param out The members of the result before them. */
+export function aggregatesToJson({ count, columns }: Aggregates, result: Row, out: Row = {}): Row {
   if (count !== undefined) out['_count'] = result['_count'];
   for (const name of aggregateNames) {
     if (columns[name].length === 0) continue;
     const values = result[name] as Row;
-    out[name] = Object.fromEntries(columns[name].map(column => [column.name, jsonOf(toMeasure(name, column).type, values[column.name])]));
+    const figures: Row = {};
+    for (const column of columns[name]) figures[column.name] = jsonOf(resultType(name, column), values[column.name]);
+    out[name] = figures;
   }
   return out;
 }

@@ -37,7 +37,7 @@ export function assertArguments(exposure: Exposure, known: readonly string[], ar
 /** Parses the arguments of `findMany`. */
 export function parseFindMany(exposure: Exposure, args: Args, limits: WhereLimits): ParsedFindMany {
   const key = cursorKey(exposure);
-  const { orderBy, ...query } = parseQuery(exposure, args, limits);
+  const { where, relational, selection, orderBy } = parseQuery(exposure, args, limits);
   const { cursor } = args;
   const distinct = args['distinct'] === undefined ? undefined : parseDistinct(exposure, args['distinct']);
   if (cursor !== undefined && distinct !== undefined) {
@@ -50,7 +50,9 @@ export function parseFindMany(exposure: Exposure, args: Args, limits: WhereLimit
     );
   }
   return {
-    ...query,
+    where,
+    relational,
+    selection,
     orderBy,
     take: parseTake(exposure, args['take'], 'rows'),
     distinct,
@@ -61,8 +63,10 @@ export function parseFindMany(exposure: Exposure, args: Args, limits: WhereLimit
 
 /** Parses the arguments of `findFirst`, and those that `findMany` has in common with it. */
 export function parseQuery(exposure: Exposure, args: Args, limits: WhereLimits): ParsedQuery {
+  const { where, relational } = parseOptionalWhere(exposure, args['where'], limits);
   return {
-    ...parseOptionalWhere(exposure, args['where'], limits),
+    where,
+    relational,
     selection: parseSelect(exposure, args['select']),
     orderBy: args['orderBy'] === undefined ? exposure.orderBy : parseOrderBy(exposure, args['orderBy'], limits),
   };
@@ -212,17 +216,12 @@ function orderNames(exposure: Exposure): string[] {
   return [...sortableColumns(exposure), ...orderRelations(exposure).map(({ name }) => name)];
 }
 
-/** Columns that rows can be ordered by: all but lists and columns whose type has no order. */
+/** Columns that rows can be ordered and grouped by: all but lists and columns whose type has no order. */
 export function sortableColumns(exposure: Exposure): string[] {
-  return sortable(exposure).map(column => column.name);
+  return [...exposure.columns.values()].filter(isSortable).map(column => column.name);
 }
 
-/** The columns that rows can be ordered and grouped by. */
-export function sortable(exposure: Exposure): Column[] {
-  return [...exposure.columns.values()].filter(isSortable);
-}
-
-/** Whether rows can be ordered by a column. */
+/** Whether rows can be ordered and grouped by a column. */
 export function isSortable({ list: isList, type }: Column): boolean {
   return !isList && type.sortable !== false;
 }

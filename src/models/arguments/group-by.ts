@@ -8,7 +8,7 @@ import { join, list, nameOf, parseObject, quote, refuse } from '../messages.ts';
 import { didYouMean } from '../near-names.ts';
 import type { Aggregates, Computable, Measure } from './aggregates.ts';
 import { aggregateArgs, aggregateNames, aggregatesToJson, allRows, countedColumn, findMeasure, parseAggregates } from './aggregates.ts';
-import { parseDirection, parseOptionalWhere, parseTake, sortable } from './arguments.ts';
+import { isSortable, parseDirection, parseOptionalWhere, parseTake, sortableColumns } from './arguments.ts';
 import type { Having } from './having.ts';
 import { havingArgs, parseHaving } from './having.ts';
 import { groupHint } from './hints.ts';
@@ -47,8 +47,10 @@ export type Direction = 'asc' | 'desc' | { readonly sort: 'asc' | 'desc'; readon
 export function parseGroupBy(exposure: Exposure, args: Args, limits: WhereLimits): ParsedGroupBy {
   const by = parseBy(exposure, args['by']);
   const isComputable = by.some(({ bucket }) => bucket !== undefined) ? isFoldable : undefined;
+  const { where, relational } = parseOptionalWhere(exposure, args['where'], limits);
   return {
-    ...parseOptionalWhere(exposure, args['where'], limits),
+    where,
+    relational,
     by,
     aggregates: parseAggregates(exposure, args, isComputable),
     having: parseHaving(exposure, args['having'], limits, isComputable),
@@ -63,14 +65,13 @@ const isFoldable: Computable = (name, { field }) =>
 
 /** `["status", "startsAt:week"]` */
 function parseBy(exposure: Exposure, value: unknown): GroupKey[] {
-  const columns = sortable(exposure);
   if (value === undefined || (Array.isArray(value) && value.length === 0)) {
-    return refuse('by', `name at least one of ${list(columns.map(({ name }) => name))}`);
+    return refuse('by', `name at least one of ${list(sortableColumns(exposure))}`);
   }
   const keys: GroupKey[] = [];
   for (const [index, item] of (Array.isArray(value) ? value : [value]).entries()) {
     const path = Array.isArray(value) ? `by[${index}]` : 'by';
-    const key = parseKey(exposure, columns, item, path);
+    const key = parseKey(exposure, item, path);
     if (keys.some(({ column }) => column === key.column)) refuse(path, `${key.column.name} is there already; name each column once`);
     keys.push(key);
   }
@@ -78,11 +79,11 @@ function parseBy(exposure: Exposure, value: unknown): GroupKey[] {
 }
 
 /** `"status"`, `"startsAt:week"`, `{ startsAt: "week" }` */
-function parseKey(exposure: Exposure, columns: readonly Column[], item: unknown, path: string): GroupKey {
+function parseKey(exposure: Exposure, item: unknown, path: string): GroupKey {
   const [name, wanted] = keyOf(item, path);
-  const column = columns.find(each => each.name === name);
-  if (column === undefined) {
-    const names = columns.map(each => each.name);
+  const column = exposure.columns.get(name);
+  if (column === undefined || !isSortable(column)) {
+    const names = sortableColumns(exposure);
     const hint = groupHint(exposure, name, names);
     return refuse(path, `${exposure.node.name} has no column ${quote(name)} to group by (${list(names)})${hint}`);
   }
@@ -95,8 +96,8 @@ function parseKey(exposure: Exposure, columns: readonly Column[], item: unknown,
 /** The name of the column, and what it says of a bucket. */
 function keyOf(item: unknown, path: string): readonly [name: string, bucket: unknown] {
   if (typeof item === 'string') {
-    const [name = '', bucket] = item.split(/:(.*)/s);
-    return [name, bucket];
+    const colon = item.indexOf(':');
+    return colon < 0 ? [item, undefined] : [item.slice(0, colon), item.slice(colon + 1)];
   }
   const [entry, ...more] = isObject(item) ? Object.entries(item) : [];
   if (entry !== undefined && more.length === 0) return entry;
@@ -151,17 +152,16 @@ function isSameStep(one: GroupStep, other: GroupStep): boolean {
 
 /** The groups as a query of Prisma, without `where`. It asks for one group more than `take`. */
 export function groupArgs({ by, aggregates, having, order, take }: ParsedGroupBy, node: ModelNode): Args {
-  return {
-    by: by.map(({ column }) => column.name),
-    ...aggregateArgs(aggregates),
-    ...(having && { having: havingArgs(having, node) }),
-    orderBy: order.map(step =>
-      'key' in step
-        ? { [step.key.column.name]: step.direction }
-        : { [step.measure.aggregate]: { [countedColumn(step.measure, node)]: step.direction } },
-    ),
-    take: take + 1,
-  };
+  const args = aggregateArgs(aggregates);
+  args['by'] = by.map(({ column }) => column.name);
+  if (having !== undefined) args['having'] = havingArgs(having, node);
+  args['orderBy'] = order.map(step =>
+    'key' in step
+      ? { [step.key.column.name]: step.direction }
+      : { [step.measure.aggregate]: { [countedColumn(step.measure, node)]: step.direction } },
+  );
+  args['take'] = take + 1;
+  return args;
 }
 
 /** A group of Prisma as JSON: `{ status: "PENDING", startsAt: "2026-03-02", _count: 3 }`. */
@@ -172,6 +172,6 @@ export function groupToJson({ by, aggregates }: ParsedGroupBy): (group: Row) => 
       // A bucket is its text already.
       out[column.name] = jsonOf(bucket === undefined ? column.type : undefined, group[column.name]);
     }
-    return { ...out, ...aggregatesToJson(aggregates, group) };
+    return aggregatesToJson(aggregates, group, out);
   };
 }

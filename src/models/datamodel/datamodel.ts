@@ -7,6 +7,8 @@ import type { DMMF } from '@prisma/generator-helper';
 export interface Datamodel {
   /** The datasource's provider, e.g. `postgresql`. It decides which filters exist. Absent in datamodels written by hand. */
   readonly provider?: string;
+  /** Whether the client has Prisma's full-text search. Absent if it has none. */
+  readonly fullText?: boolean;
   /** By model name as in the schema, e.g. `Booking`. */
   readonly models: Readonly<Record<string, DatamodelModel>>;
   /** By enum name. */
@@ -74,12 +76,16 @@ export interface DatamodelEnum {
   readonly documentation?: string;
 }
 
-/** Reduces Prisma's DMMF to a `Datamodel`: 40 models take about 60 kB instead of several megabytes. */
-export function toDatamodel(dmmf: DMMF.Document, provider?: string): Datamodel {
+/**
+ * Reduces Prisma's DMMF to a `Datamodel`: 40 models take about 60 kB instead of several megabytes.
+ *
+ * @param source The datasource's provider, and whether the client has full-text search, where they are known.
+ */
+export function toDatamodel(dmmf: DMMF.Document, source: Pick<Datamodel, 'provider' | 'fullText'> = {}): Datamodel {
   const { models, enums, indexes } = dmmf.datamodel;
   const mappings = new Map(dmmf.mappings.modelOperations.map(mapping => [mapping.model, mapping]));
   return {
-    ...(provider !== undefined && { provider }),
+    ...source,
     models: Object.fromEntries(models.map(model => [model.name, toModel(model, mappings.get(model.name), indexes)])),
     enums: Object.fromEntries(enums.map(entry => [entry.name, toEnum(entry)])),
   };

@@ -83,6 +83,8 @@ export interface Exposure {
   readonly confirm: ReadonlySet<Operation>;
   /** The scopes that an operation needs. One that needs none has no entry. */
   readonly scopes: ReadonlyMap<Operation, readonly string[]>;
+  /** Writes that take an idempotency key. */
+  readonly idempotent: ReadonlySet<Operation>;
   /** Unique keys of visible columns only, the primary key first. */
   readonly uniques: readonly UniqueKey[];
   /** The columns and relations of a full row. Set once all exposures are known. */
@@ -109,9 +111,14 @@ export interface ExposedPrompt {
 }
 
 /** The option `search` of a model, checked. */
-export interface ExposedSearch extends Omit<ModelSearch, 'columns'> {
+export interface ExposedSearch extends Omit<ModelSearch, 'columns' | 'fullText'> {
   readonly columns: readonly Column[];
+  /** How the database looks for a query; `undefined`: row by row, for parts of words. */
+  readonly fullText: FullText | undefined;
 }
+
+/** The databases for which Prisma has full-text search. Each has a syntax of its own. */
+export type FullText = 'postgresql' | 'mysql';
 
 /** A value of the declaration, or a function that gives it for one call. */
 export type PerCall = Args | ((ctx: CallContext, operation: string) => unknown);
@@ -147,6 +154,8 @@ export interface ModelGraph {
   readonly enums: Datamodel['enums'];
   /** E.g. `postgresql`; `undefined` where the datamodel does not say. */
   readonly provider: string | undefined;
+  /** The full-text search of the client; `undefined` if it has none. */
+  readonly fullText: FullText | undefined;
 }
 
 /** Resolves the names of a datamodel into a graph of models. */
@@ -171,7 +180,8 @@ export function modelGraph(datamodel: Datamodel): ModelGraph {
     links.set(node, relations);
   }
   for (const [node, relations] of links) linkRelations(node, relations, byName);
-  return { byKey, byName, enums: datamodel.enums, provider: datamodel.provider };
+  const { enums, provider, fullText } = datamodel;
+  return { byKey, byName, enums, provider, fullText: fullText === true ? (provider === 'mysql' ? 'mysql' : 'postgresql') : undefined };
 }
 
 /** The `where` that names the row with these key values: `{ id: 1 }`, `{ clientId_roomId: { clientId: 1, roomId: 2 } }`. */

@@ -42,6 +42,8 @@ export type DeclaredExposure<C, M extends ModelKey<C>, Ctx = CallContext> = Visi
    * without them is answered 403. @default none
    */
   readonly scopes?: readonly string[] | Scopes<OperationOf<C, M>>;
+  /** Writes that happen once if a caller repeats them with the same `idempotencyKey`, also after a lost answer or a restart. @default none */
+  readonly idempotent?: readonly WriteOf<C, M>[];
   /** Values forced on every create and update, merged last. @default none */
   readonly data?: GivenOrMade<Data<C, M>, Ctx>;
   /** The description that the language model reads. @default its `///` comment */

@@ -43,6 +43,11 @@ export type PromptWords = string | readonly PromptMessage[];
 export interface ModelSearch<R = Row, F = string, Ctx = CallContext> {
   /** The visible text columns that are searched. */
   readonly columns: readonly F[];
+  /**
+   * Looks for whole words with the full-text search of PostgreSQL or MySQL, which also finds other forms of a word. PostgreSQL needs the preview
+   * feature `fullTextSearchPostgres`; MySQL needs a `@@fulltext` index of just these columns. @default false: parts of words
+   */
+  readonly fullText?: boolean;
   /** The title of a row: a visible column, or a function. @default the first of `columns`, or the model's name and key if it is empty */
   readonly title?: F | ((row: R, ctx: Ctx) => RowText | Promise<RowText>);
   /** The address of a row for people, which clients cite. @default the URI of the row's resource */

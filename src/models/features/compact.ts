@@ -10,7 +10,7 @@ import { didYouMean } from '../near-names.ts';
 import { assertMayRun, runnable, scopesMember } from '../policy/scopes.ts';
 import { modelDescription, modelDescriptionSchema } from './model-description.ts';
 import { modelSearch } from './model-search.ts';
-import { confirmedInput } from './schema.ts';
+import { confirmedInput, keyedInput } from './schema.ts';
 import type { Plan, ToolParts } from './tools.ts';
 import { planOf, readOnly, toResult } from './tools.ts';
 
@@ -245,6 +245,8 @@ function rowTool(
     },
     ['model', ...(unnamed === undefined ? ['operation'] : []), ...needed],
   );
+  const confirmable = isConfirmed ? confirmedInput(inputSchema) : inputSchema;
+  const isKeyed = models.some(({ exposure }) => operations.some(operation => exposure.idempotent.has(operation)));
   const planFor = (
     modelName: unknown,
     operationName: unknown,
@@ -259,7 +261,7 @@ function rowTool(
     name,
     title,
     description: `${description} Arguments: ${operations.map(operation => `${operation} { ${list(operationRows[operation].arguments)} }`).join('; ')}.`,
-    inputSchema: isConfirmed ? confirmedInput(inputSchema) : inputSchema,
+    inputSchema: isKeyed ? keyedInput(confirmable) : confirmable,
     annotations: annotationsOf(operations, models),
     ...scopesMember(
       models.flatMap(({ exposure }) =>

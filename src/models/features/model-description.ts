@@ -11,6 +11,7 @@ import type { AggregateName } from '../datamodel/scalars.ts';
 import type { Operation } from '../declaration/operations.ts';
 import { isBulk, isRead } from '../declaration/operations.ts';
 import { list } from '../messages.ts';
+import { keyArgument } from '../queries/idempotency.ts';
 import { describeColumn, describeFormats, describeIncluded, describeKeys, describeRelation } from './describe.ts';
 import type { ToolParts } from './tools.ts';
 import { describeOrder } from './tools.ts';
@@ -73,7 +74,11 @@ export function modelDescription(parts: ToolParts): ModelDescription {
     operations: [...operations].map(operation => ({
       operation,
       tool: toolName(exposure, operation),
-      arguments: `${describeArguments(operation, parts)}${exposure.confirm.has(operation) ? '; confirmation?: as asked for' : ''}`,
+      arguments: [
+        describeArguments(operation, parts),
+        ...(exposure.confirm.has(operation) ? ['confirmation?: as asked for'] : []),
+        ...(exposure.idempotent.has(operation) ? [`${keyArgument}?: new for each write, the same to repeat it`] : []),
+      ].join('; '),
     })),
   };
 }

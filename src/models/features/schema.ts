@@ -11,6 +11,7 @@ import type { Operation } from '../declaration/operations.ts';
 import { isRead, writesOf } from '../declaration/operations.ts';
 import { list } from '../messages.ts';
 import { truncatedKey } from '../policy/include.ts';
+import { keyArgument, maxKeyChars } from '../queries/idempotency.ts';
 import { describeColumns, describeKey, describeModel } from './describe.ts';
 
 /** What the schemas of one exposure are made of. */
@@ -215,6 +216,12 @@ export function deleteManyInput({ exposure }: SchemaParts): JsonSchema {
 /** The same with the argument `confirmation`. */
 export function confirmedInput(schema: JsonSchema): JsonSchema {
   return { ...schema, properties: { ...schema.properties, [confirmationArgument]: { type: 'string' } } };
+}
+
+/** The same with the argument `idempotencyKey`. */
+export function keyedInput(schema: JsonSchema): JsonSchema {
+  const key: JsonSchema = { type: 'string', maxLength: maxKeyChars, description: 'new for each write, the same to repeat it' };
+  return { ...schema, properties: { ...schema.properties, [keyArgument]: key } };
 }
 
 /** The same, or `{ _unconfirmed: { effect, next, confirmation } }` of a call that was not confirmed. */

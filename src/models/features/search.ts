@@ -2,7 +2,7 @@ import type { CallContext, JsonObject, ToolDefinition } from '../../protocol/def
 import type { JsonSchema } from '../../protocol/json-schema.ts';
 import { cursorKey } from '../arguments/arguments.ts';
 import type { WhereLimits } from '../arguments/where.ts';
-import type { Column, ExposedSearch, Exposure, UniqueKey } from '../datamodel/graph.ts';
+import type { Column, ExposedSearch, Exposure, FullText, ModelGraph, UniqueKey } from '../datamodel/graph.ts';
 import type { Args, Row } from '../declaration/delegates.ts';
 import type { ModelSearch } from '../declaration/row-options.ts';
 import { beginningOf, join, list, nameOf, quote, refuse, shorten } from '../messages.ts';
@@ -21,16 +21,17 @@ const maxTitleChars = 200;
 /**
  * Checks the option `search` of a model.
  *
- * @throws {TypeError} at an unknown option, a column that is no visible text column, and a model without `findMany` and `findUnique`.
+ * @throws {TypeError} at an unknown option, a column that is no visible text column, a model without `findMany` and `findUnique`, and `fullText`
+ * where the client has no full-text search.
  */
-export function resolveSearch(exposure: Exposure, declared: unknown, path: string): ExposedSearch | undefined {
+export function resolveSearch(exposure: Exposure, declared: unknown, path: string, graph: ModelGraph): ExposedSearch | undefined {
   if (declared === undefined) return undefined;
-  assertKeys(declared, ['columns', 'title', 'url'], path);
+  assertKeys(declared, ['columns', 'fullText', 'title', 'url'], path);
   for (const operation of ['findMany', 'findUnique'] as const) {
     if (exposure.operations.has(operation)) continue;
     throw new TypeError(`${path}: the tools search and fetch read rows; add ${operation} to operations, or leave search out`);
   }
-  const { columns: names, title, url } = declared;
+  const { columns: names, fullText = false, title, url } = declared;
   if (!Array.isArray(names) || names.length === 0) throw new TypeError(`${path}.columns: name at least one text column, as ['name']`);
   const columns = names.map((name: unknown, index) => textColumn(exposure, name, `${path}.columns[${index}]`));
   if (typeof title === 'string' && !exposure.columns.has(title)) {
@@ -40,7 +41,17 @@ export function resolveSearch(exposure: Exposure, declared: unknown, path: strin
     throw new TypeError(`${path}.title: expected a column, or a function (row, ctx) => title`);
   }
   if (url !== undefined && typeof url !== 'function') throw new TypeError(`${path}.url: expected a function (row, ctx) => url`);
-  return { ...(declared as Pick<ModelSearch, 'title' | 'url'>), columns };
+  if (typeof fullText !== 'boolean') throw new TypeError(`${path}.fullText: expected true or false`);
+  if (fullText && graph.fullText === undefined) throw noFullText(graph, path);
+  return { ...(declared as Pick<ModelSearch, 'title' | 'url'>), columns, fullText: fullText ? graph.fullText : undefined };
+}
+
+function noFullText({ provider }: ModelGraph, path: string): TypeError {
+  return new TypeError(
+    provider === 'postgresql' || provider === 'postgres'
+      ? `${path}.fullText: the client has no full-text search; add previewFeatures = ["fullTextSearchPostgres"] to its generator, and run \`prisma generate\``
+      : `${path}.fullText: Prisma has full-text search for PostgreSQL and MySQL only; leave it out`,
+  );
 }
 
 function textColumn({ columns, node }: Exposure, name: unknown, path: string): Column {
@@ -175,8 +186,24 @@ function parseQuery(query: unknown, bounds: { words: number; chars: number }): s
 function findRows({ exposure, reader, search }: Searched, words: readonly string[], ctx: CallContext): ReturnType<Reader['findMany']> {
   const { selection, orderBy, take, insensitive } = exposure;
   const contains = (word: string): Args => ({ contains: word, ...(insensitive && { mode: 'insensitive' }) });
-  const where = { AND: words.map(word => ({ OR: search.columns.map(({ name }) => ({ [name]: contains(word) })) })) };
+  const where =
+    search.fullText === undefined
+      ? { AND: words.map(word => ({ OR: search.columns.map(({ name }) => ({ [name]: contains(word) })) })) }
+      : fullTextWhere(search.columns, fullTextQuery[search.fullText](words));
   return reader.findMany({ where, relational: false, selection, orderBy, take: Math.min(take, maxResults), cursor: undefined }, ctx);
+}
+
+/** A query for rows that have all of the words, which consist of letters and digits. */
+const fullTextQuery: Readonly<Record<FullText, (words: readonly string[]) => string>> = {
+  postgresql: words => words.join(' & '),
+  mysql: words => words.map(word => `+${word}`).join(' '),
+};
+
+/** Prisma takes the columns with the same query as one text, so each word may stand in any of them. */
+function fullTextWhere(columns: readonly Column[], query: string): Args {
+  const where: Args = {};
+  for (const { name } of columns) where[name] = { search: query };
+  return where;
 }
 
 /** The first of each list, then the second of each, and so on: no model crowds out the others. */

@@ -1,4 +1,5 @@
 import type { CallContext, CallToolResult, JsonObject, ResourceLink, ToolAnnotations, ToolDefinition } from '../../protocol/definitions.ts';
+import { confirmationArgument } from '../../protocol/definitions.ts';
 import type { JsonSchema } from '../../protocol/json-schema.ts';
 import { isNothing, parseAggregates } from '../arguments/aggregates.ts';
 import {
@@ -21,9 +22,11 @@ import { isBulk, operationRows } from '../declaration/operations.ts';
 import { list, nameOf, refuse, shorten, withArticle } from '../messages.ts';
 import { scopesMember } from '../policy/scopes.ts';
 import type { BulkResult, BulkWriter } from '../queries/bulk-writes.ts';
+import type { IdempotencyKeys, KeyedWrite } from '../queries/idempotency.ts';
+import { keyArgument } from '../queries/idempotency.ts';
 import { notFound } from '../queries/prisma-errors.ts';
 import type { Reader } from '../queries/reads.ts';
-import type { Writer } from '../queries/writes.ts';
+import type { Commit, Writer } from '../queries/writes.ts';
 import { describeText } from './describe.ts';
 import type { RowLinks } from './row-links.ts';
 import type { SchemaParts } from './schema.ts';
@@ -44,6 +47,7 @@ import {
   findUniqueInput,
   groupByInput,
   groupsOutput,
+  keyedInput,
   listingOperation,
   pageOutput,
   rowOutput,
@@ -60,12 +64,19 @@ const maxJsonChars = 400;
 const maxNamedRows = 10;
 
 /** The parts that the tools of one exposure use. */
-export interface ToolParts extends SchemaParts {
+export interface ToolParts extends SchemaParts, Writers {
   readonly reader: Reader;
-  readonly writer: Writer;
-  readonly bulkWriter: BulkWriter;
+  /** Makes the same writers, whose writes are committed in another way. @param commit `undefined`: by the client itself. */
+  readonly writersOf: (commit: Commit | undefined) => Writers;
+  /** `undefined` if no operation of any model takes an idempotency key. */
+  readonly keys: IdempotencyKeys | undefined;
   readonly limits: WhereLimits;
   readonly links: RowLinks;
+}
+
+interface Writers {
+  readonly writer: Writer;
+  readonly bulkWriter: BulkWriter;
 }
 
 /** One operation of an exposure: its arguments, and the query that answers a call. */
@@ -81,11 +92,16 @@ export interface Plan {
   readonly run: (args: JsonObject, ctx: CallContext) => Promise<object>;
 }
 
+/** A plan whose writers are chosen for each call. */
+interface PlanOfWriters extends Omit<Plan, 'run'> {
+  readonly run: (args: JsonObject, ctx: CallContext, writers: Writers) => Promise<object>;
+}
+
 /** The annotations of a tool that changes nothing. */
 export const readOnly: ToolAnnotations = { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false };
 const writing: ToolAnnotations = { readOnlyHint: false, openWorldHint: false };
 
-const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
+const plans: Readonly<Record<Operation, (parts: ToolParts) => PlanOfWriters>> = {
   findUnique: parts => ({
     title: 'find one',
     summary: `Reads one ${parts.exposure.node.name} by a unique key.`,
@@ -164,7 +180,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
       await parts.create.parse(data, ctx);
       return `create ${withArticle(parts.exposure.node.name)}: ${shortJson(data)}`;
     },
-    run: (args, ctx) => parts.writer.create(args['data'], ctx),
+    run: (args, ctx, { writer }) => writer.create(args['data'], ctx),
   }),
   createMany: parts => ({
     title: 'create many',
@@ -173,7 +189,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
     outputSchema: bulkOutput(parts.exposure),
     annotations: { ...writing, destructiveHint: false, idempotentHint: false },
     effect: async ({ data }) => `create ${rows(Array.isArray(data) ? data.length : 0, parts)}: ${shortJson(data)}`,
-    run: (args, ctx) => parts.bulkWriter.createMany(args['data'], ctx),
+    run: (args, ctx, { bulkWriter }) => bulkWriter.createMany(args['data'], ctx),
   }),
   update: parts => ({
     title: 'update',
@@ -185,7 +201,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
       await parts.update.parse(data, ctx);
       return `change ${await findText('update', where, parts, ctx)}, setting ${shortJson(data)}`;
     },
-    run: (args, ctx) => parts.writer.update(parseUniqueWhere(parts.exposure, args['where']), args['data'], ctx),
+    run: (args, ctx, { writer }) => writer.update(parseUniqueWhere(parts.exposure, args['where']), args['data'], ctx),
   }),
   updateMany: parts => ({
     title: 'update many',
@@ -199,8 +215,8 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
       const found = await parts.bulkWriter.find('updateMany', parseBulkWhere(parts.exposure, where, parts.limits), ctx);
       return `change ${foundText(found, parts)}, setting ${shortJson(data)}`;
     },
-    run: async (args, ctx) => {
-      const { exposure, bulkWriter, limits, update } = parts;
+    run: async (args, ctx, { bulkWriter }) => {
+      const { exposure, limits, update } = parts;
       const where = parseBulkWhere(exposure, args['where'], limits);
       if (!parseDryRun(args['dryRun'])) return bulkWriter.updateMany(where, args['data'], ctx);
       await update.parse(args['data'], ctx);
@@ -222,7 +238,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
         ? `create ${withArticle(name)}: ${shortJson(create)}`
         : `change the ${name} ${shortJson(row)}, setting ${shortJson(update)}`;
     },
-    run: (args, ctx) => parts.writer.upsert(parseUniqueWhere(parts.exposure, args['where']), args['create'], args['update'], ctx),
+    run: (args, ctx, { writer }) => writer.upsert(parseUniqueWhere(parts.exposure, args['where']), args['create'], args['update'], ctx),
   }),
   delete: parts => ({
     title: 'delete',
@@ -231,7 +247,7 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
     outputSchema: rowOutput({ ...parts.exposure.selection, relations: [], counts: [] }, true),
     annotations: { ...writing, destructiveHint: true, idempotentHint: true },
     effect: async ({ where }, ctx) => `delete ${await findText('delete', where, parts, ctx)} for good`,
-    run: (args, ctx) => parts.writer.delete(parseUniqueWhere(parts.exposure, args['where']), ctx),
+    run: (args, ctx, { writer }) => writer.delete(parseUniqueWhere(parts.exposure, args['where']), ctx),
   }),
   deleteMany: parts => ({
     title: 'delete many',
@@ -244,8 +260,8 @@ const plans: Readonly<Record<Operation, (parts: ToolParts) => Plan>> = {
       const found = await parts.bulkWriter.find('deleteMany', parseBulkWhere(parts.exposure, where, parts.limits), ctx);
       return `delete ${foundText(found, parts)} for good`;
     },
-    run: async (args, ctx) => {
-      const { exposure, bulkWriter, limits } = parts;
+    run: async (args, ctx, { bulkWriter }) => {
+      const { exposure, limits } = parts;
       const where = parseBulkWhere(exposure, args['where'], limits);
       if (!parseDryRun(args['dryRun'])) return bulkWriter.deleteMany(where, ctx);
       return { ...(await bulkWriter.find('deleteMany', where, ctx)), dryRun: true };
@@ -323,14 +339,34 @@ function shortJson(value: unknown): string {
 /** The plan of one operation. A tool of the model's own and a generic tool run the same plan. */
 export function planOf(operation: Operation, parts: ToolParts): Plan {
   const plan = plans[operation](parts);
-  const known = operationRows[operation].arguments;
-  const checked = <T>(work: (args: JsonObject, ctx: CallContext) => Promise<T>) => {
-    return async (args: JsonObject, ctx: CallContext): Promise<T> => {
-      assertArguments(parts.exposure, known, args);
-      return await work(args, ctx);
-    };
+  const { exposure, keys } = parts;
+  const { outputSchema, effect } = plan;
+  const keyed = exposure.idempotent.has(operation) ? keys?.of({ exposure, operation, outputSchema }) : undefined;
+  const isConfirmed = exposure.confirm.has(operation);
+  const own = operationRows[operation].arguments;
+  const known = [...own, ...(isConfirmed ? [confirmationArgument] : []), ...(keyed === undefined ? [] : [keyArgument])];
+
+  /** The operation's own arguments, and the write with its key if the call has one and is no dry run. */
+  const parse = (all: JsonObject, ctx: CallContext): { args: JsonObject; write: KeyedWrite | undefined } => {
+    assertArguments(exposure, known, all);
+    if (known.length === own.length) return { args: all, write: undefined };
+    const { [keyArgument]: key, [confirmationArgument]: _, ...args } = all;
+    return { args, write: key === undefined || args['dryRun'] === true ? undefined : keyed?.(key, args, ctx) };
   };
-  return { ...plan, run: checked(plan.run), ...(plan.effect && { effect: checked(plan.effect) }) };
+  return {
+    ...plan,
+    run: async (all, ctx) => {
+      const { args, write } = parse(all, ctx);
+      return await plan.run(args, ctx, write === undefined ? parts : parts.writersOf(write.commit));
+    },
+    ...(effect && {
+      effect: async (all, ctx) => {
+        const { args, write } = parse(all, ctx);
+        // The user has been asked, and the rows have changed since.
+        return (await write?.isDone()) === true ? undefined : await effect(args, ctx);
+      },
+    }),
+  };
 }
 
 /** The tools of one exposure, named `<model key>_<operation>`, in the order of the operations. */
@@ -347,11 +383,12 @@ function modelTool(operation: Operation, parts: ToolParts): ToolDefinition {
     warnsOfText(operation, exposure) ? describeText(exposure.selection) : undefined,
   ];
   const isConfirmed = effect !== undefined && exposure.confirm.has(operation);
+  const confirmable = isConfirmed ? confirmedInput(inputSchema) : inputSchema;
   return {
     name: toolName(exposure, operation),
     title: `${exposure.node.name}: ${title}`,
     description: bounded(about.filter(part => part !== undefined).join(' ')),
-    inputSchema: isConfirmed ? confirmedInput(inputSchema) : inputSchema,
+    inputSchema: exposure.idempotent.has(operation) ? keyedInput(confirmable) : confirmable,
     outputSchema: isConfirmed ? confirmedOutput(outputSchema) : outputSchema,
     annotations,
     ...scopesMember([[exposure, operation]]),

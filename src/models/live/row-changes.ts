@@ -31,8 +31,13 @@ export function rowListener(graph: ModelGraph, { committed, onError }: Pick<Live
 }
 
 /** `booking:7` for the row with these key columns; `booking:*` without it. */
-export function changeOf(node: ModelNode, row: Row | undefined): string {
+function changeOf(node: ModelNode, row: Row | undefined): string {
   return `${node.key}:${(row && rowText(rowKey(node), row)) ?? '*'}`;
+}
+
+/** The same for a key that the app has named, which the database may give in another spelling. */
+export function changeOfKey(node: ModelNode, key: Row | undefined): string {
+  return changeOf(node, key && hasOneSpelling(node, key) ? key : undefined);
 }
 
 /** The changes after which the list of an exposure may differ. @param related The models that its query reads besides its own. */
@@ -98,13 +103,20 @@ function prepareWrite(node: ModelNode, operation: string, args: Args): PreparedW
 function rowOfWhere(node: ModelNode, where: unknown): Row | undefined {
   const key = rowKey(node);
   const row = isObject(where) ? (key.compound ? where[key.name] : where) : undefined;
-  if (!isObject(row)) return undefined;
-  return key.fields.every(name => hasOneText(row[name], node.fields.get(name))) ? row : undefined;
+  return isObject(row) && hasOneSpelling(node, row) ? row : undefined;
 }
 
-/** Whether a value of a key has the one text that a result would give it. */
+/** Whether the values of a key have the texts that a result would give them. */
+function hasOneSpelling(node: ModelNode, row: Row): boolean {
+  return rowKey(node).fields.every(name => hasOneText(row[name], node.fields.get(name)));
+}
+
+/** PostgreSQL takes a UUID in several spellings, and gives it in this one. */
+const uuid = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/u;
+
 function hasOneText(value: unknown, field: DatamodelField | undefined): boolean {
-  if (field?.kind === 'enum' || field?.type === 'String') return typeof value === 'string';
+  if (field?.kind === 'enum' || field?.type === 'String')
+    return typeof value === 'string' && (field.nativeType !== 'Uuid' || uuid.test(value));
   return (field?.type === 'Int' || field?.type === 'BigInt') && (typeof value === 'number' || typeof value === 'bigint');
 }
 

@@ -1,13 +1,13 @@
 import { ToolError } from '../../errors.ts';
 import type { CallContext } from '../../protocol/definitions.ts';
 import { cursorKey } from '../arguments/arguments.ts';
-import type { DataParser, ParsedData } from '../arguments/data.ts';
+import type { ParsedData } from '../arguments/data.ts';
 import { assertComputed, computedColumns } from '../arguments/data.ts';
 import type { ParsedWhere } from '../arguments/where.ts';
 import type { Exposure } from '../datamodel/graph.ts';
 import { columnsWhere, rowKey, rowsWhere, selectOf, uniqueWhere } from '../datamodel/graph.ts';
 import { jsonOf } from '../datamodel/scalars.ts';
-import type { Args, BaseClient, Delegate, Row } from '../declaration/delegates.ts';
+import type { Args, Delegate, Row } from '../declaration/delegates.ts';
 import { call, delegateOf } from '../declaration/delegates.ts';
 import { isPlainObject, nameOf, refuse } from '../messages.ts';
 import type { RowFilter } from '../policy/policy.ts';
@@ -17,7 +17,8 @@ import { attempt } from './prisma-errors.ts';
 import { assertInside, chunksOf, isFew, manyRows, queryChunks } from './row-chunks.ts';
 import type { Reference } from './scoped-data.ts';
 import { assertReferences, referencesOf } from './scoped-data.ts';
-import { setReferences, wideIntegers } from './writes.ts';
+import type { WriterOptions } from './writes.ts';
+import { directly, setReferences, wideIntegers } from './writes.ts';
 
 /** Keys in one result. */
 const maxKeys = 100;
@@ -44,14 +45,6 @@ export interface BulkWriter {
   readonly find: (operation: 'updateMany' | 'deleteMany', where: ParsedWhere, ctx: CallContext) => Promise<BulkResult>;
 }
 
-/** What `bulkWriter` needs. */
-export interface BulkWriterOptions {
-  readonly exposure: Exposure;
-  readonly client: BaseClient;
-  readonly create: DataParser;
-  readonly update: DataParser;
-}
-
 /** The conditions of one bulk write. */
 interface BulkScope {
   /** The caller's conditions, with the policies of related models. */
@@ -62,7 +55,7 @@ interface BulkScope {
 }
 
 /** Compiles the bulk writes of one exposure. */
-export function bulkWriter({ exposure, client, create, update }: BulkWriterOptions): BulkWriter {
+export function bulkWriter({ exposure, client, create, update, commit = directly(exposure, client) }: WriterOptions): BulkWriter {
   const { node, columns, maxWrites } = exposure;
   const { fields } = rowKey(node);
   const shown = cursorKey(exposure);
@@ -111,7 +104,7 @@ export function bulkWriter({ exposure, client, create, update }: BulkWriterOptio
           referencesOf(node, name => set.has(name), policies).flatMap(reference => setReferences(reference, data)),
         ),
       }));
-      return attempt(exposure, 'createMany', () =>
+      return commit('createMany', client =>
         client.$transaction(
           async tx => {
             const own = delegateOf(tx, node);
@@ -133,7 +126,7 @@ export function bulkWriter({ exposure, client, create, update }: BulkWriterOptio
         scope: scopeBulk(exposure, 'update', parsedWhere, policies),
         references: referencesOf(node, name => set.has(name), policies),
       }));
-      return attempt(exposure, 'updateMany', () =>
+      return commit('updateMany', client =>
         client.$transaction(
           async tx => {
             const own = delegateOf(tx, node);
@@ -157,7 +150,7 @@ export function bulkWriter({ exposure, client, create, update }: BulkWriterOptio
     deleteMany: async (parsedWhere, ctx) => {
       const policies = new Policies(ctx);
       const scope = await policies.settled(() => scopeBulk(exposure, 'delete', parsedWhere, policies));
-      return attempt(exposure, 'deleteMany', () =>
+      return commit('deleteMany', client =>
         client.$transaction(
           async tx => {
             const own = delegateOf(tx, node);

@@ -3,16 +3,34 @@ import type { ExplainedError } from '../../protocol/definitions.ts';
 import type { Exposure, ModelNode } from '../datamodel/graph.ts';
 import { isPlainObject, list, withArticle } from '../messages.ts';
 
-/** Runs a query of Prisma, and once more if it lost against a concurrent transaction (P2034). Its errors become errors that a model can act on. */
-export async function attempt<T>(exposure: Exposure, operation: string, work: () => Promise<T>): Promise<T> {
+/**
+ * Runs a query of Prisma, and once more if it lost against a concurrent transaction (P2034). Its errors become errors that a model can act on.
+ *
+ * @param mayRepeat Other errors after which the query runs once more.
+ */
+export async function attempt<T>(
+  exposure: Exposure,
+  operation: string,
+  work: () => Promise<T>,
+  mayRepeat: (error: unknown) => boolean = never,
+): Promise<T> {
+  const run = (): Promise<T> => orAgain(work, mayRepeat);
   try {
-    return await work().catch((error: unknown) => {
-      if (codeOf(error) === 'P2034') return work();
-      throw error;
-    });
+    return await orAgain(run, error => codeOf(error) === 'P2034');
   } catch (error) {
     throw toToolError(error, exposure, operation);
   }
+}
+
+function orAgain<T>(work: () => Promise<T>, mayRepeat: (error: unknown) => boolean): Promise<T> {
+  return work().catch((error: unknown) => {
+    if (mayRepeat(error)) return work();
+    throw error;
+  });
+}
+
+function never(): boolean {
+  return false;
 }
 
 /** The `code` of a known Prisma error, e.g. `P2025`. Recognised by its shape, because several clients may be loaded. */
@@ -21,9 +39,14 @@ export function codeOf(error: unknown): string | undefined {
   return typeof error.code === 'string' && /^P\d{4}$/.test(error.code) ? error.code : undefined;
 }
 
+/** Whether a write failed because another row has the same unique value. */
+export function isUniqueViolation(error: unknown): boolean {
+  return codeOf(error) === 'P2002';
+}
+
 /** Whether a write failed because its row exists, or does not. Another call may just have created or deleted it. */
 export function isOfExistence(error: unknown): boolean {
-  return codeOf(error) === 'P2002' || codeOf(error) === 'P2025';
+  return isUniqueViolation(error) || codeOf(error) === 'P2025';
 }
 
 /** The error for a row that does not exist. A row that the policy hides gets the same. */

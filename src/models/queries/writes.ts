@@ -25,12 +25,30 @@ export interface Writer {
   readonly find: (operation: 'update' | 'delete', where: Args, ctx: CallContext) => Promise<Row | undefined>;
 }
 
+/**
+ * Runs the queries of one write with a client, and commits them. A query of the write must use this client.
+ *
+ * @param mayRepeat Errors after which the write runs once more.
+ */
+export type Commit = <T extends object>(
+  operation: string,
+  work: (client: BaseClient) => Promise<T>,
+  mayRepeat?: (error: unknown) => boolean,
+) => Promise<T>;
+
 /** What `writer` needs. */
 export interface WriterOptions {
   readonly exposure: Exposure;
   readonly client: BaseClient;
   readonly create: DataParser;
   readonly update: DataParser;
+  /** @default by the client itself: what the write does not put into a transaction is committed at once */
+  readonly commit?: Commit | undefined;
+}
+
+/** Commits a write by the client itself. */
+export function directly(exposure: Exposure, client: BaseClient): Commit {
+  return (operation, work, mayRepeat) => attempt(exposure, operation, () => work(client), mayRepeat);
 }
 
 /** The args of one create or update. */
@@ -47,21 +65,20 @@ interface WriteScope {
 }
 
 /** Compiles the writes of one exposure. A write runs in a transaction only if its result must be checked. */
-export function writer({ exposure, client, create, update }: WriterOptions): Writer {
+export function writer({ exposure, client, create, update, commit = directly(exposure, client) }: WriterOptions): Writer {
   const { node, selection } = exposure;
-  const delegate = delegateOf(client, node);
   const key = rowKey(node);
   const columns: Selection = { ...selection, relations: [], counts: [], select: selectOf(selection.columns.map(({ name }) => name)) };
 
   const run = async (operation: 'create' | 'update', args: WriteArgs, { set }: ParsedData, ctx: CallContext): Promise<Row> => {
     const policies = new Policies(ctx);
     const scope = await policies.settled(() => scopeWrite(exposure, operation, set, policies));
-    return attempt(exposure, operation, async () => {
+    return commit(operation, async client => {
       const isChecked = scope.filter !== undefined || scope.references.length > 0;
       if (isChecked || computedColumns(exposure.columns, args.data).length > 0 || wideIntegers(node, args.data).length > 0) {
         return client.$transaction(tx => runIn(tx, operation, args, scope));
       }
-      const row = await call(delegate, operation, { ...args, ...scope.selection.args });
+      const row = await call(delegateOf(client, node), operation, { ...args, ...scope.selection.args });
       await attachJoins(client, [row], scope.selection);
       return rowToJson(selection)(row);
     });
@@ -99,7 +116,7 @@ export function writer({ exposure, client, create, update }: WriterOptions): Wri
         create: scopeWrite(exposure, 'create', created.set, policies),
         update: scopeWrite(exposure, 'update', updated.set, policies),
       }));
-      const once = (): Promise<Row> =>
+      const once = (client: BaseClient): Promise<Row> =>
         client.$transaction(async tx => {
           const args = { where: within(where, scopes.update.filter), select: selectOf(key.fields) };
           const isThere = (await call(delegateOf(tx, node), 'findUnique', args)) !== null;
@@ -108,23 +125,19 @@ export function writer({ exposure, client, create, update }: WriterOptions): Wri
             : runIn(tx, 'create', { data: created.data }, scopes.create);
         });
       // Another call may create or delete the row between the two queries.
-      const again = (error: unknown): Promise<Row> => {
-        if (isOfExistence(error)) return once();
-        throw error;
-      };
-      return attempt(exposure, 'upsert', () => once().catch(again));
+      return commit('upsert', once, isOfExistence);
     },
     delete: async (where, ctx) => {
       const policies = new Policies(ctx);
       const filter = await policies.settled(() => policies.filter(node, 'delete'));
       const args = { where: within(where, filter), select: columns.select };
-      return rowToJson(columns)(await attempt(exposure, 'delete', () => call(delegate, 'delete', args)));
+      return commit('delete', async client => rowToJson(columns)(await call(delegateOf(client, node), 'delete', args)));
     },
     find: async (operation, where, ctx) => {
       const policies = new Policies(ctx);
       const filter = await policies.settled(() => policies.filter(node, operation));
       const args = { where: within(where, filter), select: columns.select };
-      const row = await attempt(exposure, operation, () => call(delegate, 'findUnique', args));
+      const row = await attempt(exposure, operation, () => call(delegateOf(client, node), 'findUnique', args));
       return row === null ? undefined : rowToJson(columns)(row);
     },
   };
