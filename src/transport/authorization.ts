@@ -105,7 +105,7 @@ export class Authorization {
    *
    * @param prefix The path before the path of the endpoint.
    */
-  respondMetadata(ctx: Koa.Context, prefix = prefixOf(ctx)): void {
+  respondMetadata(ctx: Koa.Context, prefix: string = prefixOf(ctx)): void {
     try {
       assertHost(ctx, this.#options);
       this.#respondDocument(ctx, prefix);
