@@ -74,6 +74,17 @@ export class McpError extends Error {
   }
 }
 
+/** The caller's token does not have the scopes that a request needs. Where the answer has not begun, it becomes a 403 that names them. */
+export class InsufficientScope extends McpError {
+  readonly scopes: readonly string[];
+
+  /** @param scopes All scopes that the request needs. */
+  constructor(scopes: readonly string[]) {
+    super('InvalidRequest', `Forbidden: this needs the scope ${scopes.join(' ')}`, { status: 403, data: { scopes } });
+    this.scopes = scopes;
+  }
+}
+
 /**
  * An error the model reads: it becomes a tool result with `isError: true` and this message.
  *

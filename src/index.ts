@@ -5,13 +5,14 @@ export { type RedisBusOptions, redisBus } from './bus/redis-bus.ts';
 export type { HandlerContext } from './context.ts';
 export { McpError, type McpErrorOptions, StoreUnavailable, ToolError } from './errors.ts';
 export type { Complete } from './host/completion.ts';
+export { type JwtVerifier, type JwtVerifierOptions, jwtVerifier, type VerifiedJwt } from './jwt-verifier.ts';
 export { type McpMiddleware, type McpSessions, mcp } from './mcp.ts';
 export type { WhereLimits } from './models/arguments/where.ts';
 export { scopedClient } from './models/compile.ts';
 export type { Datamodel } from './models/datamodel/datamodel.ts';
 export { live } from './models/live/live-client.ts';
 export type { HiddenColumn, ModelReport, RelationReport } from './models/report.ts';
-export type { Limits, McpOptions, Prompt, RateLimiter, Resource, SessionOptions, Tool } from './options.ts';
+export type { AuthOptions, Limits, McpOptions, Prompt, RateLimiter, Resource, SessionOptions, Tool, VerifiedToken } from './options.ts';
 export type {
   CallToolResult,
   ContentBlock,

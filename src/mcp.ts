@@ -25,8 +25,10 @@ import { prismaStore } from './store/prisma-store.ts';
 import type { CheckedClient } from './store/sqlite-adapter.ts';
 import { assertSharableSqlite } from './store/sqlite-adapter.ts';
 import { maxTimerMs } from './timing.ts';
+import { Authorization } from './transport/authorization.ts';
 import { endpoint } from './transport/endpoint.ts';
 import type { Environment } from './transport/environment.ts';
+import { isLoopback } from './transport/http.ts';
 import { openService } from './transport/service.ts';
 
 /** The result of `mcp()`: Koa middleware, with methods that the host may call outside a request. */
@@ -47,6 +49,16 @@ export interface McpMiddleware extends Koa.Middleware {
    * @throws {TypeError} `models` has no such model, `key` is not its primary key, or `prisma` was not made by `live()`.
    */
   rowsChanged(model: string, key?: Readonly<Record<string, unknown>>): Promise<void>;
+  /**
+   * Makes middleware that serves the metadata of the option `auth` at its place at the root of the host, for an endpoint that `koa-mount` or a
+   * router serves below `prefix`. Without a prefix the endpoint serves it itself.
+   *
+   * `app.use(endpoint.resourceMetadata('/api'))` → `/.well-known/oauth-protected-resource/api/mcp`
+   *
+   * @param prefix What stands before `path` in the URL. @default ''
+   * @throws {TypeError} There is no `auth`.
+   */
+  resourceMetadata(prefix?: string): Koa.Middleware;
   /** The sessions in the database, in whichever process they are served. */
   readonly sessions: McpSessions;
   /**
@@ -101,6 +113,9 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
   const { store = resolved.prisma === undefined ? memoryStore() : prismaStore(resolved.prisma) } = resolved.sessions;
   const { bus = memoryBus() } = resolved;
   const ignoreBus = bus.onError?.(onError);
+  const { auth, path } = resolved;
+  const authorization =
+    auth && new Authorization({ ...auth, allowedHosts: resolved.allowedHosts, path, scopes: scopesOf(definitions), report: reportError });
   const service = openService({
     registry: index(resolved, definitions),
     explainError: explainDatabaseError,
@@ -114,7 +129,11 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
     sessionLog: isHeard(resolved) ? new SessionLog({ ...resolved, onError }) : undefined,
     onFirstRequest: () => warnOfSqlite(resolved),
     onError,
-    principal: normalizePrincipal(resolved.principal ?? principalOf),
+    authorization,
+    principal:
+      authorization === undefined
+        ? normalizePrincipal(resolved.principal ?? guestsNoted(resolved))
+        : async ctx => authorization.tokenOf(ctx).principal,
     createContext: handlerContexts(scope),
     report: reportError,
   });
@@ -129,6 +148,10 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
   announce(report, { ...resolved, onError });
   return Object.assign(middleware, {
     report,
+    resourceMetadata(prefix = '') {
+      if (authorization === undefined) throw new TypeError('resourceMetadata: needs the option `auth`');
+      return authorization.metadataMiddleware(prefix.replace(/\/+$/u, ''));
+    },
     sessions: {
       list: (query?: SessionQuery) => environment.sessions.list(query),
       end: (id: string) => environment.sessions.end(id, 'operator'),
@@ -189,9 +212,13 @@ interface Compiled {
 }
 
 function compile(options: ResolvedOptions): Compiled {
-  const { name, path, prisma, datamodel, models, style, limits, tools = {}, resources = {}, prompts = {} } = options;
+  const { name, path, auth, prisma, datamodel, models, style, limits, tools = {}, resources = {}, prompts = {} } = options;
   if (models !== undefined && (prisma === undefined || datamodel === undefined)) {
     throw new TypeError('models: needs `prisma`, the client, and `datamodel`, which `generator mcp` writes (npx koa-mcp init)');
+  }
+  const scoped = Object.entries(models ?? {}).find(([, declared]) => isObject(declared) && declared['scopes'] !== undefined);
+  if (auth === undefined && scoped !== undefined) {
+    throw new TypeError(`models.${scoped[0]}.scopes: nothing checks them without \`auth\`; set it, or leave scopes out`);
   }
   const compiled =
     prisma === undefined || datamodel === undefined
@@ -237,6 +264,12 @@ function assertOwnNames(kind: 'tools' | 'prompts', own: readonly { name: string 
   throw new TypeError(`${kind}.${clash.name}: \`models\` make one of this name; rename this one, or change \`${option}\` of the model`);
 }
 
+/** All scopes that definitions need, each once. */
+function scopesOf({ tools, resources, resourceTemplates, prompts }: Definitions): string[] {
+  const all = [...tools, ...resources, ...resourceTemplates, ...prompts];
+  return [...new Set(all.flatMap(({ scopes = [] }) => scopes.flat()))];
+}
+
 function index(options: ResolvedOptions, definitions: Definitions): Registry {
   const { name, version, title, websiteUrl, icons, instructions } = options;
   const info = {
@@ -256,6 +289,25 @@ function normalizePrincipal(principal: NonNullable<ResolvedOptions['principal']>
 function toPrincipal(name: string | undefined): string | null {
   if (name === '') throw new TypeError("principal: returned ''; give the user's name, or undefined for a guest");
   return name ?? null;
+}
+
+/**
+ * The default of `principal`, which also warns once of guests that reach an endpoint from another machine: an app without a sign-in lets everybody
+ * in who knows its address.
+ */
+function guestsNoted({ name }: ResolvedOptions): (ctx: Koa.Context) => string | undefined {
+  let isWarned = false;
+  return ctx => {
+    const principal = principalOf(ctx);
+    if (principal === undefined && !isWarned && !isLoopback(ctx)) {
+      isWarned = true;
+      process.emitWarning(
+        `${name}: a guest has called, not from this machine. Mount mcp() behind the app's sign-in, or set \`auth\`; if guests are welcome, set \`principal\``,
+        'KoaMcpWarning',
+      );
+    }
+    return principal;
+  };
 }
 
 /**

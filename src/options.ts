@@ -130,6 +130,35 @@ export interface RateLimiter {
   consume(key: string, points: number): Promise<unknown>;
 }
 
+/** What `verify` has found out about an access token. */
+export interface VerifiedToken {
+  /** The caller, as a stable text. Sessions are bound to it. */
+  readonly principal: string;
+  /** What the token allows. @default none */
+  readonly scopes?: readonly string[] | undefined;
+  /** When the token stops being good. Its streams end then. @default never */
+  readonly expiresAt?: Date | undefined;
+}
+
+/** Access tokens as the way in: OAuth 2.0 for MCP clients that sign their users in, such as Claude and ChatGPT. */
+export interface AuthOptions {
+  /**
+   * Checks the access token of a request. `undefined` or an error is answered 401; an error with a `status` from 500 on, or of a database or
+   * network that is away, 503. It must refuse tokens that were issued for another server: `jwtVerifier` checks `audience`.
+   */
+  verify: (token: string, ctx: Koa.Context) => VerifiedToken | undefined | Promise<VerifiedToken | undefined>;
+  /** Issuers of the tokens, by their URLs: where clients sign in. At least one. */
+  authorizationServers: string[];
+  /** Scopes that every request needs; a token that lacks one is answered 403. @default none */
+  requiredScopes?: string[];
+  /**
+   * The URL of the endpoint as clients know it, which tokens name as their audience. Set it behind a proxy.
+   *
+   * @default taken from the request; `X-Forwarded-*` count only with `app.proxy`
+   */
+  resource?: string;
+}
+
 /** Where sessions live and for how long. Times are at most 2147483647 ms where nothing else is said. */
 export interface SessionOptions {
   /** Keeps sessions and all other protocol state. @default rows through `prisma`, or memory without it */
@@ -201,6 +230,13 @@ export interface McpOptions<C = unknown, T = Record<string, unknown>, R = Record
    * @default `ctx.state.user`: itself if a string, else its `id` or `sub`
    */
   principal?: (ctx: Koa.Context) => string | undefined | Promise<string | undefined>;
+  /**
+   * Access tokens as the way in, instead of the app's own sign-in: then `principal` and `ctx.state.user` do not say who is calling. Every request
+   * needs a token, except those for `<path>/health` and for the metadata with which clients begin to sign in.
+   *
+   * @default none: the app has authenticated the caller
+   */
+  auth?: AuthOptions;
   /**
    * Host names (without port) that requests may be addressed to; others are answered 403, against DNS rebinding.
    *

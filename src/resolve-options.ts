@@ -4,7 +4,7 @@ import { styles } from './models/declaration/declaration.ts';
 import type { McpOptions, ResolvedLimits, ResolvedOptions, UntypedOptions } from './options.ts';
 import { defaults } from './options.ts';
 import type { JsonObject } from './protocol/definitions.ts';
-import { isObject } from './protocol/definitions.ts';
+import { isObject, isScope } from './protocol/definitions.ts';
 import { maxTimerMs } from './timing.ts';
 
 const optionKeys = [
@@ -23,6 +23,7 @@ const optionKeys = [
   'resources',
   'prompts',
   'principal',
+  'auth',
   'allowedHosts',
   'allowedOrigins',
   'cors',
@@ -36,6 +37,7 @@ const optionKeys = [
   'node',
   'operators',
 ];
+const authKeys = ['verify', 'authorizationServers', 'requiredScopes', 'resource'];
 const whereLimitKeys: (keyof WhereLimits)[] = [
   'maxDepth',
   'maxConditions',
@@ -49,7 +51,7 @@ const whereLimitKeys: (keyof WhereLimits)[] = [
   'maxTextWork',
 ];
 const definitionKeys = {
-  tools: ['description', 'title', 'inputSchema', 'outputSchema', 'annotations', 'icons', '_meta', 'enabled', 'handler'],
+  tools: ['description', 'title', 'inputSchema', 'outputSchema', 'annotations', 'icons', '_meta', 'scopes', 'enabled', 'handler'],
   resources: [
     'uri',
     'uriTemplate',
@@ -59,12 +61,13 @@ const definitionKeys = {
     'annotations',
     'icons',
     '_meta',
+    'scopes',
     'argsSchema',
     'complete',
     'enabled',
     'handler',
   ],
-  prompts: ['description', 'title', 'argsSchema', 'complete', 'icons', '_meta', 'enabled', 'handler'],
+  prompts: ['description', 'title', 'argsSchema', 'complete', 'icons', '_meta', 'scopes', 'enabled', 'handler'],
 };
 
 /**
@@ -115,6 +118,8 @@ const isText = (value: unknown): value is string => typeof value === 'string';
 const isName = (value: unknown): boolean => isText(value) && /^[A-Za-z][A-Za-z0-9+.-]*$/u.test(value);
 const isNodeName = (value: unknown): boolean => isText(value) && /^.{1,100}$/u.test(value);
 const isFunction = (value: unknown): boolean => typeof value === 'function';
+const isScopes = (value: unknown): boolean => Array.isArray(value) && value.every(isScope);
+const scopesSyntax = 'be an array of scopes, texts without blanks, such as bookings:write';
 const isListOf = (item: RegExp) => (value: unknown) => Array.isArray(value) && value.every(member => isText(member) && item.test(member));
 const hasMembers = (names: readonly string[]) => (value: unknown) =>
   isObject(value) && names.every(name => typeof value[name] === 'object');
@@ -155,10 +160,34 @@ function assertShapes(options: JsonObject): asserts options is JsonObject & Unty
   if (isObject(sessions) && sessions['store'] !== undefined && !hasMethods(['find'])(sessions['store'])) {
     throw new TypeError('sessions.store: must be a store, such as memoryStore() or prismaStore(prisma)');
   }
-  for (const kind of ['tools', 'resources', 'prompts'] as const) assertDefinitions(kind, options[kind]);
+  if (options['auth'] !== undefined) assertAuth(options['auth'], options);
+  for (const kind of ['tools', 'resources', 'prompts'] as const) assertDefinitions(kind, options[kind], options['auth'] !== undefined);
 }
 
-function assertDefinitions(kind: 'tools' | 'resources' | 'prompts', definitions: unknown): void {
+function assertAuth(auth: unknown, options: JsonObject): void {
+  assertKeys('auth', auth, authKeys);
+  const { verify, authorizationServers: servers, requiredScopes, resource } = auth;
+  if (!isFunction(verify)) throw new TypeError('auth.verify: must be a function (token, ctx) => { principal, scopes, expiresAt }');
+  if (!Array.isArray(servers) || servers.length === 0 || !servers.every(isServerUrl)) {
+    throw new TypeError('auth.authorizationServers: must be an array of URLs such as https://login.example.com, at least one');
+  }
+  if (requiredScopes !== undefined && !isScopes(requiredScopes)) {
+    throw new TypeError(`auth.requiredScopes: must ${scopesSyntax}`);
+  }
+  if (resource !== undefined && !isServerUrl(resource)) {
+    throw new TypeError('auth.resource: must be the URL of the endpoint, such as https://api.example.com/mcp');
+  }
+  if (options['principal'] !== undefined) {
+    throw new TypeError('principal: cannot be combined with `auth`, whose `verify` says who is calling; leave one of the two out');
+  }
+}
+
+/** RFC 9728 §1.2 and RFC 8414 §2: a URL without a query and fragment. */
+function isServerUrl(value: unknown): boolean {
+  return isText(value) && /^https?:\/\/[^?#\s]+$/u.test(value) && URL.canParse(value);
+}
+
+function assertDefinitions(kind: 'tools' | 'resources' | 'prompts', definitions: unknown, hasAuth: boolean): void {
   if (definitions === undefined) return;
   if (!isObject(definitions)) throw new TypeError(`${kind}: must be an object whose keys are the names`);
   for (const [name, definition] of Object.entries(definitions)) {
@@ -166,7 +195,10 @@ function assertDefinitions(kind: 'tools' | 'resources' | 'prompts', definitions:
     assertKeys(path, definition, definitionKeys[kind]);
     for (const key of ['inputSchema', 'outputSchema', 'argsSchema']) assertZod(`${path}.${key}`, definition[key]);
     if (!isFunction(definition['handler'])) throw new TypeError(`${path}.handler: must be a function (args, ctx) => result`);
-    const { description } = definition;
+    const { description, scopes } = definition;
+    if (scopes !== undefined && !isScopes(scopes)) throw new TypeError(`${path}.scopes: must ${scopesSyntax}`);
+    if (scopes !== undefined && !hasAuth)
+      throw new TypeError(`${path}.scopes: nothing checks them without \`auth\`; set it, or use \`enabled\``);
     if (kind !== 'resources' && (!isText(description) || description === '')) {
       throw new TypeError(`${path}.description: say what it is for; models choose by it`);
     }

@@ -53,3 +53,15 @@ export function pause(ms: number): Pause {
   });
   return { over, end };
 }
+
+/** Calls `act` at a time, however far away. Does not keep the process alive. @returns A function that cancels it. */
+export function runAt(at: Date, act: () => void): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  const wait = () => {
+    const leftMs = at.getTime() - Date.now();
+    timer = leftMs <= 0 ? undefined : setTimeout(wait, Math.min(leftMs, maxTimerMs)).unref();
+    if (leftMs <= 0) act();
+  };
+  wait();
+  return () => clearTimeout(timer);
+}

@@ -37,6 +37,7 @@ describe('koa-mcp', () => {
         "McpError",
         "StoreUnavailable",
         "ToolError",
+        "jwtVerifier",
         "live",
         "mcp",
         "memoryBus",
@@ -47,6 +48,7 @@ describe('koa-mcp', () => {
         "redisBus",
         "scopedClient",
         "sqliteAdapter",
+        "type AuthOptions",
         "type Bus",
         "type BusOptions",
         "type CallToolResult",
@@ -65,6 +67,8 @@ describe('koa-mcp', () => {
         "type GetPromptResult",
         "type HandlerContext",
         "type HiddenColumn",
+        "type JwtVerifier",
+        "type JwtVerifierOptions",
         "type LimitReport",
         "type Limits",
         "type ListQuery",
@@ -106,6 +110,8 @@ describe('koa-mcp', () => {
         "type TailedEvent",
         "type Tool",
         "type ToolReport",
+        "type VerifiedJwt",
+        "type VerifiedToken",
         "type WhereLimits",
       ]
     `);
@@ -135,12 +141,15 @@ describe('docstrings', () => {
     expect(wanting).toEqual([]);
   });
 
-  it.each(['McpOptions', 'SessionOptions', 'Limits'])('are on every member of %s, with @default unless it is required', type => {
-    const wanting = [...membersOf('src/options.ts', type).values()].filter(
-      ({ doc, isRequired, default: value }) => doc === '' || isRequired === (value !== undefined) || value === '',
-    );
-    expect(wanting).toEqual([]);
-  });
+  it.each(['McpOptions', 'SessionOptions', 'Limits', 'AuthOptions'])(
+    'are on every member of %s, with @default unless it is required',
+    type => {
+      const wanting = [...membersOf('src/options.ts', type).values()].filter(
+        ({ doc, isRequired, default: value }) => doc === '' || isRequired === (value !== undefined) || value === '',
+      );
+      expect(wanting).toEqual([]);
+    },
+  );
 
   it.each([
     ['src/host/tools.ts', 'Tool'],

@@ -25,6 +25,8 @@ export interface Prompt<S = unknown, Ctx = CallContext> {
   complete?: Readonly<Record<string, Complete<Ctx>>>;
   icons?: Icon[];
   _meta?: JsonObject;
+  /** Scopes that the caller's token needs for the prompt; needs the option `auth`. A call without them is answered 403. @default none */
+  scopes?: readonly string[];
   /** Whether this caller may see and use the prompt. @default everybody */
   enabled?: (ctx: Ctx) => boolean | Promise<boolean>;
   /** Writes the prompt: a string (one user message), messages, or a complete `{ messages }`. */
@@ -38,7 +40,7 @@ export interface Prompt<S = unknown, Ctx = CallContext> {
  */
 export function compilePrompts(prompts: Readonly<Record<string, Prompt>>): PromptDefinition[] {
   return Object.entries(prompts).map(([name, prompt]) => {
-    const { description, title, argsSchema, complete, icons, _meta, enabled, handler } = prompt;
+    const { description, title, argsSchema, complete, icons, _meta, scopes = [], enabled, handler } = prompt;
     const schema = argsSchema && toJsonSchema(argsSchema, 'input', `prompts.${name}.argsSchema`);
     if (schema !== undefined && schema.type !== 'object') {
       throw new TypeError(`prompts.${name}.argsSchema: the root must be an object; use z.object({ … })`);
@@ -51,6 +53,7 @@ export function compilePrompts(prompts: Readonly<Record<string, Prompt>>): Promp
       ...(title !== undefined && { title }),
       ...(icons !== undefined && { icons }),
       ...(_meta !== undefined && { _meta }),
+      ...(scopes.length > 0 && { scopes: [scopes] }),
       ...(enabled !== undefined && { enabled }),
       ...(complete !== undefined && { complete: compileCompleters(complete) }),
       get: async (args, ctx) => {

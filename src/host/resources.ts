@@ -35,6 +35,8 @@ export interface Resource<S = unknown, Ctx = CallContext> {
   argsSchema?: S & z.ZodType;
   /** Completions by variable. */
   complete?: Readonly<Record<string, Complete<Ctx>>>;
+  /** Scopes that the caller's token needs for the resource; needs the option `auth`. A call without them is answered 403. @default none */
+  scopes?: readonly string[];
   /** Whether this caller may see and read the resource. @default everybody */
   enabled?: (ctx: Ctx) => boolean | Promise<boolean>;
   /** Reads the resource: a string, bytes, a row, an array, or a complete `{ contents }`. `null` and `undefined`: there is no such resource. */
@@ -68,7 +70,7 @@ export function compileResources(resources: Readonly<Record<string, Resource>>):
   return { resources: fixed, resourceTemplates: templates };
 }
 
-function metadata({ title, description, mimeType, annotations, icons, _meta, enabled }: Resource) {
+function metadata({ title, description, mimeType, annotations, icons, _meta, scopes = [], enabled }: Resource) {
   return {
     ...(title !== undefined && { title }),
     ...(description !== undefined && { description }),
@@ -76,6 +78,7 @@ function metadata({ title, description, mimeType, annotations, icons, _meta, ena
     ...(annotations !== undefined && { annotations }),
     ...(icons !== undefined && { icons }),
     ...(_meta !== undefined && { _meta }),
+    ...(scopes.length > 0 && { scopes: [scopes] }),
     ...(enabled !== undefined && { enabled }),
   };
 }

@@ -17,6 +17,8 @@ export interface Tool<S = unknown, Ctx = CallContext> {
   annotations?: ToolAnnotations;
   icons?: Icon[];
   _meta?: JsonObject;
+  /** Scopes that the caller's token needs for the tool; needs the option `auth`. A call without them is answered 403. @default none */
+  scopes?: readonly string[];
   /** Whether this caller may see and use the tool. @default everybody */
   enabled?: (ctx: Ctx) => boolean | Promise<boolean>;
   /**
@@ -37,7 +39,7 @@ export function compileTools(tools: Readonly<Record<string, Tool>>): ToolDefinit
 }
 
 function compileTool(name: string, tool: Tool): ToolDefinition {
-  const { description, title, inputSchema: input, outputSchema: output, annotations, icons, _meta, enabled, handler } = tool;
+  const { description, title, inputSchema: input, outputSchema: output, annotations, icons, _meta, scopes = [], enabled, handler } = tool;
   const inputSchema =
     input === undefined ? { type: 'object', additionalProperties: false } : toJsonSchema(input, 'input', `tools.${name}.inputSchema`);
   if (inputSchema.type !== 'object') throw new TypeError(`tools.${name}.inputSchema: the root must be an object; use z.object({ … })`);
@@ -51,6 +53,7 @@ function compileTool(name: string, tool: Tool): ToolDefinition {
     ...(annotations !== undefined && { annotations }),
     ...(icons !== undefined && { icons }),
     ...(_meta !== undefined && { _meta }),
+    ...(scopes.length > 0 && { scopes: [scopes] }),
     ...(enabled !== undefined && { enabled }),
     call: async (args, ctx) => {
       const valid = input === undefined ? {} : await parseWith(input, args, 'Invalid arguments');

@@ -14,6 +14,7 @@ import { isPlainObject, list } from './messages.ts';
 import { assertKeys, assertTake, defaultTake, resolveOrder, resolveWhere } from './policy/host-args.ts';
 import { resolveSelection } from './policy/include.ts';
 import { assertOrderInSight } from './policy/policy.ts';
+import { letsRead, resolveScopes } from './policy/scopes.ts';
 
 /** One entry of `models` before it is checked. `DeclaredExposure` is its typed form. */
 export interface ExposureLike {
@@ -27,6 +28,7 @@ export interface ExposureLike {
   readonly take?: unknown;
   readonly maxWrites?: unknown;
   readonly confirm?: unknown;
+  readonly scopes?: unknown;
   readonly idempotent?: unknown;
   readonly data?: unknown;
   readonly description?: unknown;
@@ -46,6 +48,7 @@ const optionNames = [
   'take',
   'maxWrites',
   'confirm',
+  'scopes',
   'idempotent',
   'data',
   'description',
@@ -119,7 +122,7 @@ function resolveExposure(
   const path = `models.${node.key}`;
   gather(() => assertKeys(declared, optionNames, path));
   if (!isPlainObject(declared)) return undefined;
-  for (const option of ['where', 'select', 'omit', 'data', 'maxWrites', 'confirm'] as const)
+  for (const option of ['where', 'select', 'omit', 'data', 'maxWrites', 'confirm', 'scopes'] as const)
     gather(() => assertKept(declared, option, path));
   const key = gather(() => rowKey(node));
   const resolved = gather(() => resolveColumns(node, graph, declared, path));
@@ -132,6 +135,7 @@ function resolveExposure(
   const maxWrites = gather(() => resolveMaxWrites(declared.maxWrites, `${path}.maxWrites`)) ?? defaultMaxWrites;
   const confirm = gather(() => resolveWrites(declared.confirm, operations, `${path}.confirm`, 'confirm')) ?? new Set();
   const idempotent = gather(() => resolveWrites(declared.idempotent, operations, `${path}.idempotent`, 'repeat')) ?? new Set();
+  const scopes = gather(() => resolveScopes(declared.scopes, operations, `${path}.scopes`)) ?? new Map();
   const ownStyle = gather(() => resolveStyle(declared.style, `${path}.style`));
   if (resolved === undefined) return undefined;
   const { columns, secret } = resolved;
@@ -154,6 +158,7 @@ function resolveExposure(
     take,
     maxWrites,
     confirm,
+    scopes,
     idempotent,
     uniques,
     selection: { columns: [], relations: [], counts: [], select: {}, filtered: false },
@@ -166,7 +171,11 @@ function resolveExposure(
 }
 
 /** Throws at an option that narrows access and is `undefined`: an expression in the host's code went wrong. */
-function assertKept(declared: ExposureLike, option: 'where' | 'select' | 'omit' | 'data' | 'maxWrites' | 'confirm', path: string): void {
+function assertKept(
+  declared: ExposureLike,
+  option: 'where' | 'select' | 'omit' | 'data' | 'maxWrites' | 'confirm' | 'scopes',
+  path: string,
+): void {
   if (Object.hasOwn(declared, option) && declared[option] === undefined) {
     throw new TypeError(`${path}.${option}: is undefined; leave the key out`);
   }
@@ -315,6 +324,7 @@ export function whyNotFilterable(exposure: Exposure, relation: Relation): string
   const { from, back, target, opposite = '' } = relation;
   if (target.exposure === undefined) return `${target.name} is not exposed`;
   if (!target.exposure.readable) return `no operation reads ${target.name}`;
+  if (!letsRead(exposure, target.exposure)) return `${target.name} needs scopes that ${node.name} does not need`;
   const hiddenBack = back.filter(name => target.exposure?.columns.has(name) !== true);
   if (hiddenBack.length > 0) return `${target.name}.${list(hiddenBack)} is hidden`;
   const hidden = from.filter(name => !columns.has(name));

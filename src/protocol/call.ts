@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { InsufficientScope } from '../errors.ts';
 import type { Elicited, InputRequest } from './client-requests.ts';
 import { assertCapability, canElicit, elicitRequest, rootsRequest, sampleRequest } from './client-requests.ts';
 import type {
@@ -17,7 +18,7 @@ import type {
   SampleResult,
   Sight,
 } from './definitions.ts';
-import { logLevels } from './definitions.ts';
+import { hasScopes, logLevels } from './definitions.ts';
 import type { JsonSchema } from './json-schema.ts';
 import type { RequestId } from './jsonrpc.ts';
 import { isRequestId, notificationText } from './jsonrpc.ts';
@@ -89,6 +90,7 @@ export interface CallInit {
   readonly meta: JsonObject | undefined;
   readonly session: SessionPort | undefined;
   readonly principal: string | undefined;
+  readonly scopes: readonly string[] | undefined;
   readonly client: McpContext['client'];
   /** Log messages below this level are not sent; `undefined` sends none at all. */
   readonly logLevel: LogLevel | undefined;
@@ -114,6 +116,7 @@ export class Call implements McpContext {
   readonly id: RequestId;
   readonly session: SessionPort | undefined;
   readonly principal: string | undefined;
+  readonly scopes: readonly string[] | undefined;
   readonly client: { readonly info: Implementation | undefined; readonly capabilities: JsonObject };
   /** The row of the revision table; `revision` is its id. */
   readonly revisionRow: Revision;
@@ -133,6 +136,7 @@ export class Call implements McpContext {
     this.id = init.id;
     this.session = init.session;
     this.principal = init.principal;
+    this.scopes = init.scopes;
     this.client = init.client;
     this.revisionRow = init.revision;
     this.ctx = init.createContext(this);
@@ -202,8 +206,24 @@ export class Call implements McpContext {
   }
 
   /** Whether this caller may see and use a tool, resource, resource template or prompt. */
-  async mayUse({ enabled }: Definition): Promise<boolean> {
+  async mayUse({ enabled, scopes }: Definition): Promise<boolean> {
+    if (scopes !== undefined && !this.#hasOneOf(scopes)) return false;
     return enabled === undefined || this.race(enabled(this.ctx));
+  }
+
+  /**
+   * The same for one that the caller names.
+   *
+   * @throws {InsufficientScope} Only scopes are missing, so the client can ask its user for them.
+   */
+  async admits({ enabled, scopes }: Definition): Promise<boolean> {
+    if (enabled !== undefined && !(await this.race(enabled(this.ctx)))) return false;
+    if (scopes !== undefined && !this.#hasOneOf(scopes)) throw new InsufficientScope(scopes[0] ?? []);
+    return true;
+  }
+
+  #hasOneOf(sets: readonly (readonly string[])[]): boolean {
+    return sets.some(needed => hasScopes(this.scopes, needed));
   }
 
   /** Sends a notification that belongs to this request. */

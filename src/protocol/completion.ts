@@ -43,7 +43,7 @@ async function findCompleter(call: Call, ref: JsonObject, argument: string): Pro
       const { resources, resourceTemplates } = call.server.registry;
       const { uri } = ref;
       const template = resourceTemplates.find(candidate => candidate.uriTemplate === uri);
-      if (template !== undefined && (await call.mayUse(template))) {
+      if (template !== undefined && (await call.admits(template))) {
         if (!template.matcher.variables.includes(argument)) throw unknownArgument(argument);
         return own(template.complete, argument);
       }

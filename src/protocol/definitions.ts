@@ -10,6 +10,16 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** RFC 6749 §3.3: a scope is visible ASCII without `"` and `\`. */
+export function isScope(value: unknown): value is string {
+  return typeof value === 'string' && /^[\x21\x23-\x5B\x5D-\x7E]+$/u.test(value);
+}
+
+/** Whether a caller has all of some scopes. @param scopes `undefined` is a caller without a token, who has none. */
+export function hasScopes(scopes: readonly string[] | undefined, needed: readonly string[]): boolean {
+  return needed.every(scope => scopes?.includes(scope));
+}
+
 /** SHA-256 in hex of a JSON value. Equal values have equal digests: the members of objects have no order. */
 export function jsonDigest(value: unknown): string {
   return createHash('sha256')
@@ -221,6 +231,8 @@ export interface McpContext {
   readonly client: { readonly info: Implementation | undefined; readonly capabilities: JsonObject };
   /** The caller, as the host's option `principal` names it; `undefined` for a guest. */
   readonly principal: string | undefined;
+  /** What the caller's access token allows; `undefined` without the option `auth`. */
+  readonly scopes: readonly string[] | undefined;
   /**
    * Reports progress, if the client asked for it; otherwise does nothing.
    *
@@ -268,6 +280,10 @@ export interface Definition {
   readonly description?: string;
   readonly icons?: readonly Icon[];
   readonly _meta?: JsonObject;
+  /**
+   * Scopes that the caller's token needs: all of one of these sets. What the caller lacks scopes for is not listed. Absent means none.
+   */
+  readonly scopes?: readonly (readonly string[])[];
   /** Whether this caller may see and use it; absent means everybody. */
   readonly enabled?: (ctx: CallContext) => boolean | Promise<boolean>;
 }

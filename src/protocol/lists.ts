@@ -46,7 +46,7 @@ export const listResources: ListMethod = listMethod(resources);
 /** `resources/templates/list`: one page of the templates that this caller may read. */
 export const listResourceTemplates: ListMethod = listMethod(resourceTemplates);
 
-/** A list without `enabled` conditions is the same for every caller, and is serialised once. */
+/** A list without `enabled` conditions and scopes is the same for every caller, and is serialised once. */
 function listMethod<T extends Definition>({ key, items, project }: List<T>): ListMethod {
   return async (call, params, method) => {
     const { registry, limits } = call.server;
@@ -57,7 +57,7 @@ function listMethod<T extends Definition>({ key, items, project }: List<T>): Lis
     const cached = cache.get(cacheKey);
     if (cached !== undefined) return cached;
     const all = [...items(registry)];
-    const isSame = all.every(item => item.enabled === undefined);
+    const isSame = all.every(item => item.enabled === undefined && item.scopes === undefined);
     const page = paginate(key, isSame ? all : await filterEnabled(all, call), { cursor, pageSize: limits.pageSize });
     const result: JsonObject = { [key]: page.items.map(item => project(item, call.revisionRow)) };
     if (page.nextCursor !== undefined) result['nextCursor'] = page.nextCursor;

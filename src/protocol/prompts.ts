@@ -22,11 +22,11 @@ export async function getPrompt(call: Call, params: JsonObject | undefined): Pro
   return projectPromptResult(result, call.revisionRow);
 }
 
-/** The prompt of that name. @throws {McpError} -32602 */
+/** The prompt of that name. @throws {McpError} -32602 @throws {InsufficientScope} */
 export async function findPrompt(call: Call, name: unknown): Promise<PromptDefinition> {
   if (typeof name !== 'string') throw new McpError('InvalidParams', 'Invalid params: `name` must be a string');
   const prompt = call.server.registry.prompts.get(name);
-  if (prompt === undefined || !(await call.mayUse(prompt))) throw new McpError('InvalidParams', `Unknown prompt: ${name}`);
+  if (prompt === undefined || !(await call.admits(prompt))) throw new McpError('InvalidParams', `Unknown prompt: ${name}`);
   return prompt;
 }
 

@@ -59,11 +59,15 @@ export interface Readable {
  * Finds out whether this caller may read a URI; `undefined` if not. A caller who may not must not be told of its changes either.
  *
  * @throws {McpError} -32602 for a URI that is too long.
+ * @throws {InsufficientScope}
  */
 export async function findReadable(call: Call, uri: string): Promise<Readable | undefined> {
   assertLength(call, uri);
-  const resource = call.server.registry.resources.get(uri);
-  if (resource !== undefined && !(await call.mayUse(resource))) return undefined;
+  const { resources, resourceTemplates } = call.server.registry;
+  const resource = resources.get(uri);
+  // Below, an error of reading would say that there is no such resource.
+  if (resource === undefined && call.scopes !== undefined) await firstUsable(call, resourceTemplates, uri);
+  if (resource !== undefined && !(await call.admits(resource))) return undefined;
   if (resource !== undefined && resource.live === undefined) return { sight: undefined };
   try {
     if (!isLive(call.server.registry, uri)) return (await call.race(read(call, uri))) && { sight: undefined };
@@ -107,10 +111,20 @@ const noRead: LiveRead = { result: undefined, changes: everyChange };
 async function liveRead(call: Call, uri: string): Promise<LiveRead | undefined> {
   const { resources, resourceTemplates } = call.server.registry;
   const resource = resources.get(uri);
-  if (resource !== undefined) return (await call.mayUse(resource)) ? resource.live?.(uri, call.ctx) : undefined;
-  for (const template of resourceTemplates) {
+  if (resource !== undefined) return (await call.admits(resource)) ? resource.live?.(uri, call.ctx) : undefined;
+  const found = await firstUsable(call, resourceTemplates, uri);
+  return found?.template.live?.(uri, found.variables, call.ctx);
+}
+
+/** The first template that a URI fits and that this caller may use. @throws {InsufficientScope} */
+async function firstUsable(
+  call: Call,
+  templates: Registry['resourceTemplates'],
+  uri: string,
+): Promise<{ template: Registry['resourceTemplates'][number]; variables: Readonly<Record<string, string>> } | undefined> {
+  for (const template of templates) {
     const variables = template.matcher.match(uri);
-    if (variables !== undefined && (await call.mayUse(template))) return template.live?.(uri, variables, call.ctx);
+    if (variables !== undefined && (await call.admits(template))) return { template, variables };
   }
   return undefined;
 }
@@ -122,12 +136,9 @@ function digestOf(result: ReadResourceResult): string {
 async function read(call: Call, uri: string): Promise<ReadResourceResult | undefined> {
   const { resources, resourceTemplates } = call.server.registry;
   const resource = resources.get(uri);
-  if (resource !== undefined) return (await call.mayUse(resource)) ? resource.read(uri, call.ctx) : undefined;
-  for (const template of resourceTemplates) {
-    const variables = template.matcher.match(uri);
-    if (variables !== undefined && (await call.mayUse(template))) return template.read(uri, variables, call.ctx);
-  }
-  return undefined;
+  if (resource !== undefined) return (await call.admits(resource)) ? resource.read(uri, call.ctx) : undefined;
+  const found = await firstUsable(call, resourceTemplates, uri);
+  return found?.template.read(uri, found.variables, call.ctx);
 }
 
 function parseUri(call: Call, params: JsonObject | undefined): string {

@@ -12,6 +12,7 @@ import { finishResult, projectToolResult, SerializedResult } from './project.ts'
  * `tools/call`: finds the tool, runs it, and turns whatever it throws into a result that the model can read.
  *
  * @throws {McpError} -32602 for an unknown tool (also one this caller may not use) or `arguments` that are no object.
+ * @throws {InsufficientScope}
  * @see https://modelcontextprotocol.io/specification/2025-11-25/server/tools#error-handling
  */
 export async function callTool(call: Call, params: JsonObject | undefined): Promise<SerializedResult> {
@@ -30,7 +31,7 @@ async function findTool(call: Call, name: unknown): Promise<ToolDefinition> {
   if (typeof name !== 'string') throw new McpError('InvalidParams', 'Invalid params: `name` must be a string');
   const { tools, unknownToolHint } = call.server.registry;
   const tool = tools.get(name);
-  if (tool !== undefined && (await call.mayUse(tool))) return tool;
+  if (tool !== undefined && (await call.admits(tool))) return tool;
   const hint = unknownToolHint?.(name);
   throw new McpError('InvalidParams', `Unknown tool: ${name}${hint === undefined ? '' : `; ${hint}`}`);
 }

@@ -1,6 +1,6 @@
 import Router from '@koa/router';
 import type Koa from 'koa';
-import { errorTable, McpError } from '../errors.ts';
+import { errorTable, InsufficientScope, McpError } from '../errors.ts';
 import { isObject } from '../protocol/definitions.ts';
 import { membersOf } from '../protocol/handler-errors.ts';
 import { errorText, isRequestId } from '../protocol/jsonrpc.ts';
@@ -30,6 +30,7 @@ type Middleware = (ctx: Koa.Context, next: Koa.Next) => Promise<unknown>;
 /** The routes of one MCP endpoint, as middleware. Other requests go on to the host's middleware. */
 export function endpoint(environment: Environment, options: EndpointOptions): Middleware {
   const { operators, cors } = options;
+  const { authorization } = environment;
   const base = options.path === '/' ? '' : options.path;
   const messagesPath = `${base}/messages`;
   const routes: Record<string, Record<string, Route>> = {
@@ -55,9 +56,11 @@ export function endpoint(environment: Environment, options: EndpointOptions): Mi
         assertOrigin(ctx, options);
         if (cors !== undefined && isPreflight(ctx)) return respondPreflight(ctx, allow);
         if (environment.isClosing) throw new McpError('InternalError', 'The server is shutting down; try again', { status: 503 });
+        if (authorization !== undefined) await authorization.admit(ctx);
         const method = table.get(ctx.method);
         if (method === undefined) throw methodNotAllowed(ctx, allow);
         await method(environment, ctx);
+        authorization?.endOnExpiry(ctx);
       } catch (error) {
         if (isHttpError(error)) {
           if (cors !== undefined) addCorsHeaders(error, ctx, cors);
@@ -69,6 +72,11 @@ export function endpoint(environment: Environment, options: EndpointOptions): Mi
       }
     };
     if (!path.includes(':')) exact.set(path, serve);
+    router.all(path, serve);
+  }
+  for (const path of authorization?.metadataPaths ?? []) {
+    const serve: Middleware = async ctx => authorization?.respondMetadata(ctx);
+    exact.set(path, serve);
     router.all(path, serve);
   }
   // Probes skip the `Host` check and the shutdown 503: they come by an address of any kind, and while the server is closing.
@@ -102,6 +110,7 @@ function isHttpError(thrown: unknown): boolean {
 }
 
 function respondError(environment: Environment, ctx: Koa.Context, thrown: unknown): void {
+  if (thrown instanceof InsufficientScope) environment.authorization?.challengeScopes(ctx, thrown);
   const error = toMcpError(thrown, unexposed => environment.report(unexposed, ctx), { status: 500 });
   respondJson(ctx, refusalStatus(error), errorText(undefined, error));
 }

@@ -5,6 +5,7 @@ import type { CallContext, McpContext, Sight } from '../protocol/definitions.ts'
 import type { Continuations } from '../session/continuations.ts';
 import type { Sessions } from '../session/sessions.ts';
 import type { Health } from './admin.ts';
+import type { Authorization } from './authorization.ts';
 import type { CallMailboxes } from './call-mail.ts';
 import type { CallStreams } from './call-stream.ts';
 import type { Calls, InFlight, Rate } from './calls.ts';
@@ -45,6 +46,8 @@ export interface Environment {
   readonly requests: InFlight;
   /** Whether the service is closing. New requests are then refused. */
   isClosing: boolean;
+  /** `undefined` if the app has authenticated the caller. */
+  readonly authorization: Authorization | undefined;
   /** Returns the caller; `null` is a guest. */
   readonly principal: (ctx: Koa.Context) => Promise<string | null>;
   readonly createContext: (ctx: Koa.Context, mcp: McpContext) => CallContext;

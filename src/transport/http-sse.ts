@@ -9,7 +9,7 @@ import { findRevision, oldest } from '../protocol/revisions.ts';
 import type { Session } from '../store/store.ts';
 import type { Environment } from './environment.ts';
 import { respondStream } from './event-stream.ts';
-import { negotiateAnswer, notAcceptable, respondAccepted, respondTooMany, toMcpError, tooMany } from './http.ts';
+import { negotiateAnswer, notAcceptable, prefixOf, respondAccepted, respondTooMany, toMcpError, tooMany } from './http.ts';
 import type { SessionRequest } from './serve.ts';
 import { serveRequest, sessionLook, takeNotification, takeResponse } from './serve.ts';
 import type { RelayedRequest } from './sse-relay.ts';
@@ -146,15 +146,4 @@ async function initialize({ sessions, server }: Environment, session: Session, {
     if (!McpError.isError(error)) throw error;
     return errorText(id, error);
   }
-}
-
-/** A path of RFC 3986, with trailing slashes split off. Empty segments are refused, because they could name another host. */
-const forwardedPrefix = /^((?:\/[\w.~!$&'()*+,;=:@%-]+)*)\/*$/u;
-
-/** The part of the client's URL path before the app's own path. */
-function prefixOf(ctx: Koa.Context): string {
-  const forwarded = ctx.app.proxy ? (forwardedPrefix.exec(ctx.get('X-Forwarded-Prefix'))?.[1] ?? '') : '';
-  const [original = ''] = ctx.originalUrl.split('?', 1);
-  const mounted = original.endsWith(ctx.path) ? original.slice(0, original.length - ctx.path.length) : '';
-  return forwarded + mounted;
 }

@@ -36,25 +36,51 @@ const loopbackAddress = /^(?:127\.|::1$|::ffff:127\.)/u;
  * @see https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#security-warning
  */
-export function assertOrigin(ctx: Koa.Context, { allowedHosts, allowedOrigins, cors }: GuardOptions): void {
-  const { host, origin, 'sec-fetch-site': site } = ctx.req.headers;
-  // RFC 9112 §3.2: 400 for more than one Host line, or an invalid one.
-  if (hasTwoHosts(ctx.req.rawHeaders) || (host && !hostSyntax.test(host)))
-    throw new McpError('InvalidRequest', 'Bad request: `Host` must be one name or address, and may have a port', { status: 400 });
-  const isLoopback = loopbackAddress.test(ctx.req.socket.localAddress ?? '');
-  const hosts = allowedHosts ?? (isLoopback && !ctx.app.proxy ? loopbackHosts : undefined);
-  if (hosts !== undefined && !isAllowedHost(host ?? '', hosts)) {
-    throw forbidden(`Host ${JSON.stringify(host ?? '')} is not allowed here; a server behind a proxy names its hosts in \`allowedHosts\``);
-  }
+export function assertOrigin(ctx: Koa.Context, options: GuardOptions): void {
+  assertHost(ctx, options);
+  const { allowedOrigins, cors } = options;
+  const { origin, 'sec-fetch-site': site } = ctx.req.headers;
   if (origin === undefined) {
     // Browsers send no Origin with the request of an image or a link, but they say where it comes from.
     if (otherSites.has(site)) throw forbidden(`a page of another origin sent this request (Sec-Fetch-Site: ${site}), and no Origin`);
     return;
   }
   if (allowedOrigins?.includes(origin) || (cors !== undefined && allowsOrigin(cors, origin))) return;
-  const isLoopbackOrigin = isLoopback && allowedOrigins === undefined && loopbackNames.has(hostnameOf(origin) ?? '');
+  const isLoopbackOrigin = isLoopback(ctx) && allowedOrigins === undefined && loopbackNames.has(hostnameOf(origin) ?? '');
   if (!isLoopbackOrigin)
     throw forbidden(`Origin ${JSON.stringify(origin)} is not allowed here; a server for web pages names theirs in \`allowedOrigins\``);
+}
+
+/**
+ * Refuses requests that are addressed to another host.
+ *
+ * @throws {McpError} 400 if there are two `Host` lines or a malformed one; 403 if `Host` is not allowed.
+ */
+export function assertHost(ctx: Koa.Context, { allowedHosts }: GuardOptions): void {
+  const { host } = ctx.req.headers;
+  // RFC 9112 §3.2: 400 for more than one Host line, or an invalid one.
+  if (hasTwoHosts(ctx.req.rawHeaders) || (host && !hostSyntax.test(host)))
+    throw new McpError('InvalidRequest', 'Bad request: `Host` must be one name or address, and may have a port', { status: 400 });
+  const hosts = allowedHosts ?? (isLoopback(ctx) && !ctx.app.proxy ? loopbackHosts : undefined);
+  if (hosts !== undefined && !isAllowedHost(host ?? '', hosts)) {
+    throw forbidden(`Host ${JSON.stringify(host ?? '')} is not allowed here; a server behind a proxy names its hosts in \`allowedHosts\``);
+  }
+}
+
+/** Whether the request arrived on a loopback address. */
+export function isLoopback(ctx: Koa.Context): boolean {
+  return loopbackAddress.test(ctx.req.socket.localAddress ?? '');
+}
+
+/**
+ * The scheme and host that the client has addressed, in lower case. `X-Forwarded-Proto` and `X-Forwarded-Host` count only with `app.proxy`.
+ *
+ * @throws {McpError} 400 for a malformed host.
+ */
+export function originOf(ctx: Koa.Context): string {
+  const origin = `${ctx.protocol}://${ctx.host}`.toLowerCase();
+  if (hostSyntax.test(ctx.host) && /^https?:/u.test(origin)) return origin;
+  throw new McpError('InvalidRequest', 'Bad request: the host that the client has addressed is malformed', { status: 400 });
 }
 
 /** Whether the request has two `Host` lines. `req.headers` holds only the first one. */
@@ -408,4 +434,15 @@ export function respondTooMany(ctx: Koa.Context, exceeded: Exceeded, ids: Reques
 /** The error for a client that accepts none of `types`. */
 export function notAcceptable(types: string): McpError {
   return new McpError('InvalidRequest', `Not acceptable: send Accept: ${types}`, { status: 406 });
+}
+
+/** A path of RFC 3986, with trailing slashes split off. Empty segments are refused, because they could name another host. */
+const forwardedPrefix = /^((?:\/[\w.~!$&'()*+,;=:@%-]+)*)\/*$/u;
+
+/** The part of the client's URL path before the app's own path. */
+export function prefixOf(ctx: Koa.Context): string {
+  const forwarded = ctx.app.proxy ? (forwardedPrefix.exec(ctx.get('X-Forwarded-Prefix'))?.[1] ?? '') : '';
+  const [original = ''] = ctx.originalUrl.split('?', 1);
+  const mounted = original.endsWith(ctx.path) ? original.slice(0, original.length - ctx.path.length) : '';
+  return forwarded + mounted;
 }

@@ -1,6 +1,6 @@
 import type Koa from 'koa';
 import { isRequestIdOf } from '../delivery/stream-ids.ts';
-import { McpError, StoreUnavailable } from '../errors.ts';
+import { InsufficientScope, McpError, StoreUnavailable } from '../errors.ts';
 import type { MessageSink, SessionPort } from '../protocol/call.ts';
 import { Call, Cancelled } from '../protocol/call.ts';
 import { isObject } from '../protocol/definitions.ts';
@@ -28,6 +28,7 @@ export interface SessionRequest {
  * @returns The response, already JSON; `undefined` if the call was cancelled, so that it gets no response.
  * @throws {StoreUnavailable} The database does not answer, and nothing was sent yet.
  * @throws {McpError} 503 This process is closing, and nothing was done yet.
+ * @throws {InsufficientScope} The caller's token lacks scopes, and nothing was sent yet.
  */
 export async function serveRequest(request: SessionRequest, sink: MessageSink): Promise<string | undefined> {
   const { environment, ctx, message } = request;
@@ -43,7 +44,7 @@ export async function serveRequest(request: SessionRequest, sink: MessageSink): 
     if (error instanceof Cancelled) return undefined;
     const isRefused = McpError.isError(error) && error.status === 503 && finish === undefined;
     // Nothing was sent yet, so the whole request is answered 503.
-    if ((StoreUnavailable.isError(error) || isRefused) && sink.isSilent) throw error;
+    if ((StoreUnavailable.isError(error) || error instanceof InsufficientScope || isRefused) && sink.isSilent) throw error;
     return errorText(
       id,
       toMcpError(error, unexposed => environment.report(unexposed, ctx)),
@@ -96,6 +97,7 @@ function sessionCall({ environment, ctx, session, message }: SessionRequest, sin
     logLevel: session.logLevel ?? 'debug',
     asker: environment.clientQuestions,
     principal: session.principal ?? undefined,
+    scopes: environment.authorization?.scopesOf(ctx),
     client: { info: session.clientInfo, capabilities: session.capabilities },
     sink,
     createContext: mcp => environment.createContext(ctx, mcp),

@@ -48,7 +48,7 @@ const changesShare = 0.5;
 const acceptMs = 1000;
 
 /** The options of `openService`. */
-export interface ServiceOptions extends Pick<Environment, 'principal' | 'createContext' | 'report'> {
+export interface ServiceOptions extends Pick<Environment, 'authorization' | 'principal' | 'createContext' | 'report'> {
   readonly registry: Registry;
   readonly explainError: Environment['server']['explainError'];
   readonly store: Store;
@@ -201,6 +201,7 @@ export function openService(options: ServiceOptions): Service {
     maxBatch: limits.maxBatch,
     requests,
     isClosing: false,
+    authorization: options.authorization,
     principal: options.principal,
     createContext: options.createContext,
     report: options.report,

@@ -1,5 +1,5 @@
 import type Koa from 'koa';
-import { errorTable, McpError, StoreUnavailable } from '../errors.ts';
+import { errorTable, InsufficientScope, McpError, StoreUnavailable } from '../errors.ts';
 import { AnswerReplay, InputRequired } from '../protocol/answer-replay.ts';
 import type { MessageSink } from '../protocol/call.ts';
 import { Call, Cancelled } from '../protocol/call.ts';
@@ -38,6 +38,7 @@ export async function postStateless(environment: Environment, ctx: Koa.Context, 
     await listen(request);
   } catch (error) {
     if (!McpError.isError(error)) throw error;
+    challenge(environment, ctx, error);
     respondJson(ctx, statusOf(error), errorText(message.id, error));
   }
 }
@@ -71,7 +72,10 @@ async function answerRequest(request: StatelessRequest, accepts: Accepts): Promi
   const call = statelessCall(request, principal, { sink: exchange, answers });
   let status = 200;
   const served = runCall(request, call, continued).then(({ text, error, isUndone }) => {
-    if (error !== undefined) status = statusOf(error);
+    if (error !== undefined) {
+      status = statusOf(error);
+      challenge(environment, ctx, error);
+    }
     if (isUndone) taken?.giveBack();
     else taken?.remove();
     exchange.respond(text);
@@ -187,6 +191,7 @@ function statelessCall(
     meta,
     session: undefined,
     principal: principal ?? undefined,
+    scopes: environment.authorization?.scopesOf(ctx),
     client: { info: clientInfo, capabilities },
     logLevel,
     sink,
@@ -208,6 +213,11 @@ async function checkParamHeaders(call: Call, params: JsonObject | undefined, hea
   const tool = tools.get(name);
   if (mirrored === undefined || tool === undefined) return;
   if (await call.mayUse(tool)) assertParamHeaders(mirrored, params?.['arguments'], headers);
+}
+
+/** Names the scopes that the caller's token lacks. Does nothing once the headers are sent. */
+function challenge({ authorization }: Environment, ctx: Koa.Context, error: McpError): void {
+  if (error instanceof InsufficientScope) authorization?.challengeScopes(ctx, error);
 }
 
 function statusOf({ type, status }: McpError): number {

@@ -8,13 +8,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { migrate } from '../../example-app/migrations.ts';
 import { seed } from '../../example-app/seed.ts';
 import type { McpMiddleware } from '../../src/index.ts';
+import { startIssuer } from '../support/issuer.ts';
 import { ModernClient } from '../support/modern.ts';
 import { open } from '../support/wire.ts';
 import type { FenceFolder } from './fence-folder.ts';
 import { openFenceFolder, typescriptFences } from './fence-folder.ts';
 
 const fenceOf = (page: string) => typescriptFences.find(({ file }) => file === page);
-const [first, second] = [fenceOf('README.md'), fenceOf('docs/tools.md')];
+const [first, second, third] = [fenceOf('README.md'), fenceOf('docs/tools.md'), fenceOf('docs/auth.md')];
 
 let folder: FenceFolder;
 beforeAll(async () => {
@@ -40,6 +41,8 @@ describe('TypeScript in README and docs', () => {
   it('is in these fences', () => {
     expect(typescriptFences.map(({ file }) => file)).toEqual([
       'README.md',
+      'docs/auth.md',
+      'docs/auth.md',
       'docs/check.md',
       'docs/live.md',
       'docs/models.md',
@@ -74,6 +77,26 @@ describe('TypeScript in README and docs', () => {
     expect((await ada.call('cancel_booking', { id })).structuredContent).toMatchObject({ id, status: 'CANCELLED' });
     expect(await prisma.mcpSession.count()).toBe(2);
     await prisma.$disconnect();
+  });
+
+  it('of docs/auth.md serves callers by their tokens and scopes', async () => {
+    await using issuer = await startIssuer();
+    const file = await folder.write(third, {
+      "issuer: 'https://login.example.com/'": `issuer: '${issuer.url}'`,
+      "jwks: 'https://login.example.com/jwks.json'": `jwks: '${issuer.jwks}'`,
+    });
+    const { endpoint } = (await import(pathToFileURL(file).href)) as { endpoint: McpMiddleware };
+    await using server = await listen(new Koa().use(endpoint));
+    const claims = { iss: issuer.url, aud: 'https://api.example.com/mcp', sub: 'ada', exp: Math.floor(Date.now() / 1000) + 60 };
+    const connect = async (scope: string) =>
+      new ModernClient(server.url, { headers: { authorization: `Bearer ${await issuer.sign({ ...claims, scope })}` } });
+    expect((await fetch(server.url, { method: 'POST' })).status).toBe(401);
+    const ada = await connect('house');
+    expect((await ada.call('who_am_i')).content[0].text).toBe('ada');
+    const refused = await ada.request('tools/call', { name: 'book_table' });
+    expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([403, expect.stringContaining('scope="house tables:write"')]);
+    expect((await (await connect('house tables:write')).call('book_table')).content[0].text).toBe('Booked');
+    await endpoint.close();
   });
 
   it('of docs/tools.md serves its tool, resources and prompt, and asks before it books', async () => {

@@ -16,6 +16,8 @@ describe("README's tables of options", () => {
     ['`models.<key>`', 'DeclaredExposure', 'src/models/declaration/declaration.ts', 'what it is'],
     ['`sessions`', 'SessionOptions', 'src/options.ts', 'what it is'],
     ['`limits`', 'Limits', 'src/options.ts', 'what it limits'],
+    ['`auth`', 'AuthOptions', 'src/options.ts', 'what it is'],
+    ['`jwtVerifier`', 'JwtVerifierOptions', 'src/jwt-verifier.ts', 'what it is'],
   ] as const;
 
   it.each(cases)('%s names the members of %s, each once', (title, type, file, last) => {

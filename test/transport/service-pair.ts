@@ -47,6 +47,7 @@ export function openProcess(shared: Store = memoryStore(), options: ProcessOptio
     limits: { ...defaults.limits, ...limits },
     sessionLog: undefined,
     onError: error => errors.push(error),
+    authorization: undefined,
     principal: () => Promise.resolve(null),
     createContext: () => ({}) as never,
     onFirstRequest: () => undefined,

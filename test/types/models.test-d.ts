@@ -94,6 +94,14 @@ describe('the type of the option models', () => {
     mcp({ name: 'x', prisma: postgres, models: { place: { omit: { spot: true } } } });
   });
 
+  it('takes scopes for all operations, for reads and writes, and for one operation', () => {
+    expose(prisma, { booking: { scopes: ['a'] }, client: { scopes: { read: ['a'], write: [], findMany: ['b'] } } });
+    // @ts-expect-error there is no such operation
+    expose(prisma, { booking: { scopes: { findAll: ['a'] } } });
+    // @ts-expect-error scopes are a list
+    expose(prisma, { booking: { scopes: { read: 'a' } } });
+  });
+
   it('takes writes of many rows, their limit, and writes to confirm', () => {
     expose(prisma, {
       booking: { operations: ['createMany', 'updateMany', 'upsert', 'deleteMany'], maxWrites: 10, confirm: ['deleteMany'] },

@@ -81,6 +81,8 @@ export interface Exposure {
   readonly maxWrites: number;
   /** Writes that the user must confirm. */
   readonly confirm: ReadonlySet<Operation>;
+  /** The scopes that an operation needs. One that needs none has no entry. */
+  readonly scopes: ReadonlyMap<Operation, readonly string[]>;
   /** Writes that take an idempotency key. */
   readonly idempotent: ReadonlySet<Operation>;
   /** Unique keys of visible columns only, the primary key first. */

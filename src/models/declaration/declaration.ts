@@ -37,6 +37,11 @@ export type DeclaredExposure<C, M extends ModelKey<C>, Ctx = CallContext> = Visi
   readonly maxWrites?: number;
   /** Writes that happen only if the user confirms them. @default none */
   readonly confirm?: readonly WriteOf<C, M>[];
+  /**
+   * Scopes that the caller's token needs, of all operations, of those that `read` or `write`, or of one operation; needs the option `auth`. A call
+   * without them is answered 403. @default none
+   */
+  readonly scopes?: readonly string[] | Scopes<OperationOf<C, M>>;
   /** Writes that happen once if a caller repeats them with the same `idempotencyKey`, also after a lost answer or a restart. @default none */
   readonly idempotent?: readonly WriteOf<C, M>[];
   /** Values forced on every create and update, merged last. @default none */
@@ -48,6 +53,9 @@ export type DeclaredExposure<C, M extends ModelKey<C>, Ctx = CallContext> = Visi
   /** Lets the tools `search` and `fetch` find rows by words in these columns. Without it they leave the model out. @default none */
   readonly search?: ModelSearch<SeenRow<Types<C, M>['payload']>, keyof Scalars<C, M> & string, Ctx>;
 };
+
+/** Scopes by kind of operation. The entry of an operation replaces that of its kind. */
+type Scopes<O extends Operation> = { readonly [K in O | 'read' | 'write']?: readonly string[] };
 
 /** A value, or a function that returns the value for a caller and an operation. */
 type GivenOrMade<T, Ctx> = T | ((ctx: Ctx, operation: PolicyOperation) => T | Literals | Promise<T | Literals>);

@@ -1,4 +1,4 @@
-import type { JsonObject, ToolAnnotations, ToolDefinition } from '../../protocol/definitions.ts';
+import type { CallContext, JsonObject, ToolAnnotations, ToolDefinition } from '../../protocol/definitions.ts';
 import type { JsonSchema } from '../../protocol/json-schema.ts';
 import type { RowTool } from '../arguments/tool-names.ts';
 import { rowToolOf, toolName, toolNames } from '../arguments/tool-names.ts';
@@ -7,6 +7,7 @@ import type { ArgumentName, Operation } from '../declaration/operations.ts';
 import { isRead, operationNames, operationRows } from '../declaration/operations.ts';
 import { join, list, nameOf, quote, refuse, shorten } from '../messages.ts';
 import { didYouMean } from '../near-names.ts';
+import { assertMayRun, runnable, scopesMember } from '../policy/scopes.ts';
 import { modelDescription, modelDescriptionSchema } from './model-description.ts';
 import { modelSearch } from './model-search.ts';
 import { confirmedInput, keyedInput } from './schema.ts';
@@ -91,10 +92,11 @@ function modelFinder(models: readonly CompactModel[], exposures: readonly Exposu
 
 function findTool(exposures: readonly Exposure[]): ToolDefinition {
   const search = modelSearch(exposures);
+  const isScoped = exposures.some(({ scopes }) => scopes.size > 0);
   return {
     name: 'find_models',
     title: 'Find models',
-    description: `Finds models (kinds of rows) of this server by words of their names, descriptions and columns. There are ${exposures.length}.`,
+    description: `Finds models (kinds of rows) of this server by words of their names, descriptions and columns.${isScoped ? '' : ` There are ${exposures.length}.`}`,
     inputSchema: object({
       query: { type: 'string', description: 'Words, such as "invoice customer". Without it: all models.' },
       cursor: { type: 'string', description: 'nextCursor of the page before, with the same query.' },
@@ -115,30 +117,30 @@ function findTool(exposures: readonly Exposure[]): ToolDefinition {
       ['models', 'total'],
     ),
     annotations: readOnly,
-    call: async args => {
+    call: async (args, ctx) => {
       assertOnly(args, ['query', 'cursor']);
       const { query = '', cursor } = args;
       if (typeof query !== 'string') return refuse('query', `expected words, got ${nameOf(query)}`);
-      const found = search(query);
+      const found = search(query).filter(exposure => runnable(ctx, exposure).length > 0);
       const start = parseCursor(cursor, found.length);
       const end = start + pageSize;
       return toResult({
-        models: found.slice(start, end).map(summarize),
+        models: found.slice(start, end).map(exposure => summarize(exposure, runnable(ctx, exposure))),
         total: found.length,
         ...(end < found.length && { nextCursor: encodeCursor(end) }),
-        ...(found.length === 0 && { hint: `No model matches. Leave query out to list all ${exposures.length}.` }),
+        ...(found.length === 0 && { hint: `No model matches. Leave query out to list all${isScoped ? '' : ` ${exposures.length}`}.` }),
       });
     },
   };
 }
 
-/** One line of `find_models`: the operations of a compact model, or the tools of a model that has its own. */
-function summarize(exposure: Exposure): object {
-  const { node, description, operations, style } = exposure;
+/** One line of `find_models`: the operations of a compact model, or the tools of a model that has its own, as far as the caller may run them. */
+function summarize(exposure: Exposure, operations: readonly Operation[]): object {
+  const { node, description, style } = exposure;
   return {
     model: node.key,
     ...(description !== undefined && { description: shorten(description.split('\n', 1).join(), maxSummaryChars) }),
-    ...(style === 'compact' ? { operations: [...operations] } : { tools: [...operations].map(operation => toolName(exposure, operation)) }),
+    ...(style === 'compact' ? { operations } : { tools: operations.map(operation => toolName(exposure, operation)) }),
   };
 }
 
@@ -154,18 +156,23 @@ function parseCursor(cursor: unknown, length: number): number {
 
 function describeTool(models: readonly CompactModel[], find: (name: unknown) => CompactModel): ToolDefinition {
   const names = list(models.map(({ exposure }) => exposure.node.key));
+  const isScoped = models.some(({ exposure }) => exposure.scopes.size > 0);
   return {
     name: 'describe_model',
     title: 'Describe a model',
     description: `Describes a model: columns, enums, relations, unique keys, filters, and the arguments of its operations. Call it before the first operation on a model.${
-      names.length <= maxNamesChars ? ` Models: ${names}.` : ''
+      names.length <= maxNamesChars && !isScoped ? ` Models: ${names}.` : ''
     }`,
     inputSchema: object({ model: { type: 'string' } }, ['model']),
     outputSchema: modelDescriptionSchema,
     annotations: readOnly,
-    call: async args => {
+    call: async (args, ctx) => {
       assertOnly(args, ['model']);
-      return toResult(modelDescription(find(args['model']).parts));
+      const { parts, exposure } = find(args['model']);
+      const operations = runnable(ctx, exposure);
+      const [first] = exposure.operations;
+      if (operations.length === 0 && first !== undefined) assertMayRun(ctx, exposure, first);
+      return toResult(modelDescription({ ...parts, exposure: { ...exposure, operations: new Set(operations) } }));
     },
   };
 }
@@ -240,9 +247,14 @@ function rowTool(
   );
   const confirmable = isConfirmed ? confirmedInput(inputSchema) : inputSchema;
   const isKeyed = models.some(({ exposure }) => operations.some(operation => exposure.idempotent.has(operation)));
-  const planFor = (modelName: unknown, operationName: unknown): { operation: Operation; model: CompactModel; plan: Plan } => {
+  const planFor = (
+    modelName: unknown,
+    operationName: unknown,
+    ctx: CallContext,
+  ): { operation: Operation; model: CompactModel; plan: Plan } => {
     const model = find(modelName);
     const operation = parseOperation(model.exposure, name, operationName ?? unnamed);
+    assertMayRun(ctx, model.exposure, operation);
     return { operation, model, plan: model.planOf(operation) };
   };
   return {
@@ -251,14 +263,19 @@ function rowTool(
     description: `${description} Arguments: ${operations.map(operation => `${operation} { ${list(operationRows[operation].arguments)} }`).join('; ')}.`,
     inputSchema: isKeyed ? keyedInput(confirmable) : confirmable,
     annotations: annotationsOf(operations, models),
+    ...scopesMember(
+      models.flatMap(({ exposure }) =>
+        operations.filter(operation => exposure.operations.has(operation)).map(operation => [exposure, operation] as const),
+      ),
+    ),
     ...(isConfirmed && {
       effect: async ({ model: modelName, operation: operationName, ...args }, ctx) => {
-        const { operation, model, plan } = planFor(modelName, operationName);
+        const { operation, model, plan } = planFor(modelName, operationName, ctx);
         return model.exposure.confirm.has(operation) ? plan.effect?.(args, ctx) : undefined;
       },
     }),
     call: async ({ model: modelName, operation: operationName, ...args }, ctx) => {
-      const { operation, model, plan } = planFor(modelName, operationName);
+      const { operation, model, plan } = planFor(modelName, operationName, ctx);
       const result = await plan.run(args, ctx);
       return toResult(result, model.parts.links[operation]?.(result));
     },

@@ -4,6 +4,7 @@ import type { ExposedPrompt, Exposure, UniqueKey } from '../datamodel/graph.ts';
 import type { ModelPrompt, PromptWords } from '../declaration/row-options.ts';
 import { isPlainObject, list, quote } from '../messages.ts';
 import { assertKeys } from '../policy/host-args.ts';
+import { scopesMember } from '../policy/scopes.ts';
 import type { Reader } from '../queries/reads.ts';
 import { completion, readRow } from './resources.ts';
 import { rowMimeType, rowUri } from './row-links.ts';
@@ -64,6 +65,7 @@ function modelPrompt(
     ...metadata,
     name: promptName,
     description,
+    ...scopesMember([[exposure, 'findUnique']]),
     arguments: key.fields.map(field => {
       const documentation = exposure.columns.get(field)?.field.documentation;
       return { name: field, ...(documentation !== undefined && { description: documentation }), required: true };

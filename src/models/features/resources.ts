@@ -14,6 +14,7 @@ import { jsonOf } from '../datamodel/scalars.ts';
 import type { Args, Row } from '../declaration/delegates.ts';
 import { listChanges, rowChanges } from '../live/row-changes.ts';
 import { list } from '../messages.ts';
+import { mayRun, scopesMember } from '../policy/scopes.ts';
 import type { Reader, Related } from '../queries/reads.ts';
 import { describeText } from './describe.ts';
 import { rowMimeType } from './row-links.ts';
@@ -47,6 +48,7 @@ export function listResource(exposure: Exposure, parts: ResourceParts): Resource
     title: `${node.name} rows`,
     description: joined(`The first ${take} ${node.name} rows.`, description, describeText(selection)),
     mimeType: rowMimeType,
+    ...scopesMember([[exposure, 'findMany']]),
     read: async (uri, ctx) => toContents(uri, await readPage(exposure, parts, { cursor: undefined }, ctx)),
     ...(parts.isLive && {
       live: (uri, ctx) => livePage(uri, exposure, related => readPage(exposure, parts, { cursor: undefined, related }, ctx)),
@@ -64,6 +66,7 @@ export function pageTemplate(exposure: Exposure, parts: ResourceParts): Resource
     name: `${node.key}_page`,
     description: joined(`The next ${node.name} rows.`, describeText(selection)),
     mimeType: rowMimeType,
+    ...scopesMember([[exposure, 'findMany']]),
     read: async (uri, variables, ctx) => {
       if (!Object.hasOwn(variables, cursorVariable)) return undefined;
       try {
@@ -106,6 +109,7 @@ function rowTemplate(rows: KeyedRows & { readonly isLive: boolean }, uriTemplate
     title: isFirst ? `One ${node.name}` : `One ${node.name} by ${key.fields.join(' and ')}`,
     description: joined(`One ${node.name} by ${key.fields.join(' and ')}.`, isFirst ? description : undefined, describeText(selection)),
     mimeType: rowMimeType,
+    ...scopesMember([[exposure, 'findUnique']]),
     read: async (uri, variables, ctx) => {
       const row = await readRow(rows, variables, ctx);
       return row && toContents(uri, row);
@@ -188,6 +192,7 @@ function keyCompleters(exposure: Exposure, key: UniqueKey, reader: Reader): Reco
     const column = exposure.columns.get(name);
     if (column === undefined) continue;
     completers[name] = async (prefix, ctx, others) => {
+      if (!mayRun(ctx, exposure, 'findMany')) return { values: [] };
       const where = prefixWhere(column, prefix);
       if (where === undefined) return { values: [] };
       const rest = othersWhere(exposure, key, name, others);

@@ -7,6 +7,7 @@ import type { Args, Row } from '../declaration/delegates.ts';
 import type { ModelSearch } from '../declaration/row-options.ts';
 import { beginningOf, join, list, nameOf, quote, refuse, shorten } from '../messages.ts';
 import { assertKeys } from '../policy/host-args.ts';
+import { assertMayRun, mayRun, scopesMember } from '../policy/scopes.ts';
 import type { Reader } from '../queries/reads.ts';
 import { describeText } from './describe.ts';
 import { readRow } from './resources.ts';
@@ -111,11 +112,13 @@ function searchTool(models: readonly Searched[], { name, limits }: SearchOptions
     inputSchema: object({ query: { type: 'string', description: 'Few words that the rows contain, such as a name.' } }, ['query']),
     outputSchema: object({ results: { type: 'array', items: object({ id: text, title: text, url: text }) } }),
     annotations: readOnly,
+    ...scopesMember(models.map(({ exposure }) => [exposure, 'findMany'])),
     call: async (args, ctx) => {
       assertOnly(args, 'query');
       const words = parseQuery(args['query'], bounds);
-      const pages = await Promise.all(models.map(model => findRows(model, words, ctx)));
-      const found = alternately(pages.map(({ rows }, index) => rows.map(row => ({ row, model: models[index] as Searched }))));
+      const allowed = models.filter(({ exposure }) => mayRun(ctx, exposure, 'findMany'));
+      const pages = await Promise.all(allowed.map(model => findRows(model, words, ctx)));
+      const found = alternately(pages.map(({ rows }, index) => rows.map(row => ({ row, model: allowed[index] as Searched }))));
       const results = await Promise.all(found.slice(0, maxResults).map(({ row, model }) => describeRow(model, row, name, ctx)));
       const isCut = found.length > maxResults || pages.some(({ truncated }) => truncated === true);
       // OpenAI defines `results` as the only member.
@@ -139,11 +142,13 @@ function fetchTool(models: readonly Searched[], { name, maxResultBytes }: Search
       metadata: { type: 'object', additionalProperties: text },
     }),
     annotations: readOnly,
+    ...scopesMember(models.map(({ exposure }) => [exposure, 'findUnique'])),
     call: async (args, ctx) => {
       assertOnly(args, 'id');
       const { id } = args;
       if (typeof id !== 'string') return refuse('id', `expected an id from the results of search, got ${nameOf(id)}`);
       const model = models.find(({ exposure }) => id.startsWith(`${exposure.node.key}:`));
+      if (model !== undefined) assertMayRun(ctx, model.exposure, 'findUnique');
       const texts = model && keyTexts(model, id);
       const row = model && texts && (await readRow(model, texts, ctx));
       // One answer for ids of hidden rows, of missing rows, and of no row at all.

@@ -20,6 +20,7 @@ import { rowKey } from '../datamodel/graph.ts';
 import type { Operation } from '../declaration/operations.ts';
 import { isBulk, operationRows } from '../declaration/operations.ts';
 import { list, nameOf, refuse, shorten, withArticle } from '../messages.ts';
+import { scopesMember } from '../policy/scopes.ts';
 import type { BulkResult, BulkWriter } from '../queries/bulk-writes.ts';
 import type { IdempotencyKeys, KeyedWrite } from '../queries/idempotency.ts';
 import { keyArgument } from '../queries/idempotency.ts';
@@ -390,6 +391,7 @@ function modelTool(operation: Operation, parts: ToolParts): ToolDefinition {
     inputSchema: exposure.idempotent.has(operation) ? keyedInput(confirmable) : confirmable,
     outputSchema: isConfirmed ? confirmedOutput(outputSchema) : outputSchema,
     annotations,
+    ...scopesMember([[exposure, operation]]),
     ...(isConfirmed && { effect }),
     call: async (args, ctx) => {
       const result = await run(args, ctx);
