@@ -121,6 +121,7 @@ describe('limits', () => {
     // More than the buffers of a connection take.
     const bytes = 24 * 1024 * 1024;
     const big = { description: 'More than a connection buffers', handler: () => 'x'.repeat(bytes) };
+    const patience = { timeout: 10_000 };
     const limits = { maxResultBytes: 2 * bytes, maxUnsentBytesPerPrincipal: bytes, maxUnsentBytes: 3 * bytes };
     /** Calls a tool, in either era, and never reads its answer. */
     const ignore = async (user: string, { url }: { url: string }, era: 'stateless' | 'session') => {
@@ -159,7 +160,7 @@ describe('limits', () => {
         const session = await open(server.url, { headers: { 'x-user': 'ada' } });
         expect((await session.request('tools/call', { name: 'echo', arguments: {} })).status).toBe(503);
         unread.abort();
-        await expect.poll(() => statusOf(ada)).toBe(200);
+        await expect.poll(() => statusOf(ada), patience).toBe(200);
         forgiveResets(server);
       },
     );
@@ -171,14 +172,14 @@ describe('limits', () => {
       expect((await alan.call('echo')).content[0].text).toBe('echo');
       expect((await alan.error('tools/call', { name: 'big' })).message).toMatch(/result is dropped; the request may have taken effect/u);
       for (const each of unread) each.abort();
-      await expect.poll(async () => (await alan.request('tools/call', { name: 'big' })).response.error).toBeUndefined();
+      await expect.poll(async () => (await alan.request('tools/call', { name: 'big' })).response.error, patience).toBeUndefined();
       forgiveResets(server);
     });
 
     it('sendMs: a connection that takes nothing for so long is closed', async () => {
       await using server = await start({ limits: { ...limits, sendMs: 100 }, tools: { big, echo } }, { before: [signIn] });
       await ignore('ada', server, 'stateless');
-      await expect.poll(() => statusOf(clientOf('ada', server)), { timeout: 10_000 }).toBe(200);
+      await expect.poll(() => statusOf(clientOf('ada', server)), patience).toBe(200);
     });
   });
 
