@@ -152,10 +152,10 @@ describe('toDatamodel', () => {
     expect(field('tags', 'Client').relationName).toBe(field('clients', 'Tag').relationName);
   });
 
-  it('differs between SQLite and PostgreSQL by the provider, the type of the log’s ids, and the models that only one of them has', () => {
+  it('differs between SQLite and PostgreSQL by the provider, full-text search, the type of the log’s ids, and the models that only one of them has', () => {
     const { Listing, Entry, Native, Place, McpEvent, ...models } = postgresql.models;
     const { McpEvent: event, ...others } = sqlite.models;
-    expect({ ...postgresql, models }).toEqual({ ...sqlite, models: others, provider: 'postgresql' });
+    expect({ ...postgresql, models }).toEqual({ ...sqlite, models: others, provider: 'postgresql', fullText: true });
     expect([McpEvent, event].map(each => each?.fields.find(({ name }) => name === 'id')?.type)).toEqual(['BigInt', 'Int']);
     expect([Listing?.key, Entry?.key, Native?.key, Place?.key]).toEqual(['listing', 'entry', 'native', 'place']);
     expect(sqlite.provider).toBe('sqlite');
