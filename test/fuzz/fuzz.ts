@@ -63,7 +63,7 @@ export async function fuzz({ store, seed, requests, from = 0, bug, maxFailures =
       if (report.growthBytes > maxGrowthBytes)
         run.fail(end, `${report.growthBytes} bytes more are in use than after ${warmUp} exchanges, though all is closed`);
     }
-    await run.explainHolds();
+    if (run.place.ended === undefined) await run.explainHolds();
     if (run.place.ended === undefined) await run.explainProblems();
     const { ended } = run.place;
     if (ended !== undefined) await run.explainEnd(ended, () => startPlace(store, bug));
@@ -140,7 +140,7 @@ class Run {
       let againMs = 0;
       const culprit = await this.#repeat(suspects, bytes => {
         againMs = Math.max(0, ...this.#holds.splice(0).map(hold => hold.cpuMs));
-        return this.place.ended !== undefined || againMs > heldMs + bytes * heldMsPerByte;
+        return againMs > heldMs + bytes * heldMsPerByte;
       });
       if (culprit === undefined) this.report.unexplainedHolds.push(cpuMs);
       else this.fail(culprit, `holds the event loop for ${againMs} ms of processor time`);

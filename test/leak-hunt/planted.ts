@@ -199,15 +199,15 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'aggregate-without-policy',
     what: 'aggregates are computed of hidden rows too',
     file: 'src/models/queries/reads.ts',
-    find: 'const args = { ...whereOf(scoped), ...aggregateArgs(aggregates) };',
-    replace: 'const args = { ...whereOf({ ...scoped, filter: undefined }), ...aggregateArgs(aggregates) };',
+    find: 'const args = Object.assign(aggregateArgs(aggregates), whereOf(scoped));',
+    replace: 'const args = Object.assign(aggregateArgs(aggregates), whereOf({ ...scoped, filter: undefined }));',
   },
   {
     name: 'groups-without-policy',
     what: 'groups hold hidden rows too',
     file: 'src/models/queries/reads.ts',
-    find: 'const args = { ...whereOf(scoped), ...(folded ?',
-    replace: 'const args = { ...whereOf({ ...scoped, filter: undefined }), ...(folded ?',
+    find: 'groupArgs(query, node), whereOf(scoped));',
+    replace: 'groupArgs(query, node), whereOf({ ...scoped, filter: undefined }));',
   },
   {
     name: 'distinct-without-policy',
@@ -221,8 +221,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     seed: 3,
     what: 'rows can be grouped by a hidden column',
     file: 'src/models/arguments/group-by.ts',
-    find: 'const column = columns.find(each => each.name === name);',
+    find: 'const column = exposure.columns.get(name);',
     replace:
-      'const found = exposure.node.fields.get(name);\n  const column = columns.find(each => each.name === name) ?? (found?.kind === "scalar" ? ({ name, field: found, type: {}, nullable: true, list: false } as unknown as Column) : undefined);',
+      'const found = exposure.node.fields.get(name);\n  const column = exposure.columns.get(name) ?? (found?.kind === "scalar" ? ({ name, field: found, type: {}, nullable: true, list: false } as unknown as Column) : undefined);',
   },
 ];
