@@ -51,9 +51,12 @@ export function finishResult(call: Call, method: string, result: Result): Result
   const { revisionRow, server } = call;
   if (!revisionRow.resultType) return result;
   const { resultType = 'complete', _meta: own } = result;
-  const hints = resultType === 'complete' && revisionRow.cacheHints.has(method) ? { ttlMs: 0, cacheScope: 'private' } : undefined;
-  const _meta = { 'io.modelcontextprotocol/serverInfo': server.registry.info, ...(isObject(own) ? own : undefined) };
-  return { resultType: 'complete', ...hints, ...result, _meta };
+  const finished: Record<string, unknown> = { resultType: 'complete' };
+  if (resultType === 'complete' && revisionRow.cacheHints.has(method)) Object.assign(finished, { ttlMs: 0, cacheScope: 'private' });
+  Object.assign(finished, result);
+  const serverInfo = { 'io.modelcontextprotocol/serverInfo': server.registry.info };
+  finished['_meta'] = isObject(own) ? { ...serverInfo, ...own } : serverInfo;
+  return finished;
 }
 
 /** The members of `value` that `fields` names, in the order of `fields`, without those that are `undefined`. */

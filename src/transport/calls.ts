@@ -1,5 +1,3 @@
-// The package's index loads a limiter for each kind of database, which takes 40 ms.
-import RateLimiterMemory from 'rate-limiter-flexible/lib/RateLimiterMemory.js';
 import type { Position } from '../delivery/position.ts';
 import { isAhead } from '../delivery/position.ts';
 import { McpError, ToolError } from '../errors.ts';
@@ -203,7 +201,7 @@ export interface RateOptions {
   readonly onError: (error: unknown) => void;
 }
 
-const minuteSeconds = 60;
+const minuteMs = 60_000;
 /** Milliseconds that a request waits for a limiter of the app. */
 const answerMs = 500;
 /** Milliseconds between two requests that ask a limiter which does not work. The requests between them are let through. */
@@ -211,20 +209,37 @@ const askAgainMs = 1000;
 
 /** How many requests each principal sends in a time. All guests are one principal. */
 export class Rate {
+  readonly #options: RateOptions;
   readonly #limiter: RateLimiter | undefined;
-  readonly #refuse: (rejected: unknown) => Exceeded;
+  /** Requests of each principal in the minute that ends at `#endsAt`. */
+  readonly #counts = new Map<string, number>();
+  #endsAt = Number.NEGATIVE_INFINITY;
 
-  constructor({ what, perMinute, limiter, onError }: RateOptions) {
-    if (limiter !== undefined) this.#limiter = new FailingOpen(limiter, onError);
-    else if (perMinute !== false) this.#limiter = new RateLimiterMemory({ points: perMinute, duration: minuteSeconds });
-    const named = limiter === undefined ? `${what} (more than ${perMinute} a minute)` : what;
-    this.#refuse = rejected => ({ what: named, seconds: Math.max(1, Math.ceil(msBeforeNext(rejected) / 1000)) });
+  constructor(options: RateOptions) {
+    this.#options = options;
+    this.#limiter = options.limiter && new FailingOpen(options.limiter, options.onError);
   }
 
   /** Counts requests of a principal. @returns `undefined` if it may send them. */
-  take(principal: string | null, requests = 1): Promise<Exceeded | undefined> | undefined {
-    return this.#limiter?.consume(principalKey(principal), requests).then(granted, this.#refuse);
+  take(principal: string | null, requests = 1): Exceeded | undefined | Promise<Exceeded | undefined> {
+    const { what, perMinute } = this.#options;
+    const key = principalKey(principal);
+    if (this.#limiter !== undefined)
+      return this.#limiter.consume(key, requests).then(granted, rejected => exceeded(what, msBeforeNext(rejected)));
+    if (perMinute === false) return undefined;
+    const now = performance.now();
+    if (now >= this.#endsAt) {
+      this.#counts.clear();
+      this.#endsAt = now + minuteMs;
+    }
+    const count = (this.#counts.get(key) ?? 0) + requests;
+    this.#counts.set(key, count);
+    return count > perMinute ? exceeded(`${what} (more than ${perMinute} a minute)`, this.#endsAt - now) : undefined;
   }
+}
+
+function exceeded(what: string, ms: number): Exceeded {
+  return { what, seconds: Math.max(1, Math.ceil(ms / 1000)) };
 }
 
 /** The key of a principal in a map or a limiter. It differs from every session id, and from the key of the guests, whatever the principal is called. */
