@@ -132,13 +132,14 @@ describe('limits', () => {
           ? modernRequest('tools/call', call)
           : { body: { jsonrpc: '2.0', id: 9, method: 'tools/call', params: call }, headers: { 'mcp-session-id': session.id } };
       const abort = new AbortController();
-      await fetch(url, {
+      const response = await fetch(url, {
         method: 'POST',
         headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', 'x-user': user, ...headers },
         body: JSON.stringify(body),
         signal: abort.signal,
       });
-      return abort;
+      // A response that nobody holds is collected, and fetch then closes its connection.
+      return { response, abort: () => abort.abort() };
     };
     /** Koa reports connections that are reset while an answer is sent. */
     const forgiveResets = ({ errors }: { errors: Error[] }) => {
@@ -178,8 +179,9 @@ describe('limits', () => {
 
     it('sendMs: a connection that takes nothing for so long is closed', async () => {
       await using server = await start({ limits: { ...limits, sendMs: 100 }, tools: { big, echo } }, { before: [signIn] });
-      await ignore('ada', server, 'stateless');
+      const { response } = await ignore('ada', server, 'stateless');
       await expect.poll(() => statusOf(clientOf('ada', server)), patience).toBe(200);
+      await expect(response.text()).rejects.toThrow();
     });
   });
 
