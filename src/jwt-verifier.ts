@@ -97,7 +97,7 @@ function assertKeySource(jwks: unknown): void {
   if (typeof jwks === 'object' && jwks !== null && 'keys' in jwks && Array.isArray(jwks.keys)) return;
   const url = typeof jwks === 'string' && URL.canParse(jwks) ? new URL(jwks) : undefined;
   const isLoopback = url !== undefined && /^(?:localhost|127\..*|\[::1\])$/u.test(url.hostname);
-  // Whoever can change the keys on their way can sign any token.
+  // Over plain HTTP, somebody on the network could put in keys of their own, and then sign any token.
   if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback)) return;
   throw new TypeError('jwtVerifier.jwks: must be the https URL of a JWKS, or a JWKS, { keys: [ … ] }');
 }

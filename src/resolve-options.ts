@@ -4,7 +4,7 @@ import { styles } from './models/declaration/declaration.ts';
 import type { McpOptions, ResolvedLimits, ResolvedOptions, UntypedOptions } from './options.ts';
 import { defaults } from './options.ts';
 import type { JsonObject } from './protocol/definitions.ts';
-import { isObject, isScope } from './protocol/definitions.ts';
+import { isObject, isScopes, scopesInWords } from './protocol/definitions.ts';
 import { maxTimerMs } from './timing.ts';
 
 const optionKeys = [
@@ -118,8 +118,6 @@ const isText = (value: unknown): value is string => typeof value === 'string';
 const isName = (value: unknown): boolean => isText(value) && /^[A-Za-z][A-Za-z0-9+.-]*$/u.test(value);
 const isNodeName = (value: unknown): boolean => isText(value) && /^.{1,100}$/u.test(value);
 const isFunction = (value: unknown): boolean => typeof value === 'function';
-const isScopes = (value: unknown): boolean => Array.isArray(value) && value.every(isScope);
-const scopesSyntax = 'be an array of scopes, texts without blanks, such as bookings:write';
 const isListOf = (item: RegExp) => (value: unknown) => Array.isArray(value) && value.every(member => isText(member) && item.test(member));
 const hasMembers = (names: readonly string[]) => (value: unknown) =>
   isObject(value) && names.every(name => typeof value[name] === 'object');
@@ -172,7 +170,7 @@ function assertAuth(auth: unknown, options: JsonObject): void {
     throw new TypeError('auth.authorizationServers: must be an array of URLs such as https://login.example.com, at least one');
   }
   if (requiredScopes !== undefined && !isScopes(requiredScopes)) {
-    throw new TypeError(`auth.requiredScopes: must ${scopesSyntax}`);
+    throw new TypeError(`auth.requiredScopes: must be ${scopesInWords}`);
   }
   if (resource !== undefined && !isServerUrl(resource)) {
     throw new TypeError('auth.resource: must be the URL of the endpoint, such as https://api.example.com/mcp');
@@ -196,7 +194,7 @@ function assertDefinitions(kind: 'tools' | 'resources' | 'prompts', definitions:
     for (const key of ['inputSchema', 'outputSchema', 'argsSchema']) assertZod(`${path}.${key}`, definition[key]);
     if (!isFunction(definition['handler'])) throw new TypeError(`${path}.handler: must be a function (args, ctx) => result`);
     const { description, scopes } = definition;
-    if (scopes !== undefined && !isScopes(scopes)) throw new TypeError(`${path}.scopes: must ${scopesSyntax}`);
+    if (scopes !== undefined && !isScopes(scopes)) throw new TypeError(`${path}.scopes: must be ${scopesInWords}`);
     if (scopes !== undefined && !hasAuth)
       throw new TypeError(`${path}.scopes: nothing checks them without \`auth\`; set it, or use \`enabled\``);
     if (kind !== 'resources' && (!isText(description) || description === '')) {

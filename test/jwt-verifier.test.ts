@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { jwtVerifier } from '../src/index.ts';
 import type { Issuer } from './support/issuer.ts';
-import { startIssuer } from './support/issuer.ts';
+import { inSeconds, startIssuer } from './support/issuer.ts';
 
 const audience = 'https://api.example.com/mcp';
 let issuer: Issuer;
@@ -13,7 +13,6 @@ beforeAll(async () => {
 });
 afterAll(() => issuer[Symbol.asyncDispose]());
 
-const inSeconds = (seconds: number) => Math.floor(Date.now() / 1000) + seconds;
 const good = () => ({ iss: issuer.url, aud: audience, sub: 'ada', exp: inSeconds(60), scope: 'read write' });
 const verifier = (options = {}) => jwtVerifier({ issuer: issuer.url, audience, jwks: issuer.jwks, ...options });
 

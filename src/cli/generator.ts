@@ -2,7 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { GeneratorManifest, GeneratorOptions } from '@prisma/generator-helper';
 import type { Datamodel } from '../models/datamodel/datamodel.ts';
-import { toDatamodel } from '../models/datamodel/datamodel.ts';
+import { isPostgres, toDatamodel } from '../models/datamodel/datamodel.ts';
 
 /** Language of the written datamodel. */
 export type DatamodelFormat = 'ts' | 'js';
@@ -48,10 +48,6 @@ function sourceOf({ datasources, otherGenerators }: GeneratorOptions): Pick<Data
   const isPreviewed = otherGenerators.some(({ previewFeatures }) => previewFeatures.includes('fullTextSearchPostgres'));
   const fullText = provider === 'mysql' || (isPostgres(provider) && isPreviewed);
   return { provider, ...(fullText && { fullText }) };
-}
-
-function isPostgres(provider: string): boolean {
-  return provider === 'postgresql' || provider === 'postgres';
 }
 
 function resolveFormat({ generator, otherGenerators }: GeneratorOptions): DatamodelFormat {

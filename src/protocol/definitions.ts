@@ -11,9 +11,15 @@ export function isObject(value: unknown): value is JsonObject {
 }
 
 /** RFC 6749 §3.3: a scope is visible ASCII without `"` and `\`. */
-export function isScope(value: unknown): value is string {
-  return typeof value === 'string' && /^[\x21\x23-\x5B\x5D-\x7E]+$/u.test(value);
+const scopeSyntax = /^[\x21\x23-\x5B\x5D-\x7E]+$/u;
+
+/** Whether a value of the app is a list of scopes. */
+export function isScopes(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every(scope => typeof scope === 'string' && scopeSyntax.test(scope));
 }
+
+/** A list of scopes in words, for the app's mistakes. */
+export const scopesInWords = 'an array of scopes, texts without blanks, such as bookings:write';
 
 /** Whether a caller has all of some scopes. @param scopes `undefined` is a caller without a token, who has none. */
 export function hasScopes(scopes: readonly string[] | undefined, needed: readonly string[]): boolean {

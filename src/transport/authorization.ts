@@ -1,6 +1,7 @@
 import type Koa from 'koa';
 import { errorTable, InsufficientScope, McpError } from '../errors.ts';
 import type { AuthOptions, VerifiedToken } from '../options.ts';
+import { hasScopes } from '../protocol/definitions.ts';
 import { membersOf } from '../protocol/handler-errors.ts';
 import { errorText } from '../protocol/jsonrpc.ts';
 import { isOutage } from '../store/outage.ts';
@@ -51,9 +52,8 @@ export class Authorization {
    */
   async admit(ctx: Koa.Context): Promise<void> {
     const token = await this.#verify(ctx);
-    const { scopes = [] } = token;
     this.#tokens.set(ctx, token);
-    if (!this.#required.every(scope => scopes.includes(scope))) throw new InsufficientScope(this.#required);
+    if (!hasScopes(token.scopes, this.#required)) throw new InsufficientScope(this.#required);
   }
 
   /** The token of a request that was admitted. */

@@ -212,7 +212,7 @@ export class Rate {
   readonly #options: RateOptions;
   readonly #limiter: RateLimiter | undefined;
   /** Requests of each principal in the minute that ends at `#endsAt`. */
-  readonly #counts = new Map<string, number>();
+  readonly #counts = new Map<string | null, number>();
   #endsAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: RateOptions) {
@@ -223,17 +223,16 @@ export class Rate {
   /** Counts requests of a principal. @returns `undefined` if it may send them. */
   take(principal: string | null, requests = 1): Exceeded | undefined | Promise<Exceeded | undefined> {
     const { what, perMinute } = this.#options;
-    const key = principalKey(principal);
     if (this.#limiter !== undefined)
-      return this.#limiter.consume(key, requests).then(granted, rejected => exceeded(what, msBeforeNext(rejected)));
+      return this.#limiter.consume(principalKey(principal), requests).then(granted, rejected => exceeded(what, msBeforeNext(rejected)));
     if (perMinute === false) return undefined;
     const now = performance.now();
     if (now >= this.#endsAt) {
       this.#counts.clear();
       this.#endsAt = now + minuteMs;
     }
-    const count = (this.#counts.get(key) ?? 0) + requests;
-    this.#counts.set(key, count);
+    const count = (this.#counts.get(principal) ?? 0) + requests;
+    this.#counts.set(principal, count);
     return count > perMinute ? exceeded(`${what} (more than ${perMinute} a minute)`, this.#endsAt - now) : undefined;
   }
 }
@@ -243,7 +242,7 @@ function exceeded(what: string, ms: number): Exceeded {
 }
 
 /** The key of a principal in a map or a limiter. It differs from every session id, and from the key of the guests, whatever the principal is called. */
-export function principalKey(principal: string | null | undefined): string {
+function principalKey(principal: string | null | undefined): string {
   return principal === null || principal === undefined ? 'guests' : `principal ${principal}`;
 }
 

@@ -192,8 +192,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'first-without-policy',
     what: 'findFirst finds hidden rows',
     file: 'src/models/queries/reads.ts',
-    find: 'const args = { ...whereOf(scoped), orderBy, select:',
-    replace: 'const args = { ...whereOf({ ...scoped, filter: undefined }), orderBy, select:',
+    find: 'const args = Object.assign(whereOf(scoped), { orderBy, select:',
+    replace: 'const args = Object.assign(whereOf({ ...scoped, filter: undefined }), { orderBy, select:',
   },
   {
     name: 'aggregate-without-policy',

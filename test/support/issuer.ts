@@ -76,3 +76,8 @@ export async function startIssuer(): Promise<Issuer> {
 function present(claims: Claims): JWTPayload {
   return Object.fromEntries(Object.entries(claims).filter(([, value]) => value !== undefined));
 }
+
+/** A time from now, as JWTs count it: in seconds since 1970. */
+export function inSeconds(seconds: number): number {
+  return Math.floor(Date.now() / 1000) + seconds;
+}

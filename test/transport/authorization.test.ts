@@ -10,7 +10,7 @@ import { z } from 'zod';
 import type { AuthOptions, HandlerContext, VerifiedToken } from '../../src/index.ts';
 import { jwtVerifier, mcp, StoreUnavailable } from '../../src/index.ts';
 import type { Issuer } from '../support/issuer.ts';
-import { startIssuer } from '../support/issuer.ts';
+import { inSeconds, startIssuer } from '../support/issuer.ts';
 import { ModernClient, modernRequest } from '../support/modern.ts';
 import type { TestServer } from '../support/server.ts';
 import { start } from '../support/server.ts';
@@ -24,7 +24,6 @@ beforeAll(async () => {
 });
 afterAll(() => issuer[Symbol.asyncDispose]());
 
-const inSeconds = (seconds: number) => Math.floor(Date.now() / 1000) + seconds;
 const sign = (claims = {}, options = {}) =>
   issuer.sign({ iss: issuer.url, aud: audience, sub: 'ada', exp: inSeconds(60), scope: 'mcp', ...claims }, options);
 const bearer = async (claims = {}) => ({ authorization: `Bearer ${await sign(claims)}` });

@@ -15,6 +15,11 @@ export interface Datamodel {
   readonly enums: Readonly<Record<string, DatamodelEnum>>;
 }
 
+/** Whether a datasource is PostgreSQL, by either of the names that Prisma takes for it. */
+export function isPostgres(provider: string | undefined): boolean {
+  return provider === 'postgresql' || provider === 'postgres';
+}
+
 /** A model of the schema. */
 export interface DatamodelModel {
   readonly name: string;

@@ -117,7 +117,7 @@ export interface ExposedSearch extends Omit<ModelSearch, 'columns' | 'fullText'>
   readonly fullText: FullText | undefined;
 }
 
-/** The databases for which Prisma has full-text search. Each has a syntax of its own. */
+/** The databases for which Prisma has full-text search. The syntax of a query differs between them. */
 export type FullText = 'postgresql' | 'mysql';
 
 /** A value of the declaration, or a function that gives it for one call. */

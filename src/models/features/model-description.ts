@@ -11,7 +11,7 @@ import type { AggregateName } from '../datamodel/scalars.ts';
 import type { Operation } from '../declaration/operations.ts';
 import { isBulk, isRead } from '../declaration/operations.ts';
 import { list } from '../messages.ts';
-import { keyArgument } from '../queries/idempotency.ts';
+import { keyArgument, keyMeaning } from '../queries/idempotency.ts';
 import { describeColumn, describeFormats, describeIncluded, describeKeys, describeRelation } from './describe.ts';
 import type { ToolParts } from './tools.ts';
 import { describeOrder } from './tools.ts';
@@ -77,7 +77,7 @@ export function modelDescription(parts: ToolParts): ModelDescription {
       arguments: [
         describeArguments(operation, parts),
         ...(exposure.confirm.has(operation) ? ['confirmation?: as asked for'] : []),
-        ...(exposure.idempotent.has(operation) ? [`${keyArgument}?: new for each write, the same to repeat it`] : []),
+        ...(exposure.idempotent.has(operation) ? [`${keyArgument}?: ${keyMeaning}`] : []),
       ].join('; '),
     })),
   };

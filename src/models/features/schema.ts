@@ -11,7 +11,7 @@ import type { Operation } from '../declaration/operations.ts';
 import { isRead, writesOf } from '../declaration/operations.ts';
 import { list } from '../messages.ts';
 import { truncatedKey } from '../policy/include.ts';
-import { keyArgument, maxKeyChars } from '../queries/idempotency.ts';
+import { keyArgument, keyMeaning, maxKeyChars } from '../queries/idempotency.ts';
 import { describeColumns, describeKey, describeModel } from './describe.ts';
 
 /** What the schemas of one exposure are made of. */
@@ -220,7 +220,7 @@ export function confirmedInput(schema: JsonSchema): JsonSchema {
 
 /** The same with the argument `idempotencyKey`. */
 export function keyedInput(schema: JsonSchema): JsonSchema {
-  const key: JsonSchema = { type: 'string', maxLength: maxKeyChars, description: 'new for each write, the same to repeat it' };
+  const key: JsonSchema = { type: 'string', maxLength: maxKeyChars, description: keyMeaning };
   return { ...schema, properties: { ...schema.properties, [keyArgument]: key } };
 }
 

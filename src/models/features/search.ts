@@ -2,6 +2,7 @@ import type { CallContext, JsonObject, ToolDefinition } from '../../protocol/def
 import type { JsonSchema } from '../../protocol/json-schema.ts';
 import { cursorKey } from '../arguments/arguments.ts';
 import type { WhereLimits } from '../arguments/where.ts';
+import { isPostgres } from '../datamodel/datamodel.ts';
 import type { Column, ExposedSearch, Exposure, FullText, ModelGraph, UniqueKey } from '../datamodel/graph.ts';
 import type { Args, Row } from '../declaration/delegates.ts';
 import type { ModelSearch } from '../declaration/row-options.ts';
@@ -48,7 +49,7 @@ export function resolveSearch(exposure: Exposure, declared: unknown, path: strin
 
 function noFullText({ provider }: ModelGraph, path: string): TypeError {
   return new TypeError(
-    provider === 'postgresql' || provider === 'postgres'
+    isPostgres(provider)
       ? `${path}.fullText: the client has no full-text search; add previewFeatures = ["fullTextSearchPostgres"] to its generator, and run \`prisma generate\``
       : `${path}.fullText: Prisma has full-text search for PostgreSQL and MySQL only; leave it out`,
   );

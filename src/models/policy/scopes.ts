@@ -1,6 +1,6 @@
 import { InsufficientScope } from '../../errors.ts';
 import type { CallContext } from '../../protocol/definitions.ts';
-import { hasScopes, isScope } from '../../protocol/definitions.ts';
+import { hasScopes, isScopes, scopesInWords } from '../../protocol/definitions.ts';
 import type { Exposure } from '../datamodel/graph.ts';
 import type { Operation } from '../declaration/operations.ts';
 import { isRead } from '../declaration/operations.ts';
@@ -37,8 +37,8 @@ export function resolveScopes(declared: unknown, operations: ReadonlySet<Operati
 }
 
 function parseScopes(value: unknown, path: string): readonly string[] {
-  if (Array.isArray(value) && value.every(isScope)) return value;
-  throw new TypeError(`${path}: expected an array of scopes, texts without blanks, such as bookings:write`);
+  if (isScopes(value)) return value;
+  throw new TypeError(`${path}: expected ${scopesInWords}`);
 }
 
 function withoutEmpty(entries: readonly (readonly [Operation, readonly string[]])[]): OperationScopes {

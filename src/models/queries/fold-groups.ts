@@ -7,6 +7,7 @@ import { aggregateNames, allRows, toCount, toMeasure } from '../arguments/aggreg
 import type { Direction, GroupKey, GroupStep, KeyStep, ParsedGroupBy } from '../arguments/group-by.ts';
 import type { Having } from '../arguments/having.ts';
 import { measuresOf } from '../arguments/having.ts';
+import { isPostgres } from '../datamodel/datamodel.ts';
 import { bucketStart, bucketText } from '../datamodel/date-buckets.ts';
 import { addDecimals, compareDecimals, divideDecimal } from '../datamodel/exact-decimals.ts';
 import { decimalText, keyText, textOf } from '../datamodel/scalars.ts';
@@ -249,7 +250,7 @@ function compareNullable(one: unknown, other: unknown, direction: Direction, pro
   const { sort, nulls } = typeof direction === 'string' ? { sort: direction, nulls: undefined } : direction;
   const isNull = [one ?? null, other ?? null].map(value => value === null);
   if (isNull[0] !== isNull[1]) {
-    const isGreatest = provider === 'postgresql' || provider === 'postgres' || provider === 'cockroachdb';
+    const isGreatest = isPostgres(provider) || provider === 'cockroachdb';
     const isLast = nulls === undefined ? isGreatest === (sort === 'asc') : nulls === 'last';
     return isNull[0] === isLast ? 1 : -1;
   }

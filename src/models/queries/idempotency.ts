@@ -14,6 +14,8 @@ import type { Commit } from './writes.ts';
 
 /** The argument with which a caller may repeat a write. */
 export const keyArgument = 'idempotencyKey';
+/** What a language model is told of a key. */
+export const keyMeaning = 'new for each write, the same to repeat it';
 /** Characters of a key. */
 export const maxKeyChars = 255;
 

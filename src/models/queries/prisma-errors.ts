@@ -12,9 +12,9 @@ export async function attempt<T>(
   exposure: Exposure,
   operation: string,
   work: () => Promise<T>,
-  mayRepeat: (error: unknown) => boolean = never,
+  mayRepeat?: (error: unknown) => boolean,
 ): Promise<T> {
-  const run = (): Promise<T> => orAgain(work, mayRepeat);
+  const run = mayRepeat === undefined ? work : (): Promise<T> => orAgain(work, mayRepeat);
   try {
     return await orAgain(run, error => codeOf(error) === 'P2034');
   } catch (error) {
@@ -27,10 +27,6 @@ function orAgain<T>(work: () => Promise<T>, mayRepeat: (error: unknown) => boole
     if (mayRepeat(error)) return work();
     throw error;
   });
-}
-
-function never(): boolean {
-  return false;
 }
 
 /** The `code` of a known Prisma error, e.g. `P2025`. Recognised by its shape, because several clients may be loaded. */

@@ -97,7 +97,7 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
     findFirst: async (query, ctx) => {
       const { selection, orderBy } = query;
       const scoped = await scopeRead(exposure, 'findMany', query, ctx);
-      const args = { ...whereOf(scoped), orderBy, select: scoped.selection?.args.select ?? selection.select };
+      const args = Object.assign(whereOf(scoped), { orderBy, select: scoped.selection?.args.select ?? selection.select });
       const row = await attempt(exposure, 'findFirst', () => call(delegate, 'findFirst', args));
       if (row === null) return undefined;
       if (scoped.selection !== undefined) await attachJoins(client, [row], scoped.selection);
@@ -109,10 +109,8 @@ export function reader(exposure: Exposure, client: Delegates): Reader {
       const scoped = await scopeRead(exposure, 'findMany', query, ctx);
       if (cursor !== undefined) await assertCursor(exposure, delegate, cursor, scoped.filter);
       const select = scoped.selection?.args.select ?? selection.select;
-      const args = whereOf(scoped);
-      args['select'] = key === undefined ? select : withKey(select, key);
-      args['orderBy'] = query.orderBy;
-      args['take'] = take + 1;
+      const whole = key === undefined ? select : withKey(select, key);
+      const args = Object.assign(whereOf(scoped), { select: whole, orderBy: query.orderBy, take: take + 1 });
       if (cursor !== undefined && key !== undefined) Object.assign(args, { cursor: uniqueWhere(key, cursor), skip: 1 });
       if (related !== undefined) noteRead(node, args, scoped.selection, related);
       const found = await attempt(exposure, 'findMany', () => call(delegate, 'findMany', args));
