@@ -11,8 +11,19 @@ export type { WhereLimits } from './models/arguments/where.ts';
 export { scopedClient } from './models/compile.ts';
 export type { Datamodel } from './models/datamodel/datamodel.ts';
 export { live } from './models/live/live-client.ts';
-export type { HiddenColumn, ModelReport, RelationReport } from './models/report.ts';
-export type { AuthOptions, Limits, McpOptions, Prompt, RateLimiter, Resource, SessionOptions, Tool, VerifiedToken } from './options.ts';
+export type { HiddenColumn, ModelReport, RelationReport, ScopesReport } from './models/report.ts';
+export type {
+  AuditOptions,
+  AuthOptions,
+  Limits,
+  McpOptions,
+  Prompt,
+  RateLimiter,
+  Resource,
+  SessionOptions,
+  Tool,
+  VerifiedToken,
+} from './options.ts';
 export type {
   CallToolResult,
   ContentBlock,

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type Koa from 'koa';
 import { announce } from './announce.ts';
+import { AuditLog } from './audit.ts';
 import { memoryBus } from './bus/bus.ts';
 import { handlerContexts } from './context.ts';
 import { compilePrompts } from './host/prompts.ts';
@@ -125,6 +126,7 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
     sessions: resolved.sessions,
     limits: resolved.limits,
     rateLimiters: resolved.rateLimiters,
+    audit: auditLog(resolved, onError),
     keys,
     sessionLog: isHeard(resolved) ? new SessionLog({ ...resolved, onError }) : undefined,
     onFirstRequest: () => warnOfSqlite(resolved),
@@ -171,6 +173,11 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
       if (resolved.bus === undefined) await bus.close();
     },
   });
+}
+
+function auditLog({ audit, prisma, name, path, limits }: ResolvedOptions, onError: (error: unknown) => void): AuditLog | undefined {
+  if (audit === undefined || prisma === undefined) return undefined;
+  return new AuditLog({ ...audit, prisma, endpoint: `${name}${path}`, storeMs: limits.storeMs, onError });
 }
 
 /** Warns if a SQLite client would lose writes because several processes, or several requests of one process, share its file. */

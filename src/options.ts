@@ -159,6 +159,21 @@ export interface AuthOptions {
   resource?: string;
 }
 
+/** Which calls are recorded, as rows of `McpAuditEntry` in the app's database. */
+export interface AuditOptions {
+  /** Whether reads are recorded too: of rows, resources, prompts and completions, and tools with `readOnlyHint`. @default false */
+  readonly reads?: boolean;
+  /**
+   * Whether a call that cannot be recorded is refused: an own tool does not run, and the result of a read is withheld. A write of a model and its
+   * row are committed together in any case. @default false: `onError` hears of it
+   */
+  readonly required?: boolean;
+  /** Milliseconds that a row is kept; at most 3155760000000 (100 years). @default until the app removes it */
+  readonly keepMs?: number;
+  /** Names of arguments whose values are not recorded, on any level and in any case, e.g. `['password']`. Values of hidden columns never are. @default none */
+  readonly mask?: readonly string[];
+}
+
 /** Where sessions live and for how long. Times are at most 2147483647 ms where nothing else is said. */
 export interface SessionOptions {
   /** Keeps sessions and all other protocol state. @default rows through `prisma`, or memory without it */
@@ -270,6 +285,13 @@ export interface McpOptions<C = unknown, T = Record<string, unknown>, R = Record
    * @default none: each process counts in memory
    */
   rateLimiters?: { calls?: RateLimiter; initializes?: RateLimiter };
+  /**
+   * Records the calls that write, as rows in the app's database: who called what, with which arguments, and what came of it. `'required'` is
+   * `{ required: true }`. Needs `prisma`, with the model `McpAuditEntry`.
+   *
+   * @default no calls are recorded
+   */
+  audit?: boolean | 'required' | AuditOptions;
   /** Takes errors of background work. @default the app's `error` event */
   onError?: (error: unknown) => void;
   /** Hears of every session that was created, initialized, resumed, ended, expired or refused. What it throws goes to `onError`. @default none */
@@ -353,7 +375,8 @@ export interface UntypedOptions extends Omit<McpOptions, 'prisma' | 'models' | '
 }
 
 /** The options, checked, with their defaults. */
-export interface ResolvedOptions extends Omit<UntypedOptions, 'path' | 'version' | 'limits' | 'sessions' | 'node'> {
+export interface ResolvedOptions extends Omit<UntypedOptions, 'path' | 'version' | 'limits' | 'sessions' | 'node' | 'audit'> {
+  readonly audit: AuditOptions | undefined;
   readonly path: string;
   readonly version: string;
   readonly node: string;

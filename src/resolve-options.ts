@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import type { WhereLimits } from './models/arguments/where.ts';
 import { styles } from './models/declaration/declaration.ts';
-import type { McpOptions, ResolvedLimits, ResolvedOptions, UntypedOptions } from './options.ts';
+import type { AuditOptions, McpOptions, ResolvedLimits, ResolvedOptions, UntypedOptions } from './options.ts';
 import { defaults } from './options.ts';
 import type { JsonObject } from './protocol/definitions.ts';
 import { isObject, isScopes, scopesInWords } from './protocol/definitions.ts';
@@ -31,6 +31,7 @@ const optionKeys = [
   'bus',
   'limits',
   'rateLimiters',
+  'audit',
   'onError',
   'onSession',
   'log',
@@ -103,6 +104,7 @@ export function resolveOptions(options: object): ResolvedOptions {
   }
   return Object.freeze({
     ...options,
+    audit: resolveAudit(options),
     path: path.length > 1 ? path.replace(/\/+$/u, '') : path,
     version: options.version ?? defaults.version,
     node: options.node ?? `${hostname().slice(0, 80)}:${process.pid}`,
@@ -227,6 +229,22 @@ function assertRateLimiters({ rateLimiters, limits = {} }: UntypedOptions): void
   }
 }
 
+function resolveAudit({ audit, prisma }: UntypedOptions): AuditOptions | undefined {
+  if (audit === undefined || audit === false) return undefined;
+  const resolved = audit === 'required' ? { required: true } : audit === true ? {} : audit;
+  if (!isObject(resolved)) throw new TypeError("audit: must be true, 'required' or { reads, required, keepMs, mask }");
+  assertKeys('audit', resolved, ['reads', 'required', 'keepMs', 'mask']);
+  for (const key of ['reads', 'required'] as const) {
+    if (!['undefined', 'boolean'].includes(typeof resolved[key])) throw new TypeError(`audit.${key}: must be true or false`);
+  }
+  const { keepMs, mask } = resolved;
+  if (keepMs !== undefined) assertPositive('audit', { keepMs });
+  if (mask !== undefined && !(Array.isArray(mask) && mask.every(isText)))
+    throw new TypeError("audit.mask: must be an array of names, such as ['password']");
+  if (prisma === undefined) throw new TypeError('audit: needs `prisma`, the client of the database that keeps the rows');
+  return resolved;
+}
+
 function assertPositive(path: string, values: object): void {
   for (const [key, value] of Object.entries(values)) {
     const isRate = key.endsWith('PerMinute');
@@ -242,6 +260,7 @@ function assertPositive(path: string, values: object): void {
 const longestMs: ReadonlyMap<string, number> = new Map([
   // A hundred years. The time is added to dates, and no timer waits for it.
   ['idleMs', 3_155_760_000_000],
+  ['keepMs', 3_155_760_000_000],
   // A day. Some timers wait for a multiple of it.
   ['lookMs', 86_400_000],
 ]);

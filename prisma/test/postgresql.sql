@@ -210,6 +210,27 @@ CREATE TABLE "McpIdempotencyKey" (
 );
 
 -- CreateTable
+CREATE TABLE "McpAuditEntry" (
+    "id" TEXT NOT NULL,
+    "startedAt" TIMESTAMP(3) NOT NULL,
+    "endpoint" TEXT NOT NULL,
+    "principal" TEXT,
+    "sessionId" TEXT,
+    "client" TEXT,
+    "revision" TEXT NOT NULL,
+    "method" TEXT NOT NULL,
+    "name" TEXT NOT NULL,
+    "arguments" JSONB NOT NULL,
+    "rows" INTEGER,
+    "outcome" TEXT NOT NULL,
+    "error" TEXT,
+    "durationMs" INTEGER,
+    "expiresAt" TIMESTAMP(3),
+
+    CONSTRAINT "McpAuditEntry_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
 CREATE TABLE "Listing" (
     "id" INTEGER NOT NULL,
     "name" TEXT NOT NULL,
@@ -321,6 +342,15 @@ CREATE INDEX "McpIdempotencyKey_principal_expiresAt_idx" ON "McpIdempotencyKey"(
 
 -- CreateIndex
 CREATE INDEX "McpIdempotencyKey_expiresAt_idx" ON "McpIdempotencyKey"("expiresAt");
+
+-- CreateIndex
+CREATE INDEX "McpAuditEntry_principal_startedAt_idx" ON "McpAuditEntry"("principal", "startedAt");
+
+-- CreateIndex
+CREATE INDEX "McpAuditEntry_startedAt_idx" ON "McpAuditEntry"("startedAt");
+
+-- CreateIndex
+CREATE INDEX "McpAuditEntry_expiresAt_idx" ON "McpAuditEntry"("expiresAt");
 
 -- CreateIndex
 CREATE INDEX "_ClientToTag_B_index" ON "_ClientToTag"("B");

@@ -184,6 +184,25 @@ CREATE TABLE "McpIdempotencyKey" (
 );
 
 -- CreateTable
+CREATE TABLE "McpAuditEntry" (
+    "id" TEXT NOT NULL PRIMARY KEY,
+    "startedAt" DATETIME NOT NULL,
+    "endpoint" TEXT NOT NULL,
+    "principal" TEXT,
+    "sessionId" TEXT,
+    "client" TEXT,
+    "revision" TEXT NOT NULL,
+    "method" TEXT NOT NULL,
+    "name" TEXT NOT NULL,
+    "arguments" JSONB NOT NULL,
+    "rows" INTEGER,
+    "outcome" TEXT NOT NULL,
+    "error" TEXT,
+    "durationMs" INTEGER,
+    "expiresAt" DATETIME
+);
+
+-- CreateTable
 CREATE TABLE "_ClientToTag" (
     "A" INTEGER NOT NULL,
     "B" INTEGER NOT NULL,
@@ -241,6 +260,15 @@ CREATE INDEX "McpIdempotencyKey_principal_expiresAt_idx" ON "McpIdempotencyKey"(
 
 -- CreateIndex
 CREATE INDEX "McpIdempotencyKey_expiresAt_idx" ON "McpIdempotencyKey"("expiresAt");
+
+-- CreateIndex
+CREATE INDEX "McpAuditEntry_principal_startedAt_idx" ON "McpAuditEntry"("principal", "startedAt");
+
+-- CreateIndex
+CREATE INDEX "McpAuditEntry_startedAt_idx" ON "McpAuditEntry"("startedAt");
+
+-- CreateIndex
+CREATE INDEX "McpAuditEntry_expiresAt_idx" ON "McpAuditEntry"("expiresAt");
 
 -- CreateIndex
 CREATE UNIQUE INDEX "_ClientToTag_AB_unique" ON "_ClientToTag"("A", "B");

@@ -27,7 +27,7 @@ const adaptations: Readonly<Record<string, readonly (readonly [line: RegExp, rep
   sqlite: [[/^( {2}id +)BigInt {2}/m, '$1Int     ']],
   // Text without a native type has 191 characters.
   mysql: [
-    [/^ {2}(?:position|uri|data) +String\??/gm, '$& @db.Text'],
+    [/^ {2}(?:position|uri|data|name|error) +String\??/gm, '$& @db.Text'],
     [/^ {2}(?:largeData|result) +String\?/gm, '$& @db.LongText'],
   ],
   // Its autoincrement() is neither in order nor within what a JavaScript number can hold.

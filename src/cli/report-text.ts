@@ -53,6 +53,7 @@ function modelLines(model: ModelReport, tools: readonly ToolReport[]): string[] 
     maxWrites,
     confirm,
     idempotent,
+    scopes,
     columns,
     hidden,
     relations,
@@ -71,6 +72,9 @@ function modelLines(model: ModelReport, tools: readonly ToolReport[]): string[] 
     ...wrap('rows', [`at most ${take} in one answer`, ...writtenRows(maxWrites)]),
     ...row('asks first', confirm),
     ...row('takes keys', idempotent),
+    ...scopes.flatMap(({ scopes: needed, operations: scoped }, index) =>
+      wrap(index === 0 ? 'scopes' : '', `${needed.join(' and ')} for ${scoped.join(', ')}`.split(' '), ' '),
+    ),
     ...wrap('columns', columns),
     ...row('hidden', hiddenColumns),
     ...relations.flatMap((relation, index) => wrap(index === 0 ? 'relations' : '', describeRelation(relation), ' ')),

@@ -34,7 +34,7 @@ import type { IdempotencyOptions } from './queries/idempotency.ts';
 import { assertKeyDelegate, IdempotencyKeys } from './queries/idempotency.ts';
 import { reader } from './queries/reads.ts';
 import { clientScope } from './queries/scoped-client.ts';
-import { writer } from './queries/writes.ts';
+import { directly, writer } from './queries/writes.ts';
 import type { ModelReport } from './report.ts';
 import { reportModels } from './report.ts';
 
@@ -127,14 +127,16 @@ export function compileModels(options: CompileOptions): CompiledModels {
     const reads = reader(exposure, client);
     const create = dataParser(exposure, 'create', graph);
     const update = dataParser(exposure, 'update', graph);
-    const writersOf: ToolParts['writersOf'] = commit => {
-      const writes = { exposure, client, create, update, commit };
+    const commit = directly(exposure, client);
+    const writersOf: ToolParts['writersOf'] = way => {
+      const writes = { exposure, client, create, update, commit: way };
       return { writer: writer(writes), bulkWriter: bulkWriter(writes) };
     };
     const parts: ToolParts = {
       exposure,
       reader: reads,
-      ...writersOf(undefined),
+      ...writersOf(commit),
+      commit,
       writersOf,
       keys,
       create,

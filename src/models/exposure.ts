@@ -67,6 +67,7 @@ const ownModels: ReadonlySet<string> = new Set([
   'McpNode',
   'McpContinuation',
   'McpIdempotencyKey',
+  'McpAuditEntry',
 ]);
 
 /**

@@ -42,12 +42,21 @@ export interface ModelReport {
   readonly confirm: readonly Operation[];
   /** Writes that take an idempotency key. */
   readonly idempotent: readonly Operation[];
+  /** Which operations need which scopes of the caller's token. */
+  readonly scopes: readonly ScopesReport[];
   /** The visible columns. */
   readonly columns: readonly string[];
   readonly hidden: readonly HiddenColumn[];
   readonly relations: readonly RelationReport[];
   /** Foreign keys that callers can filter by and that no index begins with, as `authorId` or `tenantId, authorId`. */
   readonly unindexed: readonly string[];
+}
+
+/** Operations that need the same scopes. */
+export interface ScopesReport {
+  /** All of them are needed. */
+  readonly scopes: readonly string[];
+  readonly operations: readonly Operation[];
 }
 
 /** A column that callers neither read, filter, sort nor write. */
@@ -97,12 +106,23 @@ export function reportModels(
       ...([...operations].some(isBulk) && { maxWrites: Number.isFinite(maxWrites) ? maxWrites : null }),
       confirm: [...confirm],
       idempotent: [...idempotent],
+      scopes: reportScopes(exposure),
       columns: [...columns.keys()],
       hidden: hiddenColumns(exposure, declared[node.key]?.select !== undefined, graph),
       relations: [...node.relations.values()].map(relation => reportRelation(exposure, relation)),
       unindexed: unindexed.get(node) ?? [],
     };
   });
+}
+
+function reportScopes({ scopes }: Exposure): ScopesReport[] {
+  const byScopes = new Map<string, { scopes: readonly string[]; operations: Operation[] }>();
+  for (const [operation, needed] of scopes) {
+    const same = byScopes.get(needed.join(' '));
+    if (same === undefined) byScopes.set(needed.join(' '), { scopes: needed, operations: [operation] });
+    else same.operations.push(operation);
+  }
+  return [...byScopes.values()];
 }
 
 function kindOf(value: PerCall | undefined): PolicyKind {

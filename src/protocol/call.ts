@@ -3,6 +3,7 @@ import { InsufficientScope } from '../errors.ts';
 import type { Elicited, InputRequest } from './client-requests.ts';
 import { assertCapability, canElicit, elicitRequest, rootsRequest, sampleRequest } from './client-requests.ts';
 import type {
+  AuditEntry,
   CallContext,
   Definition,
   ElicitForm,
@@ -59,6 +60,40 @@ export interface Confirmations {
   take(token: string, principal: string | null, subject: JsonObject): Promise<boolean>;
 }
 
+/** A request that may be recorded. */
+export interface AuditedRequest {
+  readonly method: 'tools/call' | 'resources/read' | 'prompts/get' | 'completion/complete';
+  /** The tool, prompt or template, or the URI of the resource. */
+  readonly name: string;
+  /** Gives the arguments without the values of hidden columns. */
+  readonly arguments: () => JsonObject;
+  readonly isRead: boolean;
+  /** Whether the tool adds the row itself, in the transaction of its write. @default false */
+  readonly recordsWrites?: boolean | undefined;
+}
+
+/** How a recorded call ended, and what its client was told of an error. */
+export interface AuditedEnd {
+  readonly outcome: 'ok' | 'error' | 'unconfirmed' | 'input_required' | 'cancelled';
+  readonly error?: string | undefined;
+}
+
+/** The entry of a call that runs. */
+export interface OpenAuditEntry extends AuditEntry {
+  /** Adds or completes the row. @throws {McpError} 503 It must be added and cannot be, and the call has changed nothing. */
+  readonly finish: (end: AuditedEnd) => Promise<void>;
+}
+
+/** The log of calls. */
+export interface Audit {
+  /**
+   * Begins the entry of a call; `undefined` if such calls are not recorded.
+   *
+   * @throws {McpError} 503 The row must be added before the call runs, and cannot be.
+   */
+  begin(mcp: McpContext, request: AuditedRequest): Promise<OpenAuditEntry | undefined>;
+}
+
 /** Limits of a call. */
 export interface CallLimits {
   /** Milliseconds a handler may run. */
@@ -80,6 +115,8 @@ export interface Server {
   /** Recognises errors of the database that a client can act on; `undefined` for any other error. */
   readonly explainError: (error: unknown) => ExplainedError | undefined;
   readonly confirmations: Confirmations;
+  /** `undefined` if no calls are recorded. */
+  readonly audit: Audit | undefined;
 }
 
 /** What the transport gives a call. */

@@ -1,4 +1,5 @@
 import { McpError } from '../errors.ts';
+import { recorded } from './audit.ts';
 import type { Call } from './call.ts';
 import type { Completer, JsonObject } from './definitions.ts';
 import { isObject } from './definitions.ts';
@@ -26,7 +27,12 @@ export async function complete(call: Call, params: JsonObject | undefined): Prom
   if (completer === undefined) return { completion: { values: [], hasMore: false } };
   const typed = argument['value'];
   const others = parseOthers(call, params);
-  const { values, total, hasMore } = await waitForHandler(call, () => completer(typed, call.ctx, others));
+  const name = String(ref['name'] ?? ref['uri']);
+  const { values, total, hasMore } = await recorded(
+    call,
+    { method: 'completion/complete', name, arguments: () => ({ argument, others }), isRead: true },
+    { work: () => waitForHandler(call, () => completer(typed, call.ctx, others)) },
+  );
   const completion: JsonObject = { values: values.slice(0, maxValues), hasMore: hasMore ?? values.length > maxValues };
   if (total !== undefined) completion['total'] = total;
   return { completion };

@@ -1,11 +1,19 @@
 import { createHash } from 'node:crypto';
 import { StoreUnavailable, ToolError } from '../errors.ts';
 import type { Call } from './call.ts';
-import type { CallToolResult, ElicitForm, JsonObject, ToolDefinition } from './definitions.ts';
+import type { AuditEntry, CallToolResult, ElicitForm, JsonObject, ToolDefinition } from './definitions.ts';
 import { confirmationArgument as argument, unconfirmedMember } from './definitions.ts';
 import type { JsonSchema } from './json-schema.ts';
 
 const away = 'the database does not answer, so the confirmation cannot be checked; nothing was changed; try again';
+
+/** One call of a tool. */
+export interface ToolCall {
+  readonly tool: ToolDefinition;
+  readonly args: JsonObject;
+  /** The row of the call, if it is recorded. */
+  readonly entry: AuditEntry | undefined;
+}
 
 /**
  * Calls a tool whose effect its user must confirm. Asks the user where the client can. Otherwise the result says what the call would do, and has
@@ -13,10 +21,10 @@ const away = 'the database does not answer, so the confirmation cannot be checke
  *
  * @throws {ToolError} if the user declines, if the token is not good for this call, or if the effect is another one than the user confirmed.
  */
-export async function callConfirmed(call: Call, tool: ToolDefinition, args: JsonObject): Promise<CallToolResult> {
+export async function callConfirmed(call: Call, { tool, args, entry }: ToolCall): Promise<CallToolResult> {
   const { [argument]: token, ...rest } = args;
   const effect = await tool.effect?.(rest, call.ctx);
-  if (effect === undefined) return tool.call(args, call.ctx);
+  if (effect === undefined) return tool.call(args, call.ctx, entry);
   const subject = { name: tool.name, arguments: rest, effect };
   const { confirmations } = call.server;
   const principal = call.principal ?? null;
@@ -31,7 +39,7 @@ export async function callConfirmed(call: Call, tool: ToolDefinition, args: Json
       throw new ToolError('the rows have changed while the user was asked; nothing was changed; try again', { status: 409 });
     }
   } else return toResult(effect, await reachable(confirmations.give(principal, subject)), confirmations.keptMs);
-  return tool.call(rest, call.ctx);
+  return tool.call(rest, call.ctx, entry);
 }
 
 /** @throws {ToolError} if the user does not agree. */

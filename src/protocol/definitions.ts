@@ -33,6 +33,16 @@ export function jsonDigest(value: unknown): string {
     .digest('hex');
 }
 
+/**
+ * JSON text that every database stores. PostgreSQL refuses NUL and half surrogate pairs; U+FFFD replaces them.
+ *
+ * @param text As `JSON.stringify` gives it.
+ */
+export function storableJson(text: string): string {
+  // JSON.stringify escapes exactly these; `\\` is matched to step over an escaped backslash before a literal "u0000".
+  return text.replace(/\\(?:\\|u0000|ud[89a-f][0-9a-f]{2})/g, code => (code === '\\\\' ? code : '\\ufffd'));
+}
+
 function sortMembers(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sortMembers);
   if (!isObject(value)) return value;
@@ -294,6 +304,19 @@ export interface Definition {
   readonly enabled?: (ctx: CallContext) => boolean | Promise<boolean>;
 }
 
+/** The row of a call that is recorded, for the tool that serves the call. */
+export interface AuditEntry {
+  /** Rows that were read or written; `undefined` if that is not known. */
+  rows: number | undefined;
+  /**
+   * Adds the row in the transaction of a write, so that either both are committed or neither.
+   *
+   * @param tx A transaction of the host's Prisma client.
+   * @throws {ToolError} The row cannot be added. The write must then be rolled back.
+   */
+  readonly commitIn: (tx: object) => Promise<void>;
+}
+
 /** The argument in which a call that must be confirmed brings its token. */
 export const confirmationArgument = 'confirmation';
 /** The member of a result that says what a call would do that was not confirmed. No column of Prisma can have this name. */
@@ -311,8 +334,13 @@ export interface ToolDefinition extends Definition {
    * Validates `args` and runs. Whatever it throws becomes a result with `isError: true`, except `McpError`.
    *
    * @param args The request's `arguments`, an object, not validated.
+   * @param entry The row of the call, if it is recorded.
    */
-  readonly call: (args: JsonObject, ctx: CallContext) => Promise<CallToolResult>;
+  readonly call: (args: JsonObject, ctx: CallContext, entry?: AuditEntry) => Promise<CallToolResult>;
+  /** The arguments as they are recorded. @default as they were sent */
+  readonly masked?: (args: JsonObject) => JsonObject;
+  /** Whether the tool adds the rows of its recorded writes itself, in their transactions. @default false */
+  readonly recordsWrites?: boolean;
   /**
    * What a call would do, in words, if its user must confirm it first: `delete the Booking {"id":7} for good`. `undefined` if not. Two calls with
    * the same effect have the same words. Absent if no call of the tool needs it. @throws as `call`

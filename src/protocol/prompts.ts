@@ -1,4 +1,5 @@
 import { McpError } from '../errors.ts';
+import { recorded } from './audit.ts';
 import type { Call } from './call.ts';
 import type { JsonObject, PromptDefinition } from './definitions.ts';
 import { isObject } from './definitions.ts';
@@ -17,7 +18,13 @@ import { assertSize, projectPromptResult } from './project.ts';
 export async function getPrompt(call: Call, params: JsonObject | undefined): Promise<Result> {
   const prompt = await findPrompt(call, params?.['name']);
   const args = parseArguments(prompt, params?.['arguments'] ?? {});
-  const result = await waitForHandler(call, () => prompt.get(args, call.ctx));
+  const result = await recorded(
+    call,
+    { method: 'prompts/get', name: prompt.name, arguments: () => args, isRead: true },
+    {
+      work: () => waitForHandler(call, () => prompt.get(args, call.ctx)),
+    },
+  );
   assertSize(call, result, { what: 'prompt' });
   return projectPromptResult(result, call.revisionRow);
 }

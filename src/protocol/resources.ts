@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { McpError } from '../errors.ts';
+import { recorded } from './audit.ts';
 import type { Call } from './call.ts';
 import { CallEnded } from './call.ts';
 import type { JsonObject, LiveRead, ReadResourceResult, Sight } from './definitions.ts';
@@ -16,6 +17,16 @@ import type { Registry } from './registry.ts';
  */
 export async function readResource(call: Call, params: JsonObject | undefined): Promise<Result> {
   const uri = parseUri(call, params);
+  const result = await recorded(
+    call,
+    { method: 'resources/read', name: uri, arguments: () => ({}), isRead: true },
+    { work: () => contentsOf(call, uri) },
+  );
+  assertSize(call, result, { what: 'resource', data: { uri } });
+  return { ...result, contents: result.contents.map(each => projectContents(each, call.revisionRow)) };
+}
+
+async function contentsOf(call: Call, uri: string): Promise<ReadResourceResult> {
   let result: ReadResourceResult | undefined;
   try {
     result = await call.race(read(call, uri));
@@ -26,8 +37,7 @@ export async function readResource(call: Call, params: JsonObject | undefined): 
     throw new McpError('InternalError', describeError(call, error), { data: { uri }, cause: error });
   }
   if (result === undefined) throw notFound(call, uri);
-  assertSize(call, result, { what: 'resource', data: { uri } });
-  return { ...result, contents: result.contents.map(each => projectContents(each, call.revisionRow)) };
+  return result;
 }
 
 /**

@@ -1,9 +1,11 @@
 import { McpError } from '../errors.ts';
-import type { Call } from './call.ts';
+import { recorded } from './audit.ts';
+import type { AuditedEnd, AuditedRequest, Call } from './call.ts';
 import { CallEnded } from './call.ts';
+import type { ToolCall } from './confirmation.ts';
 import { callConfirmed } from './confirmation.ts';
 import type { CallToolResult, JsonObject, ToolDefinition } from './definitions.ts';
-import { isObject } from './definitions.ts';
+import { isObject, unconfirmedMember } from './definitions.ts';
 import { describeError } from './handler-errors.ts';
 import type { Result } from './project.ts';
 import { finishResult, projectToolResult, SerializedResult } from './project.ts';
@@ -19,7 +21,22 @@ export async function callTool(call: Call, params: JsonObject | undefined): Prom
   const tool = await findTool(call, params?.['name']);
   const args = params?.['arguments'] ?? {};
   if (!isObject(args)) throw new McpError('InvalidParams', 'Invalid params: `arguments` must be an object');
-  return serialize(call, tool, await run(call, tool, args));
+  const { annotations, recordsWrites } = tool;
+  const request: AuditedRequest = {
+    method: 'tools/call',
+    name: tool.name,
+    arguments: () => tool.masked?.(args) ?? args,
+    isRead: annotations?.readOnlyHint === true,
+    recordsWrites,
+  };
+  return serialize(call, tool, await recorded(call, request, { work: entry => run(call, { tool, args, entry }), endOf }));
+}
+
+function endOf({ isError, content, structuredContent }: CallToolResult): AuditedEnd {
+  if (isError === true)
+    return { outcome: 'error', error: content.map(block => (block.type === 'text' ? block.text : block.type)).join('\n') };
+  const isUnconfirmed = isObject(structuredContent) && Object.hasOwn(structuredContent, unconfirmedMember);
+  return { outcome: isUnconfirmed ? 'unconfirmed' : 'ok' };
 }
 
 /** A result with `isError: true` and this text. */
@@ -36,9 +53,10 @@ async function findTool(call: Call, name: unknown): Promise<ToolDefinition> {
   throw new McpError('InvalidParams', `Unknown tool: ${name}${hint === undefined ? '' : `; ${hint}`}`);
 }
 
-async function run(call: Call, tool: ToolDefinition, args: JsonObject): Promise<CallToolResult> {
+async function run(call: Call, toolCall: ToolCall): Promise<CallToolResult> {
+  const { tool, args, entry } = toolCall;
   try {
-    return await call.race(tool.effect === undefined ? tool.call(args, call.ctx) : callConfirmed(call, tool, args));
+    return await call.race(tool.effect === undefined ? tool.call(args, call.ctx, entry) : callConfirmed(call, toolCall));
   } catch (error) {
     if (McpError.isError(error) || error instanceof CallEnded) throw error;
     return toolError(describeError(call, error));

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { McpError } from '../errors.ts';
 import type { JsonObject } from '../protocol/definitions.ts';
+import { storableJson } from '../protocol/definitions.ts';
 import type { Session } from '../store/store.ts';
 
 /** What a new session begins with. */
@@ -48,8 +49,7 @@ export function toStorable<T extends JsonObject>(value: T, path: string): T {
   if (Buffer.byteLength(text) > maxClientBytes) {
     throw new McpError('InvalidParams', `${path}: larger than ${maxClientBytes} bytes`);
   }
-  // JSON.stringify escapes exactly these; `\\` is matched to step over an escaped backslash before a literal "u0000".
-  const clean = text.replace(/\\(?:\\|u0000|ud[89a-f][0-9a-f]{2})/g, code => (code === '\\\\' ? code : '\\ufffd'));
+  const clean = storableJson(text);
   return clean === text ? value : (JSON.parse(clean) as T);
 }
 

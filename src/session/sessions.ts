@@ -26,8 +26,8 @@ export interface SessionsOptions {
   sweepMs: number;
   /** Called with errors of the background. */
   onError: (error: unknown) => void;
-  /** Removes at most `limit` rows of another kind that expired at or before `now`. Returns how many were removed. @default there are none */
-  sweepOthers?: ((now: Date, limit: number) => Promise<number>) | undefined;
+  /** Each removes at most `limit` rows of another kind that expired at or before `now`, and returns how many it removed. @default none */
+  sweepOthers?: readonly ((now: Date, limit: number) => Promise<number>)[];
   /** Tells other processes that a session has ended, or that its row has changed. @default nobody is told */
   tellOthers?: ((id: string, what: 'ended' | 'changed') => void) | undefined;
   /** Tells the host what happens to sessions. @default nobody is told */
@@ -69,7 +69,7 @@ export class Sessions {
       sweepBatch: 500,
       now: Date.now,
       sessionLog: undefined,
-      sweepOthers: undefined,
+      sweepOthers: [],
       tellOthers: undefined,
       position: () => Promise.resolve(null),
       ...options,
@@ -303,7 +303,7 @@ export class Sessions {
     const settled = new Date(this.#now() - clockMarginMs);
     while ((await this.#store.sweepEvents(settled, sweepBatch)) === sweepBatch);
     while ((await this.#store.sweepNodes(settled, sweepBatch)) === sweepBatch);
-    while ((await sweepOthers?.(new Date(this.#now()), sweepBatch)) === sweepBatch);
+    for (const sweep of sweepOthers) while ((await sweep(new Date(this.#now()), sweepBatch)) === sweepBatch);
   }
 
   async #evict(principal: string | null): Promise<number> {

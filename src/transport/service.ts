@@ -8,7 +8,7 @@ import { encodePosition } from '../delivery/position.ts';
 import { EVERYBODY, newNodeId, nodeMailOf, sessionStreamOf } from '../delivery/stream-ids.ts';
 import { Tail } from '../delivery/tail.ts';
 import type { RateLimiter } from '../options.ts';
-import type { Confirmations } from '../protocol/call.ts';
+import type { Audit, Confirmations } from '../protocol/call.ts';
 import type { Registry } from '../protocol/registry.ts';
 import { hasLive, isLive } from '../protocol/resources.ts';
 import type { ListName } from '../protocol/subscriptions.ts';
@@ -89,6 +89,8 @@ export interface ServiceOptions extends Pick<Environment, 'authorization' | 'pri
     initializesPerMinute: number | false;
   };
   readonly rateLimiters?: { readonly calls?: RateLimiter; readonly initializes?: RateLimiter } | undefined;
+  /** Records calls. @default none are recorded */
+  readonly audit?: (Audit & Pick<KeyRows, 'sweep'>) | undefined;
   /** The rows of idempotency keys. @default there are none */
   readonly keys?: KeyRows | undefined;
   readonly sessionLog: SessionLog | undefined;
@@ -136,7 +138,7 @@ function confirmationsOf(continuations: Continuations, keptMs: number): Confirma
 
 /** Opens the service of an endpoint. */
 export function openService(options: ServiceOptions): Service {
-  const { limits, nodeName, onError, sessionLog, registry, bus, rateLimiters = {} } = options;
+  const { limits, nodeName, onError, sessionLog, registry, bus, audit, rateLimiters = {} } = options;
   const { continuationMs, lookMs, deadMs, ...sessionsOptions } = options.sessions;
   const store = bounded(options.store, limits.storeMs);
   const node = newNodeId();
@@ -150,7 +152,7 @@ export function openService(options: ServiceOptions): Service {
   options.keys?.listen(principal => keyCap?.added(principal));
   const sessions = new Sessions({
     ...sessionsOptions,
-    sweepOthers: keys && ((now, limit) => keys.sweep(now, limit)),
+    sweepOthers: [keys, audit].filter(rows => rows !== undefined).map(rows => (now, limit) => rows.sweep(now, limit)),
     maxSubscriptions: limits.maxSubscriptions,
     store,
     onError,
@@ -179,7 +181,7 @@ export function openService(options: ServiceOptions): Service {
   let isDraining = false;
   const requests = new InFlight(options.onFirstRequest);
   const environment: Environment = {
-    server: { registry, limits, explainError: options.explainError, confirmations: confirmationsOf(continuations, continuationMs) },
+    server: { registry, limits, explainError: options.explainError, confirmations: confirmationsOf(continuations, continuationMs), audit },
     node,
     nodeName,
     sessions,

@@ -113,6 +113,8 @@ interface Positioned {
   readonly position: Position;
 }
 
+const none: ReadonlySet<string> = new Set();
+
 /** One connection of a session's GET. */
 class SessionStream {
   readonly #sessionId: string;
@@ -125,7 +127,8 @@ class SessionStream {
   #release: () => void;
   #isTaken = false;
   #connection: EventStream | undefined;
-  #subscriptions: Set<string> = new Set();
+  /** Replaced, not changed: idle streams share one empty set. */
+  #subscriptions: ReadonlySet<string> = none;
   /** The client's position when the stream begins. */
   #from: Position = { id: 0, gaps: [] };
   /** Id of the event with which this connection took the stream. */
@@ -135,7 +138,7 @@ class SessionStream {
   /** Changes of rows that the client has missed, with their event ids. */
   readonly #missedRows: (readonly [eventId: number, rows: readonly string[]])[] = [];
   /** The position that the stream had reached at the end of each second, by `performance.now()`. */
-  readonly #reached = new Map<number, Position>();
+  #reached: readonly { readonly second: number; position: Position }[] = [];
 
   constructor(sessionId: string, options: SessionStreamsOptions, look: Look | undefined) {
     this.#sessionId = sessionId;
@@ -159,7 +162,7 @@ class SessionStream {
   /** The position up to which everything counts as received by the client. */
   get settled(): Position {
     const settledAt = secondOf(performance.now() - settleMs);
-    const position = [...this.#reached].findLast(([second]) => second < settledAt)?.[1] ?? this.#from;
+    const position = this.#reached.findLast(({ second }) => second < settledAt)?.position ?? this.#from;
     return withGaps(position, this.#pending);
   }
 
@@ -202,7 +205,7 @@ class SessionStream {
       log.post({ stream, sessionId, data: encodeStreamMail({ taken: this.#name }) }, { withinMs: storeMs }),
     ]);
     if (!isThere) return undefined;
-    this.#subscriptions = new Set(subscriptions);
+    if (subscriptions.length > 0) this.#subscriptions = new Set(subscriptions);
     return this.#readMissed(until);
   }
 
@@ -255,12 +258,12 @@ class SessionStream {
   }
 
   #subscribe(uri: string, sight: Sight | undefined): void {
-    this.#subscriptions.add(uri);
+    this.#subscriptions = new Set([...this.#subscriptions, uri]);
     this.#live?.add(uri, sight);
   }
 
   #unsubscribe(uri: string): void {
-    this.#subscriptions.delete(uri);
+    this.#subscriptions = new Set([...this.#subscriptions].filter(other => other !== uri));
     this.#live?.delete(uri);
   }
 
@@ -301,9 +304,10 @@ class SessionStream {
   }
 
   #note(position: Position): void {
-    this.#reached.set(secondOf(performance.now()), position);
-    const [oldest] = this.#reached.keys();
-    if (this.#reached.size > keptSeconds && oldest !== undefined) this.#reached.delete(oldest);
+    const second = secondOf(performance.now());
+    const last = this.#reached.at(-1);
+    if (last?.second === second) last.position = position;
+    else this.#reached = [...this.#reached.slice(1 - keptSeconds), { second, position }];
   }
 }
 

@@ -40,6 +40,7 @@ describe('toDatamodel', () => {
       ['McpNode', 'mcpNode'],
       ['McpContinuation', 'mcpContinuation'],
       ['McpIdempotencyKey', 'mcpIdempotencyKey'],
+      ['McpAuditEntry', 'mcpAuditEntry'],
       ['Author', 'author'],
     ]);
   });

@@ -41,6 +41,7 @@ describe('TypeScript in README and docs', () => {
   it('is in these fences', () => {
     expect(typescriptFences.map(({ file }) => file)).toEqual([
       'README.md',
+      'docs/audit.md',
       'docs/auth.md',
       'docs/auth.md',
       'docs/check.md',

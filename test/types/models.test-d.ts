@@ -37,6 +37,7 @@ describe('the type of the option models', () => {
       | 'mcpNode'
       | 'mcpContinuation'
       | 'mcpIdempotencyKey'
+      | 'mcpAuditEntry'
     >();
     expectTypeOf<ModelKey<PostgresClient>>().toEqualTypeOf<ModelKey<PrismaClient> | 'listing' | 'entry' | 'native' | 'place'>();
     expectTypeOf<ModelKey<unknown>>().toEqualTypeOf<never>();

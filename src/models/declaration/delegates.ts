@@ -56,6 +56,12 @@ export function baseClient(prisma: PrismaClientLike): BaseClient {
   return prisma as BaseClient;
 }
 
+/** A transaction as a client: a transaction inside it is the same one. */
+export function asClient(tx: Delegates): BaseClient {
+  const join = <T>(work: (tx: Delegates) => Promise<T>): Promise<T> => work(tx);
+  return new Proxy(tx, { get: (target, name) => (name === '$transaction' ? join : (Reflect.get(target, name) as unknown)) }) as BaseClient;
+}
+
 /** The rows of a result: a list of rows, one row, or null. */
 export function rowsOf(value: unknown): Row[] {
   if (Array.isArray(value)) return value as Row[];

@@ -1,5 +1,6 @@
 import type { CallContext, JsonObject, ToolAnnotations, ToolDefinition } from '../../protocol/definitions.ts';
 import type { JsonSchema } from '../../protocol/json-schema.ts';
+import { maskArguments } from '../arguments/masked.ts';
 import type { RowTool } from '../arguments/tool-names.ts';
 import { rowToolOf, toolName, toolNames } from '../arguments/tool-names.ts';
 import type { Exposure } from '../datamodel/graph.ts';
@@ -274,9 +275,14 @@ function rowTool(
         return model.exposure.confirm.has(operation) ? plan.effect?.(args, ctx) : undefined;
       },
     }),
-    call: async ({ model: modelName, operation: operationName, ...args }, ctx) => {
+    masked: ({ model: modelName, ...args }) => {
+      const model = models.find(({ exposure: { node } }) => node.key === modelName || node.name === modelName);
+      return { model: modelName, ...(model === undefined ? args : maskArguments(model.exposure.node, args)) };
+    },
+    recordsWrites: true,
+    call: async ({ model: modelName, operation: operationName, ...args }, ctx, entry) => {
       const { operation, model, plan } = planFor(modelName, operationName, ctx);
-      const result = await plan.run(args, ctx);
+      const result = await plan.run(args, ctx, entry);
       return toResult(result, model.parts.links[operation]?.(result));
     },
   };

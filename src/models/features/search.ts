@@ -103,12 +103,14 @@ interface Searched extends SearchedModel {
 
 function searchTool(models: readonly Searched[], { name, limits }: SearchOptions): ToolDefinition {
   const searched = models.map(({ exposure, search }) => `${exposure.node.key} (${list(search.columns.map(column => column.name))})`);
+  // Some callers know of only some of the models.
+  const isScoped = new Set(models.map(({ exposure }) => list(exposure.scopes.get('findMany') ?? []))).size > 1;
   const bounds = queryBounds(models, limits);
   return {
     name: 'search',
     title: 'Search',
     description: bounded(
-      `Finds rows of ${list(searched)} that contain every word of the query, in any case. At most ${maxResults} results; fetch reads one of them.`,
+      `Finds rows${isScoped ? '' : ` of ${list(searched)}`} that contain every word of the query, in any case. At most ${maxResults} results; fetch reads one of them.`,
     ),
     inputSchema: object({ query: { type: 'string', description: 'Few words that the rows contain, such as a name.' } }, ['query']),
     outputSchema: object({ results: { type: 'array', items: object({ id: text, title: text, url: text }) } }),

@@ -1,4 +1,12 @@
-import type { CallContext, CallToolResult, JsonObject, ResourceLink, ToolAnnotations, ToolDefinition } from '../../protocol/definitions.ts';
+import type {
+  AuditEntry,
+  CallContext,
+  CallToolResult,
+  JsonObject,
+  ResourceLink,
+  ToolAnnotations,
+  ToolDefinition,
+} from '../../protocol/definitions.ts';
 import { confirmationArgument } from '../../protocol/definitions.ts';
 import type { JsonSchema } from '../../protocol/json-schema.ts';
 import { isNothing, parseAggregates } from '../arguments/aggregates.ts';
@@ -13,20 +21,23 @@ import {
 } from '../arguments/arguments.ts';
 import { takesChange } from '../arguments/data.ts';
 import { parseGroupBy } from '../arguments/group-by.ts';
+import { maskArguments } from '../arguments/masked.ts';
 import { toolName } from '../arguments/tool-names.ts';
 import type { WhereLimits } from '../arguments/where.ts';
 import type { Exposure } from '../datamodel/graph.ts';
 import { rowKey } from '../datamodel/graph.ts';
 import type { Operation } from '../declaration/operations.ts';
-import { isBulk, operationRows } from '../declaration/operations.ts';
+import { isBulk, isRead, operationRows } from '../declaration/operations.ts';
 import { list, nameOf, refuse, shorten, withArticle } from '../messages.ts';
 import { scopesMember } from '../policy/scopes.ts';
 import type { BulkResult, BulkWriter } from '../queries/bulk-writes.ts';
 import type { IdempotencyKeys, KeyedWrite } from '../queries/idempotency.ts';
 import { keyArgument } from '../queries/idempotency.ts';
 import { notFound } from '../queries/prisma-errors.ts';
-import type { Reader } from '../queries/reads.ts';
+import type { Page, Reader } from '../queries/reads.ts';
+import { transactionOptions } from '../queries/row-chunks.ts';
 import type { Commit, Writer } from '../queries/writes.ts';
+import { recordedCommit } from '../queries/writes.ts';
 import { describeText } from './describe.ts';
 import type { RowLinks } from './row-links.ts';
 import type { SchemaParts } from './schema.ts';
@@ -66,8 +77,10 @@ const maxNamedRows = 10;
 /** The parts that the tools of one exposure use. */
 export interface ToolParts extends SchemaParts, Writers {
   readonly reader: Reader;
-  /** Makes the same writers, whose writes are committed in another way. @param commit `undefined`: by the client itself. */
-  readonly writersOf: (commit: Commit | undefined) => Writers;
+  /** Commits a write by the client itself. */
+  readonly commit: Commit;
+  /** Makes the same writers, whose writes are committed in another way. */
+  readonly writersOf: (commit: Commit) => Writers;
   /** `undefined` if no operation of any model takes an idempotency key. */
   readonly keys: IdempotencyKeys | undefined;
   readonly limits: WhereLimits;
@@ -88,8 +101,8 @@ export interface Plan {
   readonly annotations: ToolAnnotations;
   /** What a write would do, in words. `undefined` if it would only look. A read has none. */
   readonly effect?: (args: JsonObject, ctx: CallContext) => Promise<string | undefined>;
-  /** The structured result. */
-  readonly run: (args: JsonObject, ctx: CallContext) => Promise<object>;
+  /** The structured result. @param entry The row of the call, if it is recorded. A write adds it in its transaction. */
+  readonly run: (args: JsonObject, ctx: CallContext, entry?: AuditEntry) => Promise<object>;
 }
 
 /** A plan whose writers are chosen for each call. */
@@ -355,9 +368,18 @@ export function planOf(operation: Operation, parts: ToolParts): Plan {
   };
   return {
     ...plan,
-    run: async (all, ctx) => {
+    run: async (all, ctx, entry) => {
       const { args, write } = parse(all, ctx);
-      return await plan.run(args, ctx, write === undefined ? parts : parts.writersOf(write.commit));
+      if (entry === undefined) return plan.run(args, ctx, write === undefined ? parts : parts.writersOf(write.commit));
+      const record = async (tx: object, result: object): Promise<void> => {
+        entry.rows = rowCount(operation, result);
+        await entry.commitIn(tx);
+      };
+      const commit = recordedCommit(write?.commit ?? parts.commit, record, transactionOptions(exposure, operation));
+      const result = await plan.run(args, ctx, parts.writersOf(commit));
+      // A dry run, or a write that was made before under the same key, has written nothing.
+      entry.rows ??= isRead(operation) ? rowCount(operation, result) : 0;
+      return result;
     },
     ...(effect && {
       effect: async (all, ctx) => {
@@ -367,6 +389,13 @@ export function planOf(operation: Operation, parts: ToolParts): Plan {
       },
     }),
   };
+}
+
+/** How many rows a result is about; `undefined` if it does not say. */
+function rowCount(operation: Operation, result: object): number | undefined {
+  if (operation === 'findMany') return (result as Page).rows.length;
+  if (isBulk(operation)) return (result as BulkResult).count;
+  return operation === 'count' || operation === 'aggregate' || operation === 'groupBy' ? undefined : 1;
 }
 
 /** The tools of one exposure, named `<model key>_<operation>`, in the order of the operations. */
@@ -393,8 +422,10 @@ function modelTool(operation: Operation, parts: ToolParts): ToolDefinition {
     annotations,
     ...scopesMember([[exposure, operation]]),
     ...(isConfirmed && { effect }),
-    call: async (args, ctx) => {
-      const result = await run(args, ctx);
+    masked: args => maskArguments(exposure.node, args),
+    recordsWrites: true,
+    call: async (args, ctx, entry) => {
+      const result = await run(args, ctx, entry);
       return toResult(result, parts.links[operation]?.(result));
     },
   };

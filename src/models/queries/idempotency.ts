@@ -4,12 +4,11 @@ import { jsonDigest } from '../../protocol/definitions.ts';
 import type { JsonSchema } from '../../protocol/json-schema.ts';
 import type { Exposure } from '../datamodel/graph.ts';
 import type { BaseClient, Delegate, Delegates } from '../declaration/delegates.ts';
-import { call } from '../declaration/delegates.ts';
+import { asClient, call } from '../declaration/delegates.ts';
 import type { Operation } from '../declaration/operations.ts';
-import { isBulk } from '../declaration/operations.ts';
 import { list, refuse } from '../messages.ts';
 import { attempt, isUniqueViolation } from './prisma-errors.ts';
-import { isFew, manyRows } from './row-chunks.ts';
+import { transactionOptions } from './row-chunks.ts';
 import type { Commit } from './writes.ts';
 
 /** The argument with which a caller may repeat a write. */
@@ -84,7 +83,7 @@ export class IdempotencyKeys {
   /** Makes the function that takes a call's key and its other arguments. */
   of({ exposure, operation, outputSchema }: IdempotentOperation): (key: unknown, args: JsonObject, ctx: CallContext) => KeyedWrite {
     const schema = jsonDigest(outputSchema);
-    const options = isBulk(operation) && !isFew(exposure.maxWrites) ? [manyRows] : [];
+    const options = transactionOptions(exposure, operation);
     return (key, args, ctx) => {
       const row: KeyRow = {
         id: jsonDigest([this.#options.endpoint, exposure.node.key, operation, ...callerOf(ctx), parseKey(key)]),
@@ -155,7 +154,7 @@ export class IdempotencyKeys {
     } catch (error) {
       throw isUniqueViolation(error) ? new KeyTaken('the idempotency key is being used', { cause: error }) : error;
     }
-    const result = await work(within(tx));
+    const result = await work(asClient(tx));
     const text = JSON.stringify({ schema, result });
     if (Buffer.byteLength(text) <= maxIdempotencyBytes) await call(keysOf(tx), 'updateMany', { where: { id }, data: { result: text } });
     return result;
@@ -215,12 +214,6 @@ function done(why: string): ToolError {
 
 function conflict(): ToolError {
   return new ToolError(`conflict: another call is using this ${keyArgument}; nothing was changed; try again`, { status: 409 });
-}
-
-/** The transaction as a client: a transaction inside it is the same one. */
-function within(tx: Delegates): BaseClient {
-  const join = <T>(work: (tx: Delegates) => Promise<T>): Promise<T> => work(tx);
-  return new Proxy(tx, { get: (target, name) => (name === '$transaction' ? join : (Reflect.get(target, name) as unknown)) }) as BaseClient;
 }
 
 function keysOf(client: Delegates): Delegate {

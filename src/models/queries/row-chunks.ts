@@ -1,7 +1,9 @@
-import type { ModelNode } from '../datamodel/graph.ts';
+import type { Exposure, ModelNode } from '../datamodel/graph.ts';
 import { rowKey, rowsWhere } from '../datamodel/graph.ts';
 import type { Delegate, Row } from '../declaration/delegates.ts';
 import { call } from '../declaration/delegates.ts';
+import type { Operation } from '../declaration/operations.ts';
+import { isBulk } from '../declaration/operations.ts';
 import type { RowFilter } from '../policy/policy.ts';
 import { both } from '../policy/policy.ts';
 import { outsidePolicy } from './prisma-errors.ts';
@@ -19,6 +21,11 @@ export const manyRows: { readonly timeout: number } = { timeout: manyRowsMs };
 /** Whether one statement can name so many rows by any key. */
 export function isFew(rows: number): boolean {
   return rows <= maxNamedByColumns;
+}
+
+/** The options of a transaction for an operation. */
+export function transactionOptions({ maxWrites }: Exposure, operation: Operation): readonly (typeof manyRows)[] {
+  return isBulk(operation) && !isFew(maxWrites) ? [manyRows] : [];
 }
 
 /** Parts of a list of rows, each small enough for one statement that names its rows by these columns. */

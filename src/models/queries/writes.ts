@@ -4,7 +4,7 @@ import { assertComputed, computedColumns } from '../arguments/data.ts';
 import type { Exposure, ModelNode, Selection } from '../datamodel/graph.ts';
 import { columnsWhere, rowKey, selectOf } from '../datamodel/graph.ts';
 import type { Args, BaseClient, Delegates, Row } from '../declaration/delegates.ts';
-import { call, delegateOf } from '../declaration/delegates.ts';
+import { asClient, call, delegateOf } from '../declaration/delegates.ts';
 import type { RowFilter } from '../policy/policy.ts';
 import { both, Policies } from '../policy/policy.ts';
 import { attempt, isOfExistence, notFound, outsidePolicy } from './prisma-errors.ts';
@@ -49,6 +49,22 @@ export interface WriterOptions {
 /** Commits a write by the client itself. */
 export function directly(exposure: Exposure, client: BaseClient): Commit {
   return (operation, work, mayRepeat) => attempt(exposure, operation, () => work(client), mayRepeat);
+}
+
+/** Commits a write in a transaction to which `record` adds a row. @param options Of the transaction. */
+export function recordedCommit(
+  commit: Commit,
+  record: (tx: Delegates, result: object) => Promise<void>,
+  options: readonly unknown[] = [],
+): Commit {
+  return (operation, work, mayRepeat) => {
+    const write = async <T extends object>(tx: Delegates, inside: (client: BaseClient) => Promise<T>): Promise<T> => {
+      const result = await inside(asClient(tx));
+      await record(tx, result);
+      return result;
+    };
+    return commit(operation, client => client.$transaction(tx => write(tx, work), ...options), mayRepeat);
+  };
 }
 
 /** The args of one create or update. */
