@@ -231,6 +231,25 @@ CREATE TABLE "McpAuditEntry" (
 );
 
 -- CreateTable
+CREATE TABLE "McpTask" (
+    "id" TEXT NOT NULL,
+    "principal" TEXT,
+    "tool" TEXT NOT NULL,
+    "node" TEXT NOT NULL,
+    "status" TEXT NOT NULL,
+    "statusMessage" TEXT,
+    "isError" BOOLEAN NOT NULL DEFAULT false,
+    "questions" TEXT NOT NULL,
+    "result" TEXT,
+    "version" INTEGER NOT NULL,
+    "createdAt" TIMESTAMP(3) NOT NULL,
+    "lastUpdatedAt" TIMESTAMP(3) NOT NULL,
+    "expiresAt" TIMESTAMP(3) NOT NULL,
+
+    CONSTRAINT "McpTask_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
 CREATE TABLE "Listing" (
     "id" INTEGER NOT NULL,
     "name" TEXT NOT NULL,
@@ -351,6 +370,15 @@ CREATE INDEX "McpAuditEntry_startedAt_idx" ON "McpAuditEntry"("startedAt");
 
 -- CreateIndex
 CREATE INDEX "McpAuditEntry_expiresAt_idx" ON "McpAuditEntry"("expiresAt");
+
+-- CreateIndex
+CREATE INDEX "McpTask_principal_createdAt_idx" ON "McpTask"("principal", "createdAt");
+
+-- CreateIndex
+CREATE INDEX "McpTask_node_idx" ON "McpTask"("node");
+
+-- CreateIndex
+CREATE INDEX "McpTask_expiresAt_idx" ON "McpTask"("expiresAt");
 
 -- CreateIndex
 CREATE INDEX "_ClientToTag_B_index" ON "_ClientToTag"("B");

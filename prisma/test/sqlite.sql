@@ -203,6 +203,23 @@ CREATE TABLE "McpAuditEntry" (
 );
 
 -- CreateTable
+CREATE TABLE "McpTask" (
+    "id" TEXT NOT NULL PRIMARY KEY,
+    "principal" TEXT,
+    "tool" TEXT NOT NULL,
+    "node" TEXT NOT NULL,
+    "status" TEXT NOT NULL,
+    "statusMessage" TEXT,
+    "isError" BOOLEAN NOT NULL DEFAULT false,
+    "questions" TEXT NOT NULL,
+    "result" TEXT,
+    "version" INTEGER NOT NULL,
+    "createdAt" DATETIME NOT NULL,
+    "lastUpdatedAt" DATETIME NOT NULL,
+    "expiresAt" DATETIME NOT NULL
+);
+
+-- CreateTable
 CREATE TABLE "_ClientToTag" (
     "A" INTEGER NOT NULL,
     "B" INTEGER NOT NULL,
@@ -269,6 +286,15 @@ CREATE INDEX "McpAuditEntry_startedAt_idx" ON "McpAuditEntry"("startedAt");
 
 -- CreateIndex
 CREATE INDEX "McpAuditEntry_expiresAt_idx" ON "McpAuditEntry"("expiresAt");
+
+-- CreateIndex
+CREATE INDEX "McpTask_principal_createdAt_idx" ON "McpTask"("principal", "createdAt");
+
+-- CreateIndex
+CREATE INDEX "McpTask_node_idx" ON "McpTask"("node");
+
+-- CreateIndex
+CREATE INDEX "McpTask_expiresAt_idx" ON "McpTask"("expiresAt");
 
 -- CreateIndex
 CREATE UNIQUE INDEX "_ClientToTag_AB_unique" ON "_ClientToTag"("A", "B");

@@ -27,8 +27,8 @@ const adaptations: Readonly<Record<string, readonly (readonly [line: RegExp, rep
   sqlite: [[/^( {2}id +)BigInt {2}/m, '$1Int     ']],
   // Text without a native type has 191 characters.
   mysql: [
-    [/^ {2}(?:position|uri|data|name|error) +String\??/gm, '$& @db.Text'],
-    [/^ {2}(?:largeData|result) +String\?/gm, '$& @db.LongText'],
+    [/^ {2}(?:position|uri|data|name|error|statusMessage) +String\??/gm, '$& @db.Text'],
+    [/^ {2}(?:largeData|result|questions) +String\??/gm, '$& @db.LongText'],
   ],
   // Its autoincrement() is neither in order nor within what a JavaScript number can hold.
   cockroachdb: [[/(?<=^ {2}id +BigInt .*)autoincrement\(\)/m, 'sequence()']],

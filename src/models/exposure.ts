@@ -66,6 +66,7 @@ const ownModels: ReadonlySet<string> = new Set([
   'McpEvent',
   'McpNode',
   'McpContinuation',
+  'McpTask',
   'McpIdempotencyKey',
   'McpAuditEntry',
 ]);

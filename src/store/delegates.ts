@@ -1,4 +1,4 @@
-import type { Continuation, NewEvent, Session } from './store.ts';
+import type { Continuation, NewEvent, Session, Task } from './store.ts';
 
 /** The rows of the package's own models. */
 interface Rows {
@@ -7,6 +7,7 @@ interface Rows {
   readonly mcpEvent: EventRow;
   readonly mcpNode: { readonly id: string; readonly beat: number; readonly expiresAt: Date };
   readonly mcpContinuation: Continuation & { readonly takenBy: string | null };
+  readonly mcpTask: Task;
 }
 
 /** An event as a row. Its data is in one of two columns: long data in `largeData`. */
@@ -37,6 +38,21 @@ export const columns: { readonly [model in keyof Rows]: { readonly [column in ke
   mcpEvent: { id: true, key: true, stream: true, sessionId: true, data: true, largeData: true, expiresAt: true },
   mcpNode: { id: true, beat: true, expiresAt: true },
   mcpContinuation: { id: true, principal: true, request: true, answers: true, takenBy: true, expiresAt: true },
+  mcpTask: {
+    id: true,
+    principal: true,
+    tool: true,
+    node: true,
+    status: true,
+    statusMessage: true,
+    isError: true,
+    questions: true,
+    result: true,
+    version: true,
+    createdAt: true,
+    lastUpdatedAt: true,
+    expiresAt: true,
+  },
 };
 
 /** The conditions of a query, as far as this package needs them. */
@@ -107,6 +123,18 @@ export const WRITE_CONFLICT = 'P2034';
 export function hasCode(error: unknown, code: string): boolean {
   return typeof error === 'object' && error !== null && 'code' in error && error.code === code;
 }
+
+/** Treats an existing row as success: an earlier try has added it. */
+export async function once(creation: Promise<unknown>): Promise<void> {
+  try {
+    await creation;
+  } catch (error) {
+    if (!hasCode(error, UNIQUE_VIOLATION)) throw error;
+  }
+}
+
+/** Most rows that one query evicts. */
+export const maxEvicted = 500;
 
 /**
  * Most values in one query. If a query has more values than the database allows bind variables (999 with SQLite), Prisma splits it into a

@@ -1,5 +1,17 @@
 import { selectEvicted } from './eviction.ts';
-import type { Continuation, ContinuationStore, EventStore, NewEvent, NodeStore, Session, SessionStore, Store } from './store.ts';
+import type {
+  Continuation,
+  ContinuationStore,
+  EventStore,
+  NewEvent,
+  NodeStore,
+  Session,
+  SessionStore,
+  Store,
+  Task,
+  TaskStore,
+} from './store.ts';
+import { hasEnded } from './store.ts';
 
 /**
  * Stores protocol state in this process's memory. The state is lost when the process ends. For servers of one process, and for tests.
@@ -7,7 +19,7 @@ import type { Continuation, ContinuationStore, EventStore, NewEvent, NodeStore, 
  * Pass it as `sessions: { store: memoryStore() }`. It is the default if no `prisma` is given.
  */
 export function memoryStore(): Store {
-  return { ...memorySessions(), ...memoryEvents(), ...memoryNodes(), ...memoryContinuations() };
+  return { ...memorySessions(), ...memoryEvents(), ...memoryNodes(), ...memoryContinuations(), ...memoryTasks() };
 }
 
 function memorySessions(): SessionStore {
@@ -228,6 +240,60 @@ function memoryContinuations(): ContinuationStore {
       return swept.length;
     },
   };
+}
+
+function memoryTasks(): TaskStore {
+  const rows = new Map<string, Task>();
+  const newestFirst = (principal: string | null): Task[] =>
+    [...rows.values()].filter(task => task.principal === principal).sort(lastCreatedFirst);
+  const change = (task: Task, patch: Partial<Task>): void => void rows.set(task.id, { ...task, ...patch, version: task.version + 1 });
+  return {
+    async createTask(task) {
+      if (!rows.has(task.id)) rows.set(task.id, { ...task });
+    },
+    async findTask(id) {
+      return rows.get(id);
+    },
+    async updateTask(id, version, patch) {
+      const task = rows.get(id);
+      if (task?.version !== version) return false;
+      change(task, patch);
+      return true;
+    },
+    async taskVersions(ids) {
+      return new Map(ids.flatMap(id => rows.get(id) ?? []).map(({ id, version }) => [id, version]));
+    },
+    async listTasks({ principal, now, take, after }) {
+      return newestFirst(principal)
+        .filter(task => task.expiresAt > now && (after === undefined || lastCreatedFirst(after, task) < 0))
+        .slice(0, take)
+        .map(({ questions: _, result: __, ...task }) => task);
+    },
+    async runningTasks(principal, now, limit) {
+      const running = newestFirst(principal).filter(task => !hasEnded(task) && task.expiresAt > now);
+      return running.slice(0, limit).map(({ node }) => node);
+    },
+    async failTasks(node, failed) {
+      const running = [...rows.values()].filter(task => task.node === node && !hasEnded(task));
+      for (const task of running) change(task, { ...failed, status: 'failed' });
+      return running.length;
+    },
+    async evictTasks(principal, keep) {
+      const own = newestFirst(principal).reverse();
+      const evicted = own.filter(hasEnded).slice(0, Math.max(0, own.length - keep));
+      for (const { id } of evicted) rows.delete(id);
+      return own.length - evicted.length;
+    },
+    async sweepTasks(now, limit) {
+      const swept = expired(rows.values(), task => task, { now, limit });
+      for (const { id } of swept) rows.delete(id);
+      return swept.length;
+    },
+  };
+}
+
+function lastCreatedFirst(a: Pick<Task, 'createdAt' | 'id'>, b: Pick<Task, 'createdAt' | 'id'>): number {
+  return b.createdAt.getTime() - a.createdAt.getTime() || (a.id < b.id ? 1 : a.id > b.id ? -1 : 0);
 }
 
 /** The first rows, at most `limit`, that expired at or before `now`. */

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { Delegates, Where } from './delegates.ts';
-import { assertDelegates, batches, columns, FOREIGN_KEY_VIOLATION, hasCode, UNIQUE_VIOLATION } from './delegates.ts';
+import { assertDelegates, batches, columns, FOREIGN_KEY_VIOLATION, hasCode, maxEvicted, once, UNIQUE_VIOLATION } from './delegates.ts';
 import { selectEvicted } from './eviction.ts';
 import { withOutages } from './outage.ts';
 import { prismaEvents } from './prisma-events.ts';
+import { prismaTasks } from './prisma-tasks.ts';
 import type { ContinuationStore, EndedSession, NodeStore, Session, SessionStore, Store } from './store.ts';
 
 /**
@@ -19,13 +20,14 @@ import type { ContinuationStore, EndedSession, NodeStore, Session, SessionStore,
  * @throws {TypeError} The client lacks the models, or columns of them.
  */
 export function prismaStore(prisma: object): Store {
-  const { mcpSession, mcpSubscription, mcpEvent, mcpNode, mcpContinuation } = assertDelegates(prisma);
+  const { mcpSession, mcpSubscription, mcpEvent, mcpNode, mcpContinuation, mcpTask } = assertDelegates(prisma);
   return withOutages({
     ...prismaSessions(mcpSession),
     ...prismaSubscriptions(mcpSubscription),
     ...prismaEvents(mcpEvent),
     ...prismaNodes(mcpNode),
     ...prismaContinuations(mcpContinuation),
+    ...prismaTasks(mcpTask),
   });
 }
 
@@ -119,24 +121,12 @@ function prismaSessions(mcpSession: Delegates['mcpSession']): Omit<SessionStore,
   };
 }
 
-/** Most rows that one query evicts. */
-const maxEvicted = 500;
-
 const endedColumns = { id: true, principal: true, clientInfo: true, revision: true } as const satisfies {
   [column in keyof EndedSession]: true;
 };
 
 async function idsOf(rows: Promise<{ id: string }[]>): Promise<string[]> {
   return (await rows).map(row => row.id);
-}
-
-/** Treats an existing row as success: an earlier try has added it. */
-async function once(creation: Promise<unknown>): Promise<void> {
-  try {
-    await creation;
-  } catch (error) {
-    if (!hasCode(error, UNIQUE_VIOLATION)) throw error;
-  }
 }
 
 function prismaSubscriptions(mcpSubscription: Delegates['mcpSubscription']): Pick<SessionStore, SubscriptionVerb> {

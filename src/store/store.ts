@@ -222,9 +222,87 @@ export interface ContinuationStore {
   sweepContinuations(now: Date, limit: number): Promise<number>;
 }
 
+/** The state of a task. The last three are final: the row then changes no more. */
+export type TaskStatus = 'working' | 'input_required' | 'completed' | 'failed' | 'cancelled';
+
+/** The states in which a task has not ended. */
+export const runningStatuses = ['working', 'input_required'] as const satisfies readonly TaskStatus[];
+
+/** Whether a task has ended, so that its row changes no more. */
+export function hasEnded({ status }: Pick<Task, 'status'>): boolean {
+  return !runningStatuses.some(running => running === status);
+}
+
+/** One call of a tool that goes on after its client has got the id, as a row. */
+export interface Task {
+  /** 256 random bits as base64url. Nobody can guess it, but it is never used as a credential. */
+  readonly id: string;
+  /** The caller who started it. Nobody else may use it. `null` for a guest. */
+  readonly principal: string | null;
+  readonly tool: string;
+  /** The run of the process that runs it. */
+  readonly node: string;
+  readonly status: TaskStatus;
+  /** The state in words; `null` for none. */
+  readonly statusMessage: string | null;
+  /** Whether the tool's result has `isError`. */
+  readonly isError: boolean;
+  /** JSON text: what the handler has asked its client, with the answers. */
+  readonly questions: string;
+  /** JSON text: the result of the tool, or the error of a failed task; `null` before it has ended, and for a cancelled task. */
+  readonly result: string | null;
+  /** Counts the changes of the row, from 0. */
+  readonly version: number;
+  readonly createdAt: Date;
+  readonly lastUpdatedAt: Date;
+  /** From this time on the task counts as gone. */
+  readonly expiresAt: Date;
+}
+
+/** The columns of a task that may change. */
+export type TaskPatch = Pick<Task, 'lastUpdatedAt'> & Partial<Pick<Task, 'status' | 'statusMessage' | 'isError' | 'questions' | 'result'>>;
+
+/** A task without the columns that may be long. */
+export type ListedTask = Omit<Task, 'questions' | 'result'>;
+
+/** Selects the tasks that are listed. */
+export interface TaskListQuery {
+  readonly principal: string | null;
+  /** Tasks that expired at or before this time are left out. */
+  readonly now: Date;
+  readonly take: number;
+  /** The last task of the previous page. */
+  readonly after?: Pick<Task, 'createdAt' | 'id'> | undefined;
+}
+
+/** Stores tasks. Every verb is one atomic step and may be repeated. */
+export interface TaskStore {
+  /** Adds a task. If the same task exists already, nothing changes. */
+  createTask(task: Task): Promise<void>;
+  /** Returns the task, expired or not. The caller checks the principal and the expiry. */
+  findTask(id: string): Promise<Task | undefined>;
+  /**
+   * Changes some columns and raises the version by one, if the row still has this version. Otherwise nothing changes and the result is
+   * `false`: the caller then reads the row again and decides anew. After a lost answer, the row may have the change already.
+   */
+  updateTask(id: string, version: number, patch: TaskPatch): Promise<boolean>;
+  /** Returns the versions of those tasks that exist. */
+  taskVersions(ids: readonly string[]): Promise<Map<string, number>>;
+  /** Returns tasks of a principal, latest `createdAt` first, then greatest id first. */
+  listTasks(query: TaskListQuery): Promise<ListedTask[]>;
+  /** Returns the `node` of each task of a principal that has not ended and not expired, at most `limit`. */
+  runningTasks(principal: string | null, now: Date, limit: number): Promise<string[]>;
+  /** Sets all tasks of a process that have not ended to `failed`, with this result. Returns how many were changed. */
+  failTasks(node: string, failed: Required<Pick<TaskPatch, 'lastUpdatedAt' | 'statusMessage' | 'result'>>): Promise<number>;
+  /** Keeps `keep` tasks of a principal and removes the others: those that have ended, oldest first. Returns how many are left. */
+  evictTasks(principal: string | null, keep: number): Promise<number>;
+  /** Removes at most `limit` tasks that expired at or before `now`. Returns how many were removed. */
+  sweepTasks(now: Date, limit: number): Promise<number>;
+}
+
 /**
  * Stores all protocol state.
  *
  * A verb rejects with `StoreUnavailable` if the database is away or too busy to answer. The caller then tries again, or answers 503.
  */
-export interface Store extends SessionStore, EventStore, NodeStore, ContinuationStore {}
+export interface Store extends SessionStore, EventStore, NodeStore, ContinuationStore, TaskStore {}

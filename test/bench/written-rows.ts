@@ -7,7 +7,7 @@ export interface WrittenRows extends AsyncDisposable {
   written(): Promise<Record<string, number>>;
 }
 
-const tables = ['McpSession', 'McpSubscription', 'McpEvent', 'McpNode', 'McpContinuation'];
+const tables = ['McpSession', 'McpSubscription', 'McpEvent', 'McpNode', 'McpContinuation', 'McpTask'];
 
 /** Finds out which rows are written from now on. PostgreSQL only: it asks each row for the transaction that wrote it. */
 export async function watchRows({ url }: Pick<BenchDatabase, 'url'>): Promise<WrittenRows> {

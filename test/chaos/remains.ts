@@ -60,6 +60,7 @@ async function sweep(prisma: PrismaClient): Promise<Record<string, number>> {
   await prisma.mcpEvent.updateMany({ data });
   await prisma.mcpContinuation.updateMany({ data });
   await prisma.mcpIdempotencyKey.updateMany({ data });
+  await prisma.mcpTask.updateMany({ data });
   await prisma.mcpNode.updateMany({ data });
   let rows = await countRows(prisma);
   const look = async () => {
@@ -80,5 +81,6 @@ async function countRows(prisma: PrismaClient): Promise<Record<string, number>> 
     McpNode: await prisma.mcpNode.count(),
     McpContinuation: await prisma.mcpContinuation.count(),
     McpIdempotencyKey: await prisma.mcpIdempotencyKey.count(),
+    McpTask: await prisma.mcpTask.count(),
   };
 }

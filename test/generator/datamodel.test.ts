@@ -41,6 +41,7 @@ describe('toDatamodel', () => {
       ['McpContinuation', 'mcpContinuation'],
       ['McpIdempotencyKey', 'mcpIdempotencyKey'],
       ['McpAuditEntry', 'mcpAuditEntry'],
+      ['McpTask', 'mcpTask'],
       ['Author', 'author'],
     ]);
   });

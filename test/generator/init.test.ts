@@ -31,7 +31,7 @@ describe('koa-mcp init', () => {
     const result = await init({ cwd });
     expect(result).toEqual({
       changes: [
-        'prisma/schema.prisma: added McpSession, McpSubscription, McpEvent, McpNode, McpContinuation, McpIdempotencyKey, McpAuditEntry',
+        'prisma/schema.prisma: added McpSession, McpSubscription, McpEvent, McpNode, McpContinuation, McpIdempotencyKey, McpAuditEntry, McpTask',
         'prisma/schema.prisma: added generator mcp',
       ],
       warnings: [],
@@ -50,6 +50,7 @@ describe('koa-mcp init', () => {
       'model McpContinuation',
       'model McpIdempotencyKey',
       'model McpAuditEntry',
+      'model McpTask',
     ]);
   });
 
@@ -65,7 +66,7 @@ describe('koa-mcp init', () => {
     await write('db/schema/base.prisma', `${client}\n${header}`);
     await write('db/schema/models/own.prisma', model);
     expect((await init({ cwd, schema: 'db/schema' })).changes).toEqual([
-      'db/schema/mcp.prisma: added McpSession, McpSubscription, McpEvent, McpNode, McpContinuation, McpIdempotencyKey, McpAuditEntry',
+      'db/schema/mcp.prisma: added McpSession, McpSubscription, McpEvent, McpNode, McpContinuation, McpIdempotencyKey, McpAuditEntry, McpTask',
       'db/schema/base.prisma: added generator mcp',
     ]);
     expect(await read('db/schema/mcp.prisma')).toBe(modelsFor('sqlite', await readSource()));
@@ -78,7 +79,7 @@ describe('koa-mcp init', () => {
     await write('prisma/schema.prisma', `${header}\n${mine}`);
     const { changes, warnings } = await init({ cwd });
     expect(changes[0]).toBe(
-      'prisma/schema.prisma: added McpSubscription, McpEvent, McpNode, McpContinuation, McpIdempotencyKey, McpAuditEntry',
+      'prisma/schema.prisma: added McpSubscription, McpEvent, McpNode, McpContinuation, McpIdempotencyKey, McpAuditEntry, McpTask',
     );
     expect(await read('prisma/schema.prisma')).toContain(mine);
     expect(warnings).toContain('model McpSession lacks a line of this version; add: principal String?');
@@ -139,7 +140,7 @@ describe('koa-mcp init', () => {
     await write(file, header);
     await write('prisma/schema.prisma', header);
     expect((await init({ cwd })).changes[0]).toBe(
-      `${file}: added McpSession, McpSubscription, McpEvent, McpNode, McpContinuation, McpIdempotencyKey, McpAuditEntry`,
+      `${file}: added McpSession, McpSubscription, McpEvent, McpNode, McpContinuation, McpIdempotencyKey, McpAuditEntry, McpTask`,
     );
     expect(await read('prisma/schema.prisma')).toBe(header);
   });

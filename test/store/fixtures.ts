@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Continuation, NewEvent, Session } from '../../src/store/store.ts';
+import type { Continuation, NewEvent, Session, Task } from '../../src/store/store.ts';
 
 /** The time that sessions and continuations of tests are seen at. */
 export const start: number = Date.UTC(2026, 0, 1);
@@ -37,6 +37,26 @@ export function newContinuation(overrides: Partial<Continuation> = {}): Continua
     principal: 'ada',
     request: 'a'.repeat(64),
     answers: {},
+    expiresAt: later(1_000),
+    ...overrides,
+  };
+}
+
+/** A task of Ada's that a process `a` runs since `start`, and that expires a second later. */
+export function newTask(overrides: Partial<Task> = {}): Task {
+  return {
+    id: randomBytes(32).toString('base64url'),
+    principal: 'ada',
+    tool: 'count',
+    node: 'a',
+    status: 'working',
+    statusMessage: null,
+    isError: false,
+    questions: '{}',
+    result: null,
+    version: 0,
+    createdAt: later(0),
+    lastUpdatedAt: later(0),
     expiresAt: later(1_000),
     ...overrides,
   };

@@ -4,11 +4,11 @@ import { prismaStore } from '../../src/store/prisma-store.ts';
 import type { Session } from '../../src/store/store.ts';
 import type { PrismaClient } from '../support/database.ts';
 import { describeDatabases, openDatabase } from '../support/database.ts';
-import { later, newContinuation, newEvent, newId, newSession } from './fixtures.ts';
+import { later, newContinuation, newEvent, newId, newSession, newTask } from './fixtures.ts';
 
 describe('prismaStore', () => {
   it('is refused a client that lacks one model or one column, by its name', () => {
-    const client = { mcpSession: {}, mcpSubscription: {}, mcpEvent: {}, mcpNode: {}, mcpContinuation: {} };
+    const client = { mcpSession: {}, mcpSubscription: {}, mcpEvent: {}, mcpNode: {}, mcpContinuation: {}, mcpTask: {} };
     const { mcpNode: _, ...withoutNodes } = client;
     expect(() => prismaStore(withoutNodes)).toThrow('this client has no model McpNode. Run `npx koa-mcp init`');
     const withoutBeat = { ...client, mcpNode: { fields: { id: {}, expiresAt: {} } } };
@@ -60,6 +60,17 @@ describeDatabases('prismaStore’s queries', provider => {
     expect(await made(() => store.evictContinuations('ada', 1))).toEqual(['findMany', 'count']);
     expect(await made(() => store.removeContinuation(continuation.id))).toEqual(['deleteMany']);
     expect(await made(() => store.sweepContinuations(later(1), 10))).toEqual(['deleteMany']);
+    const task = newTask();
+    expect(await made(() => store.createTask(task))).toEqual(['create']);
+    expect(await made(() => store.findTask(task.id))).toEqual(['findUnique']);
+    expect(await made(() => store.updateTask(task.id, 0, { lastUpdatedAt: later(1) }))).toEqual(['updateMany']);
+    expect(await made(() => store.taskVersions([task.id, 'b']))).toEqual(['findMany']);
+    expect(await made(() => store.listTasks({ principal: 'ada', now: later(0), take: 10, after: task }))).toEqual(['findMany']);
+    expect(await made(() => store.runningTasks('ada', later(0), 10))).toEqual(['findMany']);
+    expect(await made(() => store.failTasks('a', { lastUpdatedAt: later(1), statusMessage: '', result: '{}' }))).toEqual(['updateMany']);
+    expect(await made(() => store.evictTasks('ada', 1))).toEqual(['count']);
+    expect(await made(() => store.evictTasks('ada', 0))).toEqual(['count', 'findMany', 'deleteMany']);
+    expect(await made(() => store.sweepTasks(later(1), 10))).toEqual(['deleteMany']);
   });
 
   it('are one statement each, outside of any transaction', async () => {
@@ -93,6 +104,13 @@ describeDatabases('prismaStore’s queries', provider => {
     await store.returnContinuation(continuation.id, 'a');
     await store.removeContinuation(continuation.id);
     await store.sweepContinuations(later(9), 10);
+    const task = newTask();
+    await store.createTask(task);
+    await store.updateTask(task.id, 0, { lastUpdatedAt: later(1), status: 'completed' });
+    await store.taskVersions([task.id]);
+    await store.evictTasks('ada', 0);
+    await store.failTasks('a', { lastUpdatedAt: later(1), statusMessage: '', result: '{}' });
+    await store.sweepTasks(later(9), 10);
     await store.end(id);
     expect(statements.length).toBeGreaterThan(20);
     // Two have failed, for a subscription that is there and for a session that is not, and are not recorded.
@@ -170,7 +188,7 @@ describe('prismaStore at start-up', () => {
     expect(start).toThrow('`npx koa-mcp init`');
     expect(start).toThrow('memoryStore()');
     expect(() => prismaStore({ mcpSession: {} })).toThrow(
-      'this client has no model McpSubscription, no model McpEvent, no model McpNode, no model McpContinuation.',
+      'this client has no model McpSubscription, no model McpEvent, no model McpNode, no model McpContinuation, no model McpTask.',
     );
   });
 
@@ -187,6 +205,7 @@ describe('prismaStore at start-up', () => {
       mcpEvent: { fields: event },
       mcpNode,
       mcpContinuation: { fields: continuation },
+      mcpTask: {},
     };
     expect(() => prismaStore(older)).toThrow(
       'no column McpSession.logLevel, no column McpSession.connection, no column McpSession.position, ' +

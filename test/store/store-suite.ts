@@ -3,6 +3,7 @@ import { continuationSuite } from './continuation-suite.ts';
 import { eventSuite } from './event-suite.ts';
 import { nodeSuite } from './node-suite.ts';
 import { sessionSuite } from './session-suite.ts';
+import { taskSuite } from './task-suite.ts';
 
 export interface StoreUnderTest {
   readonly store: Store;
@@ -19,4 +20,5 @@ export function storeSuite(name: string, make: () => Promise<StoreUnderTest>): v
   eventSuite(name, make);
   nodeSuite(name, make);
   continuationSuite(name, make);
+  taskSuite(name, make);
 }

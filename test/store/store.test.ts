@@ -32,6 +32,7 @@ describeDatabases('prismaStore', provider => {
         await prisma.mcpEvent.deleteMany();
         await prisma.mcpNode.deleteMany();
         await prisma.mcpContinuation.deleteMany();
+        await prisma.mcpTask.deleteMany();
       },
       close,
     };

@@ -38,6 +38,7 @@ describe('the type of the option models', () => {
       | 'mcpContinuation'
       | 'mcpIdempotencyKey'
       | 'mcpAuditEntry'
+      | 'mcpTask'
     >();
     expectTypeOf<ModelKey<PostgresClient>>().toEqualTypeOf<ModelKey<PrismaClient> | 'listing' | 'entry' | 'native' | 'place'>();
     expectTypeOf<ModelKey<unknown>>().toEqualTypeOf<never>();
