@@ -49,6 +49,7 @@ export type {
   EndedSession,
   EventStore,
   FindQuery,
+  ListedTask,
   ListQuery,
   NewEvent,
   NodeStore,
@@ -60,4 +61,9 @@ export type {
   StoredEvent,
   TailedEvent,
   TailQuery,
+  Task,
+  TaskListQuery,
+  TaskPatch,
+  TaskStatus,
+  TaskStore,
 } from './store/store.ts';

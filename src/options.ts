@@ -79,6 +79,16 @@ export interface Limits {
   /** Bytes of a result that is kept with its key, as JSON. The repeated call of a larger one gets an error that says so. @default 65536 */
   maxIdempotencyBytes?: number;
   /**
+   * Milliseconds that a task and its result are kept, from its start, by default and at most; 2025-11-25 clients may ask for less. A task that still
+   * runs then is given up. @default 3600000 (an hour)
+   */
+  taskMs?: number;
+  /**
+   * Tasks of one principal that run at once, in all processes; one more gets -32600. Also the tasks that are kept: one more drops the oldest that has
+   * ended. All guests are one principal. @default 100
+   */
+  maxTasks?: number;
+  /**
    * Bytes of JSON answers in this process that their callers have not read; further requests are answered 503, and a result past it becomes an
    * error. @default 268435456
    */
@@ -91,7 +101,7 @@ export interface Limits {
   maxStreamBufferBytes?: number;
   /** Bytes of one result; a larger one becomes an error that says so. @default 8388608 */
   maxResultBytes?: number;
-  /** Milliseconds a handler may run; then its signal aborts and the client gets an error. @default 300000 */
+  /** Milliseconds a handler may run; then its signal aborts and the client gets an error. A task may run for `taskMs`. @default 300000 */
   handlerMs?: number;
   /** Milliseconds a handler waits for a client that it asked for something; its own time stands still meanwhile. @default 600000 */
   inputMs?: number;
@@ -344,6 +354,8 @@ export const defaults: Readonly<{
     idempotencyMs: 24 * 60 * 60 * 1000,
     maxIdempotencyKeys: 1000,
     maxIdempotencyBytes: 64 * 1024,
+    taskMs: 60 * 60 * 1000,
+    maxTasks: 100,
     maxUnsentBytes: 256 * 1024 * 1024,
     maxUnsentBytesPerPrincipal: 64 * 1024 * 1024,
     sendMs: 30_000,

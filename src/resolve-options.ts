@@ -52,7 +52,20 @@ const whereLimitKeys: (keyof WhereLimits)[] = [
   'maxTextWork',
 ];
 const definitionKeys = {
-  tools: ['description', 'title', 'inputSchema', 'outputSchema', 'annotations', 'icons', '_meta', 'scopes', 'enabled', 'handler'],
+  tools: [
+    'description',
+    'title',
+    'inputSchema',
+    'outputSchema',
+    'annotations',
+    'icons',
+    '_meta',
+    'scopes',
+    'task',
+    'beforeTask',
+    'enabled',
+    'handler',
+  ],
   resources: [
     'uri',
     'uriTemplate',
@@ -195,7 +208,11 @@ function assertDefinitions(kind: 'tools' | 'resources' | 'prompts', definitions:
     assertKeys(path, definition, definitionKeys[kind]);
     for (const key of ['inputSchema', 'outputSchema', 'argsSchema']) assertZod(`${path}.${key}`, definition[key]);
     if (!isFunction(definition['handler'])) throw new TypeError(`${path}.handler: must be a function (args, ctx) => result`);
-    const { description, scopes } = definition;
+    const { description, scopes, task, beforeTask } = definition;
+    if (task !== undefined && task !== 'optional' && task !== 'required')
+      throw new TypeError(`${path}.task: must be 'optional' or 'required'`);
+    if (beforeTask !== undefined && !(isFunction(beforeTask) && task !== undefined))
+      throw new TypeError(`${path}.beforeTask: must be a function (args, ctx) => unknown, and needs \`task\``);
     if (scopes !== undefined && !isScopes(scopes)) throw new TypeError(`${path}.scopes: must be ${scopesInWords}`);
     if (scopes !== undefined && !hasAuth)
       throw new TypeError(`${path}.scopes: nothing checks them without \`auth\`; set it, or use \`enabled\``);

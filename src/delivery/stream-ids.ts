@@ -16,6 +16,11 @@ export function callMailOf(sessionId: string): string {
   return `m.${digest(sessionId, 'mail')}`;
 }
 
+/** The stream that says that a task's row has changed. Only somebody who knows the task's id can compute its name. */
+export function taskStreamOf(taskId: string): string {
+  return `t.${digest(taskId, 'task')}`;
+}
+
 /** The stream of messages for one process. */
 export function nodeMailOf(node: string): string {
   return `n.${node}`;

@@ -19,6 +19,16 @@ export interface Tool<S = unknown, Ctx = CallContext> {
   _meta?: JsonObject;
   /** Scopes that the caller's token needs for the tool; needs the option `auth`. A call without them is answered 403. @default none */
   scopes?: readonly string[];
+  /**
+   * Whether a call may run as a task: it is answered at once, and its client collects the result later, from any process. `'optional'`: if the
+   * client can. `'required'`: always; clients that cannot get an error. @default none: every call is answered when it is done
+   */
+  task?: 'optional' | 'required';
+  /**
+   * Runs before a task begins, while the call waits, for clients of 2026-07-28. What it asks the client is answered before the task is there, and
+   * the handler's questions with the same `key` get the same answers. @default nothing runs before
+   */
+  beforeTask?: (args: Args<S, JsonObject>, ctx: Ctx) => unknown;
   /** Whether this caller may see and use the tool. @default everybody */
   enabled?: (ctx: Ctx) => boolean | Promise<boolean>;
   /**
@@ -40,10 +50,12 @@ export function compileTools(tools: Readonly<Record<string, Tool>>): ToolDefinit
 
 function compileTool(name: string, tool: Tool): ToolDefinition {
   const { description, title, inputSchema: input, outputSchema: output, annotations, icons, _meta, scopes = [], enabled, handler } = tool;
+  const { task, beforeTask } = tool;
   const inputSchema =
     input === undefined ? { type: 'object', additionalProperties: false } : toJsonSchema(input, 'input', `tools.${name}.inputSchema`);
   if (inputSchema.type !== 'object') throw new TypeError(`tools.${name}.inputSchema: the root must be an object; use z.object({ … })`);
   const outputSchema = output && toJsonSchema(output, 'output', `tools.${name}.outputSchema`);
+  const parse = async (args: JsonObject) => (input === undefined ? {} : await parseWith(input, args, 'Invalid arguments')) as JsonObject;
   return {
     name,
     description,
@@ -55,10 +67,9 @@ function compileTool(name: string, tool: Tool): ToolDefinition {
     ...(_meta !== undefined && { _meta }),
     ...(scopes.length > 0 && { scopes: [scopes] }),
     ...(enabled !== undefined && { enabled }),
-    call: async (args, ctx) => {
-      const valid = input === undefined ? {} : await parseWith(input, args, 'Invalid arguments');
-      return toToolResult(await handler(valid as JsonObject, ctx), output, name);
-    },
+    ...(task !== undefined && { execution: { taskSupport: task } }),
+    ...(beforeTask !== undefined && { beforeTask: async (args, ctx) => beforeTask(await parse(args), ctx) }),
+    call: async (args, ctx) => toToolResult(await handler(await parse(args), ctx), output, name),
   };
 }
 

@@ -30,7 +30,7 @@ export class InputRequired extends CallEnded {
  */
 export class AnswerReplay implements Asker {
   readonly #method: string;
-  readonly #answers: JsonObject;
+  readonly answers: JsonObject;
   readonly #used: Record<string, JsonObject> = {};
   readonly #asked: Record<string, { method: string; params: JsonObject }> = {};
   readonly #counts = new Map<string, number>();
@@ -41,7 +41,7 @@ export class AnswerReplay implements Asker {
    */
   constructor(method: string, answers: JsonObject) {
     this.#method = method;
-    this.#answers = answers;
+    this.answers = answers;
   }
 
   ask<T>(request: InputRequest<T>, call: Call): Promise<T> {
@@ -50,7 +50,7 @@ export class AnswerReplay implements Asker {
       return Promise.reject(new Error(`${this.#method} cannot ask the client for anything; only ${asking} can`));
     }
     const key = request.key ?? this.#nextKey(request.method);
-    const answer = Object.hasOwn(this.#answers, key) ? this.#answers[key] : undefined;
+    const answer = Object.hasOwn(this.answers, key) ? this.answers[key] : undefined;
     if (isObject(answer)) {
       const value = request.parse(answer);
       if (value !== undefined) {

@@ -5,6 +5,7 @@ import { assertCapability, canElicit, elicitRequest, rootsRequest, sampleRequest
 import type {
   AuditEntry,
   CallContext,
+  CallToolResult,
   Definition,
   ElicitForm,
   ElicitResult,
@@ -39,6 +40,8 @@ export interface MessageSink {
 /** Asks the client on behalf of a call: by a request of the server, or by ending the call with `input_required`. */
 export interface Asker {
   ask<T>(request: InputRequest<T>, call: Call): Promise<T>;
+  /** The answers that the client has sent with the request, by key. @default none */
+  readonly answers?: JsonObject;
 }
 
 /** What the protocol may change in the session of a call. */
@@ -94,6 +97,54 @@ export interface Audit {
   begin(mcp: McpContext, request: AuditedRequest): Promise<OpenAuditEntry | undefined>;
 }
 
+/** What the methods of tasks need of a task's row, without what may be long. */
+export interface ListedTaskState {
+  readonly id: string;
+  readonly tool: string;
+  readonly status: 'working' | 'input_required' | 'completed' | 'failed' | 'cancelled';
+  readonly statusMessage: string | null;
+  readonly isError: boolean;
+  readonly createdAt: Date;
+  readonly lastUpdatedAt: Date;
+  readonly expiresAt: Date;
+}
+
+/** What the methods of tasks need of a task's row. */
+export interface TaskState extends ListedTaskState {
+  /** JSON text of `TaskQuestions`. */
+  readonly questions: string;
+  /** JSON text of a `CallToolResult`, or of the error of a failed task. */
+  readonly result: string | null;
+}
+
+/** A task to start. */
+export interface NewTask {
+  readonly tool: string;
+  /** Milliseconds that the client wants it kept. @default `limits.taskMs` */
+  readonly ttlMs: number | undefined;
+  /** Does the work, as the call of the task. */
+  readonly run: (call: Call) => Promise<CallToolResult>;
+}
+
+/** The tasks of an endpoint, in all processes. Those of other principals are unknown. */
+export interface Tasks {
+  /**
+   * Starts a task. Resolves once any process can find it.
+   *
+   * @throws {McpError} -32600 The caller has `limits.maxTasks` tasks that run; 503 the process is closing.
+   */
+  start(call: Call, task: NewTask): Promise<TaskState>;
+  find(principal: string | null, id: string): Promise<TaskState | undefined>;
+  /** Returns tasks, newest first. */
+  list(principal: string | null, take: number, after?: { readonly createdAt: Date; readonly id: string }): Promise<ListedTaskState[]>;
+  /** Answers open questions of a task. Keys of others are ignored. */
+  answer(id: string, answers: JsonObject): Promise<void>;
+  /** Cancels a task that has not ended. Returns whether this call did. */
+  cancel(id: string): Promise<boolean>;
+  /** Waits until a task has ended. Meanwhile asks the caller's client what the task's handler asks. `undefined`: the task is gone. */
+  ended(call: Call, id: string): Promise<TaskState | undefined>;
+}
+
 /** Limits of a call. */
 export interface CallLimits {
   /** Milliseconds a handler may run. */
@@ -117,6 +168,14 @@ export interface Server {
   readonly confirmations: Confirmations;
   /** `undefined` if no calls are recorded. */
   readonly audit: Audit | undefined;
+  readonly tasks: Tasks;
+}
+
+/** The task of a call. */
+export interface CallTask {
+  readonly id: string;
+  /** Takes what the handler reports of its progress, in words. */
+  readonly progress: (text: string) => void;
 }
 
 /** What the transport gives a call. */
@@ -133,6 +192,8 @@ export interface CallInit {
   readonly logLevel: LogLevel | undefined;
   readonly sink: MessageSink;
   readonly asker: Asker;
+  /** The task that the call is of. @default none */
+  readonly task?: CallTask | undefined;
   /** Builds the handler's context: the host's Koa context with `mcp`. */
   readonly createContext: (mcp: McpContext) => CallContext;
   /** Reports an error whose text the client must not see. @returns A reference that the client may quote. */
@@ -187,6 +248,16 @@ export class Call implements McpContext {
     return this.session?.id;
   }
 
+  get task(): { readonly id: string } | undefined {
+    const { task } = this.#init;
+    return task && { id: task.id };
+  }
+
+  /** The answers that the client has sent with the request, by key. */
+  get answers(): JsonObject {
+    return this.#init.asker.answers ?? {};
+  }
+
   get signal(): AbortSignal {
     this.#abort ??= new AbortController();
     return this.#abort.signal;
@@ -198,9 +269,14 @@ export class Call implements McpContext {
 
   progress(progress: number, total?: number, message?: string): void {
     const progressToken = this.#init.meta?.['progressToken'];
-    if (!isRequestId(progressToken)) return;
+    const { task } = this.#init;
+    if (task === undefined && !isRequestId(progressToken)) return;
     if (this.#finished || !(progress > this.#progress)) return;
     this.#progress = progress;
+    if (task !== undefined) {
+      task.progress(message ?? (total === undefined ? `${progress}` : `${progress} of ${total}`));
+      return;
+    }
     const params: JsonObject = { progressToken, progress };
     if (total !== undefined) params['total'] = total;
     if (message !== undefined && this.revisionRow.progressMessage) params['message'] = message;
@@ -217,15 +293,15 @@ export class Call implements McpContext {
   elicit(form: ElicitForm<JsonSchema>): Promise<ElicitResult>;
   elicit(page: ElicitUrl): Promise<{ action: 'accept' | 'decline' | 'cancel' }>;
   async elicit(asked: ElicitForm<z.ZodType | JsonSchema> | ElicitUrl): Promise<Elicited> {
-    return this.#ask(elicitRequest(asked, this.revisionRow));
+    return this.ask(elicitRequest(asked, this.revisionRow));
   }
 
   async sample(params: SampleParams): Promise<SampleResult> {
-    return this.#ask(sampleRequest(params));
+    return this.ask(sampleRequest(params));
   }
 
   async roots({ key }: { key?: string } = {}): Promise<Root[]> {
-    return this.#ask(rootsRequest(key));
+    return this.ask(rootsRequest(key));
   }
 
   closeStream({ retryMs = 1000 }: { retryMs?: number } = {}): void {
@@ -295,12 +371,27 @@ export class Call implements McpContext {
     });
   }
 
-  async #ask<T>(request: InputRequest<T>): Promise<T> {
+  /** Makes another call of the same caller, which can be given up by itself. */
+  with(changes: Partial<Pick<CallInit, 'sink' | 'asker' | 'task'>>): Call {
+    return new Call({ ...this.#init, ...changes });
+  }
+
+  /**
+   * Asks the client. The handler's methods do; tasks pass questions on.
+   *
+   * @throws {ToolError} or {McpError} -32021 The client does not have the capability.
+   */
+  async ask<T>(request: InputRequest<T>): Promise<T> {
     assertCapability(request, this.client.capabilities, this.revisionRow);
+    return this.waitForClient(() => this.#init.asker.ask(request, this));
+  }
+
+  /** Waits for something that depends on the client. The time does not count as time of the handler. */
+  async waitForClient<T>(work: () => Promise<T>): Promise<T> {
     if (this.#waiting === 0) this.#waitingSince = Date.now();
     this.#waiting += 1;
     try {
-      return await this.#init.asker.ask(request, this);
+      return await work();
     } finally {
       this.#waiting -= 1;
       if (this.#waiting === 0) this.#waited += Date.now() - this.#waitingSince;

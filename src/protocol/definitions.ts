@@ -249,8 +249,11 @@ export interface McpContext {
   readonly principal: string | undefined;
   /** What the caller's access token allows; `undefined` without the option `auth`. */
   readonly scopes: readonly string[] | undefined;
+  /** The task that the handler runs in; `undefined` in a plain call. */
+  readonly task: { readonly id: string } | undefined;
   /**
-   * Reports progress, if the client asked for it; otherwise does nothing.
+   * Reports progress, if the client asked for it; otherwise does nothing. In a task, `message` becomes the task's `statusMessage`, at most once a
+   * second; without one, the numbers do.
    *
    * @param progress Must grow with each report; a report that does not is dropped.
    */
@@ -263,13 +266,13 @@ export interface McpContext {
    * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#sending-messages-to-the-server
    */
   closeStream(options?: { retryMs?: number }): void;
-  /** Sends a log message to the client, if the client's log level includes it. `data` is any JSON. */
+  /** Sends a log message to the client, if the client's log level includes it. `data` is any JSON. In a task it does nothing. */
   log(level: LogLevel, data: unknown, logger?: string): void;
   /**
    * Asks the user. Declining and cancelling are values, not errors.
    *
    * In 2026-07-28 the server sends no requests: the handler runs again from its start when the answer has arrived. What it does before it asks
-   * must be safe to repeat.
+   * must be safe to repeat. In a task it does not run again: it waits, in all revisions.
    *
    * @throws If the client does not have the capability; nothing is sent then.
    */
@@ -330,6 +333,10 @@ export interface ToolDefinition extends Definition {
   readonly inputSchema: JsonSchema;
   readonly outputSchema?: JsonSchema;
   readonly annotations?: ToolAnnotations;
+  /** Whether a call may or must run as a task. Absent: never. */
+  readonly execution?: { readonly taskSupport: 'optional' | 'required' };
+  /** Runs in a call that becomes a task, before the task begins. Absent if the tool has none. @throws as `call` */
+  readonly beforeTask?: (args: JsonObject, ctx: CallContext) => Promise<unknown>;
   /**
    * Validates `args` and runs. Whatever it throws becomes a result with `isError: true`, except `McpError`.
    *

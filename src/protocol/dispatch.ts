@@ -9,6 +9,7 @@ import type { Result } from './project.ts';
 import { finishResult, SerializedResult } from './project.ts';
 import { getPrompt } from './prompts.ts';
 import { readResource, subscribeResource, unsubscribeResource } from './resources.ts';
+import { cancelTask, getTask, listTasks, taskResult, updateTask } from './tasks.ts';
 import { callTool } from './tools.ts';
 
 type Method = (
@@ -32,6 +33,11 @@ const methods: ReadonlyMap<string, Method> = new Map<string, Method>([
   ['prompts/get', getPrompt],
   ['completion/complete', complete],
   ['logging/setLevel', setLogLevel],
+  ['tasks/get', getTask],
+  ['tasks/result', taskResult],
+  ['tasks/list', listTasks],
+  ['tasks/cancel', cancelTask],
+  ['tasks/update', updateTask],
 ]);
 
 /**

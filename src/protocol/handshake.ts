@@ -29,11 +29,12 @@ export function parseInitialize(params: JsonObject | undefined): InitializeParam
   return { revision: negotiate(protocolVersion), capabilities, clientInfo };
 }
 
-/** The result of `initialize`. */
-export function initializeResult(registry: Registry, revision: Revision): JsonObject {
+/** The result of `initialize`. @param principal The caller; a guest cannot list tasks. */
+export function initializeResult(registry: Registry, revision: Revision, principal: string | null): JsonObject {
+  const { tasks, ...capabilities } = capabilitiesOf(registry, revision);
   return {
     protocolVersion: revision.id,
-    capabilities: capabilitiesOf(registry, revision),
+    capabilities: { ...capabilities, ...(isObject(tasks) && { tasks: principal === null ? { ...tasks, list: undefined } : tasks }) },
     serverInfo: pickFields(registry.info, revision.fields.implementation),
     ...(registry.instructions !== undefined && { instructions: registry.instructions }),
   };

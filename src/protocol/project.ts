@@ -91,8 +91,12 @@ export function projectPrompt(prompt: PromptDefinition, revision: Revision): Jso
   return projected;
 }
 
-/** A tool result as the revision defines it: other content types become text, `structuredContent` is wrapped or left out where it must be. */
-export function projectToolResult(result: CallToolResult, tool: ToolDefinition, revision: Revision): ProjectedToolResult {
+/**
+ * A tool result as the revision defines it: other content types become text, `structuredContent` is wrapped or left out where it must be.
+ *
+ * @param tool `undefined` if the app does not have it any more.
+ */
+export function projectToolResult(result: CallToolResult, tool: ToolDefinition | undefined, revision: Revision): ProjectedToolResult {
   const { structuredContent, links } = result;
   if (links !== undefined) return projectToolResult(withLinks(result, links, revision), tool, revision);
   const content = projectContent(result.content, revision);
@@ -102,7 +106,7 @@ export function projectToolResult(result: CallToolResult, tool: ToolDefinition, 
     const { structuredContent: _, ...rest } = result;
     return { ...rest, content };
   }
-  const wrapped = needsWrapping(tool.outputSchema) || !isObject(structuredContent);
+  const wrapped = needsWrapping(tool?.outputSchema) || !isObject(structuredContent);
   if (!wrapped && content === result.content) return result;
   return { ...result, content, structuredContent: wrapped ? { result: structuredContent } : structuredContent };
 }

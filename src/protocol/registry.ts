@@ -10,6 +10,7 @@ import type {
 import type { ParamHeader } from './envelope.ts';
 import { paramHeaders } from './envelope.ts';
 import type { Revision } from './revisions.ts';
+import { tasksExtension } from './revisions.ts';
 import type { UriTemplate } from './uri-template.ts';
 import { uriTemplate } from './uri-template.ts';
 
@@ -85,7 +86,17 @@ const capabilityTable: Readonly<Record<string, Capability>> = {
   prompts: { value: { listChanged: true }, methods: ['prompts/list', 'prompts/get'], isOffered: ({ prompts }) => prompts.length > 0 },
   completions: { value: {}, methods: [], isOffered: ({ resourceTemplates, prompts }) => resourceTemplates.length + prompts.length > 0 },
   logging: { value: {}, methods: [], isOffered: () => true },
+  tasks: {
+    value: { list: {}, cancel: {}, requests: { tools: { call: {} } } },
+    methods: ['tasks/get', 'tasks/result', 'tasks/list', 'tasks/cancel', 'tasks/update'],
+    isOffered: hasTasks,
+  },
+  extensions: { value: { [tasksExtension]: {} }, methods: [], isOffered: hasTasks },
 };
+
+function hasTasks({ tools }: Definitions): boolean {
+  return tools.some(({ execution }) => execution !== undefined);
+}
 
 function index<T>(kind: string, items: readonly T[], { keyOf, syntax }: { keyOf: (item: T) => string; syntax: RegExp }): Map<string, T> {
   const map = new Map<string, T>();

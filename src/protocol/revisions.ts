@@ -49,7 +49,26 @@ export interface Revision {
   readonly cacheHints: ReadonlySet<string>;
   /** Whether an event stream begins with an event that has an id and no data. */
   readonly priming: boolean;
+  /** How it has tasks; `undefined` if it does not. */
+  readonly tasks: TasksOfRevision | undefined;
 }
+
+/** How a revision has tasks. */
+export interface TasksOfRevision {
+  /**
+   * Who makes a task of a call. `client`: a call with `params.task`; its result has the task in `task`. `server`: the server, if the client has
+   * declared the extension with the call; the members of the task are those of the result.
+   */
+  readonly decides: 'client' | 'server';
+  /** The status of a task whose tool gave a result with `isError`. */
+  readonly isError: 'failed' | 'completed';
+  /** The names of the members with milliseconds. */
+  readonly ttl: string;
+  readonly pollInterval: string;
+}
+
+/** The extension of 2026-07-28 that has tasks. */
+export const tasksExtension = 'io.modelcontextprotocol/tasks';
 
 const methods24 = [
   'initialize',
@@ -66,6 +85,7 @@ const methods24 = [
   'completion/complete',
   'logging/setLevel',
 ];
+const methods11 = [...methods24, 'tasks/get', 'tasks/result', 'tasks/list', 'tasks/cancel'];
 const methods26 = [
   'server/discover',
   'tools/list',
@@ -77,6 +97,9 @@ const methods26 = [
   'prompts/get',
   'completion/complete',
   'subscriptions/listen',
+  'tasks/get',
+  'tasks/update',
+  'tasks/cancel',
 ];
 
 const fields24 = {
@@ -98,12 +121,14 @@ const fields06 = {
 };
 const fields11 = {
   ...fields06,
-  tool: [...fields06.tool, 'icons'],
+  tool: [...fields06.tool, 'icons', 'execution'],
   resource: [...fields06.resource, 'icons'],
   resourceTemplate: [...fields06.resourceTemplate, 'icons'],
   prompt: [...fields06.prompt, 'icons'],
   implementation: [...fields06.implementation, 'description', 'icons', 'websiteUrl'],
 };
+
+const fields26 = { ...fields11, tool: [...fields06.tool, 'icons'] };
 
 const content24 = ['text', 'image', 'resource'];
 const content03 = [...content24, 'audio'];
@@ -129,6 +154,8 @@ const contentFields06 = {
 
 const capabilities24 = ['tools', 'resources', 'prompts', 'logging'];
 const capabilities03 = [...capabilities24, 'completions'];
+const capabilities11 = [...capabilities03, 'tasks'];
+const capabilities26 = [...capabilities03, 'extensions'];
 
 const r2024_11_05: Revision = {
   id: '2024-11-05',
@@ -151,6 +178,7 @@ const r2024_11_05: Revision = {
   inputRequired: new Set(),
   cacheHints: new Set(),
   priming: false,
+  tasks: undefined,
 };
 const r2025_03_26: Revision = {
   ...r2024_11_05,
@@ -175,18 +203,23 @@ const r2025_06_18: Revision = {
 const r2025_11_25: Revision = {
   ...r2025_06_18,
   id: '2025-11-25',
+  methods: new Set(methods11),
+  capabilities: new Set(capabilities11),
   fields: fields11,
   contentFields: undefined,
   elicitationMode: true,
   elicitationEnums: true,
   elicitationId: true,
   priming: true,
+  tasks: { decides: 'client', isError: 'failed', ttl: 'ttl', pollInterval: 'pollInterval' },
 };
 const r2026_07_28: Revision = {
   ...r2025_11_25,
   id: '2026-07-28',
   era: 'modern',
   methods: new Set(methods26),
+  capabilities: new Set(capabilities26),
+  fields: fields26,
   structuredContent: 'any',
   elicitationId: false,
   resourceNotFound: 'InvalidParams',
@@ -194,6 +227,7 @@ const r2026_07_28: Revision = {
   inputRequired: new Set(['tools/call', 'prompts/get', 'resources/read']),
   cacheHints: new Set(['server/discover', 'tools/list', 'prompts/list', 'resources/list', 'resources/templates/list', 'resources/read']),
   priming: false,
+  tasks: { decides: 'server', isError: 'completed', ttl: 'ttlMs', pollInterval: 'pollIntervalMs' },
 };
 
 /** Every revision this package knows, oldest first. */

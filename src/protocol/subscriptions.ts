@@ -16,6 +16,7 @@ export interface SubscriptionFilter {
   promptsListChanged?: boolean;
   resourcesListChanged?: boolean;
   resourceSubscriptions?: string[];
+  taskIds?: string[];
 }
 
 const flags: Readonly<Record<ListName, 'toolsListChanged' | 'promptsListChanged' | 'resourcesListChanged'>> = {
@@ -27,7 +28,7 @@ const flags: Readonly<Record<ListName, 'toolsListChanged' | 'promptsListChanged'
 /**
  * Reads the filter of `subscriptions/listen` and drops what this server does not offer. It does not check which URIs the caller may read.
  *
- * @param limits.maxSubscriptions Most URIs of resources.
+ * @param limits.maxSubscriptions Most URIs of resources, and most ids of tasks.
  * @throws {McpError} -32602, naming the member.
  * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/subscriptions
  */
@@ -44,16 +45,25 @@ export function parseFilter(
       throw new McpError('InvalidParams', `Invalid params: \`notifications.${flag}\` must be a boolean`);
     if (asked[flag] === true && !registry.notOffered.has(`${list}/list`)) filter[flag] = true;
   }
-  const uris = asked['resourceSubscriptions'];
-  if (uris === undefined) return filter;
-  if (!Array.isArray(uris) || uris.length > maxSubscriptions || !uris.every(uri => typeof uri === 'string')) {
-    throw new McpError(
-      'InvalidParams',
-      `Invalid params: \`notifications.resourceSubscriptions\` must be an array of at most ${maxSubscriptions} URIs (limits.maxSubscriptions)`,
-    );
-  }
-  if (uris.length > 0 && !registry.notOffered.has('resources/read')) filter.resourceSubscriptions = uris;
+  const uris = parseTexts(asked, 'resourceSubscriptions', { what: 'URIs', maxSubscriptions });
+  if (uris !== undefined && uris.length > 0 && !registry.notOffered.has('resources/read')) filter.resourceSubscriptions = uris;
+  const taskIds = registry.notOffered.has('tasks/get') ? undefined : parseTexts(asked, 'taskIds', { what: 'ids', maxSubscriptions });
+  if (taskIds !== undefined) filter.taskIds = taskIds;
   return filter;
+}
+
+function parseTexts(
+  asked: JsonObject,
+  member: string,
+  { what, maxSubscriptions }: { what: string; maxSubscriptions: number },
+): string[] | undefined {
+  const texts = asked[member];
+  if (texts === undefined) return undefined;
+  if (Array.isArray(texts) && texts.length <= maxSubscriptions && texts.every(text => typeof text === 'string')) return texts;
+  throw new McpError(
+    'InvalidParams',
+    `Invalid params: \`notifications.${member}\` must be an array of at most ${maxSubscriptions} ${what} (limits.maxSubscriptions)`,
+  );
 }
 
 /** Whether a filter includes changes of a list. */

@@ -9,6 +9,7 @@ import { isObject, unconfirmedMember } from './definitions.ts';
 import { describeError } from './handler-errors.ts';
 import type { Result } from './project.ts';
 import { finishResult, projectToolResult, SerializedResult } from './project.ts';
+import { askedTask, createdResult } from './tasks.ts';
 
 /**
  * `tools/call`: finds the tool, runs it, and turns whatever it throws into a result that the model can read.
@@ -29,7 +30,23 @@ export async function callTool(call: Call, params: JsonObject | undefined): Prom
     isRead: annotations?.readOnlyHint === true,
     recordsWrites,
   };
-  return serialize(call, tool, await recorded(call, request, { work: entry => run(call, { tool, args, entry }), endOf }));
+  const serve = (served: Call) => recorded(served, request, { work: entry => run(served, { tool, args, entry }), endOf });
+  const asked = tool.execution === undefined && params?.['task'] === undefined ? undefined : askedTask(call, tool, params);
+  if (asked === undefined) return serialize(call, tool, await serve(call));
+  const refused = call.revisionRow.inputRequired.has('tools/call') ? await prepare(call, tool, args) : undefined;
+  if (refused !== undefined) return serialize(call, tool, refused);
+  const newTask = { ...asked, tool: tool.name, run: async (served: Call) => limit(served, tool, await serve(served)) };
+  return createdResult(call, await call.server.tasks.start(call, newTask));
+}
+
+/** Does what a tool does before a task of it begins. Returns the result of the call if that fails. */
+async function prepare(call: Call, { beforeTask }: ToolDefinition, args: JsonObject): Promise<CallToolResult | undefined> {
+  try {
+    if (beforeTask !== undefined) await call.race(beforeTask(args, call.ctx));
+    return undefined;
+  } catch (error) {
+    return toResult(call, error);
+  }
 }
 
 function endOf({ isError, content, structuredContent }: CallToolResult): AuditedEnd {
@@ -58,20 +75,37 @@ async function run(call: Call, toolCall: ToolCall): Promise<CallToolResult> {
   try {
     return await call.race(tool.effect === undefined ? tool.call(args, call.ctx, entry) : callConfirmed(call, toolCall));
   } catch (error) {
-    if (McpError.isError(error) || error instanceof CallEnded) throw error;
-    return toolError(describeError(call, error));
+    return toResult(call, error);
   }
+}
+
+/** The result that tells the model of an error. @throws {McpError} or {CallEnded} that is no error for the model. */
+function toResult(call: Call, error: unknown): CallToolResult {
+  if (McpError.isError(error) || error instanceof CallEnded) throw error;
+  return toolError(describeError(call, error));
 }
 
 function serialize(call: Call, tool: ToolDefinition, result: CallToolResult): SerializedResult {
   const text = stringify(call, projectToolResult(result, tool, call.revisionRow));
-  const { maxResultBytes } = call.server.limits;
+  return new SerializedResult(fits(call, text) ? text : stringify(call, tooLarge(call, tool)));
+}
+
+/** The result of a task, or an error if it is too large to be kept. */
+function limit(call: Call, tool: ToolDefinition, result: CallToolResult): CallToolResult {
+  return fits(call, JSON.stringify(result)) ? result : tooLarge(call, tool);
+}
+
+function fits({ server }: Call, text: string): boolean {
+  const { maxResultBytes } = server.limits;
   // A UTF-16 unit is at most three bytes of UTF-8: short texts need no count.
-  if (text.length * 3 <= maxResultBytes || Buffer.byteLength(text) <= maxResultBytes) return new SerializedResult(text);
-  const error = toolError(
-    `The result of ${tool.name} is larger than ${maxResultBytes} bytes. Ask for less: fewer rows, fewer columns or a narrower filter.`,
+  return text.length * 3 <= maxResultBytes || Buffer.byteLength(text) <= maxResultBytes;
+}
+
+function tooLarge({ server }: Call, { name }: ToolDefinition): CallToolResult {
+  const { maxResultBytes } = server.limits;
+  return toolError(
+    `The result of ${name} is larger than ${maxResultBytes} bytes. Ask for less: fewer rows, fewer columns or a narrower filter.`,
   );
-  return new SerializedResult(stringify(call, error));
 }
 
 function stringify(call: Call, result: Result): string {

@@ -300,6 +300,7 @@ export class Sessions {
       if (expired.length < sweepBatch) break;
     }
     while ((await this.#store.sweepContinuations(new Date(this.#now()), sweepBatch)) === sweepBatch);
+    while ((await this.#store.sweepTasks(new Date(this.#now()), sweepBatch)) === sweepBatch);
     const settled = new Date(this.#now() - clockMarginMs);
     while ((await this.#store.sweepEvents(settled, sweepBatch)) === sweepBatch);
     while ((await this.#store.sweepNodes(settled, sweepBatch)) === sweepBatch);

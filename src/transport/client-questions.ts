@@ -6,6 +6,16 @@ import type { JsonObject } from '../protocol/definitions.ts';
 import type { JsonRpcResponse } from '../protocol/jsonrpc.ts';
 import { notificationText, requestText } from '../protocol/jsonrpc.ts';
 
+/** The client has answered a request of the server with an error, such as its user's refusal. */
+export class ClientRefusal extends ToolError {
+  readonly reason: string;
+
+  constructor(reason: string) {
+    super(`The client did not answer: ${reason}`);
+    this.reason = reason;
+  }
+}
+
 interface Pending {
   resolve(result: JsonObject): void;
   reject(error: Error): void;
@@ -65,7 +75,7 @@ export class ClientQuestions implements Asker {
     const pending = this.#pending.get(sessionId)?.get(String(id));
     const reason = error?.['message'];
     if (result !== undefined) pending?.resolve(result);
-    else pending?.reject(new ToolError(`The client did not answer: ${typeof reason === 'string' ? reason : 'no reason given'}`));
+    else pending?.reject(new ClientRefusal(typeof reason === 'string' ? reason : 'no reason given'));
     return pending !== undefined;
   }
 }

@@ -15,6 +15,7 @@ import type { ReadBody, UnsentAnswers } from './http.ts';
 import type { Listeners } from './listeners.ts';
 import type { SessionStreams } from './session-stream.ts';
 import type { SseRelay } from './sse-relay.ts';
+import type { TaskRuns } from './tasks.ts';
 
 /** The parts that all transports of one endpoint share. */
 export interface Environment {
@@ -35,6 +36,7 @@ export interface Environment {
   readonly clientQuestions: ClientQuestions;
   readonly sessionStreams: SessionStreams;
   readonly streams: Streams;
+  readonly tasks: TaskRuns;
   readonly unsent: UnsentAnswers;
   /** Requests with an id. */
   readonly callRate: Rate;

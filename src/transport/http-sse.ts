@@ -141,7 +141,7 @@ async function initialize({ sessions, server }: Environment, session: Session, {
   try {
     const { revision, capabilities, clientInfo } = parseInitialize(params);
     await sessions.update(session.id, { revision: revision.id, capabilities, clientInfo });
-    return resultText(id, JSON.stringify(initializeResult(server.registry, revision)));
+    return resultText(id, JSON.stringify(initializeResult(server.registry, revision, session.principal)));
   } catch (error) {
     if (!McpError.isError(error)) throw error;
     return errorText(id, error);

@@ -33,6 +33,7 @@ import { LiveResources } from './live-subscriptions.ts';
 import { RowBroadcasts } from './row-broadcasts.ts';
 import { SessionStreams } from './session-stream.ts';
 import { SseRelay } from './sse-relay.ts';
+import { TaskRuns } from './tasks.ts';
 
 /** The share of the time left that a step of `close()` may take; the rest is for the steps after it. */
 const stepShare = 0.7;
@@ -73,6 +74,8 @@ export interface ServiceOptions extends Pick<Environment, 'authorization' | 'pri
     maxContinuations: number;
     maxContinuationBytes: number;
     maxIdempotencyKeys: number;
+    taskMs: number;
+    maxTasks: number;
     maxListeners: number;
     maxListenersPerPrincipal: number;
     maxUnsentBytes: number;
@@ -177,11 +180,19 @@ export function openService(options: ServiceOptions): Service {
   const relay = new SseRelay({ ...shared, live });
   const clientQuestions = new ClientQuestions(limits.inputMs, id => callMail.open(id));
   const calls = new Calls({ ...limits, retain, onRefused, tail });
+  const tasks = new TaskRuns({ ...shared, deadMs });
   const listeners = new Listeners({ ...limits, streams, registry, live, hold: () => tail.hold() });
   let isDraining = false;
   const requests = new InFlight(options.onFirstRequest);
   const environment: Environment = {
-    server: { registry, limits, explainError: options.explainError, confirmations: confirmationsOf(continuations, continuationMs), audit },
+    server: {
+      registry,
+      limits,
+      explainError: options.explainError,
+      confirmations: confirmationsOf(continuations, continuationMs),
+      audit,
+      tasks,
+    },
     node,
     nodeName,
     sessions,
@@ -196,6 +207,7 @@ export function openService(options: ServiceOptions): Service {
     clientQuestions,
     sessionStreams,
     streams,
+    tasks,
     unsent: new UnsentAnswers(limits),
     callRate: new Rate({ what: 'requests', perMinute: limits.callsPerMinute, limiter: rateLimiters.calls, onError }),
     initializeRate: new Rate({ what: 'new sessions', perMinute: limits.initializesPerMinute, limiter: rateLimiters.initializes, onError }),
@@ -291,7 +303,7 @@ export function openService(options: ServiceOptions): Service {
       // Requests that other processes have accepted may not be known here yet.
       await doneWithin(until - performance.now(), tail.catchUp());
       relay.endIdle(id => calls.has(id));
-      if ((calls.size === 0 && relay.size === 0) || performance.now() >= until) break;
+      if ((calls.size === 0 && tasks.size === 0 && relay.size === 0) || performance.now() >= until) break;
       await new Promise(resolve => setTimeout(resolve, drainLookMs));
     }
   }
@@ -299,7 +311,7 @@ export function openService(options: ServiceOptions): Service {
   /** Closes calls, then streams, then rows. Each step gets a share of the remaining time. */
   async function closeInOrder(until: number): Promise<void> {
     const leftMs = () => Math.max(0, until - performance.now());
-    await calls.drain(leftMs() * stepShare);
+    await Promise.all([calls.drain(leftMs() * stepShare), tasks.drain(leftMs() * stepShare)]);
     // A request that still waits for the database or for its body is no call yet, but it must be answered too.
     await requests.idle(leftMs() * stepShare);
     // Koa sends an answer after its request has called `finish`.
@@ -312,7 +324,7 @@ export function openService(options: ServiceOptions): Service {
     relay.endAll();
     await streams.close(leftMs() * stepShare);
     await sessionStreams.saved();
-    await Promise.all([sessions.close(), continuations.close(), keyCap?.settle()]);
+    await Promise.all([sessions.close(), continuations.close(), tasks.close(leftMs() * stepShare), keyCap?.settle()]);
     await log.close(leftMs());
     // Everything that other processes wait for is a row by now.
     await nodes.close();

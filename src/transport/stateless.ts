@@ -12,9 +12,11 @@ import type { JsonRpcRequest } from '../protocol/jsonrpc.ts';
 import { errorText, parseMessage, resultText } from '../protocol/jsonrpc.ts';
 import { finishResult } from '../protocol/project.ts';
 import { findReadable, lookAt } from '../protocol/resources.ts';
-import { parseFilter } from '../protocol/subscriptions.ts';
+import { parseFilter, subscribedText } from '../protocol/subscriptions.ts';
+import { assertTasks, detailedTask } from '../protocol/tasks.ts';
 import type { ContinuedRequest, TakenContinuation } from '../session/continuations.ts';
 import type { Environment } from './environment.ts';
+import type { EventStream } from './event-stream.ts';
 import { respondStream } from './event-stream.ts';
 import type { Accepts } from './http.ts';
 import { Exchange, negotiateAnswer, notAcceptable, respondAccepted, respondAnswer, respondJson, toMcpError, tooMany } from './http.ts';
@@ -155,11 +157,11 @@ async function resume({ continuations }: Environment, continued: ContinuedReques
 
 async function listen(request: StatelessRequest): Promise<void> {
   const { environment, ctx, message } = request;
-  const { resourceSubscriptions: uris = [], ...filter } = parseFilter(
-    environment.server.registry,
-    message.params,
-    environment.server.limits,
-  );
+  const {
+    resourceSubscriptions: uris = [],
+    taskIds,
+    ...filter
+  } = parseFilter(environment.server.registry, message.params, environment.server.limits);
   const principal = await admitCaller(request);
   const newReadingCall = () => statelessCall(request, principal, { sink: { send: () => false }, answers: {} });
   const sights = new Map<string, Sight | undefined>();
@@ -171,11 +173,28 @@ async function listen(request: StatelessRequest): Promise<void> {
       if (readable !== undefined) sights.set(uri, readable.sight);
     }
   }
+  if (taskIds !== undefined) assertTasks(newReadingCall());
+  const tasks: string[] = [];
+  for (const id of new Set(taskIds)) if ((await environment.tasks.find(principal, id)) !== undefined) tasks.push(id);
   await environment.tail.start();
   if (ctx.res.closed) return;
-  const honoured = { ...filter, ...(sights.size > 0 && { resourceSubscriptions: [...sights.keys()] }) };
+  const honoured = {
+    ...filter,
+    ...(sights.size > 0 && { resourceSubscriptions: [...sights.keys()] }),
+    ...(tasks.length > 0 && { taskIds: tasks }),
+  };
   const look = (uri: string) => lookAt(newReadingCall(), uri);
-  respondStream(ctx, environment.listeners.open({ id: message.id, filter: honoured, principal, look, sights }));
+  const stream = environment.listeners.open({ id: message.id, filter: honoured, principal, look, sights });
+  for (const id of tasks) listenToTask(newReadingCall(), id, { environment, stream });
+  respondStream(ctx, stream);
+}
+
+/** Sends a task now and after each change, so that no change between the acknowledgement and the first look is missed. */
+function listenToTask(call: Call, taskId: string, { environment, stream }: { environment: Environment; stream: EventStream }): void {
+  const unwatch = environment.tasks.watch(taskId, task => {
+    if (task !== undefined) stream.send(subscribedText(call.id, 'notifications/tasks', detailedTask(call, task)));
+  });
+  stream.once('close', unwatch);
 }
 
 function statelessCall(

@@ -171,7 +171,7 @@ async function openSession(
       connection: null,
     });
     ctx.set('Mcp-Session-Id', session.id);
-    text = resultText(id, JSON.stringify(initializeResult(server.registry, revision)));
+    text = resultText(id, JSON.stringify(initializeResult(server.registry, revision, principal)));
   } catch (error) {
     if (!McpError.isError(error)) throw error;
     text = errorText(id, error);

@@ -5,6 +5,7 @@ import { mcp } from '../../src/index.ts';
 import { asking } from './fixture/asking.ts';
 import { prompts } from './fixture/prompts.ts';
 import { resources } from './fixture/resources.ts';
+import { tasks } from './fixture/tasks.ts';
 import { tools } from './fixture/tools.ts';
 
 // The server that the conformance suite asks for: all it looks for by name, said with the public API. It prints its URL when it listens.
@@ -15,6 +16,7 @@ const endpoint: McpMiddleware = mcp({
   tools: {
     ...tools,
     ...asking,
+    ...tasks,
     test_trigger_tool_change: {
       description: 'Tells subscribers that the list of tools has changed',
       handler: async () => {

@@ -109,6 +109,11 @@ const tools = (happened: EventEmitter) => ({
       return how;
     },
   },
+  later: {
+    description: 'May run as a task',
+    task: 'optional' as const,
+    handler: () => 'later',
+  },
   book: {
     description: 'Asks with a form',
     inputSchema: z.object({ times: z.int().default(1) }),

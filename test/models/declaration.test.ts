@@ -314,9 +314,12 @@ describe('what is wrong with a declaration', () => {
     ]);
   });
 
-  it.each(['mcpSession', 'mcpSubscription', 'mcpEvent', 'mcpContinuation', 'mcpIdempotencyKey', 'mcpTask'])('is that it exposes %s', key => {
-    expect(messageOf({ [key]: {} })).toEqual([`models.${key}: holds the state of MCP itself, session ids included; leave it out`]);
-  });
+  it.each(['mcpSession', 'mcpSubscription', 'mcpEvent', 'mcpContinuation', 'mcpIdempotencyKey', 'mcpTask'])(
+    'is that it exposes %s',
+    key => {
+      expect(messageOf({ [key]: {} })).toEqual([`models.${key}: holds the state of MCP itself, session ids included; leave it out`]);
+    },
+  );
 });
 
 function messageOf(models: Json): string[] {

@@ -22,6 +22,13 @@ export interface ModernOptions {
 /** What an `input_required` result asks, by key. */
 export type InputRequests = Record<string, { method: string; params: Record<string, unknown> }>;
 
+/** The member of the params that `Mcp-Name` repeats. */
+const namedBy = new Map([
+  ['resources/read', 'uri'],
+  ['tools/call', 'name'],
+  ['prompts/get', 'name'],
+]);
+
 /** A request of 2026-07-28: its body, and the headers that go with it. */
 export function modernRequest(
   method: string,
@@ -29,8 +36,8 @@ export function modernRequest(
   options: ModernOptions = {},
 ): { body: WireMessage; headers: Record<string, string> } {
   const { id = 1, revision = '2026-07-28', capabilities = {}, logLevel, progressToken, meta, headers } = options;
-  const name =
-    method === 'resources/read' ? params['uri'] : method === 'tools/call' || method === 'prompts/get' ? params['name'] : undefined;
+  const named = method.startsWith('tasks/') ? 'taskId' : namedBy.get(method);
+  const name = named === undefined ? undefined : params[named];
   const _meta = present({
     [`${prefix}protocolVersion`]: revision,
     [`${prefix}clientCapabilities`]: capabilities,

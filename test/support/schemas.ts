@@ -21,6 +21,10 @@ const resultTypes = new Map([
   ['completion/complete', 'CompleteResult'],
   ['logging/setLevel', 'EmptyResult'],
   ['subscriptions/listen', 'SubscriptionsListenResult'],
+  ['tasks/get', 'GetTaskResult'],
+  ['tasks/result', 'CallToolResult'],
+  ['tasks/list', 'ListTasksResult'],
+  ['tasks/cancel', 'CancelTaskResult'],
 ]);
 
 const legacySchemas: Readonly<Record<string, { parse: (value: unknown) => unknown } | undefined>> = { ...(v1 as object) };
@@ -50,7 +54,7 @@ export function assertValid(message: unknown, method?: string, revision = '2025-
     hold(revision, 'ServerRequest', message);
   } else if (sent !== undefined) {
     hold(revision, 'JSONRPCNotification', message);
-    hold(revision, 'ServerNotification', message);
+    if (!assertTaskNotification(message as WireMessage)) hold(revision, 'ServerNotification', message);
   } else if (error !== undefined) {
     // Up to 2025-06-18 the schema wants an id even where none could be read; later ones let it be absent, and none has `null`.
     const isOld = id !== undefined && hasType(revision, 'JSONRPCError');
@@ -68,7 +72,9 @@ export function assertValid(message: unknown, method?: string, revision = '2025-
 const askingMethods = new Set(['tools/call', 'prompts/get', 'resources/read']);
 
 function assertResult(revision: string, method: string | undefined, result: Record<string, unknown>): void {
-  const type = method === undefined ? undefined : resultTypes.get(method);
+  if (findRevision(revision)?.era === 'modern' && assertTaskResult(method, result)) return;
+  const isCreated = method === 'tools/call' && 'task' in result && hasType(revision, 'CreateTaskResult');
+  const type = isCreated ? 'CreateTaskResult' : resultTypes.get(method ?? '');
   if (method === undefined || type === undefined) throw new Error(`no schema for the result of ${String(method)}`);
   if (result['resultType'] === 'input_required' && askingMethods.has(method) && hasType(revision, 'InputRequiredResult')) {
     assertType(revision, 'InputRequiredResult', result);
@@ -80,6 +86,38 @@ function assertResult(revision: string, method: string | undefined, result: Reco
     throw new Error(`resultType ${String(result['resultType'])}`);
   hold(revision, type, result);
   if (type === 'EmptyResult' && Object.keys(result).length > 0) throw new Error(`${method} has more to say than {}`);
+}
+
+/** Holds a notification of the extension of tasks to its text. @returns `false` for any other. */
+function assertTaskNotification({ method, params }: WireMessage): boolean {
+  if (method !== 'notifications/tasks') return false;
+  assertTask({ ...params }, true);
+  return true;
+}
+
+/** Holds a result of the extension of tasks to its text, since the packages have no schemas of it. @returns `false` for any other. */
+function assertTaskResult(method: string | undefined, result: Record<string, unknown>): boolean {
+  const { resultType } = result;
+  if (method === 'tools/call' && resultType !== 'task') return false;
+  if (method !== 'tools/call' && !method?.startsWith('tasks/')) return false;
+  if (method !== 'tools/call' && resultType !== 'complete') throw new Error(`${method} has the resultType ${String(resultType)}`);
+  if (method === 'tools/call' || method === 'tasks/get') assertTask(result, method === 'tasks/get');
+  else if (Object.keys(result).some(member => !['resultType', '_meta'].includes(member))) throw new Error(`${method} is no empty result`);
+  return true;
+}
+
+const taskMembers = ['taskId', 'status', 'createdAt', 'lastUpdatedAt', 'ttlMs', 'pollIntervalMs'];
+
+/** @see https://github.com/modelcontextprotocol/ext-tasks/blob/main/specification/draft/tasks.md */
+function assertTask(task: Record<string, unknown>, isDetailed: boolean): void {
+  const more: Record<string, string> = isDetailed ? { input_required: 'inputRequests', completed: 'result', failed: 'error' } : {};
+  const own = more[String(task['status'])];
+  const wanted = [...taskMembers, ...(own === undefined ? [] : [own])];
+  const has = Object.keys(task).filter(member => !['statusMessage', 'resultType', '_meta'].includes(member));
+  if (has.toSorted().join() !== wanted.toSorted().join()) throw new Error(`a task has ${has.join()} in place of ${wanted.join()}`);
+  for (const time of ['createdAt', 'lastUpdatedAt']) {
+    if (new Date(String(task[time])).toISOString() !== task[time]) throw new Error(`${time} is ${String(task[time])}`);
+  }
 }
 
 function hold(revision: string, type: string, value: unknown): void {

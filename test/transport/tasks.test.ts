@@ -1,0 +1,407 @@
+import type Koa from 'koa';
+import { describe, expect, it, vi } from 'vitest';
+import { z } from 'zod';
+import type { HandlerContext } from '../../src/index.ts';
+import { memoryStore } from '../../src/index.ts';
+import { tasksExtension } from '../../src/protocol/revisions.ts';
+import type { Store } from '../../src/store/store.ts';
+import type { DisturbedStore } from '../delivery/fixtures.ts';
+import { answerLost, away, disturbed, first } from '../delivery/fixtures.ts';
+import { ModernClient } from '../support/modern.ts';
+import type { WireMessage } from '../support/schemas.ts';
+import type { TestServer } from '../support/server.ts';
+import { start } from '../support/server.ts';
+import type { WireSession } from '../support/wire.ts';
+import { events, open } from '../support/wire.ts';
+
+type Asking = HandlerContext['mcp'];
+
+const form = (key: string) => ({ key, message: `${key}?`, requestedSchema: z.object({ answer: z.string() }) });
+const accept = (answer: string) => ({ action: 'accept', content: { answer } });
+const askName = (mcp: Asking) => mcp.elicit(form('name'));
+
+/** What happened in the handlers, in whichever process. */
+const happened: string[] = [];
+
+const tools = {
+  quick: { description: 'Ends at once', task: 'optional' as const, handler: () => 'done' },
+  wait: {
+    description: 'Waits until it is given up',
+    task: 'optional' as const,
+    handler: (_: unknown, { mcp }: HandlerContext) =>
+      new Promise((_resolve, reject) => {
+        happened.push(`began ${mcp.task?.id}`);
+        mcp.signal.addEventListener('abort', () => {
+          happened.push(`aborted ${mcp.task?.id}`);
+          reject(mcp.signal.reason as Error);
+        });
+      }),
+  },
+  ask: {
+    description: 'Asks one thing after the other',
+    task: 'optional' as const,
+    handler: async (_: unknown, { mcp }: HandlerContext) => ({ answers: [await mcp.elicit(form('one')), await mcp.elicit(form('two'))] }),
+  },
+  survey: {
+    description: 'Asks two things at once',
+    task: 'optional' as const,
+    handler: async (_: unknown, { mcp }: HandlerContext) => ({ answers: await Promise.all(['a', 'b'].map(key => mcp.elicit(form(key)))) }),
+  },
+  greet: {
+    description: 'Asks before it is a task',
+    inputSchema: z.object({ loud: z.boolean().default(false) }),
+    task: 'required' as const,
+    beforeTask: async ({ loud }: { loud: boolean }, ctx: HandlerContext) => {
+      const answer = await askName(ctx.mcp);
+      if (answer.action !== 'accept') ctx.throw(400, 'No name, no task');
+      happened.push(`before ${String(loud)} ${ctx.mcp.task?.id ?? 'no task'}`);
+    },
+    handler: async (_: unknown, { mcp }: HandlerContext) => {
+      const answer = await askName(mcp);
+      return answer.action === 'accept' ? `Hello ${answer.content.answer}` : 'Hello';
+    },
+  },
+  report: {
+    description: 'Reports progress, then waits',
+    task: 'optional' as const,
+    handler: async (_: unknown, { mcp }: HandlerContext) => {
+      mcp.progress(1, 3);
+      mcp.progress(2, 3, 'two of them');
+      mcp.log('info', 'nobody reads this');
+      await mcp.elicit(form('go'));
+    },
+  },
+};
+
+const principal = (ctx: Koa.Context) => ctx.get('x-user') || undefined;
+
+/** One process of the app, which finds what others left by looking. */
+async function endpoint(
+  shared: Store,
+  { limits = {}, sessions = {}, ...options }: Parameters<typeof start>[0] = {},
+): Promise<TestServer & DisturbedStore> {
+  const disturbance = disturbed(shared);
+  const server = await start({
+    tools,
+    principal,
+    sessions: { store: disturbance.store, lookMs: 20, deadMs: 1000, cacheMs: 50, ...sessions },
+    limits: { storeMs: 500, ...limits },
+    ...options,
+  });
+  return Object.assign(server, disturbance);
+}
+
+const capabilities = { elicitation: { form: {} }, extensions: { [tasksExtension]: {} } };
+const client = ({ url }: TestServer, user = 'ada') => new ModernClient(url, { capabilities, headers: { 'x-user': user } });
+const session = ({ url }: TestServer, user = 'ada') => open(url, { capabilities: { elicitation: {} }, headers: { 'x-user': user } });
+const startTask = async (of: ModernClient, name: string, args?: object): Promise<string> => (await of.call(name, args)).taskId;
+const statusOf = async (of: ModernClient, taskId: string): Promise<string> => (await of.result('tasks/get', { taskId })).status;
+const until = (of: ModernClient, taskId: string, status: string) =>
+  expect.poll(() => statusOf(of, taskId), { timeout: 10_000 }).toBe(status);
+
+describe('a task in several processes', () => {
+  it('is found by all of them, and so is its result, also by a process that starts later', async () => {
+    const store = memoryStore();
+    const a = await endpoint(store);
+    await using b = await endpoint(store);
+    const taskId = await startTask(client(a), 'quick');
+    await until(client(b), taskId, 'completed');
+    await a[Symbol.asyncDispose]();
+    await using c = await endpoint(store);
+    expect((await client(c).result('tasks/get', { taskId })).result.content).toEqual([{ type: 'text', text: 'done' }]);
+  });
+
+  it('asks through one, and is answered through another, one key at a time', async () => {
+    const store = memoryStore();
+    await using a = await endpoint(store);
+    await using b = await endpoint(store);
+    await using c = await endpoint(store);
+    const taskId = await startTask(client(a), 'survey');
+    await until(client(b), taskId, 'input_required');
+    await expect.poll(async () => Object.keys((await client(b).result('tasks/get', { taskId })).inputRequests)).toEqual(['a', 'b']);
+    await client(c).result('tasks/update', { taskId, inputResponses: { b: accept('second'), unknown: {} } });
+    const { status, inputRequests } = await client(b).result('tasks/get', { taskId });
+    expect([status, inputRequests]).toMatchObject(['input_required', { a: { method: 'elicitation/create', params: { message: 'a?' } } }]);
+    expect(Object.keys(inputRequests)).toEqual(['a']);
+    // A second answer to an answered question changes nothing.
+    await client(b).result('tasks/update', { taskId, inputResponses: { b: accept('too late') } });
+    await client(b).result('tasks/update', { taskId, inputResponses: { a: accept('first') } });
+    await until(client(c), taskId, 'completed');
+    const { structuredContent } = (await client(c).result('tasks/get', { taskId })).result;
+    expect(structuredContent.answers).toEqual([accept('first'), accept('second')]);
+  });
+
+  it('asks a client of 2025-11-25 on the stream of `tasks/result` in one process, and is answered in a third', async () => {
+    const store = memoryStore();
+    await using a = await endpoint(store);
+    await using b = await endpoint(store);
+    await using c = await endpoint(store);
+    const ada = await session(a);
+    const { task } = await ada.result('tools/call', { name: 'ask', task: {} });
+    const messages = await resultStream(ada, b, task.taskId);
+    const asked: unknown[] = [];
+    let response: WireMessage | undefined;
+    for await (const message of messages) {
+      if (message.method === undefined) response = message;
+      else if (message.id !== undefined) {
+        asked.push(message.params);
+        const answer = { jsonrpc: '2.0', id: message.id, result: accept(String(asked.length)) };
+        expect((await fetchAt(c, ada, answer)).status).toBe(202);
+      }
+    }
+    const related = { 'io.modelcontextprotocol/related-task': { taskId: task.taskId } };
+    expect(asked).toMatchObject([
+      { message: 'one?', _meta: related },
+      { message: 'two?', _meta: related },
+    ]);
+    expect(response?.result).toMatchObject({ structuredContent: { answers: [accept('1'), accept('2')] }, _meta: related });
+  });
+
+  it('hears that its client refuses to answer', async () => {
+    await using a = await endpoint(memoryStore());
+    const ada = await session(a);
+    const { task } = await ada.result('tools/call', { name: 'ask', task: {} });
+    for await (const message of await resultStream(ada, a, task.taskId)) {
+      if (message.method === undefined)
+        expect(message.result).toMatchObject({ isError: true, content: [{ text: 'The client did not answer: not now' }] });
+      else await ada.send({ jsonrpc: '2.0', id: message.id, error: { code: -1, message: 'not now' } });
+    }
+    expect((await ada.result('tasks/get', { taskId: task.taskId })).status).toBe('failed');
+  });
+
+  it('is cancelled through another, in both eras, and stays so', async () => {
+    const store = memoryStore();
+    await using a = await endpoint(store);
+    await using b = await endpoint(store);
+    const taskId = await startTask(client(a), 'wait');
+    await client(b).result('tasks/cancel', { taskId });
+    expect(await statusOf(client(b), taskId)).toBe('cancelled');
+    await expect.poll(() => happened).toContain(`aborted ${taskId}`);
+    await client(b).result('tasks/cancel', { taskId });
+    const ada = await session(b);
+    const { task } = await ada.result('tools/call', { name: 'wait', task: {} });
+    expect(await (await session(a)).result('tasks/cancel', { taskId: task.taskId })).toMatchObject({ status: 'cancelled' });
+    await expect.poll(() => happened).toContain(`aborted ${task.taskId}`);
+    expect((await ada.error('tasks/cancel', { taskId: task.taskId })).code).toBe(-32602);
+    expect(await ada.error('tasks/result', { taskId: task.taskId })).toMatchObject({ message: 'The task was cancelled' });
+  });
+
+  it('is unknown to another principal, whatever it asks in whichever era', async () => {
+    await using a = await endpoint(memoryStore());
+    const taskId = await startTask(client(a), 'wait');
+    const eve = await session(a, 'eve');
+    const errors = [
+      ...(await Promise.all(['tasks/get', 'tasks/result', 'tasks/cancel'].map(method => eve.error(method, { taskId })))),
+      await client(a, 'eve').error('tasks/get', { taskId }),
+      await client(a, '').error('tasks/get', { taskId }),
+      await client(a, 'eve').error('tasks/update', { taskId, inputResponses: {} }),
+      await client(a, 'eve').error('tasks/cancel', { taskId }),
+    ];
+    const unknown = await eve.error('tasks/get', { taskId: 'a'.repeat(43) });
+    for (const { code, message } of errors) expect({ code, message }).toEqual({ code: unknown.code, message: unknown.message });
+    expect((await eve.result('tasks/list')).tasks).toEqual([]);
+    expect(await statusOf(client(a), taskId)).toBe('working');
+  });
+
+  it('fails when its process falls silent, for whoever asks or waits', async () => {
+    const store = memoryStore();
+    const a = await endpoint(store);
+    await using b = await endpoint(store);
+    const taskId = await startTask(client(a), 'wait');
+    const ada = await session(b);
+    const waiting = ada.error('tasks/result', { taskId });
+    await expect.poll(() => happened).toContain(`began ${taskId}`);
+    for (const verb of ['beat', 'updateTask', 'removeNode'] as const) a.disturb(verb, away);
+    expect(await waiting).toMatchObject({ code: -32603, message: expect.stringContaining('process that ran the task has ended') });
+    expect(await client(b).result('tasks/get', { taskId })).toMatchObject({ status: 'failed', error: { code: -32603 } });
+    // The process lives on, and notices.
+    await expect.poll(() => happened).toContain(`aborted ${taskId}`);
+    a.errors.length = 0;
+    await a[Symbol.asyncDispose]().catch(() => undefined);
+  });
+});
+
+describe('a task', () => {
+  it('is a row before its client knows of it, and none is left if the database loses its answer', async () => {
+    const store = memoryStore();
+    await using a = await endpoint(store);
+    const restore = a.disturb('createTask', first(1, answerLost));
+    expect((await client(a).error('tools/call', { name: 'quick' })).status).toBe(503);
+    restore();
+    const ada = await session(a);
+    await expect
+      .poll(async () => (await ada.result('tasks/list')).tasks.map(({ status }: { status: string }) => status))
+      .toEqual(['failed']);
+    a.errors.length = 0;
+  });
+
+  it('keeps its result although the database is away when it ends', async () => {
+    const store = memoryStore();
+    await using a = await endpoint(store);
+    await using b = await endpoint(store);
+    a.disturb('updateTask', first(3, away));
+    const lost = a.disturb('updateTask', first(5, answerLost));
+    const taskId = await startTask(client(a), 'quick');
+    await until(client(b), taskId, 'completed');
+    lost();
+    a.errors.length = 0;
+  });
+
+  it('asks its first questions as a call, and never again', async () => {
+    await using a = await endpoint(memoryStore());
+    const ada = client(a);
+    const params = { name: 'greet', arguments: { loud: true } };
+    const { resultType, inputRequests, requestState } = await ada.result('tools/call', params);
+    expect([resultType, Object.keys(inputRequests)]).toEqual(['input_required', ['name']]);
+    const created = await ada.result('tools/call', { ...params, requestState, inputResponses: { name: accept('Ada') } });
+    expect(created).toMatchObject({ resultType: 'task', status: 'working' });
+    expect(happened).toContain('before true no task');
+    await until(ada, created.taskId, 'completed');
+    expect((await ada.result('tasks/get', { taskId: created.taskId })).result.content[0].text).toBe('Hello Ada');
+    const refused = await ada.result('tools/call', { ...params, inputResponses: { name: { action: 'decline' } } });
+    expect(refused).toMatchObject({ resultType: 'complete', isError: true, content: [{ text: 'No name, no task' }] });
+  });
+
+  it('shows its progress as its message', async () => {
+    await using a = await endpoint(memoryStore());
+    const taskId = await startTask(client(a), 'report');
+    const message = async () => (await client(a).result('tasks/get', { taskId })).statusMessage;
+    await expect.poll(message, { timeout: 5000 }).toBe('two of them');
+    await client(a).result('tasks/update', { taskId, inputResponses: { go: accept('') } });
+    await until(client(a), taskId, 'completed');
+    expect(await message()).toBeUndefined();
+  });
+
+  it('is told of by `subscriptions/listen`, wherever it runs, to its own caller only', async () => {
+    const store = memoryStore();
+    await using a = await endpoint(store);
+    await using b = await endpoint(store);
+    const taskId = await startTask(client(a), 'ask');
+    const foreign = await startTask(client(a, 'eve'), 'wait');
+    await until(client(a), taskId, 'input_required');
+    const stream = await client(b).listen({ taskIds: [taskId, foreign, 'unknown', taskId] });
+    expect(stream.acknowledged.params).toMatchObject({ notifications: { taskIds: [taskId] } });
+    const heard = [];
+    for (const key of ['one', 'two']) {
+      let message = await stream.next();
+      while (message?.params?.['status'] !== 'input_required' || !(key in (message.params['inputRequests'] as object)))
+        message = await stream.next();
+      heard.push(message.params);
+      await client(a).result('tasks/update', { taskId, inputResponses: { [key]: accept(key) } });
+    }
+    let message = await stream.next();
+    while (message?.params?.['status'] !== 'completed') message = await stream.next();
+    expect(heard).toMatchObject([{ taskId }, { taskId }]);
+    expect(message.params).toMatchObject({ taskId, result: { structuredContent: { answers: [accept('one'), accept('two')] } } });
+    stream.close();
+    const unable = new ModernClient(b.url, { headers: { 'x-user': 'ada' } });
+    expect((await unable.error('subscriptions/listen', { notifications: { taskIds: [taskId] } })).code).toBe(-32021);
+    expect((await client(b).error('subscriptions/listen', { notifications: { taskIds: [1] } })).code).toBe(-32602);
+  });
+
+  it('is refused beyond `maxTasks` of a principal until one ends; those that have ended make room by themselves', async () => {
+    await using a = await endpoint(memoryStore(), { limits: { maxTasks: 2 } });
+    const ada = client(a);
+    const [one = ''] = [await startTask(ada, 'wait'), await startTask(ada, 'wait')];
+    expect(await ada.error('tools/call', { name: 'wait' })).toMatchObject({ code: -32600, message: expect.stringContaining('maxTasks') });
+    const other = await startTask(client(a, 'eve'), 'wait');
+    expect(await statusOf(client(a, 'eve'), other)).toBe('working');
+    await ada.result('tasks/cancel', { taskId: one });
+    const ids = [one];
+    for (let index = 0; index < 3; index += 1) {
+      const taskId = await startTask(ada, 'quick');
+      await until(ada, taskId, 'completed');
+      ids.push(taskId);
+    }
+    const last = ids.at(-1);
+    await expect.poll(async () => (await ada.error('tasks/get', { taskId: one })).code).toBe(-32602);
+    expect(await statusOf(ada, String(last))).toBe('completed');
+  });
+
+  it('is gone after its time, and so is its handler', async () => {
+    const store = memoryStore();
+    await using a = await endpoint(store, { limits: { taskMs: 300 }, sessions: { sweepMs: 50 } });
+    const ids = await Promise.all(['wait', 'quick'].map(name => startTask(client(a), name)));
+    await expect.poll(() => happened).toContain(`aborted ${ids[0]}`);
+    for (const taskId of ids) await expect.poll(() => store.findTask(taskId)).toBeUndefined();
+    expect((await client(a).error('tasks/get', { taskId: ids[1] })).code).toBe(-32602);
+  });
+
+  it('of 200 at once is lost none, and none of their rows is left', async () => {
+    const store = memoryStore();
+    const limits = { maxTasks: 1000, taskMs: 4000 };
+    await using a = await endpoint(store, { limits, sessions: { sweepMs: 100 } });
+    await using b = await endpoint(store, { limits, sessions: { sweepMs: 100 } });
+    const [here, there] = [client(a), client(b)];
+    const ids = await Promise.all(Array.from({ length: 200 }, (_, index) => startTask(index % 2 === 0 ? here : there, 'quick')));
+    const ended = await Promise.all(
+      ids.map(async (taskId, index) => {
+        const of = index % 3 === 0 ? there : here;
+        await until(of, taskId, 'completed');
+        return (await of.result('tasks/get', { taskId })).result.content[0].text;
+      }),
+    );
+    expect(ended).toEqual(Array(200).fill('done'));
+    await expect.poll(async () => (await store.taskVersions(ids)).size, { timeout: 15_000 }).toBe(0);
+  });
+
+  it('fails when its process is closed, and says so', async () => {
+    const store = memoryStore();
+    const a = await endpoint(store);
+    await using b = await endpoint(store);
+    const taskId = await startTask(client(a), 'wait');
+    await a.mcp.close({ deadlineMs: 500 });
+    await a[Symbol.asyncDispose]();
+    expect(await client(b).result('tasks/get', { taskId })).toMatchObject({
+      status: 'failed',
+      statusMessage: expect.stringContaining('closed'),
+    });
+  });
+
+  it('of a guest is found by its id, and listed for nobody', async () => {
+    await using a = await endpoint(memoryStore());
+    const guest = await session(a, '');
+    const { task } = await guest.result('tools/call', { name: 'quick', task: {} });
+    expect((await (await session(a, '')).result('tasks/get', { taskId: task.taskId })).taskId).toBe(task.taskId);
+    expect((await guest.error('tasks/list')).code).toBe(-32601);
+    expect(guest.initialized.result.capabilities.tasks).toEqual({ cancel: {}, requests: { tools: { call: {} } } });
+    expect((await session(a)).initialized.result.capabilities.tasks.list).toEqual({});
+  });
+
+  it('is listed page by page, newest first', async () => {
+    await using a = await endpoint(memoryStore(), { limits: { pageSize: 2 } });
+    const ada = await session(a);
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const ids: string[] = [];
+    try {
+      for (let index = 0; index < 5; index += 1) {
+        vi.setSystemTime(Date.now() + 1000);
+        ids.push((await ada.result('tools/call', { name: 'quick', task: {} })).task.taskId);
+      }
+    } finally {
+      vi.useRealTimers();
+    }
+    const pages: string[][] = [];
+    let cursor: string | undefined;
+    do {
+      const { tasks, nextCursor } = await ada.result('tasks/list', cursor === undefined ? {} : { cursor });
+      pages.push(tasks.map(({ taskId }: { taskId: string }) => taskId));
+      cursor = nextCursor;
+    } while (cursor !== undefined);
+    expect(pages).toEqual([ids.slice(3).reverse(), ids.slice(1, 3).reverse(), ids.slice(0, 1)]);
+  });
+});
+
+/** The messages of a `tasks/result` that a session sends to one process. */
+async function resultStream(of: WireSession, { url }: TestServer, taskId: string): Promise<AsyncGenerator<WireMessage>> {
+  const response = await fetchAt({ url }, of, { jsonrpc: '2.0', id: 'result', method: 'tasks/result', params: { taskId } });
+  return events(response);
+}
+
+function fetchAt({ url }: Pick<TestServer, 'url'>, { headers }: WireSession, message: object): Promise<Response> {
+  return fetch(url, {
+    method: 'POST',
+    headers: { ...headers, 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
+    body: JSON.stringify(message),
+  });
+}
