@@ -53,6 +53,7 @@ const endpoint = mcp({
     },
     note: {
       description: 'Notes that it ran, and says in which process',
+      task: 'optional',
       inputSchema: z.object({ key }),
       handler: ({ key }) => {
         say({ ran: key });
@@ -61,6 +62,7 @@ const endpoint = mcp({
     },
     wait: {
       description: 'Waits until it is aborted, or for some time',
+      task: 'optional',
       inputSchema: z.object({ key, forMs: z.int() }),
       handler: async ({ key, forMs }, ctx) => {
         const { signal } = ctx.mcp;
@@ -92,6 +94,7 @@ const endpoint = mcp({
     },
     form: {
       description: 'Asks the user to fill in a form',
+      task: 'optional',
       handler: async (_args, ctx) => {
         const answer = await ctx.mcp.elicit({ message: 'Who?', requestedSchema: z.object({ name: z.string(), people: z.int() }) });
         return answer.action === 'accept' ? answer.content.name : answer.action;

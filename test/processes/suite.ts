@@ -10,6 +10,7 @@ import { outageScenarios } from './outage-scenarios.ts';
 import { restartScenarios } from './restart-scenarios.ts';
 import { resumeScenarios } from './resume-scenarios.ts';
 import { sseScenarios } from './sse-scenarios.ts';
+import { taskScenarios } from './task-scenarios.ts';
 
 /** What scenarios run on. The cluster is there when tests run, not when they are declared. */
 export interface Scene {
@@ -23,7 +24,7 @@ export const lookMs = 250;
 /** What requests, streams and clients see while every process runs. */
 const everyday = [callScenarios, sseScenarios, notificationScenarios, resumeScenarios, clientScenarios];
 /** Processes that are killed or end, and a database that is away: most of each scenario is waiting. */
-const faults = [restartScenarios, outageScenarios];
+const faults = [restartScenarios, taskScenarios, outageScenarios];
 const scenarios = { everyday, faults, all: [...everyday, ...faults] };
 
 /** What three processes behind a load balancer must do, whatever database and bus they share. */

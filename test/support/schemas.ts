@@ -54,7 +54,7 @@ export function assertValid(message: unknown, method?: string, revision = '2025-
     hold(revision, 'ServerRequest', message);
   } else if (sent !== undefined) {
     hold(revision, 'JSONRPCNotification', message);
-    if (!assertTaskNotification(message as WireMessage)) hold(revision, 'ServerNotification', message);
+    if (!assertTaskNotification(message as WireMessage)) hold(revision, 'ServerNotification', withoutTaskIds(message as WireMessage));
   } else if (error !== undefined) {
     // Up to 2025-06-18 the schema wants an id even where none could be read; later ones let it be absent, and none has `null`.
     const isOld = id !== undefined && hasType(revision, 'JSONRPCError');
@@ -93,6 +93,14 @@ function assertTaskNotification({ method, params }: WireMessage): boolean {
   if (method !== 'notifications/tasks') return false;
   assertTask({ ...params }, true);
   return true;
+}
+
+/** An acknowledgement without the member that the extension of tasks adds to it. */
+function withoutTaskIds(message: WireMessage): WireMessage {
+  const { notifications, ...params } = message.params ?? {};
+  if (message.method !== 'notifications/subscriptions/acknowledged') return message;
+  const { taskIds: _, ...core } = notifications as { taskIds?: string[] };
+  return { ...message, params: { ...params, notifications: core } };
 }
 
 /** Holds a result of the extension of tasks to its text, since the packages have no schemas of it. @returns `false` for any other. */

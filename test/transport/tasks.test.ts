@@ -329,7 +329,7 @@ describe('a task', () => {
 
   it('of 200 at once is lost none, and none of their rows is left', async () => {
     const store = memoryStore();
-    const limits = { maxTasks: 1000, taskMs: 4000 };
+    const limits = { maxTasks: 1000, maxCalls: 1000 };
     await using a = await endpoint(store, { limits, sessions: { sweepMs: 100 } });
     await using b = await endpoint(store, { limits, sessions: { sweepMs: 100 } });
     const [here, there] = [client(a), client(b)];
@@ -342,7 +342,12 @@ describe('a task', () => {
       }),
     );
     expect(ended).toEqual(Array(200).fill('done'));
-    await expect.poll(async () => (await store.taskVersions(ids)).size, { timeout: 15_000 }).toBe(0);
+    expect((await store.taskVersions(ids)).size).toBe(200);
+    const ada = await session(a);
+    const call = { name: 'quick', task: { ttl: 1000 } };
+    const short = await Promise.all(ids.map(async () => (await ada.result('tools/call', call)).task.taskId as string));
+    await expect.poll(async () => (await store.taskVersions(short)).size, { timeout: 15_000 }).toBe(0);
+    expect((await store.taskVersions(ids)).size).toBe(200);
   });
 
   it('fails when its process is closed, and says so', async () => {
