@@ -238,7 +238,7 @@ describe('the example over MCP', () => {
     await database.prisma.mcpAuditEntry.deleteMany();
     const change = { where: { id: 2 }, data: { name: 'X' } };
     await call(ada, 'client_update', change);
-    await call(ada, 'client_findMany');
+    await call(ada, 'client_findMany', {});
     expect(await database.prisma.mcpAuditEntry.findMany()).toMatchObject([
       { endpoint: 'reservations/mcp', client: 'test 1.0.0', name: 'client_update', arguments: change, outcome: 'error' },
     ]);
