@@ -30,6 +30,7 @@ export interface ExposureLike {
   readonly confirm?: unknown;
   readonly scopes?: unknown;
   readonly idempotent?: unknown;
+  readonly task?: unknown;
   readonly data?: unknown;
   readonly description?: unknown;
   readonly prompts?: unknown;
@@ -50,6 +51,7 @@ const optionNames = [
   'confirm',
   'scopes',
   'idempotent',
+  'task',
   'data',
   'description',
   'style',
@@ -137,8 +139,9 @@ function resolveExposure(
   const maxWrites = gather(() => resolveMaxWrites(declared.maxWrites, `${path}.maxWrites`)) ?? defaultMaxWrites;
   const confirm = gather(() => resolveWrites(declared.confirm, operations, `${path}.confirm`, 'confirm')) ?? new Set();
   const idempotent = gather(() => resolveWrites(declared.idempotent, operations, `${path}.idempotent`, 'repeat')) ?? new Set();
-  const scopes = gather(() => resolveScopes(declared.scopes, operations, `${path}.scopes`)) ?? new Map();
   const ownStyle = gather(() => resolveStyle(declared.style, `${path}.style`));
+  const task = gather(() => resolveTask(declared.task, operations, `${path}.task`, ownStyle ?? style)) ?? new Set();
+  const scopes = gather(() => resolveScopes(declared.scopes, operations, `${path}.scopes`)) ?? new Map();
   if (resolved === undefined) return undefined;
   const { columns, secret } = resolved;
   const uniques = node.uniques.filter(unique => unique.fields.every(name => columns.has(name)));
@@ -162,6 +165,7 @@ function resolveExposure(
     confirm,
     scopes,
     idempotent,
+    task,
     uniques,
     selection: { columns: [], relations: [], counts: [], select: {}, filtered: false },
     filterable: new Map(),
@@ -206,6 +210,21 @@ function resolveWrites(declared: unknown, operations: ReadonlySet<Operation>, pa
       if (operation !== undefined) return operation;
       const known = writes.length === 0 ? 'operations has no write' : `the writes in operations are ${list(writes)}`;
       throw new TypeError(`${path}: there is no \`${String(name)}\` to ${purpose}; ${known}`);
+    }),
+  );
+}
+
+/** @throws {TypeError} at an operation that the model does not have, or that has no tool of its own. */
+function resolveTask(declared: unknown, operations: ReadonlySet<Operation>, path: string, style: Style): Set<Operation> {
+  if (declared === undefined) return new Set();
+  if (style === 'compact')
+    throw new TypeError(`${path}: the generic tools of style 'compact' do not run as tasks; set style: 'tools', or leave it out`);
+  if (!Array.isArray(declared)) throw new TypeError(`${path}: expected an array of ${list(operations)}`);
+  return new Set(
+    declared.map(name => {
+      const operation = [...operations].find(known => known === name);
+      if (operation !== undefined) return operation;
+      throw new TypeError(`${path}: there is no \`${String(name)}\` to run as a task; the operations are ${list(operations)}`);
     }),
   );
 }

@@ -85,6 +85,8 @@ export interface Exposure {
   readonly scopes: ReadonlyMap<Operation, readonly string[]>;
   /** Writes that take an idempotency key. */
   readonly idempotent: ReadonlySet<Operation>;
+  /** Operations whose calls may run as tasks. */
+  readonly task: ReadonlySet<Operation>;
   /** Unique keys of visible columns only, the primary key first. */
   readonly uniques: readonly UniqueKey[];
   /** The columns and relations of a full row. Set once all exposures are known. */

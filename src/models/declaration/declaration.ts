@@ -44,6 +44,11 @@ export type DeclaredExposure<C, M extends ModelKey<C>, Ctx = CallContext> = Visi
   readonly scopes?: readonly string[] | Scopes<OperationOf<C, M>>;
   /** Writes that happen once if a caller repeats them with the same `idempotencyKey`, also after a lost answer or a restart. @default none */
   readonly idempotent?: readonly WriteOf<C, M>[];
+  /**
+   * Operations whose calls run as tasks, if the client can collect their results later. The calls of other clients are answered when they are done.
+   * @default none
+   */
+  readonly task?: readonly OperationOf<C, M>[];
   /** Values forced on every create and update, merged last. @default none */
   readonly data?: GivenOrMade<Data<C, M>, Ctx>;
   /** The description that the language model reads. @default its `///` comment */

@@ -421,6 +421,7 @@ function modelTool(operation: Operation, parts: ToolParts): ToolDefinition {
     outputSchema: isConfirmed ? confirmedOutput(outputSchema) : outputSchema,
     annotations,
     ...scopesMember([[exposure, operation]]),
+    ...(exposure.task.has(operation) && { execution: { taskSupport: 'optional' as const } }),
     ...(isConfirmed && { effect }),
     masked: args => maskArguments(exposure.node, args),
     recordsWrites: true,
