@@ -26,6 +26,8 @@ export interface Outcome {
   readonly kind: 'scored' | 'unscored' | 'extension';
   /** Nothing failed, nothing warned, and something was checked. */
   readonly passed: boolean;
+  /** The suite has skipped it, whatever the server does. */
+  readonly skipped: boolean;
   readonly warnings: number;
   /** A line for each check that failed or warned. */
   readonly problems: readonly string[];
@@ -46,17 +48,18 @@ export async function runRequirements(revision: string, url: string): Promise<Ou
 
 /** `2025-11-25: 30 of 30 scored passed, 3 of 3 unscored passed, 0 warnings` */
 export function summarize(revision: string, outcomes: readonly Outcome[]): string {
+  const all = checked(outcomes);
   const count = (kind: Outcome['kind']) => {
-    const all = outcomes.filter(outcome => outcome.kind === kind);
-    return all.length === 0 ? [] : [`${all.filter(({ passed }) => passed).length} of ${all.length} ${labels[kind]} passed`];
+    const ofKind = all.filter(outcome => outcome.kind === kind);
+    return ofKind.length === 0 ? [] : [`${ofKind.filter(({ passed }) => passed).length} of ${ofKind.length} ${labels[kind]} passed`];
   };
-  const warnings = core(outcomes).reduce((sum, outcome) => sum + outcome.warnings, 0);
+  const warnings = all.reduce((sum, outcome) => sum + outcome.warnings, 0);
   return `${revision}: ${[...count('scored'), ...count('unscored'), `${warnings} warnings`, ...count('extension')].join(', ')}`;
 }
 
-/** What fails a run: all but the extensions of the protocol, which a server need not have. */
-export function core(outcomes: readonly Outcome[]): Outcome[] {
-  return outcomes.filter(({ kind }) => kind !== 'extension');
+/** The scenarios that the suite has not skipped. */
+export function checked(outcomes: readonly Outcome[]): Outcome[] {
+  return outcomes.filter(({ skipped }) => !skipped);
 }
 
 /** The exit code says no more than `checks.json` does, and nothing of warnings. */
@@ -93,16 +96,17 @@ async function readChecks(folder: string): Promise<Map<string, Check[]>> {
   return checks;
 }
 
-function judge(checks: readonly Check[] = []): Pick<Outcome, 'passed' | 'warnings' | 'problems'> {
+function judge(checks: readonly Check[] = []): Omit<Outcome, 'scenario' | 'kind'> {
   const bad = checks.filter(({ status }) => status === 'FAILURE' || status === 'WARNING');
   // A scenario that found nothing to check has only said that its messages were valid, if that.
-  const checked = checks.some(({ id, status }) => status === 'SUCCESS' && id !== 'wire-schema-valid');
+  const isChecked = checks.some(({ id, status }) => status === 'SUCCESS' && id !== 'wire-schema-valid');
   const problems = bad.map(
     ({ status, id, description, errorMessage }) => `${status} ${id}: ${(errorMessage ?? description).slice(0, maxProblem)}`,
   );
   return {
-    passed: bad.length === 0 && checked,
+    passed: bad.length === 0 && isChecked,
+    skipped: bad.length === 0 && !isChecked && checks.some(({ status }) => status === 'SKIPPED'),
     warnings: bad.filter(({ status }) => status === 'WARNING').length,
-    problems: bad.length === 0 && !checked ? ['nothing was checked'] : problems,
+    problems: bad.length === 0 && !isChecked ? ['nothing was checked'] : problems,
   };
 }

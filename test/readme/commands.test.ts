@@ -55,7 +55,7 @@ describe('commands of README and docs', () => {
   it('name only files that there are, in the map of CONTRIBUTING.md', async () => {
     const map = (await readFile(`${root}CONTRIBUTING.md`, 'utf8')).split('## Where to look')[1]?.split('## Code')[0] ?? '';
     const rows = map.split('\n').filter(line => line.startsWith('| ') && !line.startsWith('| task'));
-    expect(rows).toHaveLength(15);
+    expect(rows).toHaveLength(16);
     for (const row of rows) {
       const files = [...row.matchAll(/`((?:src|test|docs)\/[\w./-]+)`/g)].map(([, file = '']) => file);
       expect(files.map(file => [file, existsSync(root + file)])).toEqual(files.map(file => [file, true]));
@@ -81,7 +81,7 @@ describe('commands of README and docs', () => {
     const next = commands.slice(commands.indexOf('npx koa-mcp init') + 1).filter(command => command.startsWith('npx prisma'));
     expect(next).toHaveLength(2);
     expect(stdout).toMatch(new RegExp(next.join('\\s+')));
-    const named = codes(/adds the seven models [^(]*\(([^)]*)\)/.exec(readme)?.[1]);
+    const named = codes(/adds the eight models [^(]*\(([^)]*)\)/.exec(readme)?.[1]);
     expect(/added (Mcp.*)/.exec(stdout)?.[1]?.split(', ')).toEqual(named);
     const source = await readFile(`${root}prisma/mcp.prisma`, 'utf8');
     expect([...source.matchAll(/^model (\w+)/gm)].map(([, model]) => model)).toEqual(named);

@@ -51,6 +51,8 @@ describe('TypeScript in README and docs', () => {
       'docs/processes.md',
       'docs/security.md',
       'docs/security.md',
+      'docs/tasks.md',
+      'docs/tasks.md',
       'docs/tools.md',
     ]);
   });
