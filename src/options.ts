@@ -84,8 +84,8 @@ export interface Limits {
    */
   taskMs?: number;
   /**
-   * Tasks of one principal that run at once, in all processes; one more gets -32600. Also the tasks that are kept: one more drops the oldest that has
-   * ended. All guests are one principal. @default 100
+   * Tasks of one principal that run at once, in all processes; one more gets -32600. As many that have ended are kept besides; one more drops the
+   * one that ended first. All guests are one principal. @default 100
    */
   maxTasks?: number;
   /**

@@ -201,13 +201,7 @@ function statusOf({ revisionRow: { tasks } }: Call, { status, isError }: ListedT
 function toolResult(call: Call, task: TaskState): JsonObject {
   const result = JSON.parse(task.result ?? '{"content":[]}') as CallToolResult;
   // A new version of the app may have the tool no more.
-  const tool = call.server.registry.tools.get(task.tool) ?? {
-    name: task.tool,
-    description: '',
-    inputSchema: {},
-    call: () => Promise.reject(),
-  };
-  return { ...projectToolResult(result, tool, call.revisionRow) };
+  return { ...projectToolResult(result, call.server.registry.tools.get(task.tool), call.revisionRow) };
 }
 
 /** The error of a failed task as text, for its row. */

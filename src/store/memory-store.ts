@@ -279,10 +279,11 @@ function memoryTasks(): TaskStore {
       return running.length;
     },
     async evictTasks(principal, keep) {
-      const own = newestFirst(principal).reverse();
-      const evicted = own.filter(hasEnded).slice(0, Math.max(0, own.length - keep));
-      for (const { id } of evicted) rows.delete(id);
-      return own.length - evicted.length;
+      const ended = newestFirst(principal)
+        .filter(hasEnded)
+        .sort((a, b) => b.lastUpdatedAt.getTime() - a.lastUpdatedAt.getTime());
+      for (const { id } of ended.slice(keep)) rows.delete(id);
+      return Math.min(ended.length, keep);
     },
     async sweepTasks(now, limit) {
       const swept = expired(rows.values(), task => task, { now, limit });

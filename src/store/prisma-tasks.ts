@@ -49,20 +49,17 @@ export function prismaTasks(mcpTask: Delegates['mcpTask']): TaskStore {
       return (await mcpTask.updateMany({ where: { node, ...running }, data })).count;
     },
     async evictTasks(principal, keep) {
+      const where = { principal, status: { in: endedStatuses } };
       for (;;) {
-        const count = await mcpTask.count({ where: { principal } });
-        const surplus = Math.min(count - keep, maxEvicted);
-        if (surplus <= 0) return count;
-        const where = { principal, status: { in: endedStatuses } };
-        const ended = await mcpTask.findMany({
+        const surplus = await mcpTask.findMany({
           where,
-          orderBy: [{ createdAt: 'asc' }, { id: 'asc' }],
-          take: surplus,
+          orderBy: [{ lastUpdatedAt: 'desc' }, { id: 'desc' }],
+          skip: keep,
+          take: maxEvicted,
           select: { id: true },
         });
-        if (ended.length === 0) return count;
-        await mcpTask.deleteMany({ where: { id: { in: ended.map(({ id }) => id) } } });
-        if (ended.length < maxEvicted) return count - ended.length;
+        if (surplus.length > 0) await mcpTask.deleteMany({ where: { id: { in: surplus.map(({ id }) => id) } } });
+        if (surplus.length < maxEvicted) return mcpTask.count({ where });
       }
     },
     async sweepTasks(now, limit) {

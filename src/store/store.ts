@@ -294,7 +294,7 @@ export interface TaskStore {
   runningTasks(principal: string | null, now: Date, limit: number): Promise<string[]>;
   /** Sets all tasks of a process that have not ended to `failed`, with this result. Returns how many were changed. */
   failTasks(node: string, failed: Required<Pick<TaskPatch, 'lastUpdatedAt' | 'statusMessage' | 'result'>>): Promise<number>;
-  /** Keeps `keep` tasks of a principal and removes the others: those that have ended, oldest first. Returns how many are left. */
+  /** Of a principal's tasks that have ended, keeps the `keep` that changed last and removes the others. Returns how many are left. */
   evictTasks(principal: string | null, keep: number): Promise<number>;
   /** Removes at most `limit` tasks that expired at or before `now`. Returns how many were removed. */
   sweepTasks(now: Date, limit: number): Promise<number>;

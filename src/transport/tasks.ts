@@ -19,7 +19,7 @@ import { TaskRows } from './task-rows.ts';
 export interface TaskRunsOptions extends TaskRowsOptions {
   /** Milliseconds that a task is kept, from its start, by default and at most. A task that still runs then is given up. */
   readonly taskMs: number;
-  /** Tasks of one principal that run at the same time; also those that are kept. All guests are one principal. */
+  /** Tasks of one principal that run at the same time, and those that have ended and are kept. All guests are one principal. */
   readonly maxTasks: number;
   /** Milliseconds that a handler waits for an answer of its client. */
   readonly inputMs: number;

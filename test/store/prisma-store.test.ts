@@ -68,8 +68,8 @@ describeDatabases('prismaStore’s queries', provider => {
     expect(await made(() => store.listTasks({ principal: 'ada', now: later(0), take: 10, after: task }))).toEqual(['findMany']);
     expect(await made(() => store.runningTasks('ada', later(0), 10))).toEqual(['findMany']);
     expect(await made(() => store.failTasks('a', { lastUpdatedAt: later(1), statusMessage: '', result: '{}' }))).toEqual(['updateMany']);
-    expect(await made(() => store.evictTasks('ada', 1))).toEqual(['count']);
-    expect(await made(() => store.evictTasks('ada', 0))).toEqual(['count', 'findMany', 'deleteMany']);
+    expect(await made(() => store.evictTasks('ada', 1))).toEqual(['findMany', 'count']);
+    expect(await made(() => store.evictTasks('ada', 0))).toEqual(['findMany', 'deleteMany', 'count']);
     expect(await made(() => store.sweepTasks(later(1), 10))).toEqual(['deleteMany']);
   });
 

@@ -120,7 +120,7 @@ export function taskSuite(name: string, make: () => Promise<StoreUnderTest>): vo
       for (const task of others) expect(await store.findTask(task.id)).toEqual(task);
     });
 
-    it('evicts the oldest of a principal that have ended, and says how many are left', async () => {
+    it('evicts those of a principal that ended first, and says how many that have ended are left', async () => {
       const ada = [];
       for (const [ms, status] of [
         [40, 'completed'],
@@ -128,16 +128,16 @@ export function taskSuite(name: string, make: () => Promise<StoreUnderTest>): vo
         [20, 'failed'],
         [30, 'cancelled'],
       ] as const)
-        ada.push(await create({ createdAt: later(ms), status }));
+        ada.push(await create({ lastUpdatedAt: later(ms), status }));
       const [guest, named] = [
         await create({ principal: null, status: 'completed' }),
         await create({ principal: 'null', status: 'completed' }),
       ];
-      expect(await store.evictTasks('ada', 4)).toBe(4);
-      expect(await made.other.evictTasks('ada', 2)).toBe(2);
+      expect(await store.evictTasks('ada', 3)).toBe(3);
+      expect(await made.other.evictTasks('ada', 1)).toBe(1);
       const found = await Promise.all([...ada, guest, named].map(({ id }) => store.findTask(id)));
       expect(found.map(row => row !== undefined)).toEqual([true, true, false, false, true, true]);
-      expect([await store.evictTasks('ada', 0), await store.evictTasks(null, 0)]).toEqual([1, 0]);
+      expect([await store.evictTasks('ada', 0), await store.evictTasks(null, 0)]).toEqual([0, 0]);
       expect(await store.findTask(named.id)).toBeDefined();
     });
 

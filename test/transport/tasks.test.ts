@@ -299,7 +299,7 @@ describe('a task', () => {
     expect((await client(b).error('subscriptions/listen', { notifications: { taskIds: [1] } })).code).toBe(-32602);
   });
 
-  it('is refused beyond `maxTasks` of a principal until one ends; those that have ended make room by themselves', async () => {
+  it('is refused beyond `maxTasks` of a principal until one ends; as many that have ended are kept', async () => {
     await using a = await endpoint(memoryStore(), { limits: { maxTasks: 2 } });
     const ada = client(a);
     const [one = ''] = [await startTask(ada, 'wait'), await startTask(ada, 'wait')];
@@ -313,9 +313,10 @@ describe('a task', () => {
       await until(ada, taskId, 'completed');
       ids.push(taskId);
     }
-    const last = ids.at(-1);
-    await expect.poll(async () => (await ada.error('tasks/get', { taskId: one })).code).toBe(-32602);
-    expect(await statusOf(ada, String(last))).toBe('completed');
+    // One runs, two that have ended were kept when the last began, and the last has ended since.
+    await expect.poll(async () => (await session(a).then(of => of.result('tasks/list'))).tasks.length).toBe(4);
+    const oldest = await ada.error('tasks/get', { taskId: one });
+    expect([oldest.code, await statusOf(ada, String(ids.at(-1)))]).toEqual([-32602, 'completed']);
   });
 
   it('is gone after its time, and so is its handler', async () => {
@@ -361,6 +362,14 @@ describe('a task', () => {
       status: 'failed',
       statusMessage: expect.stringContaining('closed'),
     });
+  });
+
+  it('is nothing that a client can ask for where no tool runs as one', async () => {
+    await using a = await endpoint(memoryStore(), { tools: { plain: { description: 'Never a task', handler: () => 'plain' } } });
+    const ada = await session(a);
+    expect(ada.initialized.result.capabilities.tasks).toBeUndefined();
+    expect((await ada.result('tools/call', { name: 'plain', task: {} })).content).toEqual([{ type: 'text', text: 'plain' }]);
+    expect((await client(a).result('server/discover')).capabilities.extensions).toBeUndefined();
   });
 
   it('of a guest is found by its id, and listed for nobody', async () => {
