@@ -199,10 +199,11 @@ export class Call implements McpContext {
   progress(progress: number, total?: number, message?: string): void {
     const progressToken = this.#init.meta?.['progressToken'];
     if (!isRequestId(progressToken)) return;
-    if (this.#finished || !(progress > this.#progress)) return;
+    // JSON has no number that is not finite.
+    if (this.#finished || !Number.isFinite(progress) || progress <= this.#progress) return;
     this.#progress = progress;
     const params: JsonObject = { progressToken, progress };
-    if (total !== undefined) params['total'] = total;
+    if (total !== undefined && Number.isFinite(total)) params['total'] = total;
     if (message !== undefined && this.revisionRow.progressMessage) params['message'] = message;
     this.notify('notifications/progress', params);
   }
