@@ -71,7 +71,7 @@ export class Callers {
         if (message?.result !== undefined && isRight(message.result as Result)) this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
         else this.#fail(`${name} (${caller.revision}) was answered ${answered.status}: ${answered.text.slice(-300)}`);
       } catch (error) {
-        this.#fail(`${name} (${caller.revision}): ${error}`);
+        this.#fail(`${name} (${caller.revision}): ${String(error)}`);
       }
     }
   }

@@ -19,16 +19,14 @@ export interface Answers {
   /** In use after garbage collection, and what the system had given to the process before it. */
   readonly memory: { readonly usedMiB: number; readonly rssMiB: number };
   /**
-   * How late the event loop was since the last such question, as `monitorEventLoopDelay` measures it: its own 10 ms are included. `cpu` is the
-   * share of one core that the process used, `waited` the share of the time that its main thread could have run and other processes had the cores.
+   * How late the event loop was since the last such question, as `monitorEventLoopDelay` measures it: its own 10 ms are included. `ownP99Ms` is
+   * without the time that other processes had the cores. `cpu` is the share of one core that the process used.
    */
   readonly delay: LoopDelay;
   readonly connections: number;
-  readonly announce: void;
+  readonly announce: unknown;
   /** A hundred updates of `longUri`. */
-  readonly update: void;
-  /** Errors that reached the app. */
-  readonly problems: number;
+  readonly update: unknown;
 }
 export type Ask = keyof Answers;
 
@@ -36,8 +34,8 @@ export interface LoopDelay {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
+  readonly ownP99Ms: number;
   readonly cpu: number;
-  readonly waited: number;
 }
 
 /** What the process says. */
@@ -59,7 +57,7 @@ export interface Place {
 /** Starts the process. @throws {Error} It ended before it was ready. */
 export async function startPlace(provider: Provider): Promise<Place> {
   const child = fork(await compile(new URL('server.ts', import.meta.url)), [provider], {
-    execArgv: ['--no-warnings', '--enable-source-maps', ...(process.env['LOAD_EXEC_ARGV']?.split(' ') ?? [])],
+    execArgv: ['--no-warnings', '--enable-source-maps'],
     env: { ...process.env, NODE_ENV: 'production' },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });

@@ -40,7 +40,7 @@ async function ask(kind: 'hello' | 'call'): Promise<void> {
       await kinds[kind]();
       figures[kind].push(performance.now() - startedAt);
     } catch (error) {
-      figures.failures.push(`${error}`);
+      figures.failures.push(String(error));
     }
     underWay -= 1;
   }

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import type { Histogram } from 'node:perf_hooks';
 import { createHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
@@ -36,7 +37,6 @@ await prisma.booking.createMany({
 if (db.provider === 'postgresql')
   await db.prisma.$executeRawUnsafe(`SELECT setval(pg_get_serial_sequence('"Booking"', 'id'), ${rowCount})`);
 
-let problems = 0;
 const app = new Koa();
 app.on('error', (error: Error & { code?: string }) => {
   // Koa tells of a connection that was closed while it was answered.
@@ -97,17 +97,27 @@ app.use(endpoint);
 const server = app.listen(0, '127.0.0.1');
 await once(server, 'listening');
 
-const loopDelay = monitorEventLoopDelay({ resolution: 10 });
+const tickMs = 10;
+const loopDelay = monitorEventLoopDelay({ resolution: tickMs });
 loopDelay.enable();
 /** What it measured before the collections of garbage since the last question. */
 let measured = createHistogram();
-let cpu = process.cpuUsage();
-let cpuSince = performance.now();
-let waitedMs = readWaitedMs();
+/** The same without the time that other processes had the cores. */
+let own = createHistogram();
+let isCollecting = false;
+let turn = { at: performance.now(), waitedMs: readWaitedMs() };
+setInterval(() => {
+  const now = { at: performance.now(), waitedMs: readWaitedMs() };
+  const ownMs = now.at - turn.at - (now.waitedMs - turn.waitedMs);
+  if (!isCollecting) own.record(Math.max(1, Math.round(ownMs * 1e6)));
+  turn = now;
+}, tickMs);
+let since = { at: turn.at, cpu: process.cpuUsage() };
 
 const answers: { [K in Ask]: () => Promise<Answers[K]> } = {
   memory: async () => {
     keepDelay();
+    isCollecting = true;
     const { rss } = process.memoryUsage();
     for (let round = 0; round < 2; round += 1) {
       gc();
@@ -115,23 +125,21 @@ const answers: { [K in Ask]: () => Promise<Answers[K]> } = {
     }
     const { heapUsed, external } = process.memoryUsage();
     await delay(settleMs);
+    isCollecting = false;
     loopDelay.reset();
     return { usedMiB: (heapUsed + external) / mebibyte, rssMiB: rss / mebibyte };
   },
   delay: async () => {
-    const { user, system } = process.cpuUsage(cpu);
     keepDelay();
+    const { user, system } = process.cpuUsage(since.cpu);
     const figures = {
-      p50Ms: measured.percentile(50) / 1e6,
-      p99Ms: measured.percentile(99) / 1e6,
-      maxMs: measured.max / 1e6,
-      cpu: (user + system) / 1000 / (performance.now() - cpuSince),
-      waited: (readWaitedMs() - waitedMs) / (performance.now() - cpuSince),
+      ...figuresOf(measured),
+      ownP99Ms: figuresOf(own).p99Ms,
+      cpu: (user + system) / 1000 / (performance.now() - since.at),
     };
     measured = createHistogram();
-    cpu = process.cpuUsage();
-    cpuSince = performance.now();
-    waitedMs = readWaitedMs();
+    own = createHistogram();
+    since = { at: performance.now(), cpu: process.cpuUsage() };
     return figures;
   },
   connections: () =>
@@ -140,7 +148,6 @@ const answers: { [K in Ask]: () => Promise<Answers[K]> } = {
   update: async () => {
     for (let round = 0; round < 100; round += 1) await endpoint.resourceUpdated(longUri);
   },
-  problems: async () => problems,
 };
 process.on('message', ({ id, ask }: { id: number; ask: Ask }) => {
   answers[ask]().then(answer => say({ kind: 'answer', id, answer }), report);
@@ -154,12 +161,16 @@ process.on('SIGTERM', () => {
 });
 say({ kind: 'ready', port: (server.address() as AddressInfo).port });
 
-/** Milliseconds that the main thread could have run, but other processes had the cores. Only Linux tells. */
+function figuresOf(histogram: Histogram): { p50Ms: number; p99Ms: number; maxMs: number } {
+  return { p50Ms: histogram.percentile(50) / 1e6, p99Ms: histogram.percentile(99) / 1e6, maxMs: histogram.max / 1e6 };
+}
+
+/** Milliseconds that the main thread could have run, but other processes had the cores. Where the system does not tell, 0. */
 function readWaitedMs(): number {
   try {
     return Number(readFileSync('/proc/self/schedstat', 'utf8').split(' ')[1]) / 1e6;
   } catch {
-    return Number.NaN;
+    return 0;
   }
 }
 
@@ -171,7 +182,6 @@ function keepDelay(): void {
 }
 
 function report(error: unknown): void {
-  problems += 1;
   say({ kind: 'problem', text: error instanceof Error ? `${error.stack}` : String(error) });
 }
 

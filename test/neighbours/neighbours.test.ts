@@ -41,7 +41,7 @@ describe('a caller beyond a limit leaves another one its calls, session, streams
     const [end] = await Promise.all([exceed(server), neighbour.calls()]);
     await neighbour.calls();
     await neighbour.hasEverything();
-    await end?.();
+    if (typeof end === 'function') await end();
     await neighbour.calls();
     neighbour.moveOut();
     forgiveResets(server);

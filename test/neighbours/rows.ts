@@ -19,9 +19,9 @@ export interface Row {
   /**
    * Goes past the limit, and holds the answer to what is documented.
    *
-   * @returns What ends it, if the caller stays beyond the limit until then.
+   * @returns A function that ends it, if the caller stays beyond the limit until then.
    */
-  readonly exceed: (server: TestServer) => Promise<(() => Promise<unknown> | void) | void>;
+  readonly exceed: (server: TestServer) => Promise<unknown>;
 }
 
 const user = 1;
