@@ -15,6 +15,7 @@ export function reservations(prisma: PrismaClient, datamodel: Datamodel, bus?: B
     title: 'Reservations',
     prisma,
     datamodel,
+    audit: { keepMs: 90 * 24 * 60 * 60 * 1000 },
     ...(bus && { bus }),
     models: {
       client: {

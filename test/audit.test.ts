@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { AuditLog } from '../src/audit.ts';
 import type { AuditOptions } from '../src/index.ts';
 import { memoryStore } from '../src/index.ts';
 import { connect } from './matrix/peer.ts';
@@ -21,6 +22,8 @@ const models: Json = {
   client: { operations: ['findMany'], omit: { phone: true } },
   room: { operations, style: 'compact', omit: { active: true } },
 };
+
+const caller = { client: { info: undefined, capabilities: {} }, revision: '2025-11-25' } as Json;
 
 type Audited = Pick<TestDatabase, 'prisma' | 'datamodel'>;
 
@@ -172,7 +175,7 @@ describeDatabases('the audit log', provider => {
         tools: {
           login: {
             description: 'Signs in',
-            inputSchema: z.object({ user: z.string(), deep: z.array(z.object({ token: z.string() })) }),
+            inputSchema: z.object({ user: z.string(), deep: z.array(z.object({ TOKEN: z.string() })) }),
             handler: () => ({ done: true }),
           },
         },
@@ -185,7 +188,7 @@ describeDatabases('the audit log', provider => {
     });
     await ask(session, 'booking_deleteMany', { where: { client: { memberships: { some: { level: 'hidden-4' } } } } });
     await ask(session, 'create_rows', { model: 'Room', operation: 'create', data: { code: 'X', active: 'hidden-5' } });
-    await ask(session, 'login', { user: 'ada', deep: [{ token: 'hidden-6' }] });
+    await ask(session, 'login', { user: 'ada', deep: [{ TOKEN: 'hidden-6' }] });
     const found = (await entries()).map(each => each.arguments);
     expect(JSON.stringify(found)).not.toContain('hidden-');
     expect(found).toEqual([
@@ -193,7 +196,7 @@ describeDatabases('the audit log', provider => {
       { where: { OR: [{ client: { phone: '[masked]', name: 'Ada' } }, { internalNote: '[masked]' }] } },
       { where: { client: { memberships: '[masked]' } } },
       { model: 'Room', operation: 'create', data: { code: 'X', active: '[masked]' } },
-      { user: 'ada', deep: [{ token: '[masked]' }] },
+      { user: 'ada', deep: [{ TOKEN: '[masked]' }] },
     ]);
   });
 
@@ -314,6 +317,25 @@ describeDatabases('the audit log', provider => {
     expect(await bookings()).toBe(1);
     abort.abort();
     await sent;
+  });
+
+  it('keeps the row of a write that was committed before its call was cancelled', async () => {
+    const errors: unknown[] = [];
+    const log = new AuditLog({ prisma: db.prisma, endpoint: 'test/mcp', storeMs: 5000, onError: error => errors.push(error) });
+    const entry = await log.begin(caller, { method: 'tools/call', name: 'booking_create', arguments: () => ({}), isRead: false });
+    await db.prisma.$transaction(tx => entry?.commitIn(tx) ?? Promise.resolve());
+    await entry?.finish({ outcome: 'cancelled' });
+    expect(await only()).toMatchObject({ outcome: 'ok' });
+    expect(errors).toEqual([]);
+  });
+
+  it('leaves a conflict of transactions to the write, which is repeated', async () => {
+    const errors: unknown[] = [];
+    const log = new AuditLog({ prisma: db.prisma, endpoint: 'test/mcp', storeMs: 5000, onError: error => errors.push(error) });
+    const entry = await log.begin(caller, { method: 'tools/call', name: 'booking_create', arguments: () => ({}), isRead: false });
+    const conflict = Object.assign(new Error('conflict'), { code: 'P2034' });
+    await expect(entry?.commitIn({ mcpAuditEntry: { create: () => Promise.reject(conflict) } })).rejects.toBe(conflict);
+    expect(errors).toEqual([]);
   });
 
   it('stores what a database does not, and the beginning of what is too long', async () => {

@@ -24,11 +24,12 @@ export interface CallStreamsOptions extends Delivery {
 }
 
 /**
- * How long in ms, and how many, streams are kept after they were written to their end. The client may not have received the end. A client
- * that first meets a process that does not answer still has time to come back.
+ * How long in ms, how many, and with how many characters of messages in all, streams are kept after they were written to their end. The client
+ * may not have received the end. A client that first meets a process that does not answer still has time to come back.
  */
 const lingerMs = 60_000;
 const maxLingering = 1000;
+const maxLingeringChars = 64 * 1024 * 1024;
 
 /**
  * The streams of the calls in this process, and access to call streams of other processes.
@@ -43,6 +44,8 @@ export class CallStreams {
   readonly #streams = new Map<string, CallStream>();
   /** Streams that have ended, oldest first. Each has the function that forgets it. */
   readonly #lingering = new Map<string, () => void>();
+  /** Characters of their messages. */
+  #lingeringChars = 0;
   /** The connections that carry streams of other processes, each with its session. */
   readonly #following = new Map<EventStream, string>();
   #isClosed = false;
@@ -60,7 +63,7 @@ export class CallStreams {
     const { node, nodes, tail } = this.#options;
     const id = newCallStream(sessionId, node, requestId);
     const release = releaseOnce(nodes.hold(), tail.hold(), () => this.#streams.delete(id));
-    const stream = new CallStream({ id, sessionId, body: connection, onClose: () => this.#linger(id, release) }, this.#options);
+    const stream = new CallStream({ id, sessionId, body: connection, onClose: chars => this.#linger(id, chars, release) }, this.#options);
     this.#streams.set(id, stream);
     return stream;
   }
@@ -183,8 +186,8 @@ export class CallStreams {
     await this.#options.log.post({ stream, sessionId, data, key: endKey(stream) });
   }
 
-  /** Keeps a stream that has ended for a while. Beyond `maxLingering` the oldest is forgotten. */
-  #linger(id: string, release: () => void): void {
+  /** Keeps a stream that has ended for a while. Beyond the limits the oldest are forgotten, but never the newest. */
+  #linger(id: string, chars: number, release: () => void): void {
     if (this.#isClosed) {
       release();
       return;
@@ -193,11 +196,17 @@ export class CallStreams {
     const forget = releaseOnce(
       release,
       () => clearTimeout(timer),
-      () => this.#lingering.delete(id),
+      () => {
+        this.#lingering.delete(id);
+        this.#lingeringChars -= chars;
+      },
     );
     this.#lingering.set(id, forget);
-    const [forgetOldest] = this.#lingering.size > maxLingering ? this.#lingering.values() : [];
-    forgetOldest?.();
+    this.#lingeringChars += chars;
+    for (const [oldest, forgetOldest] of this.#lingering) {
+      if ((this.#lingering.size <= maxLingering && this.#lingeringChars <= maxLingeringChars) || oldest === id) break;
+      forgetOldest();
+    }
   }
 }
 
@@ -225,18 +234,17 @@ interface CallStreamInit {
   readonly sessionId: string;
   /** The connection that carries the stream first. */
   readonly body: EventStream;
-  /** Called when the stream has ended and its end was written to the client or became a row. */
-  readonly onClose: () => void;
+  /** Called when the stream has ended and its end was written to the client or became a row. @param chars Of the messages that are kept. */
+  readonly onClose: (chars: number) => void;
 }
 
 /** The stream of a call. It outlives the connections that carry it. */
 export class CallStream {
   readonly id: string;
   readonly sessionId: string;
-  /** The connection that the stream was opened over. */
-  readonly body: EventStream;
   readonly #options: CallStreamsOptions;
-  readonly #onClose: () => void;
+  readonly #onClose: CallStreamInit['onClose'];
+  #body: EventStream | undefined;
   /** The latest messages, kept for a client that comes back. */
   readonly #kept: CallEvent[] = [];
   #keptBytes = 0;
@@ -257,10 +265,16 @@ export class CallStream {
   constructor({ id, sessionId, body, onClose }: CallStreamInit, options: CallStreamsOptions) {
     this.id = id;
     this.sessionId = sessionId;
-    this.body = body;
+    this.#body = body;
     this.#onClose = onClose;
     this.#options = options;
     this.attach(body, 0);
+  }
+
+  /** The connection that the stream was opened over. A stream that is over has none, so that it does not hold the connection's memory. */
+  get body(): EventStream {
+    if (this.#body === undefined) throw new Error('The stream of this call is over');
+    return this.#body;
   }
 
   /**
@@ -388,7 +402,8 @@ export class CallStream {
   #closed(): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
-    this.#onClose();
+    this.#body = undefined;
+    this.#onClose(this.#keptBytes);
   }
 
   #toRows(): void {

@@ -233,6 +233,17 @@ describe('the example over MCP', () => {
     expect(await database.prisma.booking.findUnique({ where })).toBeNull();
   });
 
+  it('keeps a record of who wrote what', async () => {
+    await using ada = await connect('demo-ada');
+    await database.prisma.mcpAuditEntry.deleteMany();
+    const change = { where: { id: 2 }, data: { name: 'X' } };
+    await call(ada, 'client_update', change);
+    await call(ada, 'client_findMany', {});
+    expect(await database.prisma.mcpAuditEntry.findMany()).toMatchObject([
+      { endpoint: 'reservations/mcp', client: 'test 1.0.0', name: 'client_update', arguments: change, outcome: 'error' },
+    ]);
+  });
+
   it('lets staff write any row', async () => {
     await using staff = await connect('demo-staff');
     const { value } = await call(staff, 'booking_create', { data: { clientId: 3, startsAt: '2027-06-02T18:00:00Z' } });

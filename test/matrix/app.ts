@@ -100,8 +100,12 @@ const tools = (happened: EventEmitter) => ({
     description: 'Runs until it is given up, or told to go on',
     handler: async (_: unknown, { mcp }: HandlerContext) => {
       const end = new Promise<string>(resolve => {
-        mcp.signal.addEventListener('abort', () => resolve('aborted'));
-        happened.once('go', () => resolve('went on'));
+        const goOn = () => resolve('went on');
+        mcp.signal.addEventListener('abort', () => {
+          happened.off('go', goOn);
+          resolve('aborted');
+        });
+        happened.once('go', goOn);
       });
       happened.emit('started');
       const how = await end;

@@ -659,6 +659,49 @@ describe('a process that closes', () => {
   });
 });
 
+it('streams that have ended are kept up to 64 Mi characters together, the newest in any case', async () => {
+  const { a, b } = openPair({ bus: memoryBus(), maxEventBytes: 100 * 1024 * 1024, maxStreamBufferBytes: 200 * 1024 * 1024 });
+  const callWith = async (megabytes: number) => {
+    const call = await begin(a);
+    call.stream.send(said('x'.repeat(megabytes * 1024 * 1024)));
+    call.stream.send(result, true);
+    await settle();
+    return call;
+  };
+  const messagesOf = async (call: Opened, here: TestProcess) => (await resume(here, call.received.events[0]?.id)).messages.length;
+  const calls: Opened[] = [];
+  while (calls.length < 10) calls.push(await callWith(7));
+  const huge = await callWith(70);
+  expect(await messagesOf(huge, a)).toBe(2);
+  // Another call keeps the process alive.
+  await begin(a);
+  for (const call of calls) expect(await messagesOf(call, b)).toBe(1);
+});
+
+it('streams that have ended and are not large are all kept', async () => {
+  const { a, b } = openPair({ bus: memoryBus() });
+  const calls: Opened[] = [];
+  while (calls.length < 9) {
+    const call = await begin(a);
+    call.stream.send(said('x'.repeat(7 * 1024 * 1024)));
+    call.stream.send(result, true);
+    await settle();
+    calls.push(call);
+  }
+  await begin(a);
+  for (const call of calls) expect((await resume(b, call.received.events[0]?.id)).messages).toHaveLength(2);
+});
+
+it('a stream that has ended does not hold the memory of its connection', async () => {
+  const { a } = openPair();
+  const call = await begin(a);
+  call.stream.send(result, true);
+  await settle();
+  expect(call.received.isOver).toBe(true);
+  expect(() => call.stream.body).toThrow('The stream of this call is over');
+  expect((await resume(a, call.received.events[0]?.id)).messages).toHaveLength(1);
+});
+
 it('mail that no process can read is skipped', async () => {
   const { a, store } = openPair();
   const call = await begin(a);
