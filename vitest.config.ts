@@ -18,6 +18,7 @@ const long = [
   'test/fuzz/planted.test.ts',
   'test/generator/{generator,prisma-6}.test.ts',
   'test/leak-hunt/planted.test.ts',
+  'test/load/load.test.ts',
   'test/models/{idempotency-killed,many-rows}.test.ts',
   'test/live/processes.test.ts',
   'test/processes/{no-wake-ups,polling,postgres-faults,redis,sqlite,wake-ups}.test.ts',

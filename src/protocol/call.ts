@@ -311,5 +311,7 @@ export class Call implements McpContext {
   /** Drops all later messages of this call: none may follow its response. */
   finish(): void {
     this.#finished = true;
+    // It holds the handler's result, and the call lives until the client has read the answer.
+    this.#reject = undefined;
   }
 }

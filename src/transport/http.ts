@@ -227,7 +227,7 @@ export class Exchange implements MessageSink {
   readonly #accepts: Accepts;
   readonly #isBatch: boolean;
   readonly #openStream: () => Carrier;
-  readonly #responses: string[] = [];
+  #responses: string[] = [];
   #stream: Carrier | undefined;
   #answered: ((answer: Answer) => void) | undefined;
 
@@ -274,20 +274,24 @@ export class Exchange implements MessageSink {
   }
 
   #finish(): Answer {
-    const [first] = this.#responses;
+    // The call, and so this object, lives until the client has read the answer. The answer itself is not to be kept twice.
+    this.#answered = undefined;
+    const responses = this.#responses;
+    this.#responses = [];
+    const [first] = responses;
     if (this.#stream === undefined && first === undefined) return { kind: 'none' };
     if (this.#stream === undefined && this.#accepts.acceptsJson)
-      return { kind: 'json', text: this.#isBatch ? `[${this.#responses.join(',')}]` : (first ?? '') };
-    const stream = this.#open();
+      return { kind: 'json', text: this.#isBatch ? `[${responses.join(',')}]` : (first ?? '') };
+    const stream = this.#open(responses);
     const { body } = stream;
     stream.end();
     return { kind: 'stream', stream: body };
   }
 
-  #open(): Carrier {
+  #open(responses: readonly string[] = this.#responses): Carrier {
     if (this.#stream === undefined) {
       this.#stream = this.#openStream();
-      for (const response of this.#responses) this.#stream.send(response, !this.#isBatch);
+      for (const response of responses) this.#stream.send(response, !this.#isBatch);
       this.#answered?.({ kind: 'stream', stream: this.#stream.body });
     }
     return this.#stream;
@@ -389,7 +393,8 @@ export function respondJson(ctx: Koa.Context, status: number, text: string): voi
   if (status === 503) ctx.set('Retry-After', '1');
   // `ctx.set` is cheaper than `ctx.type`, which would look the media type up.
   ctx.set('Content-Type', 'application/json; charset=utf-8');
-  ctx.body = text;
+  // Of a string that waits for its reader Node keeps two copies more, one of them behind the headers.
+  ctx.body = text.length < smallAnswer ? text : Buffer.from(text);
 }
 
 /**
