@@ -17,6 +17,7 @@ const long = [
   'test/files-of-a-call.test.ts',
   'test/fuzz/planted.test.ts',
   'test/generator/{generator,prisma-6}.test.ts',
+  'test/intruders/{pages,replays}.test.ts',
   'test/leak-hunt/planted.test.ts',
   'test/load/load.test.ts',
   'test/models/{idempotency-killed,many-rows}.test.ts',
