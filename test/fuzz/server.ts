@@ -35,7 +35,8 @@ const gc = runInNewContext('gc') as () => void;
 
 const db = await openDatabase('sqlite');
 // As an app opens it: without `sqliteAdapter` a connection that once met a lock does not end its transactions.
-const prisma = new PrismaClient({ adapter: sqliteAdapter(new PrismaLibSql({ url: db.url })) });
+// Prisma keeps the plans of 1,000 queries by default, which would hide what this package keeps.
+const prisma = new PrismaClient({ adapter: sqliteAdapter(new PrismaLibSql({ url: db.url })), queryPlanCacheMaxSize: 20 });
 await fill();
 const store = process.argv[2] as StoreName;
 const app = new Koa();
