@@ -3,7 +3,7 @@ import { McpError, ToolError } from './errors.ts';
 import { masked } from './models/arguments/masked.ts';
 import type { Args, Delegate, Delegates } from './models/declaration/delegates.ts';
 import { baseClient, call } from './models/declaration/delegates.ts';
-import { codeOf, isUniqueViolation } from './models/queries/prisma-errors.ts';
+import { isUniqueViolation, isWriteConflict } from './models/queries/prisma-errors.ts';
 import type { AuditOptions } from './options.ts';
 import type { Audit, AuditedEnd, AuditedRequest, OpenAuditEntry } from './protocol/call.ts';
 import type { JsonObject, McpContext } from './protocol/definitions.ts';
@@ -187,7 +187,7 @@ class Entry implements OpenAuditEntry {
       else await call(entries, 'create', { data, select: { id: true } });
     } catch (error) {
       // The whole write is repeated.
-      if (codeOf(error) === 'P2034') throw error;
+      if (isWriteConflict(error)) throw error;
       this.#options.report(error);
       throw new ToolError('This call cannot be recorded, so nothing was changed; try again later', { status: 503, cause: error });
     }

@@ -42,6 +42,8 @@ export const errorTable: Readonly<Record<ErrorName, ErrorRow>> = {
 export interface McpErrorOptions {
   /** `error.data` on the wire. */
   data?: unknown;
+  /** `error.code` on the wire, for an error of the app's own: an integer that is not from -32768 to -32000, which JSON-RPC reserves. @default the row's */
+  code?: number;
   cause?: unknown;
   /** HTTP status, where the row's own does not fit. */
   status?: number;
@@ -63,7 +65,7 @@ export class McpError extends Error {
   constructor(type: ErrorName, message?: string, options: McpErrorOptions = {}) {
     super(message ?? errorTable[type].message, options.cause === undefined ? undefined : { cause: options.cause });
     this.type = type;
-    this.code = errorTable[type].code;
+    this.code = options.code === undefined ? errorTable[type].code : ownCode(options.code);
     this.data = options.data;
     this.status = options.status;
   }
@@ -72,6 +74,12 @@ export class McpError extends Error {
   static isError(value: unknown): value is McpError {
     return value instanceof Error && value.name === 'McpError' && 'type' in value;
   }
+}
+
+/** @throws {TypeError} JSON-RPC 2.0, section 5.1, reserves the code. */
+function ownCode(code: number): number {
+  if (Number.isSafeInteger(code) && (code < -32_768 || code > -32_000)) return code;
+  throw new TypeError(`McpError: the code ${code} must be an integer that is not from -32768 to -32000`);
 }
 
 /** The caller's token does not have the scopes that a request needs. Where the answer has not begun, it becomes a 403 that names them. */

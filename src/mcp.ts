@@ -278,11 +278,12 @@ function scopesOf({ tools, resources, resourceTemplates, prompts }: Definitions)
 }
 
 function index(options: ResolvedOptions, definitions: Definitions): Registry {
-  const { name, version, title, websiteUrl, icons, instructions } = options;
+  const { name, version, title, description, websiteUrl, icons, instructions } = options;
   const info = {
     name,
     version,
     ...(title !== undefined && { title }),
+    ...(description !== undefined && { description }),
     ...(websiteUrl !== undefined && { websiteUrl }),
     ...(icons !== undefined && { icons }),
   };

@@ -222,6 +222,8 @@ export interface McpOptions<C = unknown, T = Record<string, unknown>, R = Record
   version?: string;
   /** Name for people. @default none */
   title?: string;
+  /** What the server is for, for people. Clients of 2025-11-25 and newer get it. @default none */
+  description?: string;
   /** Tells a model how to use the server as a whole. @default none */
   instructions?: string;
   /** A page about the server. @default none */

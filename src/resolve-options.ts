@@ -11,6 +11,7 @@ const optionKeys = [
   'name',
   'version',
   'title',
+  'description',
   'instructions',
   'websiteUrl',
   'icons',
@@ -72,6 +73,7 @@ const definitionKeys = {
     'title',
     'description',
     'mimeType',
+    'size',
     'annotations',
     'icons',
     '_meta',
@@ -140,7 +142,7 @@ const hasMethods = (names: readonly string[]) => (value: unknown) => isObject(va
 
 /** The checks of plain options. TypeScript users get them from the types; JavaScript users need them at run time. */
 const shapes: readonly (readonly [keyof McpOptions, (value: unknown) => boolean, string])[] = [
-  ...(['version', 'title', 'instructions', 'websiteUrl', 'path'] as const).map(key => [key, isText, 'be a string'] as const),
+  ...(['version', 'title', 'description', 'instructions', 'websiteUrl', 'path'] as const).map(key => [key, isText, 'be a string'] as const),
   ['datamodel', hasMembers(['models', 'enums']), 'be what `generator mcp` wrote (npx koa-mcp init)'],
   ['style', value => styles.some(style => style === value), `be ${styles.map(style => `'${style}'`).join(' or ')}`],
   ['principal', isFunction, 'be a function (ctx) => string | undefined'],

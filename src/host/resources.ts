@@ -28,6 +28,8 @@ export interface Resource<S = unknown, Ctx = CallContext> {
   description?: string;
   /** @default `text/plain` for a string, `application/json` for rows, `application/octet-stream` for bytes */
   mimeType?: string;
+  /** Bytes of its contents, for clients that plan their context; only with `uri`. @default not told */
+  size?: number;
   annotations?: Annotations;
   icons?: Icon[];
   _meta?: JsonObject;
@@ -61,7 +63,10 @@ export function compileResources(resources: Readonly<Record<string, Resource>>):
     assertCompletes(`resources.${name}`, resource.complete, uriTemplate === undefined ? [] : compileTemplate(uriTemplate).variables);
     const shared = { name, ...metadata(resource) };
     const read = reader(resource);
-    if (uri !== undefined) fixed.push({ ...shared, uri, read: (asked, ctx) => read(asked, {}, ctx) });
+    const { size } = resource;
+    if (size !== undefined && (uri === undefined || !Number.isSafeInteger(size) || size < 0))
+      throw new TypeError(`resources.${name}.size: must be a number of bytes, of a resource with \`uri\``);
+    if (uri !== undefined) fixed.push({ ...shared, uri, ...(size !== undefined && { size }), read: (asked, ctx) => read(asked, {}, ctx) });
     if (uriTemplate !== undefined) {
       const complete: Record<string, Completer> | undefined = resource.complete && compileCompleters(resource.complete);
       templates.push({ ...shared, uriTemplate, read, ...(complete !== undefined && { complete }) });

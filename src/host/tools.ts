@@ -103,7 +103,10 @@ async function parseOutput(output: z.ZodType, value: unknown, tool: string): Pro
   }
 }
 
+const resultMembers: ReadonlySet<string> = new Set(['content', 'structuredContent', 'links', 'isError', '_meta']);
+
+/** A row may have a column `content`, too. */
 function isToolResult(value: unknown): value is CallToolResult {
-  if (!isObject(value) || !Array.isArray(value['content'])) return false;
+  if (!isObject(value) || !Array.isArray(value['content']) || !Object.keys(value).every(name => resultMembers.has(name))) return false;
   return value['content'].every(block => isObject(block) && typeof block['type'] === 'string');
 }

@@ -271,14 +271,15 @@ export class Call implements McpContext {
     const progressToken = this.#init.meta?.['progressToken'];
     const { task } = this.#init;
     if (task === undefined && !isRequestId(progressToken)) return;
-    if (this.#finished || !(progress > this.#progress)) return;
+    // JSON has no number that is not finite.
+    if (this.#finished || !Number.isFinite(progress) || progress <= this.#progress) return;
     this.#progress = progress;
     if (task !== undefined) {
       task.progress(message ?? (total === undefined ? `${progress}` : `${progress} of ${total}`));
       return;
     }
     const params: JsonObject = { progressToken, progress };
-    if (total !== undefined) params['total'] = total;
+    if (total !== undefined && Number.isFinite(total)) params['total'] = total;
     if (message !== undefined && this.revisionRow.progressMessage) params['message'] = message;
     this.notify('notifications/progress', params);
   }
@@ -401,5 +402,7 @@ export class Call implements McpContext {
   /** Drops all later messages of this call: none may follow its response. */
   finish(): void {
     this.#finished = true;
+    // It holds the handler's result, and the call lives until the client has read the answer.
+    this.#reject = undefined;
   }
 }

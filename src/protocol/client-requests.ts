@@ -93,21 +93,22 @@ function isAble(
   declared: JsonObject,
   revision: Revision,
 ): boolean {
-  return revision.asks.has(method) && isDeclared(capability, declared);
-}
-
-function isDeclared(capability: InputRequest<unknown>['capability'], declared: JsonObject): boolean {
+  if (!revision.asks.has(method)) return false;
   return Object.entries(capability).every(([name, flags]) => {
     const has = declared[name];
     if (!isObject(has)) return false;
-    // An empty `elicitation` means forms only (2025-11-25, Elicitation, Capabilities).
-    const own = name === 'elicitation' && Object.keys(has).length === 0 ? { form: {} } : has;
+    // An empty `elicitation` means forms only (2025-11-25, Elicitation, Capabilities). Older revisions have nothing but forms.
+    const isFormsOnly = name === 'elicitation' && (Object.keys(has).length === 0 || !revision.elicitationMode);
+    const own = isFormsOnly ? { form: {} } : has;
     return Object.keys(flags).every(flag => flag in own);
   });
 }
 
 function isSampleResult(result: JsonObject): result is SampleResult {
-  return typeof result['role'] === 'string' && typeof result['content'] === 'object';
+  const { role, content } = result;
+  // Since 2025-11-25 the content may be a list, for the use of tools.
+  const blocks: unknown[] = Array.isArray(content) ? content : [content];
+  return typeof role === 'string' && blocks.every(isObject);
 }
 
 function isRoot(value: unknown): value is Root {

@@ -48,7 +48,12 @@ async function findCompleter(call: Call, ref: JsonObject, argument: string): Pro
     case 'ref/resource': {
       const { resources, resourceTemplates } = call.server.registry;
       const { uri } = ref;
-      const template = resourceTemplates.find(candidate => candidate.uriTemplate === uri);
+      const template =
+        resourceTemplates.find(candidate => candidate.uriTemplate === uri) ??
+        // A client may also name one resource of the template.
+        (isShortUri(call, uri) && !resources.has(uri)
+          ? resourceTemplates.find(({ matcher }) => matcher.match(uri) !== undefined)
+          : undefined);
       if (template !== undefined && (await call.admits(template))) {
         if (!template.matcher.variables.includes(argument)) throw unknownArgument(argument);
         return own(template.complete, argument);
@@ -60,6 +65,10 @@ async function findCompleter(call: Call, ref: JsonObject, argument: string): Pro
     default:
       throw new McpError('InvalidParams', 'Invalid params: `ref.type` must be "ref/prompt" or "ref/resource"');
   }
+}
+
+function isShortUri({ server }: Call, uri: unknown): uri is string {
+  return typeof uri === 'string' && uri.length <= server.limits.maxUriCharacters;
 }
 
 /** Values of the arguments filled in so far. Clients send them since 2025-06-18. */

@@ -255,7 +255,7 @@ export interface McpContext {
    * Reports progress, if the client asked for it; otherwise does nothing. In a task, `message` becomes the task's `statusMessage`, at most once a
    * second; without one, the numbers do.
    *
-   * @param progress Must grow with each report; a report that does not is dropped.
+   * @param progress A finite number that grows with each report; any other report is dropped. A `total` that is not finite is left out.
    */
   progress(progress: number, total?: number, message?: string): void;
   /**

@@ -1,4 +1,4 @@
-import { McpError } from '../errors.ts';
+import { errorTable, McpError } from '../errors.ts';
 import type { Call, ListedTaskState, NewTask, TaskState } from './call.ts';
 import type { InputRequest } from './client-requests.ts';
 import type { CallToolResult, JsonObject, ToolDefinition } from './definitions.ts';
@@ -104,8 +104,8 @@ export async function taskResult(call: Call, params: JsonObject | undefined): Pr
   if (task === undefined) throw unknownTask();
   if (task.status === 'cancelled') throw new McpError('InvalidRequest', 'The task was cancelled');
   if (task.status === 'failed') {
-    const { type, message, data } = errorOf(task);
-    throw new McpError(type, message, { data });
+    const { type, code, message, data } = errorOf(task);
+    throw new McpError(type, message, { data, ...(code !== errorTable[type].code && { code }) });
   }
   const result = toolResult(call, task);
   return { ...result, _meta: { ...(isObject(result['_meta']) && result['_meta']), ...relatedTask(task.id) } };

@@ -13,12 +13,12 @@ export interface UriTemplate {
 /**
  * A piece of a template:
  *
- * - `literal`: exactly this text.
+ * - `literal`: one of these texts.
  * - `value`: at least one character, none of `excluded`.
  * - `member`: of a query: `?name=value` or `&name=value`, also with an empty value; or nothing.
  */
 type Part =
-  | { readonly kind: 'literal'; readonly text: string }
+  | { readonly kind: 'literal'; readonly texts: readonly string[] }
   | { readonly kind: 'value'; readonly variable: string; readonly excluded: Characters }
   | Member;
 
@@ -28,6 +28,8 @@ interface Member {
   readonly excluded: Characters;
   /** `name=` */
   readonly text: string;
+  /** What stands before the first member of the expression that is there; before each further one stands `&`. `undefined` for its other members. */
+  readonly lead: string | undefined;
 }
 
 /** Character codes. */
@@ -69,7 +71,7 @@ export function uriTemplate(template: string): UriTemplate {
     const open = rest.indexOf('{');
     const literal = open === -1 ? rest : rest.slice(0, open);
     if (literal.includes('}')) throw new TypeError(`URI template ${JSON.stringify(template)}: \`}\` without \`{\``);
-    if (literal !== '') parts.push({ kind: 'literal', text: literal });
+    if (literal !== '') parts.push({ kind: 'literal', texts: spellings(literal) });
     if (open === -1) break;
     const close = rest.indexOf('}', open);
     if (close === -1) throw new TypeError(`URI template ${JSON.stringify(template)}: \`{\` is never closed`);
@@ -82,6 +84,14 @@ export function uriTemplate(template: string): UriTemplate {
   return { variables, match: uri => matchParts(parts, uri) };
 }
 
+/** A literal, and the same with its characters beyond ASCII encoded or not (RFC 6570, section 3.1). */
+function spellings(literal: string): string[] {
+  if (!/[^\0-\x7f]|%/u.test(literal)) return [literal];
+  const plain = decodeWith(decodeURI, literal) ?? literal;
+  const coded = encodeURI(plain.replaceAll(/\p{Surrogate}/gu, '\ufffd'));
+  return [...new Set([literal, plain, coded, coded.replaceAll(/%../gu, code => code.toLowerCase())])];
+}
+
 function compileExpression(template: string, expression: string): Part[] {
   const [, key, list] = /^([+#./?&]?)([\w.,]+)$/.exec(expression) ?? [];
   const operator = operators.get(key);
@@ -91,22 +101,28 @@ function compileExpression(template: string, expression: string): Part[] {
   }
   const { prefix, separator, excluded, named } = operator;
   return names.flatMap((variable, index): Part[] => {
-    if (named) return [{ kind: 'member', variable, excluded, text: `${variable}=` }];
+    if (named) return [{ kind: 'member', variable, excluded, text: `${variable}=`, lead: index === 0 ? prefix : undefined }];
     const lead = index === 0 ? prefix : separator;
     const value: Part = { kind: 'value', variable, excluded };
-    return lead === '' ? [value] : [{ kind: 'literal', text: lead }, value];
+    return lead === '' ? [value] : [{ kind: 'literal', texts: [lead] }, value];
   });
 }
 
 function matchParts(parts: readonly Part[], uri: string): Record<string, string> | undefined {
   const [first] = parts;
-  if (first?.kind === 'literal' && !uri.startsWith(first.text)) return undefined;
+  if (first?.kind === 'literal' && !first.texts.some(text => uri.startsWith(text))) return undefined;
   const ends = findEnds(parts, uri);
   const values: Record<string, string> = {};
   let start = 0;
+  let lead: string | undefined;
   for (const [index, part] of parts.entries()) {
     const end = ends[index]?.[start] ?? none;
     if (end === none) return undefined;
+    if (part.kind === 'member') {
+      lead = part.lead ?? lead;
+      if (end > start && uri[start] !== lead) return undefined;
+      if (end > start) lead = '&';
+    }
     if (part.kind === 'value' || (part.kind === 'member' && end > start)) {
       const value = decode(uri.slice(part.kind === 'member' ? start + 1 + part.text.length : start, end));
       if (value === undefined) return undefined;
@@ -136,7 +152,7 @@ function findEnds(parts: readonly Part[], uri: string): Ends[] {
 function endsOf(part: Part, uri: string, behind: Ends): Ends {
   switch (part.kind) {
     case 'literal':
-      return literalEnds(part.text, uri, behind);
+      return literalEnds(part.texts, uri, behind);
     case 'value':
       return valueEnds(part.excluded, uri, behind);
     case 'member':
@@ -144,11 +160,13 @@ function endsOf(part: Part, uri: string, behind: Ends): Ends {
   }
 }
 
-function literalEnds(text: string, uri: string, behind: Ends): Ends {
+function literalEnds(texts: readonly string[], uri: string, behind: Ends): Ends {
   const ends = noEnds(uri);
-  for (let at = uri.indexOf(text); at !== -1; at = uri.indexOf(text, at + 1)) {
-    const end = at + text.length;
-    if (behind[end] !== none) ends[at] = end;
+  for (const text of texts) {
+    for (let at = uri.indexOf(text); at !== -1; at = uri.indexOf(text, at + 1)) {
+      const end = at + text.length;
+      if (behind[end] !== none) ends[at] = end;
+    }
   }
   return ends;
 }
@@ -186,8 +204,12 @@ function splitsCharacter(uri: string, at: number): boolean {
 }
 
 function decode(value: string): string | undefined {
+  return decodeWith(decodeURIComponent, value);
+}
+
+function decodeWith(decoder: (text: string) => string, text: string): string | undefined {
   try {
-    return decodeURIComponent(value);
+    return decoder(text);
   } catch {
     return undefined;
   }

@@ -8,7 +8,7 @@ import { isOutage } from '../store/outage.ts';
 import { runAt } from '../timing.ts';
 import { EventStream } from './event-stream.ts';
 import type { GuardOptions } from './http.ts';
-import { assertHost, methodNotAllowed, originOf, prefixOf, respondJson } from './http.ts';
+import { assertHost, isRepeated, methodNotAllowed, originOf, prefixOf, respondJson } from './http.ts';
 
 /** RFC 9728 §3.1: the path of a resource follows it. */
 const wellKnown = '/.well-known/oauth-protected-resource';
@@ -47,7 +47,7 @@ export class Authorization {
   /**
    * Admits a request with a good token.
    *
-   * @throws {McpError} 401 without a good token; 503 if the token cannot be checked now.
+   * @throws {McpError} 401 without a good token; 400 if there are two `Authorization` lines; 503 if the token cannot be checked now.
    * @throws {InsufficientScope} The token lacks one of `requiredScopes`.
    */
   async admit(ctx: Koa.Context): Promise<void> {
@@ -146,6 +146,12 @@ export class Authorization {
   }
 
   async #verify(ctx: Koa.Context): Promise<VerifiedToken> {
+    // RFC 6750 §3.1. A proxy may have checked another line than the first one.
+    if (isRepeated(ctx, 'authorization')) {
+      const error_description = 'The request has more than one Authorization header';
+      this.#challenge(ctx, { error: 'invalid_request', error_description });
+      throw new McpError('InvalidRequest', `Bad request: ${error_description}`, { status: 400 });
+    }
     const { authorization } = ctx.req.headers;
     if (authorization === undefined || !/^Bearer\b/iu.test(authorization)) {
       throw this.#unauthorized(ctx, 'Unauthorized: send an access token as `Authorization: Bearer …`', {});

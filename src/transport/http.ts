@@ -31,8 +31,8 @@ const loopbackAddress = /^(?:127\.|::1$|::ffff:127\.)/u;
 /**
  * Refuses requests that a web page of another site may have caused (DNS rebinding).
  *
- * @throws {McpError} 400 if there are two `Host` lines or a malformed one; 403 if `Host` or `Origin` is not allowed, or without `Origin` if
- * `Sec-Fetch-Site` names another origin.
+ * @throws {McpError} 400 if there are two `Host` lines or a malformed one; 403 if `Host` or `Origin` is not allowed, or if `Sec-Fetch-Site` names
+ * another origin that no option allows.
  * @see https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#security-warning
  */
@@ -46,7 +46,9 @@ export function assertOrigin(ctx: Koa.Context, options: GuardOptions): void {
     return;
   }
   if (allowedOrigins?.includes(origin) || (cors !== undefined && allowsOrigin(cors, origin))) return;
-  const isLoopbackOrigin = isLoopback(ctx) && allowedOrigins === undefined && loopbackNames.has(hostnameOf(origin) ?? '');
+  // A page of another port of this machine is another origin, too: without CORS it could open streams and read nothing.
+  const isLoopbackOrigin =
+    isLoopback(ctx) && allowedOrigins === undefined && loopbackNames.has(hostnameOf(origin) ?? '') && !otherSites.has(site);
   if (!isLoopbackOrigin)
     throw forbidden(`Origin ${JSON.stringify(origin)} is not allowed here; a server for web pages names theirs in \`allowedOrigins\``);
 }
@@ -59,7 +61,7 @@ export function assertOrigin(ctx: Koa.Context, options: GuardOptions): void {
 export function assertHost(ctx: Koa.Context, { allowedHosts }: GuardOptions): void {
   const { host } = ctx.req.headers;
   // RFC 9112 §3.2: 400 for more than one Host line, or an invalid one.
-  if (hasTwoHosts(ctx.req.rawHeaders) || (host && !hostSyntax.test(host)))
+  if (isRepeated(ctx, 'host') || (host && !hostSyntax.test(host)))
     throw new McpError('InvalidRequest', 'Bad request: `Host` must be one name or address, and may have a port', { status: 400 });
   const hosts = allowedHosts ?? (isLoopback(ctx) && !ctx.app.proxy ? loopbackHosts : undefined);
   if (hosts !== undefined && !isAllowedHost(host ?? '', hosts)) {
@@ -83,9 +85,10 @@ export function originOf(ctx: Koa.Context): string {
   throw new McpError('InvalidRequest', 'Bad request: the host that the client has addressed is malformed', { status: 400 });
 }
 
-/** Whether the request has two `Host` lines. `req.headers` holds only the first one. */
-function hasTwoHosts(rawHeaders: readonly string[]): boolean {
-  return rawHeaders.filter((name, index) => index % 2 === 0 && name.length === 4 && name.toLowerCase() === 'host').length > 1;
+/** Whether the request has two lines of a header of which `req.headers` holds only the first one. @param header Its name in lower case. */
+export function isRepeated({ req: { rawHeaders } }: Koa.Context, header: string): boolean {
+  const isOne = (name: string, index: number) => index % 2 === 0 && name.length === header.length && name.toLowerCase() === header;
+  return rawHeaders.filter(isOne).length > 1;
 }
 
 /** Compares the name without its port first. Parsing it as a URL would cost more than all other checks together. */
@@ -227,7 +230,7 @@ export class Exchange implements MessageSink {
   readonly #accepts: Accepts;
   readonly #isBatch: boolean;
   readonly #openStream: () => Carrier;
-  readonly #responses: string[] = [];
+  #responses: string[] = [];
   #stream: Carrier | undefined;
   #answered: ((answer: Answer) => void) | undefined;
 
@@ -274,20 +277,24 @@ export class Exchange implements MessageSink {
   }
 
   #finish(): Answer {
-    const [first] = this.#responses;
+    // The call, and so this object, lives until the client has read the answer. The answer itself is not to be kept twice.
+    this.#answered = undefined;
+    const responses = this.#responses;
+    this.#responses = [];
+    const [first] = responses;
     if (this.#stream === undefined && first === undefined) return { kind: 'none' };
     if (this.#stream === undefined && this.#accepts.acceptsJson)
-      return { kind: 'json', text: this.#isBatch ? `[${this.#responses.join(',')}]` : (first ?? '') };
-    const stream = this.#open();
+      return { kind: 'json', text: this.#isBatch ? `[${responses.join(',')}]` : (first ?? '') };
+    const stream = this.#open(responses);
     const { body } = stream;
     stream.end();
     return { kind: 'stream', stream: body };
   }
 
-  #open(): Carrier {
+  #open(responses: readonly string[] = this.#responses): Carrier {
     if (this.#stream === undefined) {
       this.#stream = this.#openStream();
-      for (const response of this.#responses) this.#stream.send(response, !this.#isBatch);
+      for (const response of responses) this.#stream.send(response, !this.#isBatch);
       this.#answered?.({ kind: 'stream', stream: this.#stream.body });
     }
     return this.#stream;
@@ -389,7 +396,8 @@ export function respondJson(ctx: Koa.Context, status: number, text: string): voi
   if (status === 503) ctx.set('Retry-After', '1');
   // `ctx.set` is cheaper than `ctx.type`, which would look the media type up.
   ctx.set('Content-Type', 'application/json; charset=utf-8');
-  ctx.body = text;
+  // Of a string that waits for its reader Node keeps two copies more, one of them behind the headers.
+  ctx.body = text.length < smallAnswer ? text : Buffer.from(text);
 }
 
 /**

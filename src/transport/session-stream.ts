@@ -114,6 +114,7 @@ interface Positioned {
 }
 
 const none: ReadonlySet<string> = new Set();
+const noSights: ReadonlyMap<string, Sight | undefined> = new Map();
 
 /** One connection of a session's GET. */
 class SessionStream {
@@ -135,6 +136,8 @@ class SessionStream {
   #takenAt = Number.POSITIVE_INFINITY;
   #lastTaken = 0;
   readonly #live: LiveSubscriptions | undefined;
+  /** What the client got when it subscribed, before its stream was opened. */
+  #sights: ReadonlyMap<string, Sight | undefined> = noSights;
   /** Changes of rows that the client has missed, with their event ids. */
   readonly #missedRows: (readonly [eventId: number, rows: readonly string[]])[] = [];
   /** The position that the stream had reached at the end of each second, by `performance.now()`. */
@@ -194,7 +197,8 @@ class SessionStream {
     await tail.start();
     const session = await store.find(sessionId);
     if (session === undefined) return undefined;
-    this.#from = given ?? lastPositionOf(session) ?? tail.position;
+    const last = given ?? lastPositionOf(session);
+    this.#from = last ?? tail.position;
     // From here on the tail delivers new events. Events appended earlier are read below.
     const until = tail.position;
     this.#listen();
@@ -206,7 +210,15 @@ class SessionStream {
     ]);
     if (!isThere) return undefined;
     if (subscriptions.length > 0) this.#subscriptions = new Set(subscriptions);
+    if (subscriptions.length > 0 && this.#live !== undefined) await this.#readSights(last);
     return this.#readMissed(until);
+  }
+
+  /** Reads what the client got when it subscribed, if no connection has read that before. @param last How far the last connection has read. */
+  async #readSights(last: Position = { id: 0, gaps: [] }): Promise<void> {
+    const events = await eventsBehind(this.#options.store, sessionStreamOf(this.#sessionId), last);
+    const mails = events.map(({ data }) => parseStreamMail(data)).filter(mail => mail !== undefined);
+    this.#sights = new Map(mails.flatMap(mail => ('subscribed' in mail ? [[mail.subscribed, mail.sight] as const] : [])));
   }
 
   #connect(missed: readonly Positioned[], primes: boolean): EventStream {
@@ -223,7 +235,8 @@ class SessionStream {
     else connection.comment();
     for (const message of missed) this.#write(message);
     if (this.#isTaken) connection.end();
-    for (const uri of this.#subscriptions) this.#live?.add(uri);
+    for (const uri of this.#subscriptions) this.#live?.add(uri, this.#sights.get(uri));
+    this.#sights = noSights;
     for (const [eventId, rows] of this.#missedRows.splice(0)) this.#live?.change(eventId, rows);
     this.#opening.done(connection);
     this.#note(union(this.#from, tail.position));

@@ -65,7 +65,17 @@ describe('koa-mcp check', () => {
 
   it('prints the report of the endpoint as JSON', async () => {
     const delegate = { findMany: () => [] };
-    const models = ['client', 'booking', 'mcpSession', 'mcpSubscription', 'mcpEvent', 'mcpNode', 'mcpContinuation', 'mcpTask'];
+    const models = [
+      'client',
+      'booking',
+      'mcpSession',
+      'mcpSubscription',
+      'mcpEvent',
+      'mcpNode',
+      'mcpContinuation',
+      'mcpTask',
+      'mcpAuditEntry',
+    ];
     const prisma = Object.fromEntries(models.map(key => [key, delegate]));
     const endpoint = reservations(prisma as never, datamodel);
     const found = await run(root, 'check', example, '--json', '--strict');

@@ -6,10 +6,12 @@ import type { AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { PrismaLibSql } from '@prisma/adapter-libsql';
 import Koa from 'koa';
 import { z } from 'zod';
+import { PrismaClient } from '../../generated/test/sqlite/client/client.ts';
 import type { McpOptions } from '../../src/index.ts';
-import { mcp, memoryStore } from '../../src/index.ts';
+import { mcp, memoryStore, sqliteAdapter } from '../../src/index.ts';
 import { everything } from '../matrix/app.ts';
 import { openDatabase } from '../support/database.ts';
 import type { StoreName } from './place.ts';
@@ -32,6 +34,9 @@ setFlagsFromString('--expose-gc');
 const gc = runInNewContext('gc') as () => void;
 
 const db = await openDatabase('sqlite');
+// As an app opens it: without `sqliteAdapter` a connection that once met a lock does not end its transactions.
+// Prisma keeps the plans of 1,000 queries by default, which would hide what this package keeps.
+const prisma = new PrismaClient({ adapter: sqliteAdapter(new PrismaLibSql({ url: db.url })), queryPlanCacheMaxSize: 20 });
 await fill();
 const store = process.argv[2] as StoreName;
 const app = new Koa();
@@ -42,7 +47,7 @@ app.on('error', (error: Error & { code?: string }) => {
 const { crash: _crash, ...tools } = everything().options.tools ?? {};
 const common = {
   version: '1.2.3',
-  prisma: db.prisma,
+  prisma,
   datamodel: db.datamodel,
   onError: report,
   log: () => undefined,
@@ -128,7 +133,6 @@ setInterval(() => say({ kind: 'alive' }), 500);
 say({ kind: 'ready', port: (server.address() as AddressInfo).port });
 
 async function fill(): Promise<void> {
-  const { prisma } = db;
   await prisma.client.createMany({
     data: ['Ada', 'Grace', 'Linus', 'Zoë'].map((name, at) => ({ id: at + 1, name, email: `${name}@example.com`, passwordHash: 'x' })),
   });

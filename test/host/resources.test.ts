@@ -7,7 +7,14 @@ import { open } from '../support/wire.ts';
 const startResources = (): Promise<TestServer> =>
   start({
     resources: {
-      hours: { uri: 'test://hours', title: 'Opening hours', description: 'When', annotations: { priority: 1 }, handler: () => '9 to 5' },
+      hours: {
+        uri: 'test://hours',
+        title: 'Opening hours',
+        description: 'When',
+        size: 6,
+        annotations: { priority: 1 },
+        handler: () => '9 to 5',
+      },
       // A part of a larger buffer.
       logo: { uri: 'test://logo', mimeType: 'image/png', handler: () => new Uint8Array([0, 1, 2, 3, 0]).subarray(1, 4) },
       gone: { uri: 'test://gone', handler: () => null },
@@ -51,6 +58,7 @@ describe('resources', () => {
       name: 'hours',
       title: 'Opening hours',
       description: 'When',
+      size: 6,
       annotations: { priority: 1 },
     });
     expect(resources.map(({ name }: { name: string }) => name)).toEqual(['hours', 'logo', 'gone', 'broken']);

@@ -259,6 +259,16 @@ describe('an error', () => {
     expect(await (await open(server.url)).error('tools/call', { name: 'tool' })).toEqual({ code: -32602, message: 'No', data: { a: 1 } });
   });
 
+  it('may have a code of the app, which JSON-RPC does not reserve', async () => {
+    const handler = () => Promise.reject(new McpError('InternalError', 'Sold out', { code: 1001 }));
+    await using server = await start({ tools: { tool: { description: 'x', handler } } });
+    expect(await (await open(server.url)).error('tools/call', { name: 'tool' })).toEqual({ code: 1001, message: 'Sold out' });
+    expect([-32_769, -31_999, 0].map(code => new McpError('InternalError', 'x', { code }).code)).toEqual([-32_769, -31_999, 0]);
+    for (const code of [-32_768, -32_000, 1.5, Number.NaN]) {
+      expect(() => new McpError('InternalError', 'x', { code })).toThrow(`McpError: the code ${code} must be an integer`);
+    }
+  });
+
   it.each([
     [{}, '`name`'],
     [{ name: 7 }, '`name`'],
@@ -283,6 +293,8 @@ const faulty: [unknown, string][] = [
   [{ resources: { x: { handler: () => 'x' } } }, 'resources.x'],
   [{ resources: { x: { uri: 'a:b', uriTemplate: 'a:{b}', handler: () => 'x' } } }, 'resources.x'],
   [{ resources: { x: { uri: 'no scheme', handler: () => 'x' } } }, 'no scheme'],
+  [{ resources: { x: { uriTemplate: 'a:{b}', size: 1, handler: () => 'x' } } }, 'resources.x.size'],
+  [{ resources: { x: { uri: 'a:b', size: -1, handler: () => 'x' } } }, 'resources.x.size'],
   [{ resources: { x: { uriTemplate: 'a:{', handler: () => 'x' } } }, 'a:{'],
   [{ name: 'has space' }, 'name'],
   [{ path: 'mcp' }, 'path'],

@@ -10,6 +10,7 @@ export function everything(): { options: Partial<McpOptions<any, any, any, any>>
     options: {
       title: 'Everything',
       version: '1.2.3',
+      description: 'A server of the tests',
       websiteUrl: 'https://example.com',
       icons,
       instructions: 'Use it',

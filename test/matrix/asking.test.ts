@@ -137,7 +137,6 @@ describeRevisions('asking the client', row => {
 
   it.each([
     ['book', {}, { elicitation: { form: {} } }],
-    ['book', { elicitation: { url: {} } }, { elicitation: { form: {} } }],
     ['visit', { elicitation: {} }, { elicitation: { url: {} } }],
     ['think', { elicitation: {} }, { sampling: {} }],
     ['folders', { sampling: {} }, { roots: {} }],
@@ -152,4 +151,23 @@ describeRevisions('asking the client', row => {
       else expect([status, response.result?.isError]).toEqual([200, true]);
     },
   );
+
+  it.each([{ form: {} }, {}, { url: {} }, { applyDefaults: true }])(
+    'shows a form to a client that declares the elicitation %j, unless its revision knows pages and it declares nothing but others',
+    async elicitation => {
+      const declaring = await connect(server.url, row, { elicitation });
+      const isShown = elicits && (!row.elicitationMode || 'form' in elicitation || Object.keys(elicitation).length === 0);
+      const { asked } = await declaring.converse('book', {}, () => ({ action: 'decline' }));
+      expect(asked.length).toBe(isShown ? 1 : 0);
+    },
+  );
+
+  it.each([null, 'x', [null]])('does not take an answer of the model with the content %j', async content => {
+    if (!row.asks.has('sampling/createMessage')) return;
+    const said = { role: 'assistant', model: 'm' };
+    const good = { ...said, content: { type: 'text', text: 'Hm.' } };
+    const { asked, response } = await peer.converse('think', {}, (_, index) => (index === 0 ? { ...said, content } : good));
+    // Without sessions the question is asked again.
+    expect([asked.length, response.result.isError]).toEqual(isModern ? [2, undefined] : [1, true]);
+  });
 });

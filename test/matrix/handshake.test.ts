@@ -43,7 +43,7 @@ describeRevisions('the handshake', row => {
 
   it('introduces the server with the members that the revision has', () => {
     const info = isModern ? peer.hello._meta['io.modelcontextprotocol/serverInfo'] : peer.hello.serverInfo;
-    const said = ['name', 'version', 'title', 'icons', 'websiteUrl'];
+    const said = ['name', 'version', 'title', 'description', 'icons', 'websiteUrl'];
     expect(Object.keys(info).sort()).toEqual(said.filter(member => row.fields.implementation.includes(member)).sort());
     expect([info.name, info.version, peer.hello.instructions]).toEqual(['test', '1.2.3', 'Use it']);
   });

@@ -32,7 +32,7 @@ const tools = {
     description: 'Fails for the client',
     task: 'optional' as const,
     handler: () => {
-      throw new McpError('InvalidParams', 'No such thing', { data: { a: 1 } });
+      throw new McpError('InvalidParams', 'No such thing', { data: { a: 1 }, code: 42 });
     },
   },
   plain: { description: 'Never a task', handler: (_: unknown, { mcp }: HandlerContext) => ({ task: mcp.task?.id ?? 'none' }) },
@@ -110,7 +110,7 @@ describeRevisions('tasks', row => {
     expect(refused.result).toMatchObject({ isError: true, content: [{ text: 'That slot is taken' }] });
     const crashed = await endOf((await startTask('crash')).taskId);
     expect(crashed.task).toMatchObject({ status: 'failed', statusMessage: 'No such thing' });
-    expect(crashed.error).toEqual({ code: -32602, message: 'No such thing', data: { a: 1 } });
+    expect(crashed.error).toEqual({ code: 42, message: 'No such thing', data: { a: 1 } });
     const invalid = await endOf((await startTask('sum', { a: 'x' })).taskId);
     expect(invalid.task.status).toBe(isError);
   });

@@ -41,6 +41,30 @@ describeDatabases('writing', provider => {
       expect(await served.run('booking_findUnique', { where: { id: 8 } })).toEqual(row);
     });
 
+    it.each([
+      [2 ** 53, 'integer that SQLite stores and cannot read'],
+      [-(2 ** 53), 'integer that SQLite stores and cannot read'],
+      [2 ** 53 - 1, 'integer'],
+      [1e300, 'number'],
+      [1.5, 'number'],
+    ])('leaves no Json behind that cannot be read: %j, an %s', async (meta, kind) => {
+      const many = serve(db, { booking: { operations: ['findMany', 'create', 'createMany', 'update', 'updateMany'] } });
+      const data = { ...booking, clientId: 1, meta };
+      const writes: [string, object][] = [
+        ['create', { data }],
+        ['createMany', { data: [data, data] }],
+        ['update', { where: { id: 1 }, data: { meta } }],
+        ['updateMany', { where: { id: { in: [1, 2] } }, data: { meta } }],
+      ];
+      const isStored = provider === 'postgresql' || !kind.includes('SQLite');
+      for (const [operation, args] of writes) {
+        if (isStored) await many.run(`booking_${operation}`, args);
+        else expect(await many.fail(`booking_${operation}`, args)).toContain('nothing was changed');
+      }
+      const { rows } = await many.run('booking_findMany');
+      expect(rows.filter((row: Json) => row.meta === meta).length).toBe(isStored ? 5 : 0);
+    });
+
     it('updates only what is named, and returns the row as it is now', async () => {
       expect(await served.run('booking_update', { where: { id: 1 }, data: { status: 'CANCELLED', roomId: null } })).toMatchObject({
         id: 1,

@@ -40,6 +40,17 @@ describe('a call', () => {
     },
   );
 
+  it.each([Number.POSITIVE_INFINITY, Number.NaN])('drops the progress %j, which is no JSON, and goes on after it', odd => {
+    const { call, sent } = open();
+    call.progress(odd);
+    call.progress(1, odd);
+    call.progress(2, 4);
+    expect(sent.map(text => JSON.parse(text).params)).toEqual([
+      { progressToken: 1, progress: 1 },
+      { progressToken: 1, progress: 2, total: 4 },
+    ]);
+  });
+
   it('that was given up before its handler began does not wait for it', async () => {
     const { call } = open();
     const reason = new Cancelled('changed my mind');

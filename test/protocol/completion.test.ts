@@ -28,4 +28,12 @@ describe('completion/complete', () => {
     const { completion } = await session.result('completion/complete', { ref, argument: { name: 'count', value: `${count}` } });
     expect([completion.values.length, completion.hasMore]).toEqual([sent, hasMore]);
   });
+
+  it('takes the URI of a resource for its template, if it is not too long', async () => {
+    const complete = (uri: string) =>
+      session.request('completion/complete', { ref: { type: 'ref/resource', uri }, argument: { name: 'count', value: '2' } });
+    expect((await complete('test://7')).response.result.completion.values).toEqual(['value 0', 'value 1']);
+    expect((await complete(`test://${'7'.repeat(8192)}`)).response.error).toMatchObject({ code: -32602 });
+    expect((await complete('other://7')).response.error).toMatchObject({ code: -32602, message: 'Unknown resource template: other://7' });
+  });
 });

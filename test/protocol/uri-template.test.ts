@@ -26,6 +26,12 @@ describe('uriTemplate', () => {
     ['a://list{?page,size}', 'a://list?page=&size=', { page: '', size: '' }],
     ['a://list{?page}&size={size}', 'a://list?page=2&size=10', { page: '2', size: '10' }],
     ['a://{+x}{?page}', 'a://list?page=2', { x: 'list', page: '2' }],
+    ['a://b{?x}{&y}', 'a://b?x=1&y=2', { x: '1', y: '2' }],
+    ['a://b?k=1{&y,z}', 'a://b?k=1&z=2', { z: '2' }],
+    ['a://b{?x}&k={y}', 'a://b&k=2', { y: '2' }],
+    ['a://grün/{x}', 'a://gr%C3%BCn/1', { x: '1' }],
+    ['a://grün/{x}', 'a://gr%c3%bcn/1', { x: '1' }],
+    ['a://gr%c3%bcn/{x}', 'a://grün/ä', { x: 'ä' }],
     ['', '', {}],
   ])('%s reads %s', (template, uri, variables) => {
     expect(uriTemplate(template).match(uri)).toEqual(variables);
@@ -45,6 +51,11 @@ describe('uriTemplate', () => {
     ['a://{+x}', 'a://'],
     ['a://list{?page,size}', 'a://list?size=10&page=2'],
     ['a://list{?page,size}', 'a://list?'],
+    ['a://list{?page,size}', 'a://list&page=1'],
+    ['a://list{?page,size}', 'a://list&size=1'],
+    ['a://list{?page,size}', 'a://list?page=1?size=2'],
+    ['a://list?k=1{&page}', 'a://list?k=1?page=1'],
+    ['a://grün/{x}', 'a://gr%C3%BDn/1'],
     ['a://{x}{y}', 'a://\u{1F600}'],
     ['', 'a'],
   ])('%s refuses %s', (template, uri) => {
@@ -67,9 +78,10 @@ describe('uriTemplate', () => {
     const readings = templates().chain(pieces => fc.tuple(fc.constant(pieces), uriOf(pieces)));
     fc.assert(
       fc.property(readings, ([pieces, uri]) => {
-        const regExp = new RegExp(`^${pieces.map(({ pattern }) => pattern).join('')}$`, 'su');
+        const regExp = new RegExp(`^${pieces.map(({ pattern }) => pattern).join('')}$`, 'dsu');
         const { variables, match } = uriTemplate(pieces.map(({ text }) => text).join(''));
-        const found = regExp.exec(uri)?.slice(1);
+        const read = regExp.exec(uri);
+        const found = read !== null && hasLeads(pieces, uri, read) ? read.slice(1) : undefined;
         const expected = found && variables.map((name, index) => [name, found[index]]).filter(([, value]) => value !== undefined);
         expect(match(uri)).toEqual(expected && Object.fromEntries(expected));
         matches += found === undefined ? 0 : 1;
@@ -98,6 +110,21 @@ describe('uriTemplate', () => {
   });
 });
 
+/** Whether the first member of each query expression that is there begins with the expression's operator, and each further one with `&`. */
+function hasLeads(pieces: readonly Piece[], uri: string, { indices = [] }: RegExpExecArray): boolean {
+  let at = 1;
+  return pieces.every(({ names = [], key }) => {
+    let lead = key;
+    return names.every(name => {
+      const [start] = indices[at++] ?? [];
+      if (start === undefined || key === undefined) return true;
+      const isLed = uri.charAt(start - name.length - 2) === lead;
+      lead = '&';
+      return isLed;
+    });
+  });
+}
+
 interface Piece {
   /** In the template. */
   readonly text: string;
@@ -105,6 +132,9 @@ interface Piece {
   readonly pattern: string;
   /** What it expands to. */
   readonly uris: fc.Arbitrary<string>;
+  /** The variables of an expression, and the operator of one for a query. */
+  readonly names?: readonly string[];
+  readonly key?: string;
 }
 
 /** Few characters, so that values often hold what stands between them. */
@@ -153,13 +183,15 @@ function expressionPiece(key: string, names: readonly string[]): Piece {
       text,
       pattern: names.map(name => `(?:[?&]${name}=([^&#]*?))?`).join(''),
       uris: fc.tuple(...members).map(texts => texts.join('')),
+      names,
+      key,
     };
   }
   const value = key === '+' || key === '#' ? '(.+?)' : '([^/?#&=,;]+?)';
   const lead = key === '+' ? '' : key;
   const separator = key === '.' || key === '/' ? key : ',';
   const pattern = names.map((_, index) => (index === 0 ? lead : separator).replace(/[./]/u, String.raw`\$&`) + value).join('');
-  return { text, pattern, uris: fc.tuple(...names.map(() => uriText(3, 1))).map(texts => lead + texts.join(separator)) };
+  return { text, pattern, names, uris: fc.tuple(...names.map(() => uriText(3, 1))).map(texts => lead + texts.join(separator)) };
 }
 
 /** Microseconds of the processor for one run: the least of five means, since whatever else goes on only ever adds. */

@@ -113,7 +113,7 @@ describe('cors', () => {
     await using server = await start({ cors: { origins: [origin] } });
     await expect(strangers(server.url, { method: 'POST', headers: json, body: ping })).rejects.toThrow('CORS: 403');
     await expect(strangers(server.url)).rejects.toThrow('CORS: 403');
-    await expect(pageFetch('http://localhost:6274')(server.url)).rejects.toThrow('CORS: 405');
+    await expect(pageFetch('http://localhost:6274')(server.url)).rejects.toThrow('CORS: 403');
   });
 
   it('leaves `allowedOrigins` and the names of this machine allowed', async () => {

@@ -1,3 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type Koa from 'koa';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -21,6 +24,24 @@ const ask = {
   handler: async (_: unknown, { mcp }: HandlerContext) => [await mcp.elicit(form), await mcp.elicit(form)],
 };
 const never = { description: 'Never ends', handler: () => new Promise(() => undefined) };
+
+setFlagsFromString('--expose-gc');
+const gc = runInNewContext('gc') as () => void;
+/** What this process holds after garbage collection, buffers included, once the connections of earlier tests are gone. */
+async function restingBytes(): Promise<number> {
+  for (let before = usedBytes(); ; ) {
+    await delay(100);
+    const now = usedBytes();
+    if (Math.abs(now - before) < 500_000) return now;
+    before = now;
+  }
+}
+
+function usedBytes(): number {
+  gc();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}
 
 describe('limits', () => {
   it('handlerMs: a handler past its time is stopped and the model told', async () => {
@@ -165,6 +186,18 @@ describe('limits', () => {
         forgiveResets(server);
       },
     );
+
+    it('are in memory once, in either era', async () => {
+      await using server = await start({ limits, tools: { big } }, { before: [signIn] });
+      const before = await restingBytes();
+      const unread = [await ignore('ada', server, 'stateless'), await ignore('grace', server, 'session')];
+      // A handler's result is garbage once it is sent, but the last of its turns may still run.
+      await expect.poll(() => usedBytes() - before, patience).toBeLessThan(1.5 * unread.length * bytes);
+      expect(usedBytes() - before).toBeGreaterThan(0.9 * unread.length * bytes);
+      for (const each of unread) each.abort();
+      await expect.poll(() => usedBytes() - before, patience).toBeLessThan(0.5 * bytes);
+      forgiveResets(server);
+    });
 
     it('maxUnsentBytes: the bytes of all callers together have a ceiling, and a result past it becomes an error', async () => {
       await using server = await start({ limits, tools: { big, echo } }, { before: [signIn] });

@@ -38,6 +38,7 @@ async function open(
   return Object.defineProperty(received, 'break', { value: () => connection.destroy() }) as Stream;
 }
 
+const uriOfRow = 't://row';
 const urisOf = ({ messages }: Received): unknown[] => messages.map(({ params }) => params?.uri);
 const methodsOf = ({ messages }: Received): unknown[] => messages.map(({ method }) => method.replace('notifications/', ''));
 
@@ -66,6 +67,32 @@ describe('the stream of a session', () => {
     const second = await open(a, session, { look });
     await vi.advanceTimersByTimeAsync(1000);
     expect([urisOf(first), urisOf(second)]).toEqual([[], [uri]]);
+  });
+
+  it.each([
+    ['hears of a change since it subscribed, which nobody tells of', 'b', [uriOfRow]],
+    ['hears of nothing where nothing has changed since', 'a', []],
+  ])('that is opened after the subscription %s', async (_, digest, told) => {
+    const read = () => Promise.resolve({ contents: [] });
+    const { a, b, store } = openPair({
+      bus: memoryBus(),
+      resources: [{ uri: uriOfRow, name: 'row', read, live: async () => ({ result: await read(), changes: [] }) }],
+    });
+    const session = await addSession(store);
+    await subscribe(store, session, uriOfRow);
+    const sight = { digest: 'a', changes: ['row:1'] };
+    await Promise.all([b.environment.setSubscribed(session.id, uriOfRow, { isSubscribed: true, sight }), settle()]);
+    // The row was changed before the first look, and the change is told only later, if at all.
+    const look = () => Promise.resolve({ digest, changes: ['row:1'] });
+    const stream = await open(a, session, { look });
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(urisOf(stream)).toEqual(told);
+    // The next connection goes on from there.
+    stream.break();
+    await settle();
+    const next = await open(b, session, { look });
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(urisOf(next)).toEqual([]);
   });
 
   it('begins with an event id where that is wanted, and carries what everybody is told', async () => {

@@ -16,7 +16,7 @@ export async function attempt<T>(
 ): Promise<T> {
   const run = mayRepeat === undefined ? work : (): Promise<T> => orAgain(work, mayRepeat);
   try {
-    return await orAgain(run, error => codeOf(error) === 'P2034');
+    return await orAgain(run, isWriteConflict);
   } catch (error) {
     throw toToolError(error, exposure, operation);
   }
@@ -33,6 +33,11 @@ function orAgain<T>(work: () => Promise<T>, mayRepeat: (error: unknown) => boole
 export function codeOf(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
   return typeof error.code === 'string' && /^P\d{4}$/.test(error.code) ? error.code : undefined;
+}
+
+/** Whether a transaction lost against a concurrent one. It may be repeated. */
+export function isWriteConflict(error: unknown): boolean {
+  return codeOf(error) === 'P2034';
 }
 
 /** Whether a write failed because another row has the same unique value. */

@@ -165,13 +165,15 @@ function within(where: Args, filter: RowFilter): Args {
 
 /**
  * The columns whose value some driver may store but cannot read: integers beyond those of a double. SQLite stores a whole Decimal as an integer
- * too. Such a row would fail every list, so the transaction reads these columns back.
+ * too, and a Json that is nothing but a number. Such a row would fail every list, so the transaction reads these columns back.
  */
 export function wideIntegers({ fields }: ModelNode, data: Args): string[] {
   const isWide = (value: unknown): boolean => !Number.isSafeInteger(Math.trunc(Number(value)));
   return Object.keys(data).filter(name => {
     const value = data[name];
-    if (!['BigInt', 'Decimal'].includes(fields.get(name)?.type ?? '')) return false;
+    const { type } = fields.get(name) ?? {};
+    if (type === 'Json') return typeof value === 'number' && isWide(value);
+    if (type !== 'BigInt' && type !== 'Decimal') return false;
     return Array.isArray(value) ? value.some(isWide) : isWide(value);
   });
 }
