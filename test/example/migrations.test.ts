@@ -10,7 +10,7 @@ describeDatabases('the migrations of the example', provider => {
     const scripts = await Promise.all(names.sort().map(name => readFile(new URL(`${name}/migration.sql`, folder), 'utf8')));
     const statements = statementsOfMcp(scripts.join('\n'));
     expect(statements).toEqual(statementsOfMcp(await readFile(new URL(`../../prisma/test/${provider}.sql`, import.meta.url), 'utf8')));
-    expect(statements.filter(statement => statement.startsWith('CREATE TABLE')).length).toBe(7);
+    expect(statements.filter(statement => statement.startsWith('CREATE TABLE')).length).toBe(8);
   });
 
   it('end the subscriptions with their session and leave its events, whose ids are never given twice', async () => {
