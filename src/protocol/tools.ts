@@ -22,20 +22,12 @@ export async function callTool(call: Call, params: JsonObject | undefined): Prom
   const tool = await findTool(call, params?.['name']);
   const args = params?.['arguments'] ?? {};
   if (!isObject(args)) throw new McpError('InvalidParams', 'Invalid params: `arguments` must be an object');
-  const { annotations, recordsWrites } = tool;
-  const request: AuditedRequest = {
-    method: 'tools/call',
-    name: tool.name,
-    arguments: () => tool.masked?.(args) ?? args,
-    isRead: annotations?.readOnlyHint === true,
-    recordsWrites,
-  };
-  const serve = (served: Call) => recorded(served, request, { work: entry => run(served, { tool, args, entry }), endOf });
+  const toolCall: ToolCall = { tool, args, entry: undefined };
   const asked = tool.execution === undefined && params?.['task'] === undefined ? undefined : askedTask(call, tool, params);
-  if (asked === undefined) return serialize(call, tool, await serve(call));
+  if (asked === undefined) return serialize(call, tool, await runRecorded(call, toolCall));
   const refused = call.revisionRow.inputRequired.has('tools/call') ? await prepare(call, tool, args) : undefined;
   if (refused !== undefined) return serialize(call, tool, refused);
-  const newTask = { ...asked, tool: tool.name, run: async (served: Call) => limit(served, tool, await serve(served)) };
+  const newTask = { ...asked, tool: tool.name, run: async (served: Call) => limit(served, tool, await runRecorded(served, toolCall)) };
   return createdResult(call, await call.server.tasks.start(call, newTask));
 }
 
@@ -47,6 +39,20 @@ async function prepare(call: Call, { beforeTask }: ToolDefinition, args: JsonObj
   } catch (error) {
     return toResult(call, error);
   }
+}
+
+/** Runs the tool. Most endpoints record no calls, which then cost nothing more. */
+function runRecorded(call: Call, toolCall: ToolCall): Promise<CallToolResult> {
+  if (call.server.audit === undefined) return run(call, toolCall);
+  const { tool, args } = toolCall;
+  const request: AuditedRequest = {
+    method: 'tools/call',
+    name: tool.name,
+    arguments: () => tool.masked?.(args) ?? args,
+    isRead: tool.annotations?.readOnlyHint === true,
+    recordsWrites: tool.recordsWrites,
+  };
+  return recorded(call, request, { work: entry => run(call, { tool, args, entry }), endOf });
 }
 
 function endOf({ isError, content, structuredContent }: CallToolResult): AuditedEnd {

@@ -226,7 +226,7 @@ export interface ContinuationStore {
 export type TaskStatus = 'working' | 'input_required' | 'completed' | 'failed' | 'cancelled';
 
 /** The states in which a task has not ended. */
-export const runningStatuses = ['working', 'input_required'] as const satisfies readonly TaskStatus[];
+export const runningStatuses: readonly TaskStatus[] = ['working', 'input_required'];
 
 /** Whether a task has ended, so that its row changes no more. */
 export function hasEnded({ status }: Pick<Task, 'status'>): boolean {

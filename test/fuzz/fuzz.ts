@@ -35,12 +35,15 @@ export interface Report extends Tallies {
 
 /** Exchanges that run at once. */
 const lanes = 8;
-/** Exchanges after which memory is first measured: most code has run then. */
+/** Exchanges after which memory is first measured: most code has run then. In a long run more of it has been compiled. */
 const warmUp = 400;
+const longWarmUp = 4000;
+const longRun = 10_000;
 /** Errors of the app that are looked into. */
 const maxProblems = 5;
-/** Longer than sessions, and the messages kept for them, live. */
+/** Longer than sessions, and the messages kept for them, live. Ended streams of calls, and rows of the log, stay a minute longer. */
 const settleMs = 6000;
+const longSettleMs = 75_000;
 const maxGrowthBytes = 16 * 1024 * 1024;
 /** Milliseconds of processor time without a turn of the event loop: for any request, and for each byte, because `JSON.parse` waits for nobody. */
 const heldMs = 200;
@@ -52,16 +55,17 @@ export async function fuzz({ store, seed, requests, from = 0, bug, maxFailures =
   const run = new Run(await startPlace(store, bug), { seed, maxFailures });
   const { report } = run;
   const end = from + requests;
-  const first = Math.min(end, from + warmUp);
+  const isLong = requests >= longRun;
+  const first = Math.min(end, from + (isLong ? longWarmUp : warmUp));
   try {
     await run.exchanges(from, first, onProgress);
     const before = run.isOver || first === end ? undefined : await run.place.memory();
     await run.exchanges(first, end, done => onProgress?.(first - from + done));
     if (before !== undefined && !run.isOver) {
-      await new Promise(done => setTimeout(done, settleMs));
+      await new Promise(done => setTimeout(done, isLong ? longSettleMs : settleMs));
       report.growthBytes = (await run.place.memory()) - before;
       if (report.growthBytes > maxGrowthBytes)
-        run.fail(end, `${report.growthBytes} bytes more are in use than after ${warmUp} exchanges, though all is closed`);
+        run.fail(end, `${report.growthBytes} bytes more are in use than after ${first - from} exchanges, though all is closed`);
     }
     if (run.place.ended === undefined) await run.explainHolds();
     if (run.place.ended === undefined) await run.explainProblems();
