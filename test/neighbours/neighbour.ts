@@ -22,10 +22,11 @@ export class Neighbour {
   /** A call that waits for this caller's answer. */
   readonly #requestState: string;
   readonly #written: Json;
+  readonly #taskId: string;
 
   private constructor(
     server: TestServer,
-    kept: { session: WireSession; stateless: ModernClient; streams: EventReader[]; requestState: string; written: Json },
+    kept: { session: WireSession; stateless: ModernClient; streams: EventReader[]; requestState: string; written: Json; taskId: string },
   ) {
     this.#server = server;
     this.#session = kept.session;
@@ -33,9 +34,10 @@ export class Neighbour {
     this.#streams = kept.streams;
     this.#requestState = kept.requestState;
     this.#written = kept.written;
+    this.#taskId = kept.taskId;
   }
 
-  /** Opens a session with a stream and a subscription, a stream of `subscriptions/listen`, a continuation and an idempotency key. */
+  /** Opens a session with a stream and a subscription, a stream of `subscriptions/listen`, a continuation, an idempotency key and a task. */
   static async moveIn(server: TestServer): Promise<Neighbour> {
     const session = await openAs(server.url, user);
     const stateless = new ModernClient(server.url, { headers: bearer(user), capabilities: { elicitation: {} } });
@@ -47,7 +49,8 @@ export class Neighbour {
     ];
     const { requestState } = await stateless.call('ask');
     const written = await ask(session, 'booking_create', write);
-    return new Neighbour(server, { session, stateless, streams, requestState, written });
+    const { task } = await session.result('tools/call', { name: 'job', task: {} });
+    return new Neighbour(server, { session, stateless, streams, requestState, written, taskId: task.taskId });
   }
 
   /** Calls in both eras. */
@@ -75,6 +78,8 @@ export class Neighbour {
     };
     expect((await this.#stateless.result('tools/call', answers)).resultType).toBe('input_required');
     expect(await ask(this.#session, 'booking_create', write)).toEqual(this.#written);
+    expect((await this.#session.result('tasks/get', { taskId: this.#taskId })).status).toBe('working');
+    await this.#session.result('tasks/cancel', { taskId: this.#taskId });
   }
 
   moveOut(): void {

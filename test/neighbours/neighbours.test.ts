@@ -19,7 +19,7 @@ const resources: Json = { item: { uriTemplate: 'test://item/{id}', handler: () =
 
 const patienceMs = 60_000;
 
-describe('a caller beyond a limit leaves another one its calls, session, streams, subscriptions, continuation and key', () => {
+describe('a caller beyond a limit leaves another one its calls, session, streams, subscriptions, continuation, key and task', () => {
   let db: TestDatabase;
   beforeAll(async () => {
     db = await seeded('sqlite');

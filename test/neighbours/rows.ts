@@ -40,6 +40,7 @@ export const tools = {
     description: 'Asks twice',
     handler: async (_: unknown, { mcp }: HandlerContext) => [await mcp.elicit(form), await mcp.elicit(form)],
   },
+  job: { description: 'A task until it is cancelled', task: 'required' as const, handler: () => new Promise(() => undefined) },
   never: { description: 'Never ends', handler: () => new Promise(() => undefined) },
   big: { description: 'An answer of many megabytes', handler: () => 'x'.repeat(bigBytes) },
   wide: { description: 'An answer of 100,000 bytes', handler: () => 'x'.repeat(100_000) },
@@ -369,6 +370,18 @@ export const limitRows: Partial<Record<keyof Limits, Row>> = {
       expect(messages.at(-1)?.result).toMatchObject({ isError: true });
     },
   },
+  maxTasks: {
+    limits: { maxTasks: 2 },
+    exceed: async server => {
+      const session = await ada(server);
+      const begin = () => session.request('tools/call', { name: 'job', task: {} });
+      const ids = [await begin(), await begin()].map(({ response }) => response.result.task.taskId);
+      expect((await begin()).response.error?.message).toContain('Too many tasks at once of this caller (2, limits.maxTasks)');
+      return async () => {
+        for (const taskId of ids) await session.result('tasks/cancel', { taskId });
+      };
+    },
+  },
   maxEvents: { limits: { maxEvents: 5 }, exceed: server => exceedEvents(server, 'x') },
   maxEventBytes: { limits: { maxEventBytes: 1000 }, exceed: server => exceedEvents(server, 'x'.repeat(500)) },
 };
@@ -376,6 +389,7 @@ export const limitRows: Partial<Record<keyof Limits, Row>> = {
 /** The limits that a caller does not run into, and why. */
 export const limitsWithoutRow: Partial<Record<keyof Limits, string>> = {
   idempotencyMs: 'a time after which keys end, whoever has them',
+  taskMs: 'a time after which a task ends, whoever has it',
   heartbeatMs: 'a time between comments',
   replayMs: 'a time after which messages end, whoever they are for',
   storeMs: 'the time of the database',
