@@ -43,7 +43,6 @@ async function untilReleased({ cluster, ledger }: World): Promise<Kept> {
     all = await count();
     return all.every(({ responses }) => responses === 0) || undefined;
   };
-  // Streams that have ended are kept for a minute.
   await eventually(look, 'an end to all answers', 90_000).catch(() => undefined);
   for (const [index, { responses }] of all.entries())
     if (responses > 0)
@@ -67,7 +66,8 @@ async function sweep(prisma: PrismaClient): Promise<Record<string, number>> {
     rows = await countRows(prisma);
     return Object.values(rows).every(count => count === 0) || undefined;
   };
-  await eventually(look, 'the end of all rows', 30_000).catch(() => undefined);
+  // Streams of calls that have ended are kept for a minute, and the row of their process with them.
+  await eventually(look, 'the end of all rows', 90_000).catch(() => undefined);
   return rows;
 }
 

@@ -16,7 +16,8 @@ async function startTarget(options: Partial<McpOptions> = {}) {
   let acted = 0;
   const note: Koa.Middleware = async (ctx, next) => {
     await next();
-    requests.push({ query: ctx.querystring, method: ctx.method, status: ctx.status });
+    // The browser also asks for an icon of the site.
+    if (ctx.path !== '/favicon.ico') requests.push({ query: ctx.querystring, method: ctx.method, status: ctx.status });
   };
   // A page that was loaded under the name, before that became one of this machine.
   const serve: Koa.Middleware = ctx => {
