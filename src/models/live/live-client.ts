@@ -175,11 +175,15 @@ async function transact({ target, told, sink }: Transacting, work: unknown, opti
 
 /** The queries of a list. Prisma resolves each of them also if a later one fails, so the list keeps their changes. */
 function toQueries(work: unknown, keep: Sink): unknown {
-  return Array.isArray(work) ? work.map((query: object) => rebind.get(query)?.(keep) ?? query) : work;
+  return Array.isArray(work) ? work.map((query: Rebindable) => query[rebind]?.(keep) ?? query) : work;
 }
 
-/** For each query of a live client: the same query, whose changes another sink takes. */
-const rebind = new WeakMap<object, (sink: Sink) => PrismaPromise>();
+/** The property of a query of a live client that makes the same query, whose changes another sink takes. */
+const rebind = Symbol('rebind');
+
+interface Rebindable {
+  readonly [rebind]?: (sink: Sink) => PrismaPromise;
+}
 
 function liveDelegate(delegate: Delegate, model: string, told: Writes, sink: Sink): Delegate {
   return new Proxy(delegate, {
@@ -234,12 +238,12 @@ function trackedQuery(query: PrismaPromise, settle: Settle, sink: Sink): PrismaP
     then: (resolve: never, reject: never) => run().then(resolve, reject),
     catch: (reject: never) => run().catch(reject),
     finally: (done: never) => run().finally(done),
-    ...(query.requestTransaction && {
-      requestTransaction: (batch: unknown) => query.requestTransaction?.(batch).then(result => settle(result, sink)),
-    }),
   };
-  const tracked = new Proxy(query, {
+  if (query.requestTransaction !== undefined)
+    own['requestTransaction'] = (batch: unknown) => query.requestTransaction?.(batch).then(result => settle(result, sink));
+  return new Proxy(query, {
     get(target, property) {
+      if (property === rebind) return (taker: Sink) => trackedQuery(query, settle, taker);
       if (typeof property === 'string' && Object.hasOwn(own, property)) return own[property];
       const value: unknown = Reflect.get(target, property);
       if (typeof property !== 'string' || typeof value !== 'function') return value;
@@ -249,8 +253,6 @@ function trackedQuery(query: PrismaPromise, settle: Settle, sink: Sink): PrismaP
       };
     },
   });
-  rebind.set(tracked, taker => trackedQuery(query, settle, taker));
-  return tracked;
 }
 
 /** For a query whose result is a related row: it does not tell which row was written. */
