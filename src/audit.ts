@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { McpError, ToolError } from './errors.ts';
 import { masked } from './models/arguments/masked.ts';
 import type { Args, Delegate, Delegates } from './models/declaration/delegates.ts';
-import { baseClient, call } from './models/declaration/delegates.ts';
+import { baseClient, call, ownDelegate, sweepExpired } from './models/declaration/delegates.ts';
 import { isUniqueViolation, isWriteConflict } from './models/queries/prisma-errors.ts';
 import type { AuditOptions } from './options.ts';
 import type { Audit, AuditedEnd, AuditedRequest, OpenAuditEntry } from './protocol/call.ts';
@@ -10,9 +10,9 @@ import type { JsonObject, McpContext } from './protocol/definitions.ts';
 import { confirmationArgument, isObject, storableJson } from './protocol/definitions.ts';
 import { bounded } from './store/outage.ts';
 
-const modelName = 'McpAuditEntry';
+const model = 'McpAuditEntry';
 const delegateName = 'mcpAuditEntry';
-const columnNames = [
+const columns = [
   'id',
   'startedAt',
   'endpoint',
@@ -43,14 +43,13 @@ export interface AuditLogOptions extends AuditOptions {
   readonly storeMs: number;
   /** Hears of rows that could not be added; once per outage. */
   readonly onError: (error: unknown) => void;
-  /** Milliseconds since 1970. @default Date.now */
-  readonly now?: () => number;
 }
 
 /** The rows of calls, outside of a transaction. */
 interface Rows {
   readonly add: (data: Args) => Promise<unknown>;
   readonly change: (where: Args, data: Args) => Promise<unknown>;
+  readonly sweep: (now: Date, limit: number) => Promise<number>;
 }
 
 /**
@@ -67,13 +66,13 @@ export class AuditLog implements Audit {
 
   /** @throws {TypeError} The client has no model `McpAuditEntry`, or lacks columns of it. */
   constructor(options: AuditLogOptions) {
-    const client = baseClient(options.prisma);
-    assertAuditDelegate(client);
+    const entries = ownDelegate(baseClient(options.prisma), { model, columns }, 'audit');
     this.#options = options;
     this.#masked = new Set([confirmationArgument, ...(options.mask ?? [])].map(name => name.toLowerCase()));
     const rows: Rows = {
-      add: data => call(entriesOf(client), 'create', { data, select: { id: true } }),
-      change: (where, data) => call(entriesOf(client), 'updateMany', { where, data }),
+      add: data => call(entries, 'create', { data, select: { id: true } }),
+      change: (where, data) => call(entries, 'updateMany', { where, data }),
+      sweep: (now, limit) => sweepExpired(entries, now, limit),
     };
     this.#rows = bounded(rows, options.storeMs);
   }
@@ -95,16 +94,14 @@ export class AuditLog implements Audit {
   }
 
   /** Removes at most `limit` rows that expired at or before `now`. Returns how many were removed. */
-  async sweep(now: Date, limit: number): Promise<number> {
-    const entries = entriesOf(baseClient(this.#options.prisma));
-    const removed = await call(entries, 'deleteMany', { where: { expiresAt: { lte: now } }, limit });
-    return (removed as { count: number }).count;
+  sweep(now: Date, limit: number): Promise<number> {
+    return this.#rows.sweep(now, limit);
   }
 
   #columnsOf(mcp: McpContext, { method, name, arguments: argumentsOf }: AuditedRequest): Args {
-    const { endpoint, keepMs, now = Date.now } = this.#options;
+    const { endpoint, keepMs } = this.#options;
     const { info } = mcp.client;
-    const startedAt = now();
+    const startedAt = Date.now();
     return {
       id: randomUUID(),
       startedAt: new Date(startedAt),
@@ -178,7 +175,7 @@ class Entry implements OpenAuditEntry {
   }
 
   async commitIn(tx: object): Promise<void> {
-    const entries = entriesOf(tx as Delegates);
+    const entries = (tx as Delegates)[delegateName] as Delegate;
     const data = this.#data({ outcome: 'ok' });
     this.#isInTransaction = true;
     try {
@@ -237,19 +234,4 @@ function argumentsAsJson(value: JsonObject): JsonObject {
   const text = storableJson(JSON.stringify(value));
   if (text.length > maxArgumentsChars) return { characters: text.length, beginning: textOf(text) };
   return JSON.parse(text) as JsonObject;
-}
-
-function entriesOf(client: Delegates): Delegate {
-  return client[delegateName] as Delegate;
-}
-
-function assertAuditDelegate(client: Delegates): void {
-  const delegate: unknown = client[delegateName];
-  const { fields } = (delegate ?? {}) as { readonly fields?: object };
-  const missing = fields === undefined ? [] : columnNames.filter(name => !(name in fields));
-  if (delegate !== undefined && missing.length === 0) return;
-  const what = delegate === undefined ? `model ${modelName}` : `column ${missing.join(', ')} of the model ${modelName}`;
-  throw new TypeError(
-    `audit: this client has no ${what}; run \`npx koa-mcp init\` to add it to your schema, then migrate and run \`prisma generate\``,
-  );
 }

@@ -298,8 +298,8 @@ export interface McpOptions<C = unknown, T = Record<string, unknown>, R = Record
    */
   rateLimiters?: { calls?: RateLimiter; initializes?: RateLimiter };
   /**
-   * Records the calls that write, as rows in the app's database: who called what, with which arguments, and what came of it. `'required'` is
-   * `{ required: true }`. Needs `prisma`, with the model `McpAuditEntry`.
+   * Whether the calls that write are recorded. Each becomes a row of the model `McpAuditEntry` in the app's database: the caller, the tool, the
+   * arguments and the outcome. `'required'` is `{ required: true }`. The option needs `prisma`.
    *
    * @default no calls are recorded
    */

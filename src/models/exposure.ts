@@ -201,30 +201,32 @@ function resolveMaxWrites(declared: unknown, path: string): number {
 
 /** @throws {TypeError} at an operation that the model does not have, or that writes nothing: a typo must not do without the user. */
 function resolveWrites(declared: unknown, operations: ReadonlySet<Operation>, path: string, purpose: 'confirm' | 'repeat'): Set<Operation> {
-  if (declared === undefined) return new Set();
   const writes = [...operations].filter(operation => !isRead(operation));
-  if (!Array.isArray(declared)) throw new TypeError(`${path}: expected an array of ${list(writes) || 'operations that write'}`);
-  return new Set(
-    declared.map(name => {
-      const operation = writes.find(known => known === name);
-      if (operation !== undefined) return operation;
-      const known = writes.length === 0 ? 'operations has no write' : `the writes in operations are ${list(writes)}`;
-      throw new TypeError(`${path}: there is no \`${String(name)}\` to ${purpose}; ${known}`);
-    }),
-  );
+  const hint = writes.length === 0 ? 'operations has no write' : `the writes in operations are ${list(writes)}`;
+  return pickOperations(declared, writes, path, { purpose, hint });
 }
 
-/** @throws {TypeError} at an operation that the model does not have, or that has no tool of its own. */
+/** @throws {TypeError} at an operation that the model does not have, and for a model whose operations have no tools of their own. */
 function resolveTask(declared: unknown, operations: ReadonlySet<Operation>, path: string, style: Style): Set<Operation> {
-  if (declared === undefined) return new Set();
-  if (style === 'compact')
+  if (declared !== undefined && style === 'compact')
     throw new TypeError(`${path}: the generic tools of style 'compact' do not run as tasks; set style: 'tools', or leave it out`);
-  if (!Array.isArray(declared)) throw new TypeError(`${path}: expected an array of ${list(operations)}`);
+  return pickOperations(declared, [...operations], path, { purpose: 'run as a task', hint: `the operations are ${list(operations)}` });
+}
+
+/** The declared operations, of those that there are. @throws {TypeError} at any other, with the hint. */
+function pickOperations(
+  declared: unknown,
+  operations: readonly Operation[],
+  path: string,
+  { purpose, hint }: { purpose: string; hint: string },
+): Set<Operation> {
+  if (declared === undefined) return new Set();
+  if (!Array.isArray(declared)) throw new TypeError(`${path}: expected an array of ${list(operations) || 'operations that write'}`);
   return new Set(
     declared.map(name => {
-      const operation = [...operations].find(known => known === name);
+      const operation = operations.find(known => known === name);
       if (operation !== undefined) return operation;
-      throw new TypeError(`${path}: there is no \`${String(name)}\` to run as a task; the operations are ${list(operations)}`);
+      throw new TypeError(`${path}: there is no \`${String(name)}\` to ${purpose}; ${hint}`);
     }),
   );
 }

@@ -129,7 +129,7 @@ function toChange(all: TaskQuestions): Change {
   return { questions, status: openQuestions({ questions }).length > 0 ? 'input_required' : 'working' };
 }
 
-/** The capability that a client needs for a question. A question that is passed on has none of its own. */
+/** The capability that a client must have declared to be asked a question, by method. The row of a task does not hold the capability. */
 const capabilities: Readonly<Record<InputRequest<unknown>['method'], InputRequest<unknown>['capability']>> = {
   'elicitation/create': { elicitation: {} },
   'sampling/createMessage': { sampling: {} },
@@ -149,7 +149,7 @@ export class Forwarding {
     this.#answer = answer;
   }
 
-  /** Asks what is open and not yet asked, and takes back what somebody else has answered. */
+  /** Sends the client each open question once. Cancels the requests whose questions have been answered through another process. */
   forward(task: Task): void {
     const open = new Map(openQuestions(task));
     for (const [key, asking] of this.#asked) if (!open.has(key)) asking.abort(new Cancelled('Answered elsewhere'));
@@ -168,7 +168,7 @@ export class Forwarding {
     }
   }
 
-  /** Takes back what is still asked. */
+  /** Cancels the requests that the client has not answered. */
   end(): void {
     this.#isEnded = true;
     for (const asking of this.#asked.values()) asking.abort(new Cancelled('The task has ended'));

@@ -14,23 +14,27 @@ import type { Theft } from './theft.ts';
 const key = '730001';
 const noKey = '790009';
 
-async function bookingOfVictim({ prisma }: House): Promise<{ price: () => Promise<string> }> {
+/** A booking of the victim, whose key an intruder has learned. */
+async function bookingStolen({ server, prisma }: House, revision: Revision) {
   const data = { clientId: victim, startsAt: new Date('2026-06-01T09:00:00Z'), price: '30' };
   await prisma.booking.upsert({ where: { id: Number(key) }, create: { id: Number(key), ...data }, update: data });
-  return { price: async () => String((await prisma.booking.findUniqueOrThrow({ where: { id: Number(key) } })).price) };
+  return {
+    owner: await connect(server, { row: revision, user: victim }),
+    thing: key,
+    unknown: noKey,
+    price: async () => String((await prisma.booking.findUniqueOrThrow({ where: { id: Number(key) } })).price),
+  };
 }
 
 const uriOf = (id: string): string => `test://booking/${id}`;
 const call = (by: Party, name: string, args: object): Promise<Answer> => by.request('tools/call', { name, arguments: args });
 
 export async function row(house: House, revision: Revision): Promise<Theft> {
-  const owner = await connect(house.server, { row: revision, user: victim });
-  const { price } = await bookingOfVictim(house);
+  const { price, ...stolen } = await bookingStolen(house, revision);
+  const { owner } = stolen;
   const where = (id: string) => ({ where: { id: Number(id) } });
   return {
-    owner,
-    thing: key,
-    unknown: noKey,
+    ...stolen,
     uses: {
       findUnique: (by, id) => call(by, 'booking_findUnique', where(id)),
       update: (by, id) => call(by, 'booking_update', { ...where(id), data: { price: '1' } }),
@@ -44,12 +48,10 @@ export async function row(house: House, revision: Revision): Promise<Theft> {
 }
 
 export async function resource(house: House, revision: Revision): Promise<Theft> {
-  const owner = await connect(house.server, { row: revision, user: victim });
-  await bookingOfVictim(house);
+  const stolen = await bookingStolen(house, revision);
+  const { owner } = stolen;
   return {
-    owner,
-    thing: key,
-    unknown: noKey,
+    ...stolen,
     uses: { 'resources/read': (by, id) => by.request('resources/read', { uri: uriOf(id) }) },
     stillWorks: async () => {
       const { contents } = await owner.result('resources/read', { uri: uriOf(key) });
@@ -59,13 +61,11 @@ export async function resource(house: House, revision: Revision): Promise<Theft>
 }
 
 export async function completion(house: House, revision: Revision): Promise<Theft> {
-  const owner = await connect(house.server, { row: revision, user: victim });
-  await bookingOfVictim(house);
+  const stolen = await bookingStolen(house, revision);
+  const { owner } = stolen;
   const params = (value: string) => ({ ref: { type: 'ref/resource', uri: 'test://booking/{id}' }, argument: { name: 'id', value } });
   return {
-    owner,
-    thing: key,
-    unknown: noKey,
+    ...stolen,
     uses: { 'completion/complete': (by, id) => by.request('completion/complete', params(id)) },
     isHarmless: answer => isRefused(answer) || JSON.parse(answer.body).result.completion.values.length === 0,
     stillWorks: async () => expect((await owner.result('completion/complete', params(key))).completion.values).toEqual([key]),
@@ -74,12 +74,10 @@ export async function completion(house: House, revision: Revision): Promise<Thef
 
 /** The victim is subscribed. An intruder who asks for the same resource gets no subscription. */
 export async function subscription(house: House, revision: Revision): Promise<Theft> {
-  const owner = await connect(house.server, { row: revision, user: victim });
-  await bookingOfVictim(house);
+  const stolen = await bookingStolen(house, revision);
+  const { owner } = stolen;
   return {
-    owner,
-    thing: key,
-    unknown: noKey,
+    ...stolen,
     uses: { subscribing: (by, id) => subscribe(by, uriOf(id)) },
     isHarmless: answer => isRefused(answer) || JSON.stringify(JSON.parse(answer.body).params.notifications) === '{}',
     stillWorks: await subscribed(house, owner),
@@ -92,12 +90,10 @@ function subscribe(by: Party, uri: string): Promise<Answer> {
 }
 
 export async function unsubscription(house: House, revision: Revision): Promise<Theft> {
-  const owner = await connect(house.server, { row: revision, user: victim });
-  await bookingOfVictim(house);
+  const stolen = await bookingStolen(house, revision);
+  const { owner } = stolen;
   return {
-    owner,
-    thing: key,
-    unknown: noKey,
+    ...stolen,
     uses: { 'resources/unsubscribe': (by, id) => by.request('resources/unsubscribe', { uri: uriOf(id) }) },
     // A session may unsubscribe from what it is not subscribed to.
     isHarmless: answer => isRefused(answer) || JSON.stringify(JSON.parse(answer.body).result) === '{}',
@@ -117,12 +113,10 @@ async function subscribed({ server, prisma }: House, owner: Party): Promise<() =
 
 /** The intruder is subscribed to its own list of bookings. A change of a booking of the victim is a change of other rows. */
 export async function change(house: House, revision: Revision): Promise<Theft> {
-  const owner = await connect(house.server, { row: revision, user: victim });
-  await bookingOfVictim(house);
+  const stolen = await bookingStolen(house, revision);
+  const { owner } = stolen;
   return {
-    owner,
-    thing: key,
-    unknown: noKey,
+    ...stolen,
     uses: {
       'a subscription to the list': async (by, id) => {
         const heard = await listTo(house, by);

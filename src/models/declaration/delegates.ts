@@ -62,6 +62,34 @@ export function asClient(tx: Delegates): BaseClient {
   return new Proxy(tx, { get: (target, name) => (name === '$transaction' ? join : (Reflect.get(target, name) as unknown)) }) as BaseClient;
 }
 
+/**
+ * The delegate of a model of prisma/mcp.prisma.
+ *
+ * @param own The model, and the columns that are used.
+ * @param path The option that needs them.
+ * @throws {TypeError} The client was generated without the model, or without columns of it.
+ */
+export function ownDelegate(client: Delegates, { model, columns }: { model: string; columns: readonly string[] }, path: string): Delegate {
+  const delegate = client[model.charAt(0).toLowerCase() + model.slice(1)];
+  const fields: unknown = delegate?.['fields'];
+  const missing = isObject(fields) ? columns.filter(name => !(name in fields)) : [];
+  if (delegate !== undefined && missing.length === 0) return delegate;
+  const what = delegate === undefined ? `model ${model}` : `column ${missing.join(', ')} of the model ${model}`;
+  throw new TypeError(
+    `${path}: this client has no ${what}; run \`npx koa-mcp init\` to add it to your schema, then migrate and run \`prisma generate\``,
+  );
+}
+
+/** Removes at most `limit` rows that expired at or before `now`. Returns how many were removed. */
+export async function sweepExpired(delegate: Delegate, now: Date, limit: number): Promise<number> {
+  return countOf(await call(delegate, 'deleteMany', { where: { expiresAt: { lte: now } }, limit }));
+}
+
+/** The number of rows that a bulk write of Prisma has written. */
+export function countOf(result: unknown): number {
+  return (result as { count: number }).count;
+}
+
 /** The rows of a result: a list of rows, one row, or null. */
 export function rowsOf(value: unknown): Row[] {
   if (Array.isArray(value)) return value as Row[];

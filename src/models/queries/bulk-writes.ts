@@ -8,13 +8,13 @@ import type { Exposure } from '../datamodel/graph.ts';
 import { columnsWhere, rowKey, rowsWhere, selectOf, uniqueWhere } from '../datamodel/graph.ts';
 import { jsonOf } from '../datamodel/scalars.ts';
 import type { Args, Delegate, Row } from '../declaration/delegates.ts';
-import { call, delegateOf } from '../declaration/delegates.ts';
+import { call, countOf, delegateOf } from '../declaration/delegates.ts';
 import { isPlainObject, nameOf, refuse } from '../messages.ts';
 import type { RowFilter } from '../policy/policy.ts';
 import { both, Policies } from '../policy/policy.ts';
 import { scopeWhere } from '../policy/related-policies.ts';
 import { attempt } from './prisma-errors.ts';
-import { assertInside, chunksOf, isFew, manyRows, queryChunks } from './row-chunks.ts';
+import { assertInside, bulkOptions, chunksOf, queryChunks } from './row-chunks.ts';
 import type { Reference } from './scoped-data.ts';
 import { assertReferences, referencesOf } from './scoped-data.ts';
 import type { WriterOptions } from './writes.ts';
@@ -60,7 +60,7 @@ export function bulkWriter({ exposure, client, create, update, commit = directly
   const { fields } = rowKey(node);
   const shown = cursorKey(exposure);
   const keySelect = selectOf([...fields, ...(shown?.fields ?? [])]);
-  const options = isFew(maxWrites) ? [] : [manyRows];
+  const options = bulkOptions(exposure);
   const isVisible = (name: string): boolean => columns.has(name);
 
   const findRows = async (delegate: Delegate, operation: string, { where, filter }: BulkScope, select: Args): Promise<Row[]> => {
@@ -224,10 +224,6 @@ function valuesOf(references: readonly Reference[], rows: readonly Row[], data: 
 
 function changedMeanwhile(): ToolError {
   return new ToolError('conflict: somebody else has just changed some of these rows; nothing was changed; try again', { status: 409 });
-}
-
-function countOf(result: unknown): number {
-  return (result as { count: number }).count;
 }
 
 function pick(data: Args, names: readonly string[]): Args {

@@ -4,9 +4,9 @@ import { jsonDigest } from '../../protocol/definitions.ts';
 import type { JsonSchema } from '../../protocol/json-schema.ts';
 import type { Exposure } from '../datamodel/graph.ts';
 import type { BaseClient, Delegate, Delegates } from '../declaration/delegates.ts';
-import { asClient, call } from '../declaration/delegates.ts';
+import { asClient, call, ownDelegate, sweepExpired } from '../declaration/delegates.ts';
 import type { Operation } from '../declaration/operations.ts';
-import { list, refuse } from '../messages.ts';
+import { refuse } from '../messages.ts';
 import { attempt, isUniqueViolation } from './prisma-errors.ts';
 import { transactionOptions } from './row-chunks.ts';
 import type { Commit } from './writes.ts';
@@ -123,7 +123,7 @@ export class IdempotencyKeys {
 
   /** Removes at most `limit` keys that expired at or before `now`. Returns how many were removed. */
   async sweep(now: Date, limit: number): Promise<number> {
-    return countOf(await call(keysOf(this.#options.client), 'deleteMany', { where: { expiresAt: { lte: now } }, limit }));
+    return sweepExpired(keysOf(this.#options.client), now, limit);
   }
 
   /** Keeps the `keep` newest keys of a principal and removes the others. Returns how many are left. */
@@ -182,14 +182,7 @@ export class IdempotencyKeys {
 
 /** @throws {TypeError} if the client was generated without the rows of keys. */
 export function assertKeyDelegate(client: Delegates, path: string): void {
-  const delegate: unknown = client[delegateName];
-  const { fields } = (delegate ?? {}) as { readonly fields?: object };
-  const missing = fields === undefined ? [] : columnNames.filter(name => !(name in fields));
-  if (delegate !== undefined && missing.length === 0) return;
-  const what = delegate === undefined ? 'model McpIdempotencyKey' : `column ${list(missing)} of the model McpIdempotencyKey`;
-  throw new TypeError(
-    `${path}: this client has no ${what}; run \`npx koa-mcp init\` to add it to your schema, then migrate and run \`prisma generate\``,
-  );
+  ownDelegate(client, { model: 'McpIdempotencyKey', columns: columnNames }, path);
 }
 
 /** Who a key belongs to. A guest is known by the session only, because all guests are one principal. */
@@ -218,8 +211,4 @@ function conflict(): ToolError {
 
 function keysOf(client: Delegates): Delegate {
   return client[delegateName] as Delegate;
-}
-
-function countOf(result: unknown): number {
-  return (result as { count: number }).count;
 }

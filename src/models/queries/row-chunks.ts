@@ -23,9 +23,14 @@ export function isFew(rows: number): boolean {
   return rows <= maxNamedByColumns;
 }
 
+/** The options of a transaction for a bulk write. */
+export function bulkOptions({ maxWrites }: Exposure): readonly (typeof manyRows)[] {
+  return isFew(maxWrites) ? [] : [manyRows];
+}
+
 /** The options of a transaction for an operation. */
-export function transactionOptions({ maxWrites }: Exposure, operation: Operation): readonly (typeof manyRows)[] {
-  return isBulk(operation) && !isFew(maxWrites) ? [manyRows] : [];
+export function transactionOptions(exposure: Exposure, operation: Operation): readonly (typeof manyRows)[] {
+  return isBulk(operation) ? bulkOptions(exposure) : [];
 }
 
 /** Parts of a list of rows, each small enough for one statement that names its rows by these columns. */
