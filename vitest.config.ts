@@ -23,6 +23,7 @@ const long = [
   'test/models/{idempotency-killed,many-rows}.test.ts',
   'test/live/processes.test.ts',
   'test/processes/{no-wake-ups,polling,postgres-faults,redis,sqlite,wake-ups}.test.ts',
+  'test/proxies/nginx.test.ts',
   'test/readme/compile.test.ts',
   'test/simulation/schedules.test.ts',
   'test/store/sqlite-adapter.test.ts',

@@ -105,7 +105,10 @@ export interface Limits {
   handlerMs?: number;
   /** Milliseconds a handler waits for a client that it asked for something; its own time stands still meanwhile. @default 600000 */
   inputMs?: number;
-  /** Milliseconds between comments on an idle stream, so that no proxy cuts it. @default 15000 */
+  /**
+   * Milliseconds between comments on an idle stream, so that no proxy cuts it. The answer to a call that has said nothing for as long becomes such a
+   * stream, if its client accepts one. @default 15000
+   */
   heartbeatMs?: number;
   /**
    * Messages of one call's stream that are kept for a client that comes back; older ones are dropped, which the client is told. If more wait for a

@@ -33,6 +33,8 @@ export interface MessageSink {
   send(message: string): boolean;
   /** Whether nothing was sent yet, so that an HTTP status can still refuse the request. @default false */
   readonly isSilent?: boolean;
+  /** Sends bytes without a message if nothing was sent yet, so that a proxy does not give up. Absent if the client needs none. */
+  keepAlive?(): void;
   /** Closes the connection but not the stream; the client reconnects after `retryMs`. Absent if the client cannot reconnect. */
   disconnect?(retryMs: number): void;
 }
@@ -348,6 +350,11 @@ export class Call implements McpContext {
   /** Sends one JSON-RPC message, given as JSON text, where this call's messages go. @returns `false` if there is no way to the client. */
   send(message: string): boolean {
     return this.#init.sink.send(message);
+  }
+
+  /** Shows the client, and proxies on the way to it, that the call still runs. */
+  keepAlive(): void {
+    if (!this.#finished) this.#init.sink.keepAlive?.();
   }
 
   /** Reports an error whose text the client must not see. @returns A reference that the client may quote. */

@@ -82,7 +82,8 @@ interface Program<Signal extends NodeJS.Signals> {
   readonly answers: () => Promise<boolean>;
 }
 
-async function serve<Signal extends NodeJS.Signals>(program: Program<Signal>): Promise<OwnServer<Signal>> {
+/** Starts a program as a server of its own. */
+export async function serve<Signal extends NodeJS.Signals>(program: Program<Signal>): Promise<OwnServer<Signal>> {
   const { name, url, folder, run, lastSignal, answers } = program;
   let child: ChildProcess | undefined;
   const isRunning = () => child !== undefined && child.exitCode === null && child.signalCode === null;
@@ -165,7 +166,8 @@ async function folderOf(program: string, folders: readonly string[]): Promise<st
   return undefined;
 }
 
-async function freePort(): Promise<number> {
+/** A port of the loopback address that nobody listens on. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

@@ -155,7 +155,7 @@ describe('a cancellation out of the log', () => {
         released += 1;
       };
     };
-    const calls = new Calls({ maxCalls: 10, handlerMs: 60_000, retain, tail: { position } });
+    const calls = new Calls({ maxCalls: 10, handlerMs: 60_000, heartbeatMs: 60_000, retain, tail: { position } });
     const aborted: unknown[] = [];
     const finish = calls.start({ id, sessionId: session, waitedMs: 0, abort: (reason: unknown) => aborted.push(reason) } as never);
     return { calls, aborted, retained, finish, released: () => released };
