@@ -1,5 +1,5 @@
 import type { Bus } from '../bus/bus.ts';
-import { EventLog } from '../delivery/event-log.ts';
+import { EventLog, endedTopic } from '../delivery/event-log.ts';
 import type { Broadcast, CallMail } from '../delivery/messages.ts';
 import { encodeStreamMail, parseBroadcast, parseNodeMail } from '../delivery/messages.ts';
 import { Nodes } from '../delivery/nodes.ts';
@@ -164,8 +164,10 @@ export function openService(options: ServiceOptions): Service {
       await tail.start();
       return encodePosition(id, tail.position);
     },
-    tellOthers: (id, what) => {
-      tell(what === 'ended' ? { ended: id } : { changed: id }).catch(onError);
+    tellOthers: async (id, what) => {
+      const told = tell(what === 'ended' ? { ended: id } : { changed: id });
+      const woken = what === 'ended' ? told.then(wakeForEnd) : told;
+      await doneWithin(limits.storeMs, woken.catch(onError));
     },
   });
   const continuations = new Continuations({ ...limits, store, continuationMs, onError });
@@ -228,6 +230,15 @@ export function openService(options: ServiceOptions): Service {
     callStreams.endSession(id);
     relay.endSession(id);
   });
+  let isOwnWakeUp = false;
+  let stopLearning: (() => void) | undefined;
+  tail.onStart(() => {
+    // The ends of sessions whose rows were read before may be among the events that are delivered to nobody.
+    sessions.forgetAll();
+    stopLearning = bus.subscribe(endedTopic, () => {
+      if (!isOwnWakeUp) sessions.someEndedElsewhere(tail.readNow());
+    });
+  });
   tail.listen(EVERYBODY, ({ id, data }) => {
     const broadcast = parseBroadcast(data);
     if (broadcast !== undefined) takeBroadcast(id, broadcast);
@@ -262,6 +273,15 @@ export function openService(options: ServiceOptions): Service {
 
   function tell(broadcast: Broadcast): Promise<void> {
     return log.post({ stream: EVERYBODY, sessionId: null, data: JSON.stringify(broadcast) });
+  }
+
+  /** Wakes the processes that may serve a session that has ended here. This process knows of the end: a bus wakes its publisher at once. */
+  function wakeForEnd(): void {
+    isOwnWakeUp = true;
+    bus.publish(endedTopic);
+    queueMicrotask(() => {
+      isOwnWakeUp = false;
+    });
   }
 
   async function setSubscribed(sessionId: string, uri: string, { isSubscribed, sight }: SubscriptionChange): Promise<void> {
@@ -343,6 +363,7 @@ export function openService(options: ServiceOptions): Service {
       // These calls end whatever is still open after the deadline.
       streams.cut();
       callStreams.close();
+      stopLearning?.();
       tail.close();
       await log.close(0);
     },
