@@ -129,11 +129,6 @@ export class Calls {
     return this.#inFlight.size;
   }
 
-  /** Whether any call of a session runs. */
-  has(sessionId: string): boolean {
-    return this.#running.has(sessionId);
-  }
-
   /** Aborts all calls of a session that has ended. */
   endSession(sessionId: string): void {
     for (const { call } of this.#running.get(sessionId) ?? []) call.abort(new Cancelled('The session has ended'));

@@ -322,7 +322,7 @@ export function openService(options: ServiceOptions): Service {
     for (;;) {
       // Requests that other processes have accepted may not be known here yet.
       await doneWithin(until - performance.now(), tail.catchUp());
-      relay.endIdle(id => calls.has(id));
+      relay.endIdle();
       if ((calls.size === 0 && tasks.size === 0 && relay.size === 0) || performance.now() >= until) break;
       await new Promise(resolve => setTimeout(resolve, drainLookMs));
     }

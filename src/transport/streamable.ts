@@ -124,8 +124,10 @@ function sessionGone({ sessions }: Environment, id: string): never {
 
 /** Opens the stream of a call. In revisions whose clients accept an event without data, the first event carries only an id. */
 function openCallStream({ callStreams, streams }: Environment, session: Session, requestId: RequestId | undefined): CallStream {
-  const stream = callStreams.open(session.id, streams.open(), requestId);
+  const connection = streams.open();
+  const stream = callStreams.open(session.id, connection, requestId);
   if (findRevision(session.revision)?.priming) stream.prime();
+  else connection.outlivesToken = true;
   return stream;
 }
 
