@@ -3,15 +3,20 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser } from 'playwright-core';
 import { chromium } from 'playwright-core';
-import type { Program } from '../support/program.ts';
+import { describeWith } from '../support/program.ts';
 
-export const chromiumProgram: Program = { path: '/usr/bin/chromium', debianPackage: 'chromium' };
+const program = { path: '/usr/bin/chromium', debianPackage: 'chromium' };
+
+/** A suite in Chromium. Where that is not installed, a single test says so in place of the suite, and fails where `CI` is set. */
+export function describeChromium(title: string, body: () => void): void {
+  describeWith(program, title, body);
+}
 
 /** Starts Chromium, for which all names of `example` are this machine. */
 export function launch(): Promise<Browser> {
   const off = ['--disable-gpu', '--disable-quic', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
   return chromium.launch({
-    executablePath: chromiumProgram.path,
+    executablePath: program.path,
     args: [...off, '--no-sandbox', '--no-first-run', '--host-resolver-rules=MAP *.example 127.0.0.1'],
   });
 }

@@ -4,10 +4,9 @@ import type Koa from 'koa';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { McpOptions } from '../../src/index.ts';
-import { describeWith } from '../support/program.ts';
 import type { TestServer } from '../support/server.ts';
 import { start } from '../support/server.ts';
-import { chromiumProgram, launch, startPages } from './chromium.ts';
+import { describeChromium, launch, startPages } from './chromium.ts';
 import { pageAttacks } from './page-attacks.ts';
 
 /** An endpoint that notes every request, and every call of its tool. */
@@ -33,7 +32,7 @@ async function startTarget(options: Partial<McpOptions> = {}) {
 }
 type Target = Awaited<ReturnType<typeof startTarget>>;
 
-describeWith(chromiumProgram, 'a page', () => {
+describeChromium('a page', () => {
   let browser: Browser;
   let pages: Awaited<ReturnType<typeof startPages>>;
   beforeAll(async () => {

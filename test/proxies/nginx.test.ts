@@ -11,12 +11,11 @@ import { officialV1 } from '../clients/official-v1.ts';
 import { officialV2 } from '../clients/official-v2.ts';
 import { fences } from '../readme/readme.ts';
 import { modernRequest } from '../support/modern.ts';
-import { describeWith } from '../support/program.ts';
 import type { TestServer } from '../support/server.ts';
 import { start } from '../support/server.ts';
 import { openReader } from '../support/sse.ts';
 import { open, post } from '../support/wire.ts';
-import { nginxProgram, startNginx } from './nginx.ts';
+import { describeNginx, startNginx } from './nginx.ts';
 
 /** nginx closes a connection to the app on which nothing comes for so long. */
 const readTimeoutMs = 5000;
@@ -39,7 +38,7 @@ const noteClosed: Koa.Middleware = async (ctx, next) => {
   if (ctx.body instanceof Readable) ctx.res.once('close', () => happened.emit('stream closed'));
 };
 
-describeWith(nginxProgram, 'behind nginx as docs/processes.md has it', () => {
+describeNginx('behind nginx as docs/processes.md has it', () => {
   it('whose configuration is two locations', () => {
     expect(documented.map(text => /^location (\S+)/u.exec(text)?.[1])).toEqual(['/', '/tools/']);
   });

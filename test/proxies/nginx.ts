@@ -3,10 +3,16 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { OwnServer } from '../chaos/own-server.ts';
-import { freePort, serve } from '../chaos/own-server.ts';
-import type { Program } from '../support/program.ts';
+import { serve } from '../chaos/own-server.ts';
+import { freePort } from '../support/free-port.ts';
+import { describeWith } from '../support/program.ts';
 
-export const nginxProgram: Program = { path: '/usr/sbin/nginx', debianPackage: 'nginx' };
+const program = { path: '/usr/sbin/nginx', debianPackage: 'nginx' };
+
+/** A suite that needs nginx. Where that is not installed, a single test says so in place of the suite, and fails where `CI` is set. */
+export function describeNginx(title: string, body: () => void): void {
+  describeWith(program, title, body);
+}
 
 /**
  * Starts an nginx with one server, on a port of its own.
@@ -35,7 +41,7 @@ http {
 `,
   );
   const url = `http://127.0.0.1:${port}`;
-  const run = () => spawn(nginxProgram.path, ['-p', folder, '-e', 'stderr', '-c', 'nginx.conf'], { stdio: 'ignore' });
+  const run = () => spawn(program.path, ['-p', folder, '-e', 'stderr', '-c', 'nginx.conf'], { stdio: 'ignore' });
   const answers = () =>
     fetch(url).then(
       () => true,

@@ -3,7 +3,7 @@ import type { TestContext } from 'vitest';
 import { describe, it } from 'vitest';
 
 /** A program that some tests need, from a package of Debian. */
-export interface Program {
+interface Program {
   /** Where the package puts it. */
   readonly path: string;
   readonly debianPackage: string;
