@@ -94,7 +94,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'src/session/sessions.ts',
     find: 'sseTouches * touchMs + clockMarginMs',
     replace: 'touchMs + 10_000',
-    seed: 41,
+    seed: 62,
   },
   {
     name: 'endless-close',
