@@ -278,7 +278,7 @@ function scopesOf({ tools, resources, resourceTemplates, prompts }: Definitions)
 }
 
 function index(options: ResolvedOptions, definitions: Definitions): Registry {
-  const { name, version, title, description, websiteUrl, icons, instructions } = options;
+  const { name, version, title, description, websiteUrl, icons, instructions, extensions } = options;
   const info = {
     name,
     version,
@@ -287,7 +287,7 @@ function index(options: ResolvedOptions, definitions: Definitions): Registry {
     ...(websiteUrl !== undefined && { websiteUrl }),
     ...(icons !== undefined && { icons }),
   };
-  return registry({ info, instructions }, definitions);
+  return registry({ info, instructions, extensions }, definitions);
 }
 
 function normalizePrincipal(principal: NonNullable<ResolvedOptions['principal']>): Environment['principal'] {

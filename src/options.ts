@@ -8,7 +8,7 @@ import type { WhereLimits } from './models/arguments/where.ts';
 import type { Datamodel } from './models/datamodel/datamodel.ts';
 import type { Models, Style } from './models/declaration/declaration.ts';
 import type { ExposureLike } from './models/exposure.ts';
-import type { Icon } from './protocol/definitions.ts';
+import type { Icon, JsonObject } from './protocol/definitions.ts';
 import type { SessionEvent } from './session/session-log.ts';
 import type { Store } from './store/store.ts';
 
@@ -251,6 +251,15 @@ export interface McpOptions<C = unknown, T = Record<string, unknown>, R = Record
   resources?: { [K in keyof R]: Resource<R[K], C> };
   /** The host's own prompts, by name. @default none */
   prompts?: { [K in keyof P]: Prompt<P[K], C> };
+  /**
+   * Extensions of the protocol that the app serves, by identifier, with their settings: `{ 'com.example/thing': {} }`. They are declared to clients
+   * of 2026-07-28, in `capabilities.extensions`; older revisions do not have that member. What a client declares is in
+   * `ctx.mcp.client.capabilities`. The extension of tasks declares itself.
+   *
+   * @default none
+   * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/versioning#extension-negotiation
+   */
+  extensions?: Readonly<Record<string, JsonObject>>;
   /**
    * Who is calling, as a stable text; `undefined` is a guest. Sessions are bound to it.
    *

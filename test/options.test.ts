@@ -26,6 +26,16 @@ describe('mcp(options)', () => {
     [{ name: 'x', principal: 'sub' }, 'principal: must be a function'],
     [{ name: 'x', onError: 1 }, 'onError: must be a function'],
     [{ name: 'x', onSession: {} }, 'onSession: must be a function'],
+    [{ name: 'x', extensions: ['com.example/thing'] }, "extensions: must be an object, such as { 'com.example/thing': {} }"],
+    [{ name: 'x', extensions: { 'com.example/thing': true } }, 'extensions.com.example/thing: must be an object, {} for no settings'],
+    [{ name: 'x', extensions: { 'io.modelcontextprotocol/tasks': {} } }, 'extensions.io.modelcontextprotocol/tasks: declares itself'],
+    ...['thing', 'com.example/', '/thing', '1com.example/thing', 'com..example/thing', 'com.example-/thing', 'com.example/-thing'].map(
+      id => [{ name: 'x', extensions: { [id]: {} } }, `extensions: the identifier ${JSON.stringify(id)} must have a prefix and a name`] as const,
+    ),
+    [{ name: 'x', tools: { a: { ...tool, _meta: 'kind' } } }, 'tools.a._meta: must be an object'],
+    [{ name: 'x', tools: { a: { ...tool, _meta: { 'a b': 1 } } } }, 'tools.a._meta: the key "a b" must be a name such as'],
+    [{ name: 'x', prompts: { a: { ...tool, _meta: { 'a/b/c': 1 } } } }, 'prompts.a._meta: the key "a/b/c" must be a name such as'],
+    [{ name: 'x', resources: { a: { uri: 'a:b', handler, _meta: { _a: 1 } } } }, 'resources.a._meta: the key "_a" must be a name such as'],
     [{ name: 'x', log: console }, 'log: must be a function (line) => void, such as console.log'],
     [{ name: 'x', operators: ['root'] }, 'operators: must be a function'],
     [{ name: 'x', node: '' }, 'node: must be a string of 1 to 100 characters'],
@@ -51,6 +61,13 @@ describe('mcp(options)', () => {
     expect(() => start(options)).toThrow(message);
     expect(() => start(options)).toThrow(TypeError);
   });
+
+  it.each(['kind', 'a', 'A.b-c_d', '', 'com.example/kind', 'io.modelcontextprotocol/ui', 'a/b', 'a1.b-2/c', 'com.example/'])(
+    'takes %j for a key of `_meta`',
+    key => {
+      expect(() => start({ name: 'x', tools: { a: { ...tool, _meta: { [key]: 1 } } } })).not.toThrow();
+    },
+  );
 
   it('takes `false` for limits per minute, also where a limiter counts instead', () => {
     const limits = { callsPerMinute: false, initializesPerMinute: false } as const;

@@ -14,6 +14,7 @@ export function everything(): { options: Partial<McpOptions<any, any, any, any>>
       websiteUrl: 'https://example.com',
       icons,
       instructions: 'Use it',
+      extensions: { 'com.example/thing': { level: 2 } },
       tools: tools(happened),
       resources,
       prompts,

@@ -81,6 +81,17 @@ describeRevisions('the lists', row => {
     expect(Object.keys(name ?? {}).sort()).toEqual(known(['name', 'title', 'description', 'required'], row.fields.promptArgument));
   });
 
+  it.each([
+    ['tools/list', 'tools', 'tool', 'echo'],
+    ['resources/list', 'resources', 'resource', 'fixed'],
+    ['resources/templates/list', 'resourceTemplates', 'resourceTemplate', 'item'],
+    ['prompts/list', 'prompts', 'prompt', 'greet'],
+  ] as const)('%s shows the `_meta` that the app declares where the revision has it', async (method, key, kind, name) => {
+    const item = (await list(method, key)).find(each => each['name'] === name);
+    const declared = { 'example.com/kind': name };
+    expect(item?.['_meta']).toEqual(row.fields[kind].includes('_meta') ? declared : undefined);
+  });
+
   it.each(['tools/list', 'resources/list', 'resources/templates/list', 'prompts/list'])(
     '%s carries cache hints where the revision has them',
     async method => {
