@@ -42,6 +42,14 @@ export interface McpMiddleware extends Koa.Middleware {
   /** Tells the clients that subscribed to a resource, in every process, that it has changed. Kept and resolved like `listChanged`. */
   resourceUpdated(uri: string): Promise<void>;
   /**
+   * Tells the client that sent its user to a page, in whichever process it has its stream, that the user is done there. Only clients of 2025-11-25
+   * are told; those of 2026-07-28 send their request again. Kept and resolved like `listChanged`.
+   *
+   * @param id From `ctx.mcp.newElicitationId()`. Any other text does nothing, so the id may come from the URL of the page.
+   * @see https://modelcontextprotocol.io/specification/2025-11-25/client/elicitation#completion-notifications-for-url-mode-elicitation
+   */
+  elicitationComplete(id: string): Promise<void>;
+  /**
    * Tells the subscribers of a model's resources, in every process, that rows were written where `live()` cannot see it: by raw SQL, or by
    * another program. A subscriber is notified if the resource gives it something else than before. Kept and resolved like `listChanged`.
    *
@@ -160,6 +168,7 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
     },
     listChanged: service.listChanged,
     resourceUpdated: service.resourceUpdated,
+    elicitationComplete: service.elicitationComplete,
     async rowsChanged(model: string, key?: Readonly<Record<string, unknown>>) {
       if (live === undefined) throw new TypeError('rowsChanged: needs `models`, and `prisma` from live(new PrismaClient(…))');
       await service.rowsChanged([live.changeOf(model, key)]);

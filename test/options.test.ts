@@ -14,7 +14,7 @@ function start(options: unknown): void {
 }
 
 describe('mcp(options)', () => {
-  it.each([
+  it.each<[unknown, string]>([
     [undefined, 'options: must be an object'],
     [{ nam: 'x' }, 'options.nam: no such option (name, version,'],
     [{ name: 'my server' }, 'name: must begin with a letter'],
@@ -30,7 +30,11 @@ describe('mcp(options)', () => {
     [{ name: 'x', extensions: { 'com.example/thing': true } }, 'extensions.com.example/thing: must be an object, {} for no settings'],
     [{ name: 'x', extensions: { 'io.modelcontextprotocol/tasks': {} } }, 'extensions.io.modelcontextprotocol/tasks: declares itself'],
     ...['thing', 'com.example/', '/thing', '1com.example/thing', 'com..example/thing', 'com.example-/thing', 'com.example/-thing'].map(
-      id => [{ name: 'x', extensions: { [id]: {} } }, `extensions: the identifier ${JSON.stringify(id)} must have a prefix and a name`] as const,
+      id =>
+        [{ name: 'x', extensions: { [id]: {} } }, `extensions: the identifier ${JSON.stringify(id)} must have a prefix and a name`] as [
+          unknown,
+          string,
+        ],
     ),
     [{ name: 'x', tools: { a: { ...tool, _meta: 'kind' } } }, 'tools.a._meta: must be an object'],
     [{ name: 'x', tools: { a: { ...tool, _meta: { 'a b': 1 } } } }, 'tools.a._meta: the key "a b" must be a name such as'],

@@ -17,6 +17,8 @@ export type Broadcast =
   | { readonly ended: string }
   /** The row of a session has changed. */
   | { readonly changed: string }
+  /** The user of a session is done with the page of this elicitation. The id tells which session. */
+  | { readonly completed: string }
   /** The process with this run id is about to end its HTTP+SSE streams. Other processes stop accepting requests for those streams. */
   | { readonly leaving: string };
 
@@ -99,6 +101,7 @@ function toBroadcast(value: Record<string, unknown> | undefined): Broadcast | un
   if (isTexts(value?.['rows'])) return { rows: value['rows'] };
   if (typeof value?.['ended'] === 'string') return { ended: value['ended'] };
   if (typeof value?.['changed'] === 'string') return { changed: value['changed'] };
+  if (typeof value?.['completed'] === 'string') return { completed: value['completed'] };
   if (typeof value?.['leaving'] === 'string') return { leaving: value['leaving'] };
   return undefined;
 }

@@ -1,6 +1,7 @@
+import { ToolError } from '../errors.ts';
 import type { Asker, Call } from './call.ts';
 import { CallEnded } from './call.ts';
-import type { InputRequest } from './client-requests.ts';
+import type { Elicited, InputRequest } from './client-requests.ts';
 import type { JsonObject } from './definitions.ts';
 import { isObject } from './definitions.ts';
 
@@ -45,23 +46,44 @@ export class AnswerReplay implements Asker {
   }
 
   ask<T>(request: InputRequest<T>, call: Call): Promise<T> {
-    if (!call.revisionRow.inputRequired.has(this.#method)) {
-      const asking = [...call.revisionRow.inputRequired].join(', ');
-      return Promise.reject(new Error(`${this.#method} cannot ask the client for anything; only ${asking} can`));
-    }
+    const refused = this.#refusal(call);
+    if (refused !== undefined) return Promise.reject(refused);
     const key = request.key ?? this.#nextKey(request.method);
-    const answer = Object.hasOwn(this.answers, key) ? this.answers[key] : undefined;
-    if (isObject(answer)) {
-      const value = request.parse(answer);
-      if (value !== undefined) {
-        this.#used[key] = answer;
-        return Promise.resolve(value);
-      }
+    const answer = this.#answer(key);
+    const value = answer && request.parse(answer);
+    if (answer !== undefined && value !== undefined) {
+      this.#used[key] = answer;
+      return Promise.resolve(value);
     }
     // Questions that a handler asks at the same time go into one result.
     if (Object.keys(this.#asked).length === 0) setImmediate(() => call.abort(new InputRequired(this.#asked, this.#used)));
     this.#asked[key] = { method: request.method, params: request.params };
     return new Promise(() => undefined);
+  }
+
+  askAgain(requests: readonly InputRequest<Elicited>[], call: Call): Error {
+    const refused = this.#refusal(call);
+    if (refused !== undefined) return refused;
+    const asked: Record<string, { method: string; params: JsonObject }> = {};
+    for (const { key = this.#nextKey('elicitation/create'), method, params, parse } of requests) {
+      const answer = this.#answer(key);
+      const said = answer && parse(answer);
+      if (said !== undefined && said.action !== 'accept')
+        return new ToolError(`The user did not open a page: ${String(params['message'])}`);
+      asked[key] = { method, params };
+    }
+    return new InputRequired(asked, this.#used);
+  }
+
+  /** The error of a request that may not ask. */
+  #refusal({ revisionRow: { inputRequired } }: Call): Error | undefined {
+    if (inputRequired.has(this.#method)) return undefined;
+    return new Error(`${this.#method} cannot ask the client for anything; only ${[...inputRequired].join(', ')} can`);
+  }
+
+  #answer(key: string): JsonObject | undefined {
+    const answer = Object.hasOwn(this.answers, key) ? this.answers[key] : undefined;
+    return isObject(answer) ? answer : undefined;
   }
 
   #nextKey(method: string): string {

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
-import { InsufficientScope } from '../errors.ts';
+import { InsufficientScope, McpError } from '../errors.ts';
 import type { Elicited, InputRequest } from './client-requests.ts';
-import { assertCapability, canElicit, elicitRequest, rootsRequest, sampleRequest } from './client-requests.ts';
+import { assertCapability, canElicit, formRequest, pageRequest, rootsRequest, sampleRequest } from './client-requests.ts';
 import type {
   AuditEntry,
   CallContext,
@@ -42,11 +42,19 @@ export interface Asker {
   ask<T>(request: InputRequest<T>, call: Call): Promise<T>;
   /** The answers that the client has sent with the request, by key. @default none */
   readonly answers?: JsonObject;
+  /**
+   * Asks, whatever the client has answered before: the call ends, and begins anew when the client has answered. Absent if calls do not begin anew.
+   *
+   * @returns What ends the call: the questions, or an error if the user has refused one of them.
+   */
+  askAgain?(requests: readonly InputRequest<Elicited>[], call: Call): Error;
 }
 
 /** What the protocol may change in the session of a call. */
 export interface SessionPort {
   readonly id: string;
+  /** The ids of pages that the user is sent to. They tell, in every process, whose session they are of. */
+  readonly elicitations: { newId(): string; isId(id: string): boolean };
   setLogLevel(level: LogLevel): Promise<void>;
   /** @param sight What the caller got of a live resource when it subscribed. */
   subscribe(uri: string, sight: Sight | undefined): Promise<void>;
@@ -294,7 +302,40 @@ export class Call implements McpContext {
   elicit(form: ElicitForm<JsonSchema>): Promise<ElicitResult>;
   elicit(page: ElicitUrl): Promise<{ action: 'accept' | 'decline' | 'cancel' }>;
   async elicit(asked: ElicitForm<z.ZodType | JsonSchema> | ElicitUrl): Promise<Elicited> {
-    return this.ask(elicitRequest(asked, this.revisionRow));
+    return this.ask('mode' in asked ? this.pageRequest(asked) : formRequest(asked, this.revisionRow));
+  }
+
+  newElicitationId(): string {
+    return this.#elicitations?.newId() ?? crypto.randomUUID();
+  }
+
+  /**
+   * The request that asks the user to open a page.
+   *
+   * @throws {TypeError} The app gave an id that `elicitationComplete` could not find the client of.
+   */
+  pageRequest(page: Omit<ElicitUrl, 'mode'>): InputRequest<Elicited> {
+    const { elicitationId = this.newElicitationId() } = page;
+    if (this.#elicitations?.isId(elicitationId) === false)
+      throw new TypeError('elicitationId: must come from ctx.mcp.newElicitationId() of this session');
+    return pageRequest(page, this.revisionRow, elicitationId);
+  }
+
+  /** Says what a call needs that cannot be served until its user has visited some pages. @returns What ends the call. */
+  requirePages(pages: readonly InputRequest<Elicited>[], error: McpError): Error {
+    for (const page of pages) assertCapability(page, this.client.capabilities, this.revisionRow);
+    if (this.revisionRow.elicitationId)
+      return new McpError('UrlElicitationRequired', error.message, {
+        data: { elicitations: pages.map(({ params }) => params) },
+        cause: error,
+      });
+    const { asker } = this.#init;
+    return asker.askAgain?.(pages, this) ?? new Error('A task cannot be called again; ask with elicit()', { cause: error });
+  }
+
+  /** The ids of pages in the call's session, if its client gets such ids. */
+  get #elicitations(): SessionPort['elicitations'] | undefined {
+    return this.revisionRow.elicitationId ? this.session?.elicitations : undefined;
   }
 
   async sample(params: SampleParams): Promise<SampleResult> {

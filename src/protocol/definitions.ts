@@ -185,6 +185,8 @@ export interface ElicitUrl {
   message: string;
   /** `https:`; no secrets or personal data in it, and the page must check that its visitor is the caller. */
   url: string;
+  /** From `newElicitationId()`, for `elicitationComplete`. Clients before 2025-11-25 and since 2026-07-28 do not get it. @default a new one */
+  elicitationId?: string;
   key?: string;
 }
 
@@ -279,6 +281,11 @@ export interface McpContext {
   elicit<S extends z.ZodType>(form: ElicitForm<S>): Promise<ElicitResult<z.output<S>>>;
   elicit(form: ElicitForm<JsonSchema>): Promise<ElicitResult>;
   elicit(page: ElicitUrl): Promise<{ action: 'accept' | 'decline' | 'cancel' }>;
+  /**
+   * Makes the id of a page that the user is about to be sent to, so that the app can keep it and put it into the page's URL. When the user is done
+   * there, `elicitationComplete(id)` of the middleware tells the client.
+   */
+  newElicitationId(): string;
   /** Asks the client's model. @throws as `elicit`, and if the user refuses. */
   sample(params: SampleParams): Promise<SampleResult>;
   /** Asks which folders the client works in. They are advice, not access control. `key` as for `ElicitForm`. @throws as `elicit` */

@@ -4,7 +4,7 @@ import { recorded } from './audit.ts';
 import type { Call } from './call.ts';
 import { CallEnded } from './call.ts';
 import type { JsonObject, LiveRead, ReadResourceResult, Sight } from './definitions.ts';
-import { describeError, membersOf } from './handler-errors.ts';
+import { describeError, inRevision, membersOf } from './handler-errors.ts';
 import type { Result } from './project.ts';
 import { assertSize, projectContents } from './project.ts';
 import type { Registry } from './registry.ts';
@@ -30,7 +30,8 @@ async function contentsOf(call: Call, uri: string): Promise<ReadResourceResult> 
   let result: ReadResourceResult | undefined;
   try {
     result = await call.race(read(call, uri));
-  } catch (error) {
+  } catch (thrown) {
+    const error = inRevision(call, thrown);
     if (McpError.isError(error) || error instanceof CallEnded) throw error;
     // `ctx.throw(404)`, or a row that the database does not have.
     if (membersOf(error)['status'] === 404 || call.server.explainError(error)?.isNotFound) throw notFound(call, uri);

@@ -1,5 +1,5 @@
 import type Koa from 'koa';
-import { isRequestIdOf } from '../delivery/stream-ids.ts';
+import { isRequestIdOf, newRequestId } from '../delivery/stream-ids.ts';
 import { InsufficientScope, McpError, StoreUnavailable } from '../errors.ts';
 import type { MessageSink, SessionPort } from '../protocol/call.ts';
 import { Call, Cancelled } from '../protocol/call.ts';
@@ -108,6 +108,7 @@ function sessionCall({ environment, ctx, session, message }: SessionRequest, sin
 function sessionPort({ sessions, setSubscribed }: Environment, { id }: Session): SessionPort {
   return {
     id,
+    elicitations: { newId: () => newRequestId(id), isId: given => isRequestIdOf(id, given) },
     setLogLevel: async level => void (await sessions.update(id, { logLevel: level })),
     subscribe: async (uri, sight) => {
       if (await sessions.subscribe(id, uri)) await setSubscribed(id, uri, { isSubscribed: true, sight });

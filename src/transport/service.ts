@@ -5,7 +5,7 @@ import { encodeStreamMail, parseBroadcast, parseNodeMail } from '../delivery/mes
 import { Nodes } from '../delivery/nodes.ts';
 import type { Position } from '../delivery/position.ts';
 import { encodePosition } from '../delivery/position.ts';
-import { EVERYBODY, newNodeId, nodeMailOf, sessionStreamOf } from '../delivery/stream-ids.ts';
+import { EVERYBODY, isSealedId, newNodeId, nodeMailOf, sessionStreamOf } from '../delivery/stream-ids.ts';
 import { Tail } from '../delivery/tail.ts';
 import type { RateLimiter } from '../options.ts';
 import type { Audit, Confirmations } from '../protocol/call.ts';
@@ -117,6 +117,7 @@ export interface Service {
   readonly environment: Environment;
   readonly listChanged: (list: ListName) => Promise<void>;
   readonly resourceUpdated: (uri: string) => Promise<void>;
+  readonly elicitationComplete: (id: string) => Promise<void>;
   /** Tells all processes that rows were written. Resolves once that cannot be lost. */
   readonly rowsChanged: (rows: readonly string[]) => Promise<void>;
   /** Does the same soon, together with other changes. */
@@ -282,7 +283,7 @@ export function openService(options: ServiceOptions): Service {
     else if ('leaving' in broadcast) relay.leave(broadcast.leaving);
     else if ('rows' in broadcast) listeners.rowsChanged(eventId, broadcast.rows);
     else if ('list' in broadcast) listeners.listChanged(broadcast.list);
-    else listeners.resourceUpdated(broadcast.uri);
+    else if ('uri' in broadcast) listeners.resourceUpdated(broadcast.uri);
   }
 
   /**
@@ -334,6 +335,9 @@ export function openService(options: ServiceOptions): Service {
     environment,
     listChanged: list => tell({ list }),
     resourceUpdated: uri => tell({ uri }),
+    elicitationComplete: async id => {
+      if (isSealedId(id)) await tell({ completed: id });
+    },
     rowsChanged: rows => tell({ rows }),
     noteRows: rows => rowBroadcasts.add(rows),
     drain,

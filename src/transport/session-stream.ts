@@ -4,7 +4,7 @@ import { encodeStreamMail, parseBroadcast, parseStreamMail } from '../delivery/m
 import type { Position } from '../delivery/position.ts';
 import { decodePosition, encodePosition, eventsBehind, isAhead, union, withGaps } from '../delivery/position.ts';
 import { releaseOnce } from '../delivery/release.ts';
-import { EVERYBODY, newConnectionName, sessionStreamOf } from '../delivery/stream-ids.ts';
+import { EVERYBODY, isRequestIdOf, newConnectionName, sessionStreamOf } from '../delivery/stream-ids.ts';
 import type { Sight } from '../protocol/definitions.ts';
 import { notificationText } from '../protocol/jsonrpc.ts';
 import { listNames } from '../protocol/subscriptions.ts';
@@ -265,7 +265,7 @@ class SessionStream {
     if (!this.#connection?.isOpen || !isAhead(this.#from, id)) return;
     const broadcast = parseBroadcast(data);
     if (broadcast !== undefined && 'rows' in broadcast) this.#live?.change(id, broadcast.rows);
-    const text = broadcast && textFor(broadcast, this.#subscriptions);
+    const text = broadcast && textFor(this.#sessionId, broadcast, this.#subscriptions);
     if (text !== undefined) this.#write({ text, position });
     this.#note(position);
   }
@@ -305,7 +305,7 @@ class SessionStream {
       const broadcast = parseBroadcast(data);
       if (broadcast === undefined) continue;
       if ('rows' in broadcast) this.#missedRows.push([id, broadcast.rows]);
-      const text = textFor(broadcast, this.#subscriptions);
+      const text = textFor(this.#sessionId, broadcast, this.#subscriptions);
       const position = union(from, { id, gaps: until.gaps.filter(gap => gap <= id) });
       if (text !== undefined) messages.push({ text, position });
     }
@@ -332,8 +332,12 @@ function secondOf(ms: number): number {
 }
 
 /** The notification that a session gets for a broadcast; `undefined` if it gets none. */
-export function textFor(broadcast: Broadcast, subscriptions: ReadonlySet<string>): string | undefined {
+export function textFor(sessionId: string, broadcast: Broadcast, subscriptions: ReadonlySet<string>): string | undefined {
   if ('list' in broadcast) return notificationText(`notifications/${broadcast.list}/list_changed`);
+  if ('completed' in broadcast) {
+    const { completed: elicitationId } = broadcast;
+    return isRequestIdOf(sessionId, elicitationId) ? notificationText('notifications/elicitation/complete', { elicitationId }) : undefined;
+  }
   return 'uri' in broadcast && subscriptions.has(broadcast.uri) ? updatedText(broadcast.uri) : undefined;
 }
 

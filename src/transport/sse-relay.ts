@@ -206,7 +206,7 @@ class SseStream {
       tail.listen(EVERYBODY, ({ id, data }) => {
         const broadcast = parseBroadcast(data);
         if (broadcast !== undefined && 'rows' in broadcast) return live?.change(id, broadcast.rows);
-        const text = broadcast && textFor(broadcast, this.#subscriptions);
+        const text = broadcast && textFor(sessionId, broadcast, this.#subscriptions);
         if (text !== undefined) connection.send(text);
       }),
       tail.listen(sessionStreamOf(sessionId), event => this.#take(event)),

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { z } from 'zod';
 import type { HandlerContext, McpOptions } from '../../src/index.ts';
+import { UrlElicitationRequired } from '../../src/index.ts';
 
 /** One of everything, with every member that some revision has. */
 // biome-ignore lint/suspicious/noExplicitAny: the schemas of the parts differ
@@ -171,6 +172,21 @@ const tools = (happened: EventEmitter) => ({
     description: 'Asks to open a page',
     handler: async (_: unknown, { mcp }: HandlerContext) =>
       mcp.elicit({ mode: 'url', message: 'Pay here', url: 'https://example.com/pay' }),
+  },
+  connect: {
+    description: 'Needs a page that its user must visit first',
+    handler: () => {
+      if (happened.listenerCount('connected') > 0) return 'connected';
+      throw new UrlElicitationRequired([{ message: 'Connect first', url: 'https://example.com/connect' }], 'Not connected');
+    },
+  },
+  pay: {
+    description: 'Sends the user to a page, and tells its id',
+    handler: async (_: unknown, { mcp }: HandlerContext) => {
+      const elicitationId = mcp.newElicitationId();
+      await mcp.elicit({ mode: 'url', message: 'Pay here', url: 'https://example.com/pay', elicitationId });
+      return elicitationId;
+    },
   },
   think: {
     description: 'Asks the client’s model',

@@ -54,6 +54,7 @@ describe('TypeScript in README and docs', () => {
       'docs/tasks.md',
       'docs/tasks.md',
       'docs/tools.md',
+      'docs/tools.md',
     ]);
   });
 
