@@ -25,7 +25,7 @@ export class InputRequired extends CallEnded {
 
 /**
  * Replays the recorded answers to a handler that runs again. At the first question without an answer the call ends with `input_required`.
- * The promise of that question never settles, so the handler does not run past it.
+ * That question rejects, so the handler does not run past it, and closes what it has opened.
  *
  * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/mrtr
  */
@@ -33,6 +33,7 @@ export class AnswerReplay implements Asker {
   readonly #method: string;
   readonly answers: JsonObject;
   readonly #used: Record<string, JsonObject> = {};
+  readonly #unanswered: ((reason: Error) => void)[] = [];
   readonly #asked: Record<string, { method: string; params: JsonObject }> = {};
   readonly #counts = new Map<string, number>();
 
@@ -56,9 +57,16 @@ export class AnswerReplay implements Asker {
       return Promise.resolve(value);
     }
     // Questions that a handler asks at the same time go into one result.
-    if (Object.keys(this.#asked).length === 0) setImmediate(() => call.abort(new InputRequired(this.#asked, this.#used)));
+    if (this.#unanswered.length === 0) setImmediate(() => this.#end(call));
     this.#asked[key] = { method: request.method, params: request.params };
-    return new Promise(() => undefined);
+    return new Promise((_, reject) => this.#unanswered.push(reject));
+  }
+
+  #end(call: Call): void {
+    const ended = new InputRequired(this.#asked, this.#used);
+    call.suspend(ended);
+    // The call may have ended in another way meanwhile.
+    for (const reject of this.#unanswered) reject(call.aborted ? (call.signal.reason as Error) : ended);
   }
 
   askAgain(requests: readonly InputRequest<Elicited>[], call: Call): Error {

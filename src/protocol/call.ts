@@ -216,6 +216,9 @@ export class Cancelled extends CallEnded {
   override readonly name = 'Cancelled';
 }
 
+/** Milliseconds that a handler has to come to its end after its call was suspended. */
+const unwindMs = 5000;
+
 /** One request being served. It is its own `ctx.mcp`. */
 export class Call implements McpContext {
   readonly server: Server;
@@ -231,6 +234,7 @@ export class Call implements McpContext {
   #progress = Number.NEGATIVE_INFINITY;
   #abort: AbortController | undefined;
   #reject: ((reason: Error) => void) | undefined;
+  #suspended: CallEnded | undefined;
   #finished = false;
   #waiting = 0;
   #waitingSince = 0;
@@ -301,8 +305,8 @@ export class Call implements McpContext {
   elicit<S extends z.ZodType>(form: ElicitForm<S>): Promise<ElicitResult<z.output<S>>>;
   elicit(form: ElicitForm<JsonSchema>): Promise<ElicitResult>;
   elicit(page: ElicitUrl): Promise<{ action: 'accept' | 'decline' | 'cancel' }>;
-  async elicit(asked: ElicitForm<z.ZodType | JsonSchema> | ElicitUrl): Promise<Elicited> {
-    return this.ask('mode' in asked ? this.pageRequest(asked) : formRequest(asked, this.revisionRow));
+  elicit(asked: ElicitForm<z.ZodType | JsonSchema> | ElicitUrl): Promise<Elicited> {
+    return this.#question(() => ('mode' in asked ? this.pageRequest(asked) : formRequest(asked, this.revisionRow)));
   }
 
   newElicitationId(): string {
@@ -338,12 +342,19 @@ export class Call implements McpContext {
     return this.revisionRow.elicitationId ? this.session?.elicitations : undefined;
   }
 
-  async sample(params: SampleParams): Promise<SampleResult> {
-    return this.ask(sampleRequest(params));
+  sample(params: SampleParams): Promise<SampleResult> {
+    return this.#question(() => sampleRequest(params));
   }
 
-  async roots({ key }: { key?: string } = {}): Promise<Root[]> {
-    return this.ask(rootsRequest(key));
+  roots({ key }: { key?: string } = {}): Promise<Root[]> {
+    return this.#question(() => rootsRequest(key));
+  }
+
+  #question<T>(request: () => InputRequest<T>): Promise<T> {
+    const question = (async () => this.ask(request()))();
+    // When the call ends, all questions of its handler fail. The handler may await only the first of them.
+    question.catch(() => undefined);
+    return question;
   }
 
   closeStream({ retryMs = 1000 }: { retryMs?: number } = {}): void {
@@ -404,11 +415,26 @@ export class Call implements McpContext {
     this.#reject?.(reason);
   }
 
+  /**
+   * Gives up the call like `abort()`, but lets its handler come to its end first, so that nothing that the handler has opened stays open. What the
+   * handler returns or throws then is not sent.
+   */
+  suspend(reason: CallEnded): void {
+    if (this.#finished || this.aborted) return;
+    this.#suspended = reason;
+    this.#abort ??= new AbortController();
+    this.#abort.abort(reason);
+    setTimeout(() => this.#reject?.(reason), unwindMs).unref();
+  }
+
   /** Waits for a handler, but not longer than until `abort()`. */
   race<T>(handler: T | PromiseLike<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#reject = reject;
-      Promise.resolve(handler).then(resolve, reject);
+      Promise.resolve(handler).then(
+        value => (this.#suspended === undefined ? resolve(value) : reject(this.#suspended)),
+        error => reject(this.#suspended ?? error),
+      );
       this.#abort?.signal.throwIfAborted();
     });
   }
@@ -425,6 +451,7 @@ export class Call implements McpContext {
    */
   async ask<T>(request: InputRequest<T>): Promise<T> {
     assertCapability(request, this.client.capabilities, this.revisionRow);
+    this.#abort?.signal.throwIfAborted();
     return this.waitForClient(() => this.#init.asker.ask(request, this));
   }
 

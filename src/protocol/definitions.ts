@@ -274,7 +274,8 @@ export interface McpContext {
    * Asks the user. Declining and cancelling are values, not errors.
    *
    * In 2026-07-28 the server sends no requests: the handler runs again from its start when the answer has arrived. What it does before it asks
-   * must be safe to repeat. In a task it does not run again: it waits, in all revisions.
+   * must be safe to repeat. `signal` aborts and the question rejects, so that `finally` blocks run; open transactions after the question. In a task
+   * the handler does not run again: it waits, in all revisions.
    *
    * @throws If the client does not have the capability; nothing is sent then.
    */

@@ -134,6 +134,17 @@ const tools = (happened: EventEmitter) => ({
       return { answers };
     },
   },
+  careful: {
+    description: 'Asks with a form, and closes what it has opened',
+    handler: async (_: unknown, { mcp }: HandlerContext) => {
+      happened.emit('opened');
+      try {
+        return await mcp.elicit({ message: 'Sure?', requestedSchema: z.object({ sure: z.boolean() }) });
+      } finally {
+        happened.emit('closed');
+      }
+    },
+  },
   choose: {
     description: 'Asks with titled choices and defaults',
     handler: async (_: unknown, { mcp }: HandlerContext) =>

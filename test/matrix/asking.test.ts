@@ -56,6 +56,24 @@ describeRevisions('asking the client', row => {
     expect(JSON.parse(outcome.result.content[0].text).answers).toEqual([content(1), content(2), content(3)]);
   });
 
+  it('leaves nothing open while the client is asked where the handler runs again, and waits where it does not', async () => {
+    let open = 0;
+    const count = (by: number) => () => void (open += by);
+    const [opened, closed] = [count(1), count(-1)];
+    server.happened.on('opened', opened).on('closed', closed);
+    try {
+      const openMeanwhile: number[] = [];
+      const { response } = await peer.converse('careful', {}, () => {
+        openMeanwhile.push(open);
+        return { action: 'decline' };
+      });
+      expect(openMeanwhile).toEqual(elicits ? [isModern ? 0 : 1] : []);
+      expect([response.result.isError ?? false, open]).toEqual([!elicits, 0]);
+    } finally {
+      server.happened.off('opened', opened).off('closed', closed);
+    }
+  });
+
   it.each(['decline', 'cancel'])('takes %s for an answer', async action => {
     const outcome = await elicited('book', [{ action }]);
     if (outcome !== undefined) expect(JSON.parse(outcome.result.content[0].text)).toEqual({ answers: [{ action }] });
