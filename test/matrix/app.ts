@@ -39,6 +39,11 @@ const tools = (happened: EventEmitter) => ({
     _meta: { 'example.com/kind': 'echo' },
     handler: ({ text }: { text: string }) => text,
   },
+  mirrored: {
+    description: 'Has an argument that a header repeats',
+    inputSchema: z.object({ region: z.string().optional().meta({ 'x-mcp-header': 'Region' }) }),
+    handler: ({ region = 'none' }: { region?: string }) => region,
+  },
   row: {
     description: 'An object',
     outputSchema: z.object({ a: z.number() }),

@@ -58,7 +58,9 @@ describeRevisions('asking the client', row => {
 
   it('leaves nothing open while the client is asked where the handler runs again, and waits where it does not', async () => {
     let open = 0;
-    const count = (by: number) => () => void (open += by);
+    const count = (by: number) => () => {
+      open += by;
+    };
     const [opened, closed] = [count(1), count(-1)];
     server.happened.on('opened', opened).on('closed', closed);
     try {

@@ -107,6 +107,19 @@ describeRevisions('results', row => {
     expect(await ask('tools/call', { name, arguments: args })).toMatchObject(refusal('InvalidParams'));
   });
 
+  it.each([
+    ['without the argument', {}, 'eu'],
+    ['with another value', { region: 'us' }, 'eu'],
+    ['in broken base64', {}, '=?base64?!?='],
+    ['with bytes beyond ASCII', { region: 'Jörg' }, 'Jörg'],
+  ])('of a tool with the header of an argument %s are errors where the revision has such headers', async (_, args, header) => {
+    const params = { name: 'mirrored', arguments: args };
+    const { status, response } = await peer.request('tools/call', params, { headers: { 'mcp-param-region': header } });
+    const { code } = errorTable.HeaderMismatch;
+    if (row.era === 'modern') expect([status, response.error?.code]).toEqual([400, code]);
+    else expect(response.result.content[0].text).toBe(args.region ?? 'none');
+  });
+
   it('of a resource are its contents', async () => {
     const { result } = await ask('resources/read', { uri: 'test://fixed' });
     const hasMeta = row.contentFields?.['contents']?.includes('_meta') ?? true;
