@@ -32,6 +32,7 @@ export type {
   VerifiedToken,
 } from './options.ts';
 export type {
+  CacheHints,
   CallToolResult,
   ContentBlock,
   ElicitForm,

@@ -256,14 +256,16 @@ function compile(options: ResolvedOptions): Compiled {
   const own: Definitions = { tools: compileTools(tools), ...compileResources(resources), prompts: compilePrompts(prompts) };
   const made: Definitions = compiled ?? { tools: [], resources: [], resourceTemplates: [], prompts: [] };
   for (const kind of ['tools', 'prompts'] as const) assertOwnNames(kind, own[kind], made[kind]);
+  const definitions: Definitions = {
+    tools: [...own.tools, ...made.tools],
+    resources: [...own.resources, ...made.resources],
+    resourceTemplates: [...own.resourceTemplates, ...made.resourceTemplates],
+    prompts: [...own.prompts, ...made.prompts],
+    ...(compiled && { unknownToolHint: compiled.unknownToolHint }),
+  };
+  if (options.cache?.cacheScope === 'public') assertSameLists(definitions);
   return {
-    definitions: {
-      tools: [...own.tools, ...made.tools],
-      resources: [...own.resources, ...made.resources],
-      resourceTemplates: [...own.resourceTemplates, ...made.resourceTemplates],
-      prompts: [...own.prompts, ...made.prompts],
-      ...(compiled && { unknownToolHint: compiled.unknownToolHint }),
-    },
+    definitions,
     live: compiled?.live,
     keys: compiled?.keys,
     scope: compiled?.scope ?? (prisma === undefined ? undefined : () => prisma),
@@ -280,6 +282,17 @@ function assertOwnNames(kind: 'tools' | 'prompts', own: readonly { name: string 
   throw new TypeError(`${kind}.${clash.name}: \`models\` make one of this name; rename this one, or change \`${option}\` of the model`);
 }
 
+/** @throws {TypeError} A list depends on its caller, so that it cannot be shared. */
+function assertSameLists({ tools, resources, resourceTemplates, prompts }: Definitions): void {
+  const own = [...tools, ...resources, ...resourceTemplates, ...prompts].find(
+    ({ enabled, scopes }) => enabled !== undefined || scopes !== undefined,
+  );
+  if (own === undefined) return;
+  throw new TypeError(
+    `cache: the lists cannot be public, since not every caller sees ${own.name}; leave out cacheScope, or its enabled and scopes`,
+  );
+}
+
 /** All scopes that definitions need, each once. */
 function scopesOf({ tools, resources, resourceTemplates, prompts }: Definitions): string[] {
   const all = [...tools, ...resources, ...resourceTemplates, ...prompts];
@@ -287,7 +300,7 @@ function scopesOf({ tools, resources, resourceTemplates, prompts }: Definitions)
 }
 
 function index(options: ResolvedOptions, definitions: Definitions): Registry {
-  const { name, version, title, description, websiteUrl, icons, instructions, extensions } = options;
+  const { name, version, title, description, websiteUrl, icons, instructions, extensions, cache } = options;
   const info = {
     name,
     version,
@@ -296,7 +309,7 @@ function index(options: ResolvedOptions, definitions: Definitions): Registry {
     ...(websiteUrl !== undefined && { websiteUrl }),
     ...(icons !== undefined && { icons }),
   };
-  return registry({ info, instructions, extensions }, definitions);
+  return registry({ info, instructions, extensions, cache }, definitions);
 }
 
 function normalizePrincipal(principal: NonNullable<ResolvedOptions['principal']>): Environment['principal'] {

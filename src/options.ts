@@ -8,7 +8,7 @@ import type { WhereLimits } from './models/arguments/where.ts';
 import type { Datamodel } from './models/datamodel/datamodel.ts';
 import type { Models, Style } from './models/declaration/declaration.ts';
 import type { ExposureLike } from './models/exposure.ts';
-import type { Icon, JsonObject } from './protocol/definitions.ts';
+import type { CacheHints, Icon, JsonObject } from './protocol/definitions.ts';
 import type { SessionEvent } from './session/session-log.ts';
 import type { Store } from './store/store.ts';
 
@@ -260,6 +260,13 @@ export interface McpOptions<C = unknown, T = Record<string, unknown>, R = Record
    * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/versioning#extension-negotiation
    */
   extensions?: Readonly<Record<string, JsonObject>>;
+  /**
+   * How long clients may keep the lists of tools, resources, templates and prompts and the answer to `server/discover`, and whether they may share
+   * them. Resources and models have a `cache` of their own. `'public'` is refused if a list depends on its caller.
+   *
+   * @default `{ ttlMs: 0, cacheScope: 'private' }`
+   */
+  cache?: CacheHints;
   /**
    * Who is calling, as a stable text; `undefined` is a guest. Sessions are bound to it.
    *

@@ -4,7 +4,7 @@ import { styles } from './models/declaration/declaration.ts';
 import type { AuditOptions, McpOptions, ResolvedLimits, ResolvedOptions, UntypedOptions } from './options.ts';
 import { defaults } from './options.ts';
 import type { JsonObject } from './protocol/definitions.ts';
-import { isObject, isScopes, scopesInWords } from './protocol/definitions.ts';
+import { assertCacheHints, isObject, isScopes, scopesInWords } from './protocol/definitions.ts';
 import { tasksExtension } from './protocol/revisions.ts';
 import { maxTimerMs } from './timing.ts';
 
@@ -25,6 +25,7 @@ const optionKeys = [
   'resources',
   'prompts',
   'extensions',
+  'cache',
   'principal',
   'auth',
   'allowedHosts',
@@ -77,6 +78,7 @@ const definitionKeys = {
     'mimeType',
     'size',
     'annotations',
+    'cache',
     'icons',
     '_meta',
     'scopes',
@@ -178,6 +180,7 @@ function assertShapes(options: JsonObject): asserts options is JsonObject & Unty
     throw new TypeError('sessions.store: must be a store, such as memoryStore() or prismaStore(prisma)');
   }
   assertExtensions(options['extensions']);
+  if (options['cache'] !== undefined) assertCacheHints('cache', options['cache']);
   if (options['auth'] !== undefined) assertAuth(options['auth'], options);
   for (const kind of ['tools', 'resources', 'prompts'] as const) assertDefinitions(kind, options[kind], options['auth'] !== undefined);
 }
@@ -213,8 +216,13 @@ function assertDefinitions(kind: 'tools' | 'resources' | 'prompts', definitions:
     assertKeys(path, definition, definitionKeys[kind]);
     for (const key of ['inputSchema', 'outputSchema', 'argsSchema']) assertZod(`${path}.${key}`, definition[key]);
     if (!isFunction(definition['handler'])) throw new TypeError(`${path}.handler: must be a function (args, ctx) => result`);
-    const { description, scopes, task, beforeTask, _meta } = definition;
+    const { description, scopes, enabled, task, beforeTask, _meta, cache } = definition;
     assertMeta(`${path}._meta`, _meta);
+    if (cache !== undefined) assertCacheHints(`${path}.cache`, cache);
+    if (cache?.cacheScope === 'public' && (scopes !== undefined || enabled !== undefined))
+      throw new TypeError(
+        `${path}.cache: cannot be public, since not every caller may read it; leave out cacheScope, or enabled and scopes`,
+      );
     if (task !== undefined && task !== 'optional' && task !== 'required')
       throw new TypeError(`${path}.task: must be 'optional' or 'required'`);
     if (beforeTask !== undefined && !(isFunction(beforeTask) && task !== undefined))

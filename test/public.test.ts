@@ -53,6 +53,7 @@ describe('koa-mcp', () => {
         "type AuthOptions",
         "type Bus",
         "type BusOptions",
+        "type CacheHints",
         "type CallToolResult",
         "type Complete",
         "type ContentBlock",

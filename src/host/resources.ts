@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type {
   Annotations,
+  CacheHints,
   CallContext,
   Completer,
   Icon,
@@ -31,6 +32,8 @@ export interface Resource<S = unknown, Ctx = CallContext> {
   /** Bytes of its contents, for clients that plan their context; only with `uri`. @default not told */
   size?: number;
   annotations?: Annotations;
+  /** How long clients may keep what was read, and whether they may share it. @default `{ ttlMs: 0, cacheScope: 'private' }` */
+  cache?: CacheHints;
   icons?: Icon[];
   _meta?: JsonObject;
   /** A zod object for the template's variables, which arrive as strings: `z.object({ id: z.coerce.number() })`. */
@@ -75,12 +78,13 @@ export function compileResources(resources: Readonly<Record<string, Resource>>):
   return { resources: fixed, resourceTemplates: templates };
 }
 
-function metadata({ title, description, mimeType, annotations, icons, _meta, scopes = [], enabled }: Resource) {
+function metadata({ title, description, mimeType, annotations, cache, icons, _meta, scopes = [], enabled }: Resource) {
   return {
     ...(title !== undefined && { title }),
     ...(description !== undefined && { description }),
     ...(mimeType !== undefined && { mimeType }),
     ...(annotations !== undefined && { annotations }),
+    ...(cache !== undefined && { cache }),
     ...(icons !== undefined && { icons }),
     ...(_meta !== undefined && { _meta }),
     ...(scopes.length > 0 && { scopes: [scopes] }),

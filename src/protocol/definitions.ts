@@ -75,6 +75,31 @@ export interface Annotations {
   lastModified?: string;
 }
 
+/**
+ * How long, and for whom, clients and proxies may keep a result. Clients of 2026-07-28 get the hints.
+ *
+ * @see https://modelcontextprotocol.io/specification/2026-07-28/server/utilities/caching
+ */
+export interface CacheHints {
+  /** Milliseconds that the result counts as fresh, unless a notification says that it has changed. @default 0: it is read anew each time */
+  readonly ttlMs?: number;
+  /** `'public'`: the result is the same for every caller, and a proxy may give it to any. @default 'private' */
+  readonly cacheScope?: 'public' | 'private';
+}
+
+const longestTtlMs = 2_147_483_647;
+
+/** @throws {TypeError} A value of the app is no `CacheHints`. The message begins with `path`, the option. */
+export function assertCacheHints(path: string, value: unknown): asserts value is CacheHints {
+  if (!isObject(value)) throw new TypeError(`${path}: must be { ttlMs, cacheScope }`);
+  const unknown = Object.keys(value).find(key => key !== 'ttlMs' && key !== 'cacheScope');
+  if (unknown !== undefined) throw new TypeError(`${path}.${unknown}: no such option (ttlMs, cacheScope)`);
+  const { ttlMs = 0, cacheScope = 'private' } = value;
+  if (!(Number.isInteger(ttlMs) && Number(ttlMs) >= 0 && Number(ttlMs) <= longestTtlMs))
+    throw new TypeError(`${path}.ttlMs: ${String(ttlMs)} must be an integer from 0 to ${longestTtlMs}`);
+  if (cacheScope !== 'public' && cacheScope !== 'private') throw new TypeError(`${path}.cacheScope: must be 'public' or 'private'`);
+}
+
 /** Hints about what a tool does; a client must not rely on them. */
 export interface ToolAnnotations {
   title?: string;
@@ -371,6 +396,7 @@ export interface ResourceDefinition extends Definition {
   /** Bytes. */
   readonly size?: number;
   readonly annotations?: Annotations;
+  readonly cache?: CacheHints;
   /** @returns `undefined` if this caller has no such resource. */
   readonly read: (uri: string, ctx: CallContext) => Promise<ReadResourceResult | undefined>;
   /** Reads it for a subscriber. Absent if only the host knows when it changes. */
@@ -402,6 +428,7 @@ export interface ResourceTemplateDefinition extends Definition {
   readonly name: string;
   readonly mimeType?: string;
   readonly annotations?: Annotations;
+  readonly cache?: CacheHints;
   /** @returns `undefined` if this caller has no such resource. */
   readonly read: (uri: string, variables: Readonly<Record<string, string>>, ctx: CallContext) => Promise<ReadResourceResult | undefined>;
   /** Reads one for a subscriber. Absent if only the host knows when it changes. */

@@ -52,7 +52,11 @@ export function finishResult(call: Call, method: string, result: Result): Result
   if (!revisionRow.resultType) return result;
   const { resultType = 'complete', _meta: own } = result;
   const finished: Record<string, unknown> = { resultType: 'complete' };
-  if (resultType === 'complete' && revisionRow.cacheHints.has(method)) Object.assign(finished, { ttlMs: 0, cacheScope: 'private' });
+  if (resultType === 'complete' && revisionRow.cacheHints.has(method)) {
+    // A resource has its own hints.
+    const hints = method === 'resources/read' ? undefined : server.registry.cache;
+    Object.assign(finished, { ttlMs: 0, cacheScope: 'private' }, hints);
+  }
   Object.assign(finished, result);
   const serverInfo = { 'io.modelcontextprotocol/serverInfo': server.registry.info };
   finished['_meta'] = isObject(own) ? { ...serverInfo, ...own } : serverInfo;

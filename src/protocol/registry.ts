@@ -1,4 +1,5 @@
 import type {
+  CacheHints,
   Definitions,
   Implementation,
   JsonObject,
@@ -20,6 +21,8 @@ export interface ServerInfo {
   readonly instructions?: string | undefined;
   /** Extensions that the app serves, with their settings, by identifier. @default none */
   readonly extensions?: Readonly<Record<string, JsonObject>> | undefined;
+  /** Hints for the lists and `server/discover`. @default see `CacheHints` */
+  readonly cache?: CacheHints | undefined;
 }
 
 /** What one endpoint serves, indexed for look-up by names from the wire. */
@@ -43,10 +46,10 @@ export interface Registry extends ServerInfo {
  * @throws {TypeError} For a name or URI that is empty, malformed or defined twice.
  */
 export function registry(server: ServerInfo, definitions: Definitions): Registry {
-  const table = Object.entries(capabilityTable).map(([name, { valueOf, methods }]) => ({
+  const table = Object.entries(capabilityTable).map(([name, { declare, methods }]) => ({
     name,
     methods,
-    value: valueOf(definitions, server),
+    value: declare(definitions, server),
   }));
   return {
     ...server,
@@ -78,35 +81,35 @@ interface Capability {
   /** The methods that need it. */
   readonly methods: readonly string[];
   /** Its value in the `capabilities` that the server declares; `undefined` if the server does not offer it. */
-  readonly valueOf: (definitions: Definitions, server: ServerInfo) => JsonObject | undefined;
+  readonly declare: (definitions: Definitions, server: ServerInfo) => JsonObject | undefined;
 }
 
 const capabilityTable: Readonly<Record<string, Capability>> = {
   tools: {
     methods: ['tools/list', 'tools/call'],
-    valueOf: ({ tools }) => offered(tools.length > 0, { listChanged: true }),
+    declare: ({ tools }) => offered(tools.length > 0, { listChanged: true }),
   },
   resources: {
     methods: ['resources/list', 'resources/templates/list', 'resources/read', 'resources/subscribe', 'resources/unsubscribe'],
-    valueOf: ({ resources, resourceTemplates }) =>
+    declare: ({ resources, resourceTemplates }) =>
       offered(resources.length + resourceTemplates.length > 0, { subscribe: true, listChanged: true }),
   },
   prompts: {
     methods: ['prompts/list', 'prompts/get'],
-    valueOf: ({ prompts }) => offered(prompts.length > 0, { listChanged: true }),
+    declare: ({ prompts }) => offered(prompts.length > 0, { listChanged: true }),
   },
   completions: {
     methods: [],
-    valueOf: ({ resourceTemplates, prompts }) => offered(resourceTemplates.length + prompts.length > 0, {}),
+    declare: ({ resourceTemplates, prompts }) => offered(resourceTemplates.length + prompts.length > 0, {}),
   },
-  logging: { methods: [], valueOf: () => ({}) },
+  logging: { methods: [], declare: () => ({}) },
   tasks: {
     methods: ['tasks/get', 'tasks/result', 'tasks/list', 'tasks/cancel', 'tasks/update'],
-    valueOf: definitions => offered(hasTasks(definitions), { list: {}, cancel: {}, requests: { tools: { call: {} } } }),
+    declare: definitions => offered(hasTasks(definitions), { list: {}, cancel: {}, requests: { tools: { call: {} } } }),
   },
   extensions: {
     methods: [],
-    valueOf: (definitions, { extensions = {} }) => {
+    declare: (definitions, { extensions = {} }) => {
       const all = { ...(hasTasks(definitions) && { [tasksExtension]: {} }), ...extensions };
       return offered(Object.keys(all).length > 0, all);
     },

@@ -16,6 +16,7 @@ export function everything(): { options: Partial<McpOptions<any, any, any, any>>
       icons,
       instructions: 'Use it',
       extensions: { 'com.example/thing': { level: 2 } },
+      cache: listHints,
       tools: tools(happened),
       resources,
       prompts,
@@ -23,6 +24,11 @@ export function everything(): { options: Partial<McpOptions<any, any, any, any>>
     happened,
   };
 }
+
+/** Hints for the lists of the matrix' app. */
+export const listHints = { ttlMs: 60_000, cacheScope: 'public' } as const;
+/** Hints for its fixed resource. */
+export const fixedHints = { ttlMs: 5000, cacheScope: 'public' } as const;
 
 const icons = [{ src: 'data:image/png;base64,AAAA', mimeType: 'image/png', sizes: ['1x1'] }];
 const audio = { type: 'audio', data: 'AAAA', mimeType: 'audio/wav' };
@@ -230,6 +236,7 @@ const resources = {
     title: 'Fixed',
     description: 'Always the same',
     annotations: { audience: ['user' as const], priority: 1, lastModified: '2026-01-01T00:00:00Z' },
+    cache: { ...fixedHints },
     icons,
     _meta: { 'example.com/kind': 'fixed' },
     handler: () => ({ contents: [{ uri: 'test://fixed', mimeType: 'text/plain', text: 'hello', _meta: { a: 1 } }] }),

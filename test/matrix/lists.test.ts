@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { revisions } from '../../src/protocol/revisions.ts';
 import { start } from '../support/server.ts';
+import { listHints } from './app.ts';
 import type { Peer } from './peer.ts';
 import { connect } from './peer.ts';
 import { describeRevisions, errorTable, startEverything } from './revisions.ts';
@@ -93,10 +94,10 @@ describeRevisions('the lists', row => {
   });
 
   it.each(['tools/list', 'resources/list', 'resources/templates/list', 'prompts/list'])(
-    '%s carries cache hints where the revision has them',
+    '%s carries the cache hints of the endpoint where the revision has them',
     async method => {
       const { result } = (await peer.request(method)).response;
-      const hints = row.cacheHints.has(method) ? { ttlMs: 0, cacheScope: 'private' } : {};
+      const hints = row.cacheHints.has(method) ? listHints : {};
       const { ttlMs, cacheScope } = result;
       expect({ ...(ttlMs !== undefined && { ttlMs }), ...(cacheScope !== undefined && { cacheScope }) }).toEqual(hints);
     },

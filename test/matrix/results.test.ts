@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { membersOf } from '../support/revision-schemas.ts';
+import { fixedHints } from './app.ts';
 import type { Peer } from './peer.ts';
 import { connect } from './peer.ts';
 import { describeRevisions, errorTable, startEverything, statusOf } from './revisions.ts';
@@ -124,7 +125,14 @@ describeRevisions('results', row => {
     const { result } = await ask('resources/read', { uri: 'test://fixed' });
     const hasMeta = row.contentFields?.['contents']?.includes('_meta') ?? true;
     expect(result.contents).toEqual([{ uri: 'test://fixed', mimeType: 'text/plain', text: 'hello', ...(hasMeta && { _meta: { a: 1 } }) }]);
-    expect([result.ttlMs, result.cacheScope]).toEqual(row.cacheHints.has('resources/read') ? [0, 'private'] : [undefined, undefined]);
+  });
+
+  it.each([
+    ['test://fixed', fixedHints],
+    ['test://item/book/5', { ttlMs: 0, cacheScope: 'private' }],
+  ])('of the resource %s say how long they may be kept where the revision has hints for that', async (uri, hints) => {
+    const { ttlMs, cacheScope } = (await ask('resources/read', { uri })).result;
+    expect({ ttlMs, cacheScope }).toEqual(row.cacheHints.has('resources/read') ? hints : { ttlMs: undefined, cacheScope: undefined });
   });
 
   it('of a resource of a template are made from the variables', async () => {
