@@ -12,6 +12,7 @@ export {
   UrlElicitationRequired,
 } from './errors.ts';
 export type { Complete } from './host/completion.ts';
+export type { TemplateInstance, TemplateVariables } from './host/resources.ts';
 export { type JwtVerifier, type JwtVerifierOptions, jwtVerifier, type VerifiedJwt } from './jwt-verifier.ts';
 export { type McpMiddleware, type McpSessions, mcp } from './mcp.ts';
 export type { WhereLimits } from './models/arguments/where.ts';
@@ -39,6 +40,7 @@ export type {
   ElicitResult,
   ElicitUrl,
   GetPromptResult,
+  ListedResource,
   McpContext,
   ReadResourceResult,
   Root,

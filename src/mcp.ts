@@ -285,11 +285,11 @@ function assertOwnNames(kind: 'tools' | 'prompts', own: readonly { name: string 
 /** @throws {TypeError} A list depends on its caller, so that it cannot be shared. */
 function assertSameLists({ tools, resources, resourceTemplates, prompts }: Definitions): void {
   const own = [...tools, ...resources, ...resourceTemplates, ...prompts].find(
-    ({ enabled, scopes }) => enabled !== undefined || scopes !== undefined,
+    definition => definition.enabled !== undefined || definition.scopes !== undefined || 'list' in definition,
   );
   if (own === undefined) return;
   throw new TypeError(
-    `cache: the lists cannot be public, since not every caller sees ${own.name}; leave out cacheScope, or its enabled and scopes`,
+    `cache: the lists cannot be public, since not every caller sees the same of ${own.name}; leave out cacheScope, or its enabled, scopes and list`,
   );
 }
 

@@ -121,6 +121,8 @@ export interface Limits {
    * @default 5000
    */
   storeMs?: number;
+  /** Resources that the `list` of all templates gives for one `resources/list`; more are left out, and the app's `error` event says so once. @default 10000 */
+  maxInstances?: number;
   /** Items in one page of a list. @default 1000 */
   pageSize?: number;
   /** Limits of a caller's `where` on a model; a breach is refused with the limit and a remedy. @default see `WhereLimits` */
@@ -386,6 +388,7 @@ export const defaults: Readonly<{
     maxEventBytes: 16 * 1024 * 1024,
     replayMs: 300_000,
     storeMs: 5000,
+    maxInstances: 10_000,
     pageSize: 1000,
   }),
 });

@@ -84,6 +84,7 @@ const definitionKeys = {
     'scopes',
     'argsSchema',
     'complete',
+    'list',
     'enabled',
     'handler',
   ],

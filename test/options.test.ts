@@ -36,6 +36,15 @@ describe('mcp(options)', () => {
           string,
         ],
     ),
+    [
+      { name: 'x', resources: { a: { uri: 'a:b', handler, list: () => [] } } },
+      'resources.a.list: must be a function (ctx) => [{ variables, name }]',
+    ],
+    [{ name: 'x', resources: { a: { uriTemplate: 'a:{b}', handler, list: [] } } }, 'resources.a.list: must be a function (ctx) =>'],
+    [
+      { name: 'x', cache: { cacheScope: 'public' }, resources: { a: { uriTemplate: 'a:{b}', handler, list: () => [] } } },
+      'cache: the lists cannot be public, since not every caller sees the same of a',
+    ],
     [{ name: 'x', cache: 60_000 }, 'cache: must be { ttlMs, cacheScope }'],
     [{ name: 'x', cache: { ttl: 60_000 } }, 'cache.ttl: no such option (ttlMs, cacheScope)'],
     [{ name: 'x', cache: { ttlMs: -1 } }, 'cache.ttlMs: -1 must be an integer from 0 to 2147483647'],
@@ -44,7 +53,7 @@ describe('mcp(options)', () => {
     [{ name: 'x', cache: { cacheScope: 'shared' } }, "cache.cacheScope: must be 'public' or 'private'"],
     [
       { name: 'x', cache: { cacheScope: 'public' }, tools: { a: tool, b: { ...tool, enabled: () => true } } },
-      'cache: the lists cannot be public, since not every caller sees b',
+      'cache: the lists cannot be public, since not every caller sees the same of b',
     ],
     [{ name: 'x', resources: { a: { uri: 'a:b', handler, cache: { ttlMs: 0.5 } } } }, 'resources.a.cache.ttlMs: 0.5 must be an integer'],
     [

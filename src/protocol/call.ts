@@ -161,6 +161,8 @@ export interface CallLimits {
   readonly maxResultBytes: number;
   /** Items in one page of a list. */
   readonly pageSize: number;
+  /** Resources of templates in `resources/list`. */
+  readonly maxInstances: number;
   /** Characters of a resource's URI. */
   readonly maxUriCharacters: number;
   /** URIs of one `subscriptions/listen`. */

@@ -422,6 +422,13 @@ export interface LiveRead {
 /** Completes one argument from the typed text (`value`) and the arguments filled in so far (`others`). */
 export type Completer = (value: string, ctx: CallContext, others: Readonly<Record<string, string>>) => Promise<Completion>;
 
+/** A resource of a template as `resources/list` shows it. */
+export interface ListedResource extends Pick<ResourceDefinition, 'uri' | 'name' | 'title' | 'description' | 'mimeType' | 'size'> {
+  readonly annotations?: Annotations;
+  readonly icons?: readonly Icon[];
+  readonly _meta?: JsonObject;
+}
+
 /** A family of resources named by an RFC 6570 template. */
 export interface ResourceTemplateDefinition extends Definition {
   readonly uriTemplate: string;
@@ -431,6 +438,8 @@ export interface ResourceTemplateDefinition extends Definition {
   readonly cache?: CacheHints;
   /** @returns `undefined` if this caller has no such resource. */
   readonly read: (uri: string, variables: Readonly<Record<string, string>>, ctx: CallContext) => Promise<ReadResourceResult | undefined>;
+  /** The resources of the family that this caller has, for `resources/list`. Absent: they are not listed. */
+  readonly list?: (ctx: CallContext) => Promise<readonly ListedResource[]>;
   /** Reads one for a subscriber. Absent if only the host knows when it changes. */
   readonly live?: (uri: string, variables: Readonly<Record<string, string>>, ctx: CallContext) => Promise<LiveRead>;
   /** Completions by variable name. */

@@ -6,9 +6,9 @@ import type {
   ContentBlock,
   GetPromptResult,
   JsonObject,
+  ListedResource,
   PromptDefinition,
   ResourceContents,
-  ResourceDefinition,
   ResourceLink,
   ResourceTemplateDefinition,
   ToolDefinition,
@@ -121,7 +121,7 @@ function withLinks({ links: _, ...result }: CallToolResult, links: readonly Reso
 
 /** A resource or resource template as the revision's lists show it. */
 export function projectResource(
-  resource: ResourceDefinition | ResourceTemplateDefinition,
+  resource: ListedResource | ResourceTemplateDefinition,
   fields: readonly string[],
   revision: Revision,
 ): JsonObject {

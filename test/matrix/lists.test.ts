@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import type { HandlerContext } from '../../src/index.ts';
 import { revisions } from '../../src/protocol/revisions.ts';
 import { start } from '../support/server.ts';
 import { listHints } from './app.ts';
@@ -139,6 +141,68 @@ describeRevisions('the lists', row => {
       const { status, response } = await other.request('tools/list', { cursor: wrong });
       expect([wrong, status, response.error?.code]).toEqual([wrong, 200, errorTable.InvalidParams.code]);
     }
+  });
+});
+
+describeRevisions('the resources of a template', row => {
+  const fixed = { uri: 'test://item/0', handler: () => 'fixed' };
+  const item = {
+    uriTemplate: 'test://item/{id}',
+    mimeType: 'text/plain',
+    argsSchema: z.object({ id: z.coerce.number() }),
+    handler: ({ id }: { id: number }) => `item ${id}`,
+  };
+  const ids = (ctx: HandlerContext) => [0, 1, 2, 3, 4].filter(id => ctx.get('x-user') === 'ada' || id < 2);
+
+  it('are listed behind the others, for each caller their own, page by page', async () => {
+    const list = (ctx: HandlerContext) =>
+      Promise.resolve(ids(ctx).map(id => ({ variables: { id }, name: `Item ${id}`, title: `No. ${id}`, size: 6, _meta: { id } })));
+    await using server = await start({ resources: { fixed, item: { ...item, list } }, limits: { pageSize: 2 } });
+    const peer = await connect(server.url, row);
+    const listAs = async (user: string) => {
+      const pages: Record<string, unknown>[][] = [];
+      let cursor: string | undefined;
+      do {
+        const { result } = (
+          await peer.request('resources/list', { ...(cursor !== undefined && { cursor }) }, { headers: { 'x-user': user } })
+        ).response;
+        pages.push(result.resources);
+        cursor = result.nextCursor;
+      } while (cursor !== undefined);
+      return pages;
+    };
+    const uris = (pages: Record<string, unknown>[][]) => pages.map(page => page.map(({ uri }) => uri));
+    expect(uris(await listAs('eve'))).toEqual([['test://item/0', 'test://item/1']]);
+    const pages = await listAs('ada');
+    expect(uris(pages)).toEqual([['test://item/0', 'test://item/1'], ['test://item/2', 'test://item/3'], ['test://item/4']]);
+    const shown = { uri: 'test://item/1', name: 'Item 1', title: 'No. 1', mimeType: 'text/plain', size: 6, _meta: { id: 1 } };
+    expect(pages[0]?.[1]).toEqual(Object.fromEntries(Object.entries(shown).filter(([member]) => row.fields.resource.includes(member))));
+    const { contents } = (await peer.request('resources/read', { uri: 'test://item/3' })).response.result;
+    expect(contents).toEqual([{ uri: 'test://item/3', mimeType: 'text/plain', text: 'item 3' }]);
+  });
+
+  it('are not listed for those who may not read them, and are as many as allowed', async () => {
+    const list = () => [0, 1, 2, 3].map(id => ({ uri: `test://item/${id}`, name: 'Item' }));
+    const enabled = (ctx: HandlerContext) => ctx.get('x-user') === 'ada';
+    await using server = await start({ resources: { item: { ...item, list, enabled } }, limits: { maxInstances: 2 } });
+    const peer = await connect(server.url, row);
+    const count = async (user: string) =>
+      (await peer.request('resources/list', {}, { headers: { 'x-user': user } })).response.result.resources.length;
+    expect([await count('eve'), await count('ada'), await count('ada')]).toEqual([0, 2, 2]);
+    expect(server.errors.splice(0).map(({ message }) => message)).toEqual([expect.stringContaining('limits.maxInstances')]);
+  });
+
+  it.each<[string, () => unknown]>([
+    ['something else than a list', () => ({})],
+    ['items without a name', () => [{ uri: 'test://item/1' }]],
+    ['a URI of another template', () => [{ uri: 'test://other/1', name: 'a' }]],
+    ['a variable that is missing', () => [{ variables: {}, name: 'a' }]],
+    ['an error', () => Promise.reject(new Error('password=hunter2'))],
+  ])('that cannot be listed because `list` gives %s fail the list, and the app hears why', async (_, list) => {
+    await using server = await start({ resources: { item: { ...item, list: list as never } } });
+    const { response } = await (await connect(server.url, row)).request('resources/list');
+    expect(response.error).toMatchObject({ code: errorTable.InternalError.code, message: expect.stringMatching(/^Internal error \(ref/) });
+    expect(server.errors.splice(0)).toHaveLength(1);
   });
 });
 

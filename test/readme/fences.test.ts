@@ -55,6 +55,7 @@ describe('TypeScript in README and docs', () => {
       'docs/tasks.md',
       'docs/tools.md',
       'docs/tools.md',
+      'docs/tools.md',
     ]);
   });
 
