@@ -8,7 +8,7 @@ import type { WhereLimits } from './models/arguments/where.ts';
 import type { Datamodel } from './models/datamodel/datamodel.ts';
 import type { Models, Style } from './models/declaration/declaration.ts';
 import type { ExposureLike } from './models/exposure.ts';
-import type { CacheHints, Icon, JsonObject } from './protocol/definitions.ts';
+import type { CacheHints, CallContext, Icon, JsonObject } from './protocol/definitions.ts';
 import type { SessionEvent } from './session/session-log.ts';
 import type { Store } from './store/store.ts';
 
@@ -326,6 +326,14 @@ export interface McpOptions<C = unknown, T = Record<string, unknown>, R = Record
   onError?: (error: unknown) => void;
   /** Hears of every session that was created, initialized, resumed, ended, expired or refused. What it throws goes to `onError`. @default none */
   onSession?: (event: SessionEvent) => unknown;
+  /**
+   * Called when a client says that its roots have changed, with a context whose `ctx.mcp.roots()` asks for them. It runs once at a time for a session
+   * in each process, and once more for changes meanwhile. What it throws goes to `onError`. Clients of 2026-07-28 say nothing.
+   *
+   * @default none
+   * @see https://modelcontextprotocol.io/specification/2025-11-25/client/roots#root-list-changes
+   */
+  onRootsChanged?: (ctx: HandlerContext<C>) => unknown;
   /** Takes one line of JSON for the start and for each event of a session, e.g. `console.log`. @default none: the start is a line on stderr */
   log?: (line: string) => unknown;
   /** Name of this process in events, log lines and the list of sessions; each process needs its own. @default host name and process id */
@@ -399,7 +407,8 @@ export type ResolvedLimits = Readonly<Required<Omit<Limits, 'where'>> & Pick<Lim
 export type ResolvedSessions = Readonly<Required<Omit<SessionOptions, 'store'>> & Pick<SessionOptions, 'store'>>;
 
 /** The options of `mcp()` without the types of the app's client and schemas, which exist only at compile time. */
-export interface UntypedOptions extends Omit<McpOptions, 'prisma' | 'models' | 'tools' | 'resources' | 'prompts'> {
+export interface UntypedOptions extends Omit<McpOptions, 'prisma' | 'models' | 'tools' | 'resources' | 'prompts' | 'onRootsChanged'> {
+  readonly onRootsChanged?: (ctx: CallContext) => unknown;
   readonly prisma?: object;
   readonly models?: Readonly<Record<string, ExposureLike>>;
   readonly tools?: Readonly<Record<string, HostTool>>;

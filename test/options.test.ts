@@ -26,6 +26,7 @@ describe('mcp(options)', () => {
     [{ name: 'x', principal: 'sub' }, 'principal: must be a function'],
     [{ name: 'x', onError: 1 }, 'onError: must be a function'],
     [{ name: 'x', onSession: {} }, 'onSession: must be a function'],
+    [{ name: 'x', onRootsChanged: true }, 'onRootsChanged: must be a function (ctx) => void'],
     [{ name: 'x', extensions: ['com.example/thing'] }, "extensions: must be an object, such as { 'com.example/thing': {} }"],
     [{ name: 'x', extensions: { 'com.example/thing': true } }, 'extensions.com.example/thing: must be an object, {} for no settings'],
     [{ name: 'x', extensions: { 'io.modelcontextprotocol/tasks': {} } }, 'extensions.io.modelcontextprotocol/tasks: declares itself'],

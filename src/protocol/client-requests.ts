@@ -92,6 +92,11 @@ export function canElicit(declared: JsonObject, revision: Revision): boolean {
   return isAble({ method: 'elicitation/create', capability: { elicitation: { form: {} } } }, declared, revision);
 }
 
+/** Whether the client can be asked for its roots. */
+export function canListRoots(declared: JsonObject, revision: Revision): boolean {
+  return isAble(rootsRequest(), declared, revision);
+}
+
 function isAble(
   { method, capability }: Pick<InputRequest<unknown>, 'method' | 'capability'>,
   declared: JsonObject,

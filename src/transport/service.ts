@@ -30,6 +30,8 @@ import { Streams } from './event-stream.ts';
 import { bodyReader, UnsentAnswers } from './http.ts';
 import { Listeners } from './listeners.ts';
 import { LiveResources } from './live-subscriptions.ts';
+import type { RootsHook } from './roots-changes.ts';
+import { RootsChanges } from './roots-changes.ts';
 import { RowBroadcasts } from './row-broadcasts.ts';
 import { SessionStreams } from './session-stream.ts';
 import { SseRelay } from './sse-relay.ts';
@@ -97,6 +99,8 @@ export interface ServiceOptions extends Pick<Environment, 'authorization' | 'pri
   /** The rows of idempotency keys. @default there are none */
   readonly keys?: KeyRows | undefined;
   readonly sessionLog: SessionLog | undefined;
+  /** Called when the roots of a client have changed. @default nothing happens */
+  readonly onRootsChanged?: RootsHook | undefined;
   /** Called at the first request. */
   readonly onFirstRequest: () => void;
   readonly onError: (error: unknown) => void;
@@ -183,6 +187,7 @@ export function openService(options: ServiceOptions): Service {
   const calls = new Calls({ ...limits, retain, onRefused, tail });
   const tasks = new TaskRuns({ ...shared, deadMs });
   const listeners = new Listeners({ ...limits, streams, registry, live, hold: () => tail.hold() });
+  const callRate = new Rate({ what: 'requests', perMinute: limits.callsPerMinute, limiter: rateLimiters.calls, onError });
   let isDraining = false;
   const requests = new InFlight(options.onFirstRequest);
   const environment: Environment = {
@@ -206,11 +211,13 @@ export function openService(options: ServiceOptions): Service {
     listeners,
     relay,
     clientQuestions,
+    rootsChanges:
+      options.onRootsChanged && new RootsChanges({ hook: options.onRootsChanged, calls, callRate, tail, push: pushToClient, onError }),
     sessionStreams,
     streams,
     tasks,
     unsent: new UnsentAnswers(limits),
-    callRate: new Rate({ what: 'requests', perMinute: limits.callsPerMinute, limiter: rateLimiters.calls, onError }),
+    callRate,
     initializeRate: new Rate({ what: 'new sessions', perMinute: limits.initializesPerMinute, limiter: rateLimiters.initializes, onError }),
     readBody: bodyReader(limits),
     maxBatch: limits.maxBatch,
@@ -263,6 +270,10 @@ export function openService(options: ServiceOptions): Service {
 
   function tell(broadcast: Broadcast): Promise<void> {
     return log.post({ stream: EVERYBODY, sessionId: null, data: JSON.stringify(broadcast) });
+  }
+
+  function pushToClient(sessionId: string, text: string): Promise<void> {
+    return log.post({ stream: sessionStreamOf(sessionId), sessionId, data: encodeStreamMail({ push: text }) });
   }
 
   async function setSubscribed(sessionId: string, uri: string, { isSubscribed, sight }: SubscriptionChange): Promise<void> {

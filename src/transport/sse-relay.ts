@@ -233,6 +233,7 @@ class SseStream {
     if (mail === undefined) return;
     if ('accepted' in mail) this.#accept(mail.accepted, mail.by);
     else if ('refused' in mail) this.#settle(mail.refused);
+    else if ('push' in mail) this.connection.send(mail.push);
     else if ('message' in mail) {
       if (mail.isResponse) this.#settle(mail.of);
       if (!this.#givenUp.has(mail.of)) this.connection.send(mail.message);

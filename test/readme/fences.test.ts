@@ -56,6 +56,7 @@ describe('TypeScript in README and docs', () => {
       'docs/tools.md',
       'docs/tools.md',
       'docs/tools.md',
+      'docs/tools.md',
     ]);
   });
 
