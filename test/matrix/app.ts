@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { z } from 'zod';
 import type { HandlerContext, McpOptions } from '../../src/index.ts';
-import { UrlElicitationRequired } from '../../src/index.ts';
+import { McpError, UrlElicitationRequired } from '../../src/index.ts';
 
 /** One of everything, with every member that some revision has. */
 // biome-ignore lint/suspicious/noExplicitAny: the schemas of the parts differ
@@ -100,6 +100,21 @@ const tools = (happened: EventEmitter) => ({
         [2.5, 'more'],
       ] as const)
         mcp.progress(step, 3, text);
+    },
+  },
+  estimate: {
+    description: 'Reports progress that is no number of JSON',
+    handler: (_: unknown, { mcp }: HandlerContext) => {
+      mcp.progress(Number.NaN);
+      mcp.progress(1, Number.POSITIVE_INFINITY);
+      mcp.progress(Number.POSITIVE_INFINITY);
+      mcp.progress(2, 2);
+    },
+  },
+  coded: {
+    description: 'Fails with a code of the app',
+    handler: () => {
+      throw new McpError('InvalidParams', 'Sold out', { code: 4711, data: { left: 0 } });
     },
   },
   talk: {
@@ -241,6 +256,7 @@ const resources = {
     _meta: { 'example.com/kind': 'fixed' },
     handler: () => ({ contents: [{ uri: 'test://fixed', mimeType: 'text/plain', text: 'hello', _meta: { a: 1 } }] }),
   },
+  sized: { uri: 'test://sized', size: 5, handler: () => 'hello' },
   item: {
     uriTemplate: 'test://item/{kind}/{id}',
     title: 'Item',
@@ -252,6 +268,10 @@ const resources = {
       kind: () => Array.from({ length: 150 }, (_, index) => `kind${index}`),
     },
     handler: ({ kind, id }: { kind: string; id: string }) => (id === 'none' ? undefined : { kind, id }),
+  },
+  found: {
+    uriTemplate: 'test://grün{?a,b}',
+    handler: (found: { a?: string; b?: string }) => found,
   },
 };
 

@@ -69,6 +69,11 @@ describeRevisions('the lists', row => {
     expect(Object.keys(fixed ?? {}).sort()).toEqual(known(members, row.fields.resource));
   });
 
+  it('show the size of a resource where the revision has it', async () => {
+    const sized = (await list('resources/list', 'resources')).find(({ name }) => name === 'sized');
+    expect(sized?.['size']).toBe(row.fields.resource.includes('size') ? 5 : undefined);
+  });
+
   it('show a resource template with the members that the revision has', async () => {
     const [item] = await list('resources/templates/list', 'resourceTemplates');
     const members = ['uriTemplate', 'name', 'title', 'description', 'icons', '_meta'];

@@ -91,6 +91,17 @@ describeRevisions('results', row => {
     expect(server.errors.splice(0).map(({ message }) => message)).toEqual(['password=hunter2']);
   });
 
+  it('of a tool that fails with a code of the app are an error with that code', async () => {
+    const answer = { code: 4711, message: 'Sold out', data: { left: 0 } };
+    expect(await ask('tools/call', { name: 'coded' })).toMatchObject({ status: 200, error: answer });
+  });
+
+  it('of a request with a member __proto__ are an error', async () => {
+    const text = '{"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"echo","arguments":{"__proto__":{"text":"no"}}}}';
+    const { status, response } = await peer.raw(text, { 'mcp-method': 'tools/call', 'mcp-name': 'echo' });
+    expect({ status, ...response }).toMatchObject({ status: 200, id: 5, error: { code: errorTable.InvalidParams.code } });
+  });
+
   it('of a tool with invalid arguments are for the model to read', async () => {
     expect(await call('echo', { text: 5 })).toMatchObject({
       isError: true,
@@ -108,7 +119,7 @@ describeRevisions('results', row => {
     expect(await ask('tools/call', { name, arguments: args })).toMatchObject(refusal('InvalidParams'));
   });
 
-  it.each([
+  it.each<[string, { region?: string }, string]>([
     ['without the argument', {}, 'eu'],
     ['with another value', { region: 'us' }, 'eu'],
     ['in broken base64', {}, '=?base64?!?='],
@@ -140,10 +151,23 @@ describeRevisions('results', row => {
     expect(JSON.parse(result.contents[0].text)).toEqual({ kind: 'book', id: '5' });
   });
 
-  it.each(['test://nowhere', 'test://item/book/none'])('of %s are the revision’s own error, with the URI', async uri => {
-    const answer = refusal(row.resourceNotFound);
-    expect(await ask('resources/read', { uri })).toMatchObject({ ...answer, error: { ...answer.error, data: { uri } } });
+  it.each([
+    ['test://grün', {}],
+    ['test://grün?a=1&b=2', { a: '1', b: '2' }],
+    ['test://gr%C3%BCn?b=2', { b: '2' }],
+    ['test://gr%c3%bcn?a=%C3%BC', { a: 'ü' }],
+  ])('of the URI %s are made by a template with a letter beyond ASCII and a query', async (uri, found) => {
+    const { result } = await ask('resources/read', { uri });
+    expect(JSON.parse(result.contents[0].text)).toEqual(found);
   });
+
+  it.each(['test://grün&b=2', 'test://grun?b=2', 'test://nowhere', 'test://item/book/none'])(
+    'of %s are the revision’s own error, with the URI',
+    async uri => {
+      const answer = refusal(row.resourceNotFound);
+      expect(await ask('resources/read', { uri })).toMatchObject({ ...answer, error: { ...answer.error, data: { uri } } });
+    },
+  );
 
   it('of a prompt are its messages', async () => {
     const { result } = await ask('prompts/get', { name: 'greet', arguments: { name: 'Ada' } });
@@ -168,6 +192,15 @@ describeRevisions('results', row => {
       context: { arguments: { kind: 'book' } },
     });
     expect(result.completion.values).toEqual([row.completionContext ? '1book' : '1unknown']);
+  });
+
+  it('of a completion for one resource of a template are those of the template', async () => {
+    const argument = { name: 'kind', value: '' };
+    const { completion } = (await ask('completion/complete', { ref: { type: 'ref/resource', uri: 'test://item/book/5' }, argument }))
+      .result;
+    expect(completion.values[0]).toBe('kind0');
+    const nowhere = { ref: { type: 'ref/resource', uri: 'test://nowhere/5' }, argument };
+    expect(await ask('completion/complete', nowhere)).toMatchObject(refusal('InvalidParams'));
   });
 
   it('of a completion are a hundred at most and say that there is more', async () => {
