@@ -96,7 +96,7 @@ export function compileResources(resources: Readonly<Record<string, Resource>>):
         uriTemplate,
         read,
         ...(complete !== undefined && { complete }),
-        ...(list !== undefined && { list: lister(resource, uriTemplate, list, `resources.${name}.list`) }),
+        ...(list !== undefined && { list: lister(`resources.${name}.list`, list, { uriTemplate, mimeType: shared.mimeType }) }),
       });
     }
   }
@@ -125,24 +125,28 @@ function reader({ argsSchema, mimeType, handler }: Resource): ResourceTemplateDe
 }
 
 function lister(
-  { mimeType }: Resource,
-  uriTemplate: string,
-  list: NonNullable<Resource['list']>,
   path: string,
+  list: NonNullable<Resource['list']>,
+  { uriTemplate, mimeType }: { readonly uriTemplate: string; readonly mimeType: string | undefined },
 ): NonNullable<ResourceTemplateDefinition['list']> {
   const template = compileTemplate(uriTemplate);
   return async ctx => {
     const instances: unknown = await list(ctx);
     if (!Array.isArray(instances)) throw new TypeError(`${path}: must give an array`);
     return instances.map((instance: unknown, index) => {
-      if (!isObject(instance) || typeof instance['name'] !== 'string') throw new TypeError(`${path}: item ${index} has no \`name\``);
-      const { uri, variables, ...members } = instance as unknown as TemplateInstance;
-      const own = uri ?? template.expand(variables ?? {});
+      if (!isInstance(instance)) throw new TypeError(`${path}: item ${index} must have a \`name\`, and \`variables\` or a \`uri\``);
+      const { uri, variables, ...members } = instance;
       if (uri !== undefined && template.match(uri) === undefined)
         throw new TypeError(`${path}: ${JSON.stringify(uri)} is no URI of ${JSON.stringify(uriTemplate)}`);
-      return { ...(mimeType !== undefined && { mimeType }), ...members, uri: own };
+      return { ...(mimeType !== undefined && { mimeType }), ...members, uri: uri ?? template.expand(variables) };
     });
   };
+}
+
+function isInstance(value: unknown): value is TemplateInstance {
+  if (!isObject(value)) return false;
+  const { name, uri, variables } = value;
+  return typeof name === 'string' && (uri === undefined ? isObject(variables) : typeof uri === 'string');
 }
 
 function toContents(value: unknown, uri: string, mimeType: string | undefined): ReadResourceResult | undefined {

@@ -435,7 +435,7 @@ export class Call implements McpContext {
       this.#reject = reject;
       Promise.resolve(handler).then(
         value => (this.#suspended === undefined ? resolve(value) : reject(this.#suspended)),
-        error => reject(this.#suspended ?? error),
+        (error: Error) => reject(this.#suspended ?? error),
       );
       this.#abort?.signal.throwIfAborted();
     });
