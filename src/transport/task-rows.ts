@@ -4,7 +4,7 @@ import { taskStreamOf } from '../delivery/stream-ids.ts';
 import { McpError, StoreUnavailable } from '../errors.ts';
 import { encodeError } from '../protocol/tasks.ts';
 import type { Task, TaskPatch } from '../store/store.ts';
-import { hasEnded } from '../store/store.ts';
+import { elsewhere, hasEnded } from '../store/store.ts';
 import { pause } from '../timing.ts';
 
 /** The options of `TaskRows`. */
@@ -12,6 +12,9 @@ export interface TaskRowsOptions extends Pick<Delivery, 'store' | 'log' | 'tail'
   /** Milliseconds of silence after which a process counts as dead. */
   readonly deadMs: number;
 }
+
+/** A change of a task's row. The row notes the time itself. */
+export type TaskChange = Omit<TaskPatch, 'lastUpdatedAt'>;
 
 /** Takes a row that has changed; `undefined` if it is gone. */
 export type TaskListener = (task: Task | undefined) => void;
@@ -66,7 +69,7 @@ export class TaskRows {
    * @param decide What to change; `undefined` changes nothing. May be asked several times. Not asked once the task has ended.
    * @returns The row as it is now, and whether this call changed it; `undefined` if it is gone.
    */
-  async change(id: string, decide: (task: Task) => Omit<TaskPatch, 'lastUpdatedAt'> | undefined): Promise<Changed | undefined> {
+  async change(id: string, decide: (task: Task) => TaskChange | undefined): Promise<Changed | undefined> {
     for (;;) {
       const task = await this.#options.store.findTask(id);
       if (task === undefined) return undefined;
@@ -114,7 +117,7 @@ export class TaskRows {
   /** Watches the process of a task that has not ended. If it dies, its tasks fail. */
   watchOwner(node: string): void {
     const { nodes, deadMs } = this.#options;
-    if (node === this.#options.node) return;
+    if (node === this.#options.node || node === elsewhere) return;
     const known = this.#owners.get(node);
     if (known !== undefined) return void known.timer.refresh();
     const unwatch = nodes.watch(node, () => void this.#failTasksOf(node));

@@ -1,18 +1,11 @@
-import type Koa from 'koa';
 import { describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import type { HandlerContext } from '../../src/index.ts';
 import { memoryStore } from '../../src/index.ts';
-import { tasksExtension } from '../../src/protocol/revisions.ts';
-import type { Store } from '../../src/store/store.ts';
-import type { DisturbedStore } from '../delivery/fixtures.ts';
-import { answerLost, away, disturbed, first } from '../delivery/fixtures.ts';
+import { answerLost, away, first } from '../delivery/fixtures.ts';
 import { ModernClient } from '../support/modern.ts';
 import type { WireMessage } from '../support/schemas.ts';
-import type { TestServer } from '../support/server.ts';
-import { start } from '../support/server.ts';
-import type { WireSession } from '../support/wire.ts';
-import { events, open } from '../support/wire.ts';
+import { client, endpointsWith, postTo, resultStream, session, startTask, statusOf, until } from './task-endpoints.ts';
 
 type Asking = HandlerContext['mcp'];
 
@@ -80,31 +73,7 @@ const tools = {
   },
 };
 
-const principal = (ctx: Koa.Context) => ctx.get('x-user') || undefined;
-
-/** One process of the app, which finds what others left by looking. */
-async function endpoint(
-  shared: Store,
-  { limits = {}, sessions = {}, ...options }: Parameters<typeof start>[0] = {},
-): Promise<TestServer & DisturbedStore> {
-  const disturbance = disturbed(shared);
-  const server = await start({
-    tools,
-    principal,
-    sessions: { store: disturbance.store, lookMs: 20, deadMs: 1000, cacheMs: 50, ...sessions },
-    limits: { storeMs: 500, ...limits },
-    ...options,
-  });
-  return Object.assign(server, disturbance);
-}
-
-const capabilities = { elicitation: { form: {} }, extensions: { [tasksExtension]: {} } };
-const client = ({ url }: TestServer, user = 'ada') => new ModernClient(url, { capabilities, headers: { 'x-user': user } });
-const session = ({ url }: TestServer, user = 'ada') => open(url, { capabilities: { elicitation: {} }, headers: { 'x-user': user } });
-const startTask = async (of: ModernClient, name: string, args?: object): Promise<string> => (await of.call(name, args)).taskId;
-const statusOf = async (of: ModernClient, taskId: string): Promise<string> => (await of.result('tasks/get', { taskId })).status;
-const until = (of: ModernClient, taskId: string, status: string) =>
-  expect.poll(() => statusOf(of, taskId), { timeout: 10_000 }).toBe(status);
+const endpoint = endpointsWith(tools);
 
 describe('a task in several processes', () => {
   it('is found by all of them, and so is its result, also by a process that starts later', async () => {
@@ -153,7 +122,7 @@ describe('a task in several processes', () => {
       else if (message.id !== undefined) {
         asked.push(message.params);
         const answer = { jsonrpc: '2.0', id: message.id, result: accept(String(asked.length)) };
-        expect((await fetchAt(c, ada, answer)).status).toBe(202);
+        expect((await postTo(c, ada, answer)).status).toBe(202);
       }
     }
     const related = { 'io.modelcontextprotocol/related-task': { taskId: task.taskId } };
@@ -430,17 +399,3 @@ describe('a task', () => {
     expect(pages).toEqual([ids.slice(3).reverse(), ids.slice(1, 3).reverse(), ids.slice(0, 1)]);
   });
 });
-
-/** The messages of a `tasks/result` that a session sends to one process. */
-async function resultStream(of: WireSession, { url }: TestServer, taskId: string): Promise<AsyncGenerator<WireMessage>> {
-  const response = await fetchAt({ url }, of, { jsonrpc: '2.0', id: 'result', method: 'tasks/result', params: { taskId } });
-  return events(response);
-}
-
-function fetchAt({ url }: Pick<TestServer, 'url'>, { headers }: WireSession, message: object): Promise<Response> {
-  return fetch(url, {
-    method: 'POST',
-    headers: { ...headers, 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
-    body: JSON.stringify(message),
-  });
-}
