@@ -242,6 +242,8 @@ export interface Task {
   readonly id: string;
   /** The caller who started it. Nobody else may use it. `null` for a guest. */
   readonly principal: string | null;
+  /** The session that is told of its changes; `null` in revisions without sessions. */
+  readonly sessionId: string | null;
   readonly tool: string;
   /** The run of the process that runs it; `''` if it goes on elsewhere, so that it depends on no process. */
   readonly node: string;

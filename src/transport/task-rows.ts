@@ -1,8 +1,9 @@
 import type { Delivery } from '../delivery/delivery.ts';
+import { encodeStreamMail } from '../delivery/messages.ts';
 import { releaseOnce } from '../delivery/release.ts';
-import { taskStreamOf } from '../delivery/stream-ids.ts';
+import { sessionStreamOf, taskStreamOf } from '../delivery/stream-ids.ts';
 import { McpError, StoreUnavailable } from '../errors.ts';
-import { encodeError } from '../protocol/tasks.ts';
+import { encodeError, taskStatusText } from '../protocol/tasks.ts';
 import type { Task, TaskPatch } from '../store/store.ts';
 import { elsewhere, hasEnded } from '../store/store.ts';
 import { pause } from '../timing.ts';
@@ -42,7 +43,8 @@ const died = new McpError('InternalError', 'The process that ran the task has en
  * no change is lost, and a change whose outcome is unknown can be repeated.
  *
  * Each change appends a row to the task's stream in the log, so that the processes that wait for the task read it. If that row is lost, because
- * the process died between the two writes, they notice the change when they look at the versions.
+ * the process died between the two writes, they notice the change when they look at the versions. If the status has changed, another row has the
+ * notification for the session that started the task.
  */
 export class TaskRows {
   readonly #options: TaskRowsOptions;
@@ -78,7 +80,7 @@ export class TaskRows {
       const patch = { ...wanted, lastUpdatedAt: new Date() };
       if (!(await this.#options.store.updateTask(id, task.version, patch))) continue;
       const changed = { ...task, ...patch, version: task.version + 1 };
-      this.#tell(changed);
+      this.#tell(changed, task);
       return { task: changed, isChanged: true };
     }
   }
@@ -211,10 +213,16 @@ export class TaskRows {
     for (const listener of [...watched.listeners]) listener(task);
   }
 
-  #tell(task: Task): void {
+  #tell(task: Task, before: Task): void {
     const { log, onError } = this.#options;
     const watched = this.#watched.get(task.id);
     if (watched !== undefined) this.#give(watched, task);
+    const { sessionId } = task;
+    if (sessionId !== null && task.status !== before.status) {
+      // Before the other row, so that a process that changes the task in answer to that one adds its notification behind this one.
+      const data = encodeStreamMail({ notification: taskStatusText(task) });
+      log.post({ stream: sessionStreamOf(sessionId), sessionId, data }).catch(onError);
+    }
     log.post({ stream: taskStreamOf(task.id), sessionId: null, data: String(task.version) }).catch(onError);
   }
 }

@@ -64,6 +64,7 @@ export class TaskRuns implements Tasks {
     const task: Task = {
       id: randomBytes(32).toString('base64url'),
       principal,
+      sessionId: call.sessionId ?? null,
       tool,
       node,
       status: 'working',

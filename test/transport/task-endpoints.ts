@@ -8,8 +8,7 @@ import { ModernClient } from '../support/modern.ts';
 import type { WireMessage } from '../support/schemas.ts';
 import type { TestServer } from '../support/server.ts';
 import { start } from '../support/server.ts';
-import type { WireSession } from '../support/wire.ts';
-import { events, open } from '../support/wire.ts';
+import { events, open, WireSession } from '../support/wire.ts';
 
 /** Names the caller of a request. */
 const principal = (ctx: Koa.Context) => ctx.get('x-user') || undefined;
@@ -42,6 +41,11 @@ export function client({ url }: TestServer, user = 'ada'): ModernClient {
 /** A session of 2025-11-25. */
 export function session({ url }: TestServer, user = 'ada'): Promise<WireSession> {
   return open(url, { capabilities: { elicitation: {} }, headers: { 'x-user': user } });
+}
+
+/** The same session of 2025-11-25, as its client uses it at another process. */
+export function at({ url }: TestServer, { id, initialized, headers, answered }: WireSession): WireSession {
+  return new WireSession(url, id, initialized, headers, answered);
 }
 
 /** Starts a task. Returns its id. */

@@ -5,7 +5,7 @@ import { memoryStore } from '../../src/index.ts';
 import { answerLost, away, first } from '../delivery/fixtures.ts';
 import { ModernClient } from '../support/modern.ts';
 import type { WireMessage } from '../support/schemas.ts';
-import { client, endpointsWith, postTo, resultStream, session, startTask, statusOf, until } from './task-endpoints.ts';
+import { at, client, endpointsWith, postTo, resultStream, session, startTask, statusOf, until } from './task-endpoints.ts';
 
 type Asking = HandlerContext['mcp'];
 
@@ -287,6 +287,29 @@ describe('a task', () => {
     const unable = new ModernClient(b.url, { headers: { 'x-user': 'ada' } });
     expect((await unable.error('subscriptions/listen', { notifications: { taskIds: [taskId] } })).code).toBe(-32021);
     expect((await client(b).error('subscriptions/listen', { notifications: { taskIds: [1] } })).code).toBe(-32602);
+  });
+
+  it('of 2025-11-25 is told of on the stream of the session that started it, wherever both are, and on no other', async () => {
+    const store = memoryStore();
+    await using a = await endpoint(store);
+    await using b = await endpoint(store);
+    const ada = await session(a);
+    const end = new AbortController();
+    const stream = await at(b, ada).listen(end.signal);
+    const others = await (await session(b)).listen(end.signal);
+    const { taskId } = (await ada.result('tools/call', { name: 'ask', task: {} })).task;
+    const heard: unknown[] = [];
+    for await (const { method, params } of stream) {
+      heard.push([method, params?.['taskId'], params?.['status']]);
+      const [key] = Object.keys((await client(a).result('tasks/get', { taskId })).inputRequests ?? {});
+      if (key !== undefined) await client(b).result('tasks/update', { taskId, inputResponses: { [key]: accept(key) } });
+      if (params?.['status'] === 'completed') break;
+    }
+    const statuses = ['input_required', 'working', 'input_required', 'working', 'completed'];
+    expect(heard).toEqual(statuses.map(status => ['notifications/tasks/status', taskId, status]));
+    await b.mcp.listChanged('tools');
+    expect((await others.next()).value).toMatchObject({ method: 'notifications/tools/list_changed' });
+    end.abort();
   });
 
   it('is refused beyond `maxTasks` of a principal until one ends; as many that have ended are kept', async () => {
