@@ -52,6 +52,7 @@ export class TaskRows {
   /** The processes of tasks that somebody waits for, each with the function that ends the watch. */
   readonly #owners = new Map<string, { release: () => void; timer: NodeJS.Timeout }>();
   #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   constructor(options: TaskRowsOptions) {
     this.#options = options;
@@ -119,7 +120,7 @@ export class TaskRows {
   /** Watches the process of a task that has not ended. If it dies, its tasks fail. */
   watchOwner(node: string): void {
     const { nodes, deadMs } = this.#options;
-    if (node === this.#options.node || node === elsewhere) return;
+    if (this.#isClosed || node === this.#options.node || node === elsewhere) return;
     const known = this.#owners.get(node);
     if (known !== undefined) return void known.timer.refresh();
     const unwatch = nodes.watch(node, () => void this.#failTasksOf(node));
@@ -133,6 +134,8 @@ export class TaskRows {
 
   /** Stops looking. */
   close(): void {
+    // A query may be under way whose answer would start a watch.
+    this.#isClosed = true;
     clearInterval(this.#timer);
     for (const { release } of this.#owners.values()) release();
     for (const { close } of this.#watched.values()) close();

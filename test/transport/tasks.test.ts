@@ -5,6 +5,7 @@ import { memoryStore } from '../../src/index.ts';
 import { answerLost, away, first } from '../delivery/fixtures.ts';
 import { ModernClient } from '../support/modern.ts';
 import type { WireMessage } from '../support/schemas.ts';
+import { expectNoneLost } from './many-tasks.ts';
 import { at, client, endpointsWith, postTo, resultStream, session, startTask, statusOf, until } from './task-endpoints.ts';
 
 type Asking = HandlerContext['mcp'];
@@ -345,28 +346,7 @@ describe('a task', () => {
     expect((await client(a).error('tasks/get', { taskId: ids[1] })).code).toBe(-32602);
   });
 
-  it('of 200 at once is lost none, and none of their rows is left', async () => {
-    const store = memoryStore();
-    const limits = { maxTasks: 1000, maxCalls: 1000 };
-    await using a = await endpoint(store, { limits, sessions: { sweepMs: 100 } });
-    await using b = await endpoint(store, { limits, sessions: { sweepMs: 100 } });
-    const [here, there] = [client(a), client(b)];
-    const ids = await Promise.all(Array.from({ length: 200 }, (_, index) => startTask(index % 2 === 0 ? here : there, 'quick')));
-    const ended = await Promise.all(
-      ids.map(async (taskId, index) => {
-        const of = index % 3 === 0 ? there : here;
-        await until(of, taskId, 'completed');
-        return (await of.result('tasks/get', { taskId })).result.content[0].text;
-      }),
-    );
-    expect(ended).toEqual(Array(200).fill('done'));
-    expect((await store.taskVersions(ids)).size).toBe(200);
-    const ada = await session(a);
-    const call = { name: 'quick', task: { ttl: 1000 } };
-    const short = await Promise.all(ids.map(async () => (await ada.result('tools/call', call)).task.taskId as string));
-    await expect.poll(async () => (await store.taskVersions(short)).size, { timeout: 15_000 }).toBe(0);
-    expect((await store.taskVersions(ids)).size).toBe(200);
-  });
+  it('of 200 at once is lost none, and none of their rows is left', () => expectNoneLost(memoryStore(), 200));
 
   it('fails when its process is closed, and says so', async () => {
     const store = memoryStore();
