@@ -56,7 +56,6 @@ export class TaskRuns implements Tasks {
 
   async start(call: Call, { tool, ttlMs, run }: NewTask): Promise<TaskState> {
     const { store, node, nodes, tail, taskMs } = this.#options;
-    if (this.#isClosed) throw new McpError('InternalError', 'The server is closing, nothing was done; try again', { status: 503 });
     const principal = call.principal ?? null;
     await this.#assertRoom(principal);
     const now = Date.now();
@@ -81,6 +80,7 @@ export class TaskRuns implements Tasks {
     try {
       await tail.start();
       await store.createTask(task);
+      if (this.#isClosed) throw new McpError('InternalError', 'The server is closing, nothing was done; try again', { status: 503 });
     } catch (error) {
       // The row may be there although the answer of the database is not.
       void this.#settle(task, failed(new McpError('InternalError', 'The task was not started'))).then(release);

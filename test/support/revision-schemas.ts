@@ -55,7 +55,9 @@ function load(revision: string): RevisionSchema {
   ajv.addSchema(
     {
       ...schema,
-      [keyword]: Object.fromEntries(Object.entries(types).map(([name, type]) => [name, name.endsWith('MetaObject') ? type : close(merged(type, types))])),
+      [keyword]: Object.fromEntries(
+        Object.entries(types).map(([name, type]) => [name, name.endsWith('MetaObject') ? type : close(merged(type, types))]),
+      ),
     },
     revision,
   );

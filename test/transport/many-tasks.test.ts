@@ -8,7 +8,11 @@ const count = 1000;
 /** Milliseconds of the machine's time, of which a busy one may need more. */
 const patienceMs = 600_000;
 
-it('of 1,000 tasks in memory is lost none, and their rows are gone after their time', () => expectNoneLost(memoryStore(), count), patienceMs);
+it(
+  'of 1,000 tasks in memory is lost none, and their rows are gone after their time',
+  () => expectNoneLost(memoryStore(), count),
+  patienceMs,
+);
 
 describePostgres('of 1,000 tasks in PostgreSQL', () => {
   it(

@@ -9,7 +9,10 @@ const endpoint = endpointsWith({ quick: { description: 'Ends at once', task: 'op
  * are gone and those of the others are not.
  */
 export async function expectNoneLost(store: Store, count: number): Promise<void> {
-  const options = { limits: { maxTasks: 2 * count, maxCalls: 2 * count, storeMs: 30_000 }, sessions: { lookMs: 250, sweepMs: 250, deadMs: 60_000 } };
+  const options = {
+    limits: { maxTasks: 2 * count, maxCalls: 2 * count, storeMs: 30_000 },
+    sessions: { lookMs: 250, sweepMs: 250, deadMs: 60_000 },
+  };
   await using a = await endpoint(store, options);
   await using b = await endpoint(store, options);
   const [here, there] = [client(a), client(b)];

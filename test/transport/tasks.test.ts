@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import type { HandlerContext } from '../../src/index.ts';
 import { memoryStore } from '../../src/index.ts';
-import { answerLost, away, first } from '../delivery/fixtures.ts';
+import { answerLost, away, first, held } from '../delivery/fixtures.ts';
 import { ModernClient } from '../support/modern.ts';
 import type { WireMessage } from '../support/schemas.ts';
 import { expectNoneLost } from './many-tasks.ts';
@@ -359,6 +359,23 @@ describe('a task', () => {
       status: 'failed',
       statusMessage: expect.stringContaining('closed'),
     });
+  });
+
+  it('does not begin in a process that was closed before its row was there', async () => {
+    const store = memoryStore();
+    const a = await endpoint(store, { limits: { storeMs: 10_000 }, sessions: { deadMs: 20_000 } });
+    const { disturbance, proceed } = held();
+    a.disturb('createTask', disturbance);
+    const refused = client(a).error('tools/call', { name: 'wait' });
+    await expect.poll(() => a.count('createTask')).toBe(1);
+    await a.mcp.close({ deadlineMs: 500 });
+    proceed();
+    expect((await refused).status).toBe(503);
+    const rows = () => store.listTasks({ principal: 'ada', now: new Date(), take: 10 });
+    await expect.poll(async () => (await rows()).map(({ status }) => status)).toEqual(['failed']);
+    expect(happened).not.toContain(`began ${(await rows())[0]?.id}`);
+    a.errors.length = 0;
+    await a[Symbol.asyncDispose]();
   });
 
   it('is nothing that a client can ask for where no tool runs as one', async () => {

@@ -92,11 +92,19 @@ export class TaskClient extends Client {
   async #pry(record: TaskRecord): Promise<void> {
     const sent = await this.send(this.#request('tasks/get', { taskId: record.taskId }, 'eve'));
     const message = sent && readMessage(sent.outcome);
-    if (message?.result !== undefined) this.ledger.breach(11, 'a task of another caller is shown', `${record.key}: ${JSON.stringify(message)}`);
+    if (message?.result !== undefined)
+      this.ledger.breach(11, 'a task of another caller is shown', `${record.key}: ${JSON.stringify(message)}`);
   }
 
   #request(method: string, params: Record<string, unknown>, user = this.name): HttpRequest {
-    return modernPost({ id: this.newId(), client: this.name, method, params, user, capabilities: { extensions: { [tasksExtension]: {} } } });
+    return modernPost({
+      id: this.newId(),
+      client: this.name,
+      method,
+      params,
+      user,
+      capabilities: { extensions: { [tasksExtension]: {} } },
+    });
   }
 }
 
