@@ -132,14 +132,14 @@ describe('TypeScript in README and docs', () => {
     };
     const errors: string[] = [];
     await using server = await listen(new Koa().use(endpoint).on('error', error => errors.push(error.message)));
+    const client = new ModernClient(server.url, { capabilities: { extensions: { [tasksExtension]: {} } } });
     const cleaned: string[] = [];
-    let cancel: (() => Promise<unknown>) | undefined;
+    let unwanted = Promise.resolve('');
     const worker = startWorker(async (floor, room) => {
       cleaned.push(`${floor}/${room}`);
-      if (floor === 2 && room === 3) await cancel?.();
+      if (floor === 2 && room === 3) await client.result('tasks/cancel', { taskId: await unwanted });
       if (floor === 3) throw new Error('There is no third floor');
     });
-    const client = new ModernClient(server.url, { capabilities: { extensions: { [tasksExtension]: {} } } });
     const start = async (floor: number): Promise<string> => (await client.call('clean_floor', { floor })).taskId;
     const get = (taskId: string) => client.result('tasks/get', { taskId });
     const ended = (taskId: string) => expect.poll(async () => (await get(taskId)).status, { timeout: 10_000 });
@@ -149,10 +149,8 @@ describe('TypeScript in README and docs', () => {
     expect((await get(clean)).result.structuredContent).toEqual({ rooms: 20 });
     expect(cleaned).toHaveLength(20);
 
-    let id = '';
-    cancel = () => client.result('tasks/cancel', { taskId: id });
-    id = await start(2);
-    await ended(id).toBe('cancelled');
+    unwanted = start(2);
+    await ended(await unwanted).toBe('cancelled');
 
     const failing = await start(3);
     await ended(failing).toBe('completed');
@@ -165,7 +163,7 @@ describe('TypeScript in README and docs', () => {
     await queue.close();
     await endpoint.close();
     await prisma.$disconnect();
-  });
+  }, 60_000);
 
   it('of docs/tools.md serves its tool, resources and prompt, and asks before it books', async () => {
     const { endpoint } = (await import(pathToFileURL(await folder.write(second)).href)) as { endpoint: McpMiddleware };

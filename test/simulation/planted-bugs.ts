@@ -54,7 +54,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'src/delivery/event-log.ts',
     find: 'store.append(batch.map(({ event }) => event))',
     replace: 'store.append(batch.map(({ event }) => ({ ...event, key: event.key + Math.random() })))',
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'forgotten-gaps',

@@ -24,7 +24,7 @@ export function modernPost({ id, client, method, params, capabilities = {}, user
     [`${prefix}clientInfo`]: { name: client, version: '1' },
     progressToken: id,
   };
-  const name = named.map(member => params[member]).find(value => typeof value === 'string') as string | undefined;
+  const name = named.map(member => params[member]).find((value): value is string => typeof value === 'string');
   return {
     method: 'POST',
     path: '/mcp',
