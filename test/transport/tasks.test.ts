@@ -346,7 +346,7 @@ describe('a task', () => {
     expect((await client(a).error('tasks/get', { taskId: ids[1] })).code).toBe(-32602);
   });
 
-  it('of 200 at once is lost none, and none of their rows is left', () => expectNoneLost(memoryStore(), 200));
+  it('of 200 at once is lost none, and none of their rows is left', () => expectNoneLost(memoryStore(), 200), 60_000);
 
   it('fails when its process is closed, and says so', async () => {
     const store = memoryStore();
