@@ -27,6 +27,7 @@ const long = [
   'test/readme/compile.test.ts',
   'test/simulation/schedules.test.ts',
   'test/store/sqlite-adapter.test.ts',
+  'test/transport/many-tasks.test.ts',
   'test/types/versions.test.ts',
 ];
 

@@ -77,3 +77,4 @@ export type {
   TaskStatus,
   TaskStore,
 } from './store/store.ts';
+export type { McpTasks, TaskInfo } from './transport/deferred-tasks.ts';

@@ -27,6 +27,8 @@ import type { CheckedClient } from './store/sqlite-adapter.ts';
 import { assertSharableSqlite } from './store/sqlite-adapter.ts';
 import { maxTimerMs } from './timing.ts';
 import { Authorization } from './transport/authorization.ts';
+import type { McpTasks } from './transport/deferred-tasks.ts';
+import { deferredTasks } from './transport/deferred-tasks.ts';
 import { endpoint } from './transport/endpoint.ts';
 import type { Environment } from './transport/environment.ts';
 import { isLoopback } from './transport/http.ts';
@@ -70,6 +72,8 @@ export interface McpMiddleware extends Koa.Middleware {
   resourceMetadata(prefix?: string): Koa.Middleware;
   /** The sessions in the database, in whichever process they are served. */
   readonly sessions: McpSessions;
+  /** The tasks in the database. `ctx.mcp.defer()` leaves a task to these methods. */
+  readonly tasks: McpTasks;
   /**
    * Returns what the endpoint exposes and what it costs agents: models, columns, policies, tools, tokens, and the limits of agents. Reads no
    * database. `npx koa-mcp check` prints it.
@@ -167,6 +171,11 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
       list: (query?: SessionQuery) => environment.sessions.list(query),
       end: (id: string) => environment.sessions.end(id, 'operator'),
     },
+    tasks: deferredTasks(environment, error => {
+      const reported = withReference(error);
+      onError(reported);
+      return reported.ref;
+    }),
     listChanged: service.listChanged,
     resourceUpdated: service.resourceUpdated,
     elicitationComplete: service.elicitationComplete,
@@ -357,9 +366,15 @@ function principalOf(ctx: Koa.Context): string | undefined {
 }
 
 function reportError(error: unknown, ctx: Koa.Context): string {
+  const reported = withReference(error);
+  ctx.app.emit('error', reported, ctx);
+  return reported.ref;
+}
+
+/** The error with the reference that a client may quote, as its member `ref`. */
+function withReference(error: unknown): Error & { readonly ref: string } {
   const ref = randomBytes(4).toString('hex');
   const reported = error instanceof Error && Object.isExtensible(error) ? error : new Error(String(error), { cause: error });
   Object.defineProperty(reported, 'ref', { value: ref, configurable: true });
-  ctx.app.emit('error', reported, ctx);
-  return ref;
+  return reported as Error & { readonly ref: string };
 }

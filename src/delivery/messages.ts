@@ -48,6 +48,8 @@ export type NodeMail =
 export type StreamMail =
   /** A connection has taken the stream. If several did, the one whose event has the greatest id keeps it. */
   | { readonly taken: string }
+  /** A notification for the client, already JSON. It is sent once, if the stream is open. */
+  | { readonly notification: string }
   /** The session subscribed to a resource, or unsubscribed from it. */
   | { readonly subscribed: string; readonly sight?: Sight | undefined }
   | { readonly unsubscribed: string }
@@ -60,7 +62,7 @@ export type StreamMail =
    * request.
    */
   | { readonly message: string; readonly of: RequestId; readonly isResponse: boolean }
-  /** A message for the client, already JSON, that belongs to no request of the client. */
+  /** A message for the client, already JSON, that belongs to no request of the client. It waits for a stream. */
   | { readonly push: string };
 
 /** One event of a call's stream. */
@@ -128,10 +130,11 @@ export function parseStreamMail(data: string): StreamMail | undefined {
   const end = data.indexOf('\n');
   const head = parseObject(end === -1 ? data : data.slice(0, end));
   if (head === undefined) return undefined;
-  const { taken, subscribed, sight, unsubscribed, accepted, by, refused, of, isResponse, push } = head;
+  const { taken, notification, subscribed, sight, unsubscribed, accepted, by, refused, of, isResponse, push } = head;
   if (push === true && end !== -1) return { push: data.slice(end + 1) };
   if (end !== -1) return isRequestId(of) ? { message: data.slice(end + 1), of, isResponse: isResponse === true } : undefined;
   if (typeof taken === 'string') return { taken };
+  if (typeof notification === 'string') return { notification };
   if (typeof subscribed === 'string') return { subscribed, ...(isSight(sight) && { sight }) };
   if (typeof unsubscribed === 'string') return { unsubscribed };
   if (isRequestId(accepted) && typeof by === 'string') return { accepted, by };

@@ -223,6 +223,11 @@ export class Cancelled extends CallEnded {
 /** Milliseconds that a handler has to come to its end after its call was suspended. */
 const unwindMs = 5000;
 
+/** Ends the call of a task whose work goes on elsewhere. */
+export class Deferred extends CallEnded {
+  override readonly name = 'Deferred';
+}
+
 /** One request being served. It is its own `ctx.mcp`. */
 export class Call implements McpContext {
   readonly server: Server;
@@ -298,6 +303,14 @@ export class Call implements McpContext {
     if (total !== undefined && Number.isFinite(total)) params['total'] = total;
     if (message !== undefined && this.revisionRow.progressMessage) params['message'] = message;
     this.notify('notifications/progress', params);
+  }
+
+  async defer(handOver: (taskId: string) => unknown): Promise<void> {
+    const { task } = this.#init;
+    if (task === undefined)
+      throw new Error("ctx.mcp.defer: this call is no task; set `task: 'required'`, or do the work here if `ctx.mcp.task` is undefined");
+    await handOver(task.id);
+    this.#reject?.(new Deferred('The task goes on elsewhere'));
   }
 
   log(level: LogLevel, data: unknown, logger?: string): void {

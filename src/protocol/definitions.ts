@@ -286,6 +286,17 @@ export interface McpContext {
    */
   progress(progress: number, total?: number, message?: string): void;
   /**
+   * Hands the work of a task over, for instance to a job queue. The task stays open, whatever the handler returns or throws afterwards, until
+   * `tasks.complete()` or `tasks.fail()` of the middleware ends it in any process, its client cancels it, or its time is over. It does not depend on
+   * this process any more.
+   *
+   * `return ctx.mcp.defer(taskId => queue.add('clean', { floor, taskId }))`
+   *
+   * @param handOver Gets the id of the task. If it throws, the task is not handed over.
+   * @throws If the call is no task; nothing is handed over then.
+   */
+  defer(handOver: (taskId: string) => unknown): Promise<void>;
+  /**
    * Closes the connection of this call's stream, not the call. The client reconnects for the rest, so a long call need not hold a connection.
    * Does nothing unless the client speaks 2025-11-25.
    *
@@ -377,6 +388,8 @@ export interface ToolDefinition extends Definition {
    * @param entry The row of the call, if it is recorded.
    */
   readonly call: (args: JsonObject, ctx: CallContext, entry?: AuditEntry) => Promise<CallToolResult>;
+  /** Turns what a handler returned into the result of a call. Absent if the tool has no handler of the app's own. @throws as `call` */
+  readonly toResult?: (value: unknown) => Promise<CallToolResult>;
   /** The arguments as they are recorded. @default as they were sent */
   readonly masked?: (args: JsonObject) => JsonObject;
   /** Whether the tool adds the rows of its recorded writes itself, in their transactions. @default false */

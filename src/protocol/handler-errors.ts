@@ -11,7 +11,7 @@ import { isObject } from './definitions.ts';
  * The error's own message if it has `expose: true`, or a 4xx `status` without `expose: false` (Koa's convention). A fixed text for an error of
  * the database that a caller can act on. For any other error, a reference to the report that the app gets.
  */
-export function describeError(call: Call, error: unknown): string {
+export function describeError(call: Pick<Call, 'server' | 'report'>, error: unknown): string {
   const { expose, status, message } = membersOf(error);
   const shown = typeof expose === 'boolean' ? expose : typeof status === 'number' && status >= 400 && status < 500;
   if (shown && typeof message === 'string' && message !== '') return message;

@@ -254,7 +254,10 @@ class SessionStream {
       tail.listen(sessionStreamOf(this.#sessionId), ({ id, data }) => {
         const mail = parseStreamMail(data);
         if (mail === undefined) return;
+        const { position } = tail;
         if ('taken' in mail) this.#noteTaken(mail.taken, id);
+        else if ('notification' in mail)
+          this.#opening.run(() => this.#write({ text: mail.notification, position: union(this.#from, position) }));
         else if ('subscribed' in mail) this.#opening.run(() => this.#subscribe(mail.subscribed, mail.sight));
         else if ('unsubscribed' in mail) this.#opening.run(() => this.#unsubscribe(mail.unsubscribed));
         else if ('push' in mail) {

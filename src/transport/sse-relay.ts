@@ -241,7 +241,8 @@ class SseStream {
     else if ('message' in mail) {
       if (mail.isResponse) this.#settle(mail.of);
       if (!this.#givenUp.has(mail.of)) this.connection.send(mail.message);
-    } else if ('subscribed' in mail) {
+    } else if ('notification' in mail) this.connection.send(mail.notification);
+    else if ('subscribed' in mail) {
       this.#subscriptions.add(mail.subscribed);
       this.#live?.add(mail.subscribed, mail.sight);
     } else if ('unsubscribed' in mail) {
