@@ -6,8 +6,9 @@ import type { Command } from './command-line.ts';
 import { helpOf, overview, parseCommand, UsageError, usageOf } from './command-line.ts';
 import { generate, manifest } from './generator.ts';
 import { initCommand } from './init.ts';
+import { inspectCommand } from './inspect.ts';
 
-const commands: readonly Command[] = [initCommand, checkCommand];
+const commands: readonly Command[] = [initCommand, checkCommand, inspectCommand];
 
 if (process.env['PRISMA_GENERATOR_INVOCATION']) helper.generatorHandler({ onManifest: () => manifest, onGenerate: generate });
 else await main(process.argv.slice(2));
