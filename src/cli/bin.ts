@@ -4,12 +4,13 @@ import { didYouMean } from '../models/near-names.ts';
 import { checkCommand } from './check.ts';
 import type { Command } from './command-line.ts';
 import { helpOf, overview, parseCommand, UsageError, usageOf } from './command-line.ts';
+import { doctorCommand } from './doctor.ts';
 import { fingerprintCommand } from './fingerprint.ts';
 import { generate, manifest } from './generator.ts';
 import { initCommand } from './init.ts';
 import { inspectCommand } from './inspect.ts';
 
-const commands: readonly Command[] = [initCommand, checkCommand, inspectCommand, fingerprintCommand];
+const commands: readonly Command[] = [initCommand, checkCommand, doctorCommand, inspectCommand, fingerprintCommand];
 
 if (process.env['PRISMA_GENERATOR_INVOCATION']) helper.generatorHandler({ onManifest: () => manifest, onGenerate: generate });
 else await main(process.argv.slice(2));

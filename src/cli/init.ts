@@ -109,7 +109,7 @@ function inSchema(databaseSchema: string | undefined): string {
 }
 
 /** Text by file path, absolute; every `*.prisma` below a folder. */
-async function readSchema(place: string): Promise<Map<string, string>> {
+export async function readSchema(place: string): Promise<Map<string, string>> {
   const isFolder = (await stat(place)).isDirectory();
   const entries = isFolder ? await readdir(place, { recursive: true, withFileTypes: true }) : [];
   const names = entries.filter(entry => !entry.isDirectory() && entry.name.endsWith('.prisma'));
