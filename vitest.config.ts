@@ -11,7 +11,7 @@ const long = [
   'test/bench/contenders.test.ts',
   'test/chaos/chaos.test.ts',
   'test/cli/doctor.test.ts',
-  'test/clients/restart.test.ts',
+  'test/clients/{inspector,restart}.test.ts',
   'test/bus/processes.test.ts',
   'test/example/{database,restart,server}.test.ts',
   // Counts all functions that run, so nothing of other files may run beside it.
