@@ -7,7 +7,7 @@ import type { Definitions } from './protocol/definitions.ts';
  *
  * In the global registry: the command and the app may load two copies of this package.
  */
-export const partsKey: unique symbol = Symbol.for('koa-mcp.parts') as never;
+export const partsKey: unique symbol = Symbol.for('koa-mcp.parts');
 
 /** The parts of an endpoint that the commands look at. */
 export interface EndpointParts {

@@ -153,11 +153,15 @@ async function readDump(cwd: string, file: string): Promise<Dump> {
   });
   try {
     const dump = JSON.parse(text) as Partial<Dump>;
-    if (typeof dump.fingerprint === 'string' && Array.isArray(dump.endpoints)) return dump as Dump;
+    if (typeof dump.fingerprint === 'string' && Array.isArray(dump.endpoints) && dump.endpoints.every(isExposed)) return dump as Dump;
   } catch {
     // Refused below.
   }
   throw new Error(`${file} is not what koa-mcp fingerprint prints; write it with koa-mcp fingerprint MODULE > ${file}`);
+}
+
+function isExposed(endpoint: unknown): boolean {
+  return Object.keys(lists).every(list => Array.isArray(Reflect.get(Object(endpoint), list)));
 }
 
 /** Compares what is exposed now with a file. The file's own hash counts for nothing: it may have been edited. */
@@ -182,7 +186,7 @@ function summarize(before: readonly ExposedEndpoint[], after: readonly ExposedEn
     const own = differences({ ...was, ...withoutLists }, { ...is, ...withoutLists });
     const items = Object.entries(lists).flatMap(([list, key]) => {
       const kind = list === 'resourceTemplates' ? 'resource template' : list.slice(0, -1);
-      const pick = (endpoint: ExposedEndpoint) => (endpoint[list as keyof typeof lists] ?? []) as readonly ExposedItem[];
+      const pick = (endpoint: ExposedEndpoint) => endpoint[list as keyof typeof lists];
       return compareItems(pick(was), pick(is), item => String(item[key])).flatMap(item => {
         const changed = item.was === undefined ? 'is new' : item.is === undefined ? 'is gone' : changes(item.was, item.is);
         return changed === '' ? [] : [`${kind} ${item.name} ${changed}`];

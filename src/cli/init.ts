@@ -262,9 +262,9 @@ async function addGenerator(files: Map<string, string>, cwd: string): Promise<{ 
   return { file, output };
 }
 
-/** Beside the client, never inside its folder: Prisma empties that. */
+/** Beside the client, never inside its folder: Prisma empties that. `undefined` beside a client in node_modules, which npm empties. */
 function toOutput(client: string | undefined): string | undefined {
-  if (client === undefined) return undefined;
+  if (client === undefined || client.includes('node_modules')) return undefined;
   const base = path.posix.basename(client);
   return path.posix.join(path.posix.dirname(client), base === 'prisma' || base === 'client' ? 'mcp' : `${base}-mcp`);
 }

@@ -107,7 +107,7 @@ async function list(client: WireClient, _subject: string, given: Given): Promise
   const { info, revision, instructions } = client.server;
   const { name, version } = Object(info) as { name?: unknown; version?: unknown };
   const blocks = [
-    `${String(name ?? 'a server without a name')} ${String(version ?? '')}, revision ${revision}`,
+    `${inWords(name ?? 'a server without a name')} ${inWords(version ?? '')}, revision ${revision}`,
     ...(typeof instructions === 'string' ? [instructions] : []),
     ...Object.entries(lists).map(([key, items]) => toBlock(key, items)),
   ];
@@ -139,7 +139,7 @@ function toBlock(key: string, items: readonly Item[]): string {
 
 /** The arguments, and the first sentence of the description. */
 function describe(key: string, item: Item): string {
-  const first = /^[^\n]*?(?:[.!?](?=\s|$)|$)/m.exec(String(item['description'] ?? item['title'] ?? ''))?.[0] ?? '';
+  const first = /^[^\n]*?(?:[.!?](?=\s|$)|$)/m.exec(inWords(item['description'] ?? item['title'] ?? ''))?.[0] ?? '';
   const names =
     key === 'tools'
       ? argumentsOf(item['inputSchema'])
@@ -176,7 +176,7 @@ async function readResource({ request }: WireClient, uri: string, given: Given):
   const result = await request('resources/read', { uri });
   if (given.has('json')) return { text: toJson(result), code: 0 };
   const contents = (result['contents'] ?? []) as Item[];
-  return { text: `${contents.map(content => String(content['text'] ?? content['blob'] ?? '')).join('\n')}\n`, code: 0 };
+  return { text: `${contents.map(content => inWords(content['text'] ?? content['blob'] ?? '')).join('\n')}\n`, code: 0 };
 }
 
 async function getPrompt({ request }: WireClient, name: string, given: Given): Promise<Outcome> {
@@ -238,7 +238,7 @@ function mirroredHeaders(schema: unknown, args: unknown): Headers {
     if (value === undefined || value === null) continue;
     for (const [header, text] of mirroredHeaders(property, value)) headers.set(header, text);
     const mirror: unknown = Reflect.get(Object(property), 'x-mcp-header');
-    if (typeof mirror === 'string' && typeof value !== 'object') headers.set(`Mcp-Param-${mirror}`, headerValue(String(value)));
+    if (typeof mirror === 'string' && typeof value !== 'object') headers.set(`Mcp-Param-${mirror}`, headerValue(inWords(value)));
   }
   return headers;
 }
@@ -248,11 +248,16 @@ function printMessage({ method = 'answer', params = {} }: WireMessage): void {
   const { progress, total, message, level, data } = params;
   const line =
     method === 'notifications/progress'
-      ? `progress ${String(progress)}${total === undefined ? '' : ` of ${String(total)}`}${message === undefined ? '' : `: ${String(message)}`}`
+      ? `progress ${String(progress)}${total === undefined ? '' : ` of ${inWords(total)}`}${message === undefined ? '' : `: ${inWords(message)}`}`
       : method === 'notifications/message'
-        ? `${String(level)}: ${typeof data === 'string' ? data : JSON.stringify(data)}`
+        ? `${String(level)}: ${inWords(data)}`
         : `${method} ${JSON.stringify(params)}`;
   process.stderr.write(`${line}\n`);
+}
+
+/** A text as it stands, anything else as JSON. */
+function inWords(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
 }
 
 function toJson(value: unknown): string {

@@ -35,9 +35,10 @@ export function lineEndAfter(schema: string, offset: number): number {
   return offset + (/^.*/.exec(schema.slice(offset))?.[0].length ?? 0);
 }
 
-/** The value of a setting in a datasource or generator, such as `provider`: its texts, of a list or alone. */
+/** The value of a setting in a datasource or generator, such as `provider`: its texts, of a list or alone. None if it is `env(…)`. */
 export function settingOf({ text }: Pick<SchemaBlock, 'text'>, setting: string): string[] {
   const value = new RegExp(`^[ \\t]*${setting}\\s*=\\s*(\\[[^\\]]*\\]|.*$)`, 'm').exec(withoutComments(text))?.[1] ?? '';
+  if (value.startsWith('env(')) return [];
   return [...value.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, each = '']) => each);
 }
 

@@ -28,7 +28,7 @@ export class HttpError extends Error {
   constructor(method: string, response: Response, text: string) {
     const challenge = response.headers.get('www-authenticate');
     const remedy = response.status === 401 ? "; pass an access token with --header 'Authorization: Bearer …'" : '';
-    const detail = challenge === null ? (text.trim().split('\n')[0] ?? '').slice(0, 200) : challenge;
+    const detail = challenge ?? (text.trim().split('\n')[0] ?? '').slice(0, 200);
     super(`${method} was answered HTTP ${response.status}${detail === '' ? '' : `: ${detail}`}${remedy}`);
     this.status = response.status;
   }
@@ -397,7 +397,9 @@ interface StreamEvent {
 async function* events(response: Response): AsyncGenerator<StreamEvent> {
   const decoder = new TextDecoder();
   let text = '';
-  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+  const body: AsyncIterable<Uint8Array> | null = response.body;
+  if (body === null) return;
+  for await (const chunk of body) {
     text += decoder.decode(chunk, { stream: true });
     // A carriage return at the end may be the first half of a line end.
     const blocks = text.split(/\r\n\r\n|\n\n|\r\r(?!$)/);

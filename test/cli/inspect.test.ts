@@ -36,9 +36,9 @@ beforeAll(async () => {
       },
       work: {
         description: 'Works',
-        handler: async (_args, ctx) => {
-          await ctx.mcp.progress(1, 2, 'halfway');
-          await ctx.mcp.log('info', 'nearly done');
+        handler: (_args, ctx) => {
+          ctx.mcp.progress(1, 2, 'halfway');
+          ctx.mcp.log('info', 'nearly done');
           return 'done';
         },
       },
@@ -69,8 +69,10 @@ beforeAll(async () => {
 afterAll(() => server[Symbol.asyncDispose]());
 
 /** Serves requests by hand. */
-async function serve(listener: RequestListener): Promise<{ url: string } & AsyncDisposable> {
-  const http = createServer(listener).listen(0, '127.0.0.1');
+async function serve(
+  listener: (...[request, response]: Parameters<RequestListener>) => void | Promise<void>,
+): Promise<{ url: string } & AsyncDisposable> {
+  const http = createServer((request, response) => void listener(request, response)).listen(0, '127.0.0.1');
   await once(http, 'listening');
   return {
     url: `http://127.0.0.1:${(http.address() as AddressInfo).port}/mcp`,
@@ -177,7 +179,7 @@ describe('koa-mcp inspect', () => {
       content: [{ type: 'text', text: String(a + b) }],
     }));
     const transport = new StreamableHTTPServerTransport({ sessionIdGenerator: () => 'one' });
-    await official.connect(transport as never);
+    await official.connect(transport);
     await using older = await serve((request, response) => void transport.handleRequest(request, response));
     expect(await inspect(older.url, 'call', 'add', '--arg', 'a=1', '--arg', 'b=2')).toMatchObject({ code: 0, text: '3\n' });
     await official.close();

@@ -175,6 +175,8 @@ describe('koa-mcp init', () => {
   it.each([
     [client.replace('src/generated/prisma', 'generated'), '../generated-mcp'],
     ['generator client {\n  provider = "prisma-client-js"\n}\n', '../generated/mcp'],
+    ['generator client {\n  provider = "prisma-client-js"\n  output   = "../node_modules/.prisma/own"\n}\n', '../generated/mcp'],
+    ['generator client {\n  provider = "prisma-client-js"\n  output   = env("CLIENT")\n}\n', '../generated/mcp'],
     ['', '../generated/mcp'],
   ])('never lets the datamodel land in the folder of the client: %s', async (generator, output) => {
     await write('prisma/schema.prisma', `${generator}\n${header}`);
