@@ -137,9 +137,9 @@ module.exports = {
     ...rooms('src/models', ['declaration', 'datamodel', 'policy', 'arguments', 'live', 'queries', 'features'], ['messages', 'near-names']),
     only(
       'cli-directions',
-      'The commands and the generator run in a build. An endpoint comes from the module that `check` loads.',
+      'The commands and the generator run in a build. An endpoint comes from the module of the app, and shows them its report and its parts.',
       '^src/cli/',
-      ['^src/models/(datamodel/datamodel|report)\\.ts$', '^src/report\\.ts$'],
+      ['^src/models/(datamodel/datamodel|report|near-names)\\.ts$', '^src/(report|parts)\\.ts$'],
     ),
   ],
   options: {

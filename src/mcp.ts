@@ -11,6 +11,8 @@ import type { CompiledModels, LiveModels } from './models/compile.ts';
 import { compileModels } from './models/compile.ts';
 import { explainDatabaseError } from './models/queries/prisma-errors.ts';
 import type { McpOptions, ResolvedOptions } from './options.ts';
+import type { EndpointParts } from './parts.ts';
+import { partsKey } from './parts.ts';
 import type { CallContext, Definitions } from './protocol/definitions.ts';
 import { isObject } from './protocol/definitions.ts';
 import type { Registry } from './protocol/registry.ts';
@@ -163,6 +165,7 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
   announce(report, { ...resolved, onError });
   return Object.assign(middleware, {
     report,
+    [partsKey]: partsOf(resolved, definitions),
     resourceMetadata(prefix = '') {
       if (authorization === undefined) throw new TypeError('resourceMetadata: needs the option `auth`');
       return authorization.metadataMiddleware(prefix.replace(/\/+$/u, ''));
@@ -192,6 +195,11 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
       if (resolved.bus === undefined) await bus.close();
     },
   });
+}
+
+function partsOf({ prisma, datamodel, sessions, audit, bus, instructions }: ResolvedOptions, definitions: Definitions): EndpointParts {
+  const hasRows = prisma !== undefined && sessions.store === undefined;
+  return { prisma, datamodel, hasRows, hasAudit: audit !== undefined, bus, instructions, definitions };
 }
 
 function auditLog({ audit, prisma, name, path, limits }: ResolvedOptions, onError: (error: unknown) => void): AuditLog | undefined {
