@@ -42,6 +42,14 @@ export interface McpMiddleware extends Koa.Middleware {
   /** Tells the clients that subscribed to a resource, in every process, that it has changed. Kept and resolved like `listChanged`. */
   resourceUpdated(uri: string): Promise<void>;
   /**
+   * Tells the client that sent its user to a page, in whichever process it has its stream, that the user is done there. Only clients of 2025-11-25
+   * are told; those of 2026-07-28 send their request again. Kept and resolved like `listChanged`.
+   *
+   * @param id From `ctx.mcp.newElicitationId()`. Any other text does nothing, so the id may come from the URL of the page.
+   * @see https://modelcontextprotocol.io/specification/2025-11-25/client/elicitation#completion-notifications-for-url-mode-elicitation
+   */
+  elicitationComplete(id: string): Promise<void>;
+  /**
    * Tells the subscribers of a model's resources, in every process, that rows were written where `live()` cannot see it: by raw SQL, or by
    * another program. A subscriber is notified if the resource gives it something else than before. Kept and resolved like `listChanged`.
    *
@@ -129,6 +137,7 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
     audit: auditLog(resolved, onError),
     keys,
     sessionLog: isHeard(resolved) ? new SessionLog({ ...resolved, onError }) : undefined,
+    onRootsChanged: resolved.onRootsChanged,
     onFirstRequest: () => warnOfSqlite(resolved),
     onError,
     authorization,
@@ -160,6 +169,7 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
     },
     listChanged: service.listChanged,
     resourceUpdated: service.resourceUpdated,
+    elicitationComplete: service.elicitationComplete,
     async rowsChanged(model: string, key?: Readonly<Record<string, unknown>>) {
       if (live === undefined) throw new TypeError('rowsChanged: needs `models`, and `prisma` from live(new PrismaClient(…))');
       await service.rowsChanged([live.changeOf(model, key)]);
@@ -247,14 +257,16 @@ function compile(options: ResolvedOptions): Compiled {
   const own: Definitions = { tools: compileTools(tools), ...compileResources(resources), prompts: compilePrompts(prompts) };
   const made: Definitions = compiled ?? { tools: [], resources: [], resourceTemplates: [], prompts: [] };
   for (const kind of ['tools', 'prompts'] as const) assertOwnNames(kind, own[kind], made[kind]);
+  const definitions: Definitions = {
+    tools: [...own.tools, ...made.tools],
+    resources: [...own.resources, ...made.resources],
+    resourceTemplates: [...own.resourceTemplates, ...made.resourceTemplates],
+    prompts: [...own.prompts, ...made.prompts],
+    ...(compiled && { unknownToolHint: compiled.unknownToolHint }),
+  };
+  if (options.cache?.cacheScope === 'public') assertSameLists(definitions);
   return {
-    definitions: {
-      tools: [...own.tools, ...made.tools],
-      resources: [...own.resources, ...made.resources],
-      resourceTemplates: [...own.resourceTemplates, ...made.resourceTemplates],
-      prompts: [...own.prompts, ...made.prompts],
-      ...(compiled && { unknownToolHint: compiled.unknownToolHint }),
-    },
+    definitions,
     live: compiled?.live,
     keys: compiled?.keys,
     scope: compiled?.scope ?? (prisma === undefined ? undefined : () => prisma),
@@ -271,6 +283,17 @@ function assertOwnNames(kind: 'tools' | 'prompts', own: readonly { name: string 
   throw new TypeError(`${kind}.${clash.name}: \`models\` make one of this name; rename this one, or change \`${option}\` of the model`);
 }
 
+/** @throws {TypeError} A list depends on its caller, so that it cannot be shared. */
+function assertSameLists({ tools, resources, resourceTemplates, prompts }: Definitions): void {
+  const own = [...tools, ...resources, ...resourceTemplates, ...prompts].find(
+    definition => definition.enabled !== undefined || definition.scopes !== undefined || 'list' in definition,
+  );
+  if (own === undefined) return;
+  throw new TypeError(
+    `cache: the lists cannot be public, since not every caller sees the same of ${own.name}; leave out cacheScope, or its enabled, scopes and list`,
+  );
+}
+
 /** All scopes that definitions need, each once. */
 function scopesOf({ tools, resources, resourceTemplates, prompts }: Definitions): string[] {
   const all = [...tools, ...resources, ...resourceTemplates, ...prompts];
@@ -278,7 +301,7 @@ function scopesOf({ tools, resources, resourceTemplates, prompts }: Definitions)
 }
 
 function index(options: ResolvedOptions, definitions: Definitions): Registry {
-  const { name, version, title, description, websiteUrl, icons, instructions } = options;
+  const { name, version, title, description, websiteUrl, icons, instructions, extensions, cache } = options;
   const info = {
     name,
     version,
@@ -287,7 +310,7 @@ function index(options: ResolvedOptions, definitions: Definitions): Registry {
     ...(websiteUrl !== undefined && { websiteUrl }),
     ...(icons !== undefined && { icons }),
   };
-  return registry({ info, instructions }, definitions);
+  return registry({ info, instructions, extensions, cache }, definitions);
 }
 
 function normalizePrincipal(principal: NonNullable<ResolvedOptions['principal']>): Environment['principal'] {

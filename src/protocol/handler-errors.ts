@@ -1,3 +1,4 @@
+import type { RequiredPage } from '../errors.ts';
 import { internalErrorText, McpError } from '../errors.ts';
 import type { Call } from './call.ts';
 import { CallEnded } from './call.ts';
@@ -27,12 +28,42 @@ export function describeError(call: Call, error: unknown): string {
 export async function waitForHandler<T>(call: Call, handler: () => Promise<T>): Promise<T> {
   try {
     return await call.race(handler());
-  } catch (error) {
+  } catch (thrown) {
+    const error = inRevision(call, thrown);
     if (McpError.isError(error) || error instanceof CallEnded) throw error;
     const { status } = membersOf(error);
     const type = typeof status === 'number' && status < 500 ? 'InvalidParams' : 'InternalError';
     throw new McpError(type, describeError(call, error), { cause: error });
   }
+}
+
+/**
+ * What a handler has thrown, as the revision has it: `UrlElicitationRequired` becomes -32042 or `input_required`, or the error for a client that
+ * cannot open pages. Any other value stays as it is.
+ */
+export function inRevision(call: Call, thrown: unknown): unknown {
+  if (!McpError.isError(thrown) || thrown.type !== 'UrlElicitationRequired') return thrown;
+  try {
+    return call.requirePages(
+      pagesOf(thrown).map(page => call.pageRequest(page)),
+      thrown,
+    );
+  } catch (refusal) {
+    return refusal;
+  }
+}
+
+/** @throws {TypeError} The app's error does not name the pages. */
+function pagesOf({ data }: McpError): RequiredPage[] {
+  const pages = isObject(data) ? data['elicitations'] : undefined;
+  if (Array.isArray(pages) && pages.length > 0 && pages.every(isPage)) return pages;
+  throw new TypeError('UrlElicitationRequired: `data.elicitations` must name at least one page, { message, url }');
+}
+
+function isPage(value: unknown): value is RequiredPage {
+  if (!isObject(value)) return false;
+  const { message, url, elicitationId } = value;
+  return typeof message === 'string' && typeof url === 'string' && ['string', 'undefined'].includes(typeof elicitationId);
 }
 
 /** The members of a thrown value, which need not be an object. */

@@ -6,7 +6,7 @@ import type { ToolCall } from './confirmation.ts';
 import { callConfirmed } from './confirmation.ts';
 import type { CallToolResult, JsonObject, ToolDefinition } from './definitions.ts';
 import { isObject, unconfirmedMember } from './definitions.ts';
-import { describeError } from './handler-errors.ts';
+import { describeError, inRevision } from './handler-errors.ts';
 import type { Result } from './project.ts';
 import { finishResult, projectToolResult, SerializedResult } from './project.ts';
 import { askedTask, createdResult } from './tasks.ts';
@@ -86,7 +86,8 @@ async function run(call: Call, toolCall: ToolCall): Promise<CallToolResult> {
 }
 
 /** The result that tells the model of an error. @throws {McpError} or {CallEnded} that is no error for the model. */
-function toResult(call: Call, error: unknown): CallToolResult {
+function toResult(call: Call, thrown: unknown): CallToolResult {
+  const error = inRevision(call, thrown);
   if (McpError.isError(error) || error instanceof CallEnded) throw error;
   return toolError(describeError(call, error));
 }

@@ -80,7 +80,7 @@ export async function postSse(environment: Environment, ctx: Koa.Context, id: st
   const message = parseMessage(await environment.readBody(ctx));
   switch (message.kind) {
     case 'notification':
-      await takeNotification(environment, session, message.message);
+      await takeNotification(environment, ctx, session, message.message);
       break;
     case 'response':
       await takeResponse(environment, session, message.message);

@@ -5,7 +5,7 @@ import { encodeStreamMail, parseBroadcast, parseNodeMail } from '../delivery/mes
 import { Nodes } from '../delivery/nodes.ts';
 import type { Position } from '../delivery/position.ts';
 import { encodePosition } from '../delivery/position.ts';
-import { EVERYBODY, newNodeId, nodeMailOf, sessionStreamOf } from '../delivery/stream-ids.ts';
+import { EVERYBODY, isSealedId, newNodeId, nodeMailOf, sessionStreamOf } from '../delivery/stream-ids.ts';
 import { Tail } from '../delivery/tail.ts';
 import type { RateLimiter } from '../options.ts';
 import type { Audit, Confirmations } from '../protocol/call.ts';
@@ -30,6 +30,8 @@ import { Streams } from './event-stream.ts';
 import { bodyReader, UnsentAnswers } from './http.ts';
 import { Listeners } from './listeners.ts';
 import { LiveResources } from './live-subscriptions.ts';
+import type { RootsHook } from './roots-changes.ts';
+import { RootsChanges } from './roots-changes.ts';
 import { RowBroadcasts } from './row-broadcasts.ts';
 import { SessionStreams } from './session-stream.ts';
 import { SseRelay } from './sse-relay.ts';
@@ -98,6 +100,8 @@ export interface ServiceOptions extends Pick<Environment, 'authorization' | 'pri
   /** The rows of idempotency keys. @default there are none */
   readonly keys?: KeyRows | undefined;
   readonly sessionLog: SessionLog | undefined;
+  /** Called when the roots of a client have changed. @default nothing happens */
+  readonly onRootsChanged?: RootsHook | undefined;
   /** Called at the first request. */
   readonly onFirstRequest: () => void;
   readonly onError: (error: unknown) => void;
@@ -118,6 +122,7 @@ export interface Service {
   readonly environment: Environment;
   readonly listChanged: (list: ListName) => Promise<void>;
   readonly resourceUpdated: (uri: string) => Promise<void>;
+  readonly elicitationComplete: (id: string) => Promise<void>;
   /** Tells all processes that rows were written. Resolves once that cannot be lost. */
   readonly rowsChanged: (rows: readonly string[]) => Promise<void>;
   /** Does the same soon, together with other changes. */
@@ -183,6 +188,7 @@ export function openService(options: ServiceOptions): Service {
   const calls = new Calls({ ...limits, retain, onRefused, tail });
   const tasks = new TaskRuns({ ...shared, deadMs });
   const listeners = new Listeners({ ...limits, streams, registry, live, hold: () => tail.hold() });
+  const callRate = new Rate({ what: 'requests', perMinute: limits.callsPerMinute, limiter: rateLimiters.calls, onError });
   let isDraining = false;
   const requests = new InFlight(options.onFirstRequest);
   const environment: Environment = {
@@ -206,11 +212,13 @@ export function openService(options: ServiceOptions): Service {
     listeners,
     relay,
     clientQuestions,
+    rootsChanges:
+      options.onRootsChanged && new RootsChanges({ hook: options.onRootsChanged, calls, callRate, tail, push: pushToClient, onError }),
     sessionStreams,
     streams,
     tasks,
     unsent: new UnsentAnswers(limits),
-    callRate: new Rate({ what: 'requests', perMinute: limits.callsPerMinute, limiter: rateLimiters.calls, onError }),
+    callRate,
     initializeRate: new Rate({ what: 'new sessions', perMinute: limits.initializesPerMinute, limiter: rateLimiters.initializes, onError }),
     readBody: bodyReader(limits),
     maxBatch: limits.maxBatch,
@@ -265,6 +273,10 @@ export function openService(options: ServiceOptions): Service {
     return log.post({ stream: EVERYBODY, sessionId: null, data: JSON.stringify(broadcast) });
   }
 
+  function pushToClient(sessionId: string, text: string): Promise<void> {
+    return log.post({ stream: sessionStreamOf(sessionId), sessionId, data: encodeStreamMail({ push: text }) });
+  }
+
   async function setSubscribed(sessionId: string, uri: string, { isSubscribed, sight }: SubscriptionChange): Promise<void> {
     // The change goes through the log even if the stream is in this process. So the order of the calls decides which later
     // broadcasts the session gets.
@@ -283,7 +295,7 @@ export function openService(options: ServiceOptions): Service {
     else if ('leaving' in broadcast) relay.leave(broadcast.leaving);
     else if ('rows' in broadcast) listeners.rowsChanged(eventId, broadcast.rows);
     else if ('list' in broadcast) listeners.listChanged(broadcast.list);
-    else listeners.resourceUpdated(broadcast.uri);
+    else if ('uri' in broadcast) listeners.resourceUpdated(broadcast.uri);
   }
 
   /**
@@ -335,6 +347,9 @@ export function openService(options: ServiceOptions): Service {
     environment,
     listChanged: list => tell({ list }),
     resourceUpdated: uri => tell({ uri }),
+    elicitationComplete: async id => {
+      if (isSealedId(id)) await tell({ completed: id });
+    },
     rowsChanged: rows => tell({ rows }),
     noteRows: rows => rowBroadcasts.add(rows),
     drain,

@@ -206,7 +206,7 @@ class SseStream {
       tail.listen(EVERYBODY, ({ id, data }) => {
         const broadcast = parseBroadcast(data);
         if (broadcast !== undefined && 'rows' in broadcast) return live?.change(id, broadcast.rows);
-        const text = broadcast && textFor(broadcast, this.#subscriptions);
+        const text = broadcast && textFor(sessionId, broadcast, this.#subscriptions);
         if (text !== undefined) connection.send(text);
       }),
       tail.listen(sessionStreamOf(sessionId), event => this.#take(event)),
@@ -233,6 +233,7 @@ class SseStream {
     if (mail === undefined) return;
     if ('accepted' in mail) this.#accept(mail.accepted, mail.by);
     else if ('refused' in mail) this.#settle(mail.refused);
+    else if ('push' in mail) this.connection.send(mail.push);
     else if ('message' in mail) {
       if (mail.isResponse) this.#settle(mail.of);
       if (!this.#givenUp.has(mail.of)) this.connection.send(mail.message);

@@ -54,6 +54,9 @@ describe('TypeScript in README and docs', () => {
       'docs/tasks.md',
       'docs/tasks.md',
       'docs/tools.md',
+      'docs/tools.md',
+      'docs/tools.md',
+      'docs/tools.md',
     ]);
   });
 
