@@ -33,7 +33,12 @@ const long = [
 ];
 
 export default defineConfig({
-  resolve: { alias: { 'koa-mcp': fileURLToPath(new URL('src/index.ts', import.meta.url)) } },
+  resolve: {
+    alias: {
+      'koa-mcp/testing': fileURLToPath(new URL('src/testing/connect.ts', import.meta.url)),
+      'koa-mcp': fileURLToPath(new URL('src/index.ts', import.meta.url)),
+    },
+  },
   test: {
     environment: 'node',
     pool: 'forks',

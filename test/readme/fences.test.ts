@@ -1,8 +1,10 @@
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { PrismaLibSql } from '@prisma/adapter-libsql';
 import Koa from 'koa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -62,6 +64,7 @@ describe('TypeScript in README and docs', () => {
       'docs/tasks.md',
       'docs/tasks.md',
       'docs/tasks.md',
+      'docs/testing.md',
       'docs/tools.md',
       'docs/tools.md',
       'docs/tools.md',
@@ -194,4 +197,16 @@ describe('TypeScript in README and docs', () => {
     expect(booked.structuredContent).toEqual({ booked: true });
     await endpoint.close();
   });
+
+  it('of docs/testing.md are tests that pass, and fail where the app is another', async () => {
+    const page = fenceOf('docs/testing.md');
+    const run = async (replacements?: Record<string, string>) => {
+      const file = await folder.write(page, replacements);
+      // Not as a test within this run, which Node would skip.
+      const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+      return promisify(execFile)(process.execPath, ['--import', import.meta.resolve('tsx'), '--test', file], { env });
+    };
+    await run();
+    await expect(run({ "'Sign in first'),": "'Go away')," })).rejects.toMatchObject({ stdout: expect.stringContaining('Go away') });
+  }, 60_000);
 });
