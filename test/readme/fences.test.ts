@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -18,6 +19,7 @@ import { ModernClient } from '../support/modern.ts';
 import { open } from '../support/wire.ts';
 import type { FenceFolder } from './fence-folder.ts';
 import { openFenceFolder, typescriptFences } from './fence-folder.ts';
+import { root } from './readme.ts';
 
 const fenceOf = (page: string) => typescriptFences.find(({ file }) => file === page);
 const queueing = typescriptFences.find(({ text }) => text.includes('bullmq'));
@@ -200,13 +202,16 @@ describe('TypeScript in README and docs', () => {
 
   it('of docs/testing.md are tests that pass, and fail where the app is another', async () => {
     const page = fenceOf('docs/testing.md');
+    const tsconfig = path.join(folder.path, 'tsconfig.json');
+    const paths = { 'koa-mcp': [`${root}src/index.ts`], 'koa-mcp/testing': [`${root}src/testing/connect.ts`] };
+    await writeFile(tsconfig, JSON.stringify({ compilerOptions: { paths } }));
     const run = async (replacements?: Record<string, string>) => {
       const file = await folder.write(page, replacements);
       // Not as a test within this run, which Node would skip.
-      const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+      const env = { ...process.env, TSX_TSCONFIG_PATH: tsconfig, NODE_TEST_CONTEXT: undefined };
       return promisify(execFile)(process.execPath, ['--import', import.meta.resolve('tsx'), '--test', file], { env });
     };
     await run();
-    await expect(run({ "'Sign in first'),": "'Go away')," })).rejects.toMatchObject({ stdout: expect.stringContaining('Go away') });
+    await expect(run({ "ctx.throw(403, 'Sign in first')": "ctx.throw(403, 'Go away')" })).rejects.toMatchObject({ stdout: expect.stringContaining('Go away') });
   }, 60_000);
 });
