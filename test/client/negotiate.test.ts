@@ -2,6 +2,7 @@ import { json } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import { connect } from '../../src/client/connect.ts';
 import { negotiate } from '../../src/client/negotiate.ts';
+import { textIn } from '../../src/client/wire.ts';
 import type { JsonObject } from '../../src/protocol/definitions.ts';
 import { serve } from '../support/by-hand.ts';
 
@@ -12,7 +13,7 @@ async function serveAnswers(answers: Answers) {
   const seen: string[] = [];
   const server = await serve(async (request, response) => {
     const message = request.method === 'POST' ? ((await json(request)) as JsonObject) : {};
-    const key = String(message['method'] ?? request.method);
+    const key = textIn(message['method']) ?? request.method ?? '';
     seen.push(key);
     const [status, body] = answers[key] ?? [key.startsWith('notifications/') ? 202 : 405];
     const text = body === undefined ? '' : JSON.stringify({ jsonrpc: '2.0', id: message['id'], ...body });

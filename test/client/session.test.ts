@@ -6,6 +6,7 @@ import { connect } from '../../src/client/connect.ts';
 import type { Endpoint } from '../../src/client/post.ts';
 import { pause } from '../../src/client/post.ts';
 import type { Connection, Listener } from '../../src/client/wire.ts';
+import { textIn } from '../../src/client/wire.ts';
 import type { JsonObject } from '../../src/protocol/definitions.ts';
 import { serve } from '../support/by-hand.ts';
 
@@ -30,6 +31,8 @@ const events = (response: ServerResponse, text = '') => {
 const result = (id: unknown, value: JsonObject = { content: [] }) => JSON.stringify({ jsonrpc: '2.0', id, result: value });
 const status = (code: number) => (response: ServerResponse) => response.writeHead(code).end();
 
+const keyOf = ({ verb, headers, message }: Seen) => textIn(message['method']) ?? [verb, headers['last-event-id'] ?? []].flat().join(' ');
+
 /**
  * A session with a server whose answers stand in the test, by method; the streams of GET by `GET`, or `GET 7` behind event 7. An answer of several
  * functions gives one after the other.
@@ -41,8 +44,7 @@ async function open(answers: Record<string, Answer | Answer[]>, more: Partial<En
     const message = request.method === 'POST' ? ((await json(request)) as JsonObject) : {};
     const one = { verb: request.method ?? '', headers: request.headers, message };
     seen.push(one);
-    const last = request.headers['last-event-id'];
-    const key = String(message['method'] ?? (last === undefined ? request.method : `${request.method} ${String(last)}`));
+    const key = keyOf(one);
     const answer = answers[key];
     const next = Array.isArray(answer) ? answer.shift() : answer;
     if (next !== undefined) next(response, one);
@@ -61,8 +63,7 @@ async function open(answers: Record<string, Answer | Answer[]>, more: Partial<En
   const endpoint = { url: server.url, fetch, headers: {}, clientInfo: { name: 'test', version: '1' }, capabilities: {}, ...more };
   const connection = await connect(endpoint, '2025-11-25', listener);
   ends.push(() => connection.close());
-  const keys = () =>
-    seen.map(({ verb, headers, message }) => String(message['method'] ?? `${verb} ${headers['last-event-id'] ?? ''}`.trim()));
+  const keys = () => seen.map(keyOf);
   return { connection, seen, told, keys };
 }
 
