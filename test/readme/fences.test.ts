@@ -57,6 +57,8 @@ describe('TypeScript in README and docs', () => {
       'docs/auth.md',
       'docs/auth.md',
       'docs/check.md',
+      'docs/from-the-sdk.md',
+      'docs/from-the-sdk.md',
       'docs/live.md',
       'docs/models.md',
       'docs/processes.md',
@@ -200,6 +202,26 @@ describe('TypeScript in README and docs', () => {
     await endpoint.close();
   });
 
+  it.each(
+    typescriptFences
+      .filter(({ file }) => file === 'docs/from-the-sdk.md')
+      .map((fence, index) => [['before', 'after'][index], fence] as const),
+  )('of docs/from-the-sdk.md, %s the move, serves the same tool and resource', async (when, fence) => {
+    // The sessions of this test stay in memory.
+    const replaced = when === 'after' ? { 'prisma: new PrismaClient({ adapter }),': '' } : {};
+    const { app } = (await import(pathToFileURL(await folder.write(fence, replaced)).href)) as { app: Koa };
+    await using server = await listen(app);
+    const session = await open(server.url);
+    const { messages } = await session.request('tools/call', { name: 'clean_rooms', arguments: { rooms: 2 }, _meta: { progressToken: 7 } });
+    expect(messages.map(({ method, params, result }) => result?.content ?? [method, params])).toEqual([
+      ['notifications/progress', { progressToken: 7, progress: 1, total: 2 }],
+      ['notifications/progress', { progressToken: 7, progress: 2, total: 2 }],
+      [{ type: 'text', text: '2 rooms are clean' }],
+    ]);
+    const { contents } = await session.result('resources/read', { uri: 'house://dish/bread' });
+    expect(contents).toMatchObject([{ uri: 'house://dish/bread', text: 'A dish of bread' }]);
+  });
+
   it('of docs/testing.md are tests that pass, and fail where the app is another', async () => {
     const page = fenceOf('docs/testing.md');
     const tsconfig = path.join(folder.path, 'tsconfig.json');
@@ -212,6 +234,8 @@ describe('TypeScript in README and docs', () => {
       return promisify(execFile)(process.execPath, ['--import', import.meta.resolve('tsx'), '--test', file], { env });
     };
     await run();
-    await expect(run({ "ctx.throw(403, 'Sign in first')": "ctx.throw(403, 'Go away')" })).rejects.toMatchObject({ stdout: expect.stringContaining('Go away') });
+    await expect(run({ "ctx.throw(403, 'Sign in first')": "ctx.throw(403, 'Go away')" })).rejects.toMatchObject({
+      stdout: expect.stringContaining('Go away'),
+    });
   }, 60_000);
 });
