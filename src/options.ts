@@ -318,6 +318,13 @@ export interface McpOptions<C = unknown, T = Record<string, unknown>, R = Record
    * @default none: there is no such route
    */
   operators?: (ctx: Koa.Context) => boolean | Promise<boolean>;
+  /**
+   * Whether a browser that opens the endpoint gets the console, a page that calls its tools by hand. The page holds no data: its requests need the
+   * same sign-in as those of every other client.
+   *
+   * @default true unless `NODE_ENV` is `production`
+   */
+  console?: boolean;
 }
 
 /** The defaults of all options that have a plain one. */
@@ -389,8 +396,9 @@ export interface UntypedOptions extends Omit<McpOptions, 'prisma' | 'models' | '
 }
 
 /** The options, checked, with their defaults. */
-export interface ResolvedOptions extends Omit<UntypedOptions, 'path' | 'version' | 'limits' | 'sessions' | 'node' | 'audit'> {
+export interface ResolvedOptions extends Omit<UntypedOptions, 'path' | 'version' | 'limits' | 'sessions' | 'node' | 'audit' | 'console'> {
   readonly audit: AuditOptions | undefined;
+  readonly console: boolean;
   readonly path: string;
   readonly version: string;
   readonly node: string;

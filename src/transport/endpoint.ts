@@ -7,10 +7,11 @@ import { errorText, isRequestId } from '../protocol/jsonrpc.ts';
 import { isModern } from '../protocol/revisions.ts';
 import type { Operators } from './admin.ts';
 import { endListedSession, getHealth, getLive, getSessions } from './admin.ts';
+import { respondConsole, wantsConsole } from './console.ts';
 import { addCorsHeaders, isPreflight, respondPreflight, setCorsHeaders } from './cors.ts';
 import type { Environment } from './environment.ts';
 import type { GuardOptions } from './http.ts';
-import { assertOrigin, methodNotAllowed, respondJson, sessionHeaderOf, toMcpError } from './http.ts';
+import { assertHost, assertOrigin, methodNotAllowed, respondJson, sessionHeaderOf, toMcpError } from './http.ts';
 import { openSse, postSse } from './http-sse.ts';
 import { postStateless } from './stateless.ts';
 import { deleteSession, getStreamable, postStreamable } from './streamable.ts';
@@ -21,6 +22,8 @@ export interface EndpointOptions extends GuardOptions {
   readonly path: string;
   /** Decides who may list and end sessions. Without it the routes for that do not exist. */
   readonly operators?: Operators | undefined;
+  /** Whether a browser that opens the endpoint gets the console. */
+  readonly console: boolean;
 }
 
 type Route = (environment: Environment, ctx: Koa.Context) => Promise<void>;
@@ -74,6 +77,10 @@ export function endpoint(environment: Environment, options: EndpointOptions): Mi
     if (!path.includes(':')) exact.set(path, serve);
     router.all(path, serve);
   }
+  const serve = exact.get(options.path);
+  if (options.console && serve !== undefined) {
+    exact.set(options.path, (ctx, next) => (wantsConsole(ctx) ? openConsole(environment, ctx, options) : serve(ctx, next)));
+  }
   for (const path of authorization?.metadataPaths ?? []) {
     const serve: Middleware = async ctx => authorization?.respondMetadata(ctx);
     exact.set(path, serve);
@@ -93,6 +100,16 @@ export function endpoint(environment: Environment, options: EndpointOptions): Mi
     const path = pathOf(ctx);
     return path === undefined ? next() : (exact.get(path) ?? routed)(ctx, next);
   };
+}
+
+/** The page is static, so it needs no sign-in: it sends the caller's own requests. */
+async function openConsole(environment: Environment, ctx: Koa.Context, options: EndpointOptions): Promise<void> {
+  try {
+    assertHost(ctx, options);
+    await respondConsole(ctx, { hasOperators: options.operators !== undefined });
+  } catch (error) {
+    respondError(environment, ctx, error);
+  }
 }
 
 /** The path of a request; `undefined` if its target is no URL, for instance `http://[`. `ctx.path` throws then. */
