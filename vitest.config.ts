@@ -10,6 +10,7 @@ const all = ['test/**/*.test.ts'];
 const long = [
   'test/bench/contenders.test.ts',
   'test/chaos/chaos.test.ts',
+  'test/console/{looks,use}.test.ts',
   'test/clients/restart.test.ts',
   'test/bus/processes.test.ts',
   'test/example/{database,restart,server}.test.ts',

@@ -2,7 +2,7 @@ import type Koa from 'koa';
 import { z } from 'zod';
 import { live } from '../../src/index.ts';
 import { seeded } from '../models/served.ts';
-import type { TestDatabase } from '../support/database.ts';
+import type { PrismaClient } from '../support/database.ts';
 import type { TestServer } from '../support/server.ts';
 import { start } from '../support/server.ts';
 
@@ -12,7 +12,8 @@ const pixel = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QD
 /** An endpoint that has one of everything that the console shows. */
 export interface ConsoleApp extends AsyncDisposable {
   readonly server: TestServer;
-  readonly db: TestDatabase;
+  /** The client of the endpoint: what it writes is noticed. */
+  readonly prisma: PrismaClient;
   /** What the tools have heard: arguments, and the ends of calls. */
   readonly heard: unknown[];
   /** Lets the tool `wait` end. */
@@ -22,7 +23,10 @@ export interface ConsoleApp extends AsyncDisposable {
 /** A caller with the token `ada` is Ada, one with `root` is an operator, one without a token is a guest; other tokens are answered 401. */
 const signIn: Koa.Middleware = async (ctx, next) => {
   const [, token] = /^Bearer (.+)$/u.exec(ctx.get('Authorization')) ?? [];
-  if (token !== undefined && !['ada', 'root'].includes(token)) return ctx.throw(401, 'Unknown token');
+  if (token !== undefined && !['ada', 'root'].includes(token)) {
+    ctx.status = 401;
+    return undefined;
+  }
   ctx.state['user'] = token;
   return next();
 };
@@ -30,6 +34,7 @@ const signIn: Koa.Middleware = async (ctx, next) => {
 /** Starts the endpoint. Its database is SQLite. */
 export async function startConsoleApp(): Promise<ConsoleApp> {
   const db = await seeded('sqlite');
+  const prisma = live(db.prisma);
   const heard: unknown[] = [];
   let release = () => {};
   const hear = (value: unknown) => {
@@ -44,7 +49,7 @@ export async function startConsoleApp(): Promise<ConsoleApp> {
       description: 'Rooms, clients and bookings of a small guest house.',
       instructions: 'Look for a free room first, then book it. Ask before you cancel.',
       websiteUrl: 'https://house.example.com',
-      prisma: live(db.prisma),
+      prisma,
       datamodel: db.datamodel,
       operators: ctx => ctx.state['user'] === 'root',
       models: {
@@ -178,7 +183,7 @@ export async function startConsoleApp(): Promise<ConsoleApp> {
   );
   return {
     server,
-    db,
+    prisma,
     heard,
     release: () => release(),
     [Symbol.asyncDispose]: async () => {

@@ -17,6 +17,7 @@ export async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenera
   const decoder = new TextDecoder();
   const reader = body.getReader();
   let rest = '';
+  let isAfterCr = false;
   let id: string | undefined;
   let retryMs: number | undefined;
   let event = '';
@@ -25,9 +26,11 @@ export async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenera
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
-      rest += decoder.decode(value, { stream: true });
-      // A CR at the end may be the first half of CRLF.
-      const lines = rest.split(/\r\n|\n|\r(?!$)/u);
+      const text = decoder.decode(value, { stream: true });
+      // A CR at the end of a chunk has ended its line; an LF behind it is its second half.
+      rest += isAfterCr && text.startsWith('\n') ? text.slice(1) : text;
+      isAfterCr = text.endsWith('\r');
+      const lines = rest.split(/\r\n|\n|\r/u);
       rest = lines.pop() ?? '';
       for (const line of lines) {
         if (line === '') {

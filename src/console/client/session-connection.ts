@@ -100,7 +100,7 @@ class SessionConnection implements Connection {
     try {
       const message = { jsonrpc: '2.0', id, method, params: all };
       const response = await post(this.#endpoint, message, { headers: this.#headers(), signal: aborted });
-      if (response.status === 404) this.#listener.lost();
+      if (response.status === 404) this.#lose();
       let answer = await readResponse(response, id, each => this.#take(each));
       while (!('result' in answer)) answer = await this.#resume(answer, id, aborted);
       return answer.result;
@@ -137,7 +137,7 @@ class SessionConnection implements Connection {
         const headers = headersOf(this.#endpoint, { ...this.#headers(), Accept: 'text/event-stream', ...resumed });
         const response = await fetch(this.#endpoint.url, { headers, signal });
         if (!response.ok || response.body === null) {
-          if (response.status === 404) this.#listener.lost();
+          if (response.status === 404) this.#lose();
           return this.#listener.streamChanged('off', statusError(response).message);
         }
         this.#listener.streamChanged('open');
@@ -186,6 +186,12 @@ class SessionConnection implements Connection {
     }
     this.#asked.delete(id);
     if (!asked.signal.aborted) await post(this.#endpoint, reply, { headers: this.#headers() }).catch(() => undefined);
+  }
+
+  /** The server knows the session no more, so nobody needs to end it. */
+  #lose(): void {
+    this.#closed.abort();
+    this.#listener.lost();
   }
 
   async setLogLevel(level: string | undefined): Promise<void> {

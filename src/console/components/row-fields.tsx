@@ -242,7 +242,7 @@ export function OrderField({ title, columns, value, onChange }: RowFieldProps) {
           <button
             type="button"
             class="button button-small button-quiet"
-            aria-label={`Do not order by ${name}`}
+            aria-label={`Remove the order by ${name}`}
             onClick={() => change(parts.filter((_, at) => at !== index))}
           >
             Remove

@@ -211,7 +211,6 @@ function emptyOf(schema: JsonSchema): unknown {
 function FreeMembers({ value, onChange, title }: NodeProps & { title: string }) {
   const [isText, setText] = useState(false);
   const members = Object.entries(isObject(value) ? value : {});
-  const id = useId();
   if (isText || members.some(([, member]) => typeof member === 'object' && member !== null)) {
     return (
       <>
@@ -261,13 +260,7 @@ function FreeMembers({ value, onChange, title }: NodeProps & { title: string }) 
         >
           Add a member
         </button>
-        <button
-          type="button"
-          class="button button-small button-quiet"
-          id={id}
-          aria-label={`Edit ${title} as JSON`}
-          onClick={() => setText(true)}
-        >
+        <button type="button" class="button button-small button-quiet" aria-label={`Edit as JSON: ${title}`} onClick={() => setText(true)}>
           Edit as JSON
         </button>
       </div>

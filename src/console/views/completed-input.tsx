@@ -72,8 +72,9 @@ export function CompletedInput({ name, description, required, value, onChange, r
           <option key={each} value={each} />
         ))}
       </datalist>
+      {/* The list itself is the browser's. It is read out here, and takes no room: the button below would move under the pointer. */}
       {isAsking && values.length > 0 && (
-        <p class="field-about" aria-live="polite">
+        <p class="hidden" aria-live="polite">
           {values.length === 1 ? '1 suggestion' : `${values.length} suggestions`}: {values.slice(0, 5).join(', ')}
           {values.length > 5 && ', …'}
         </p>

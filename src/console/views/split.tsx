@@ -104,17 +104,25 @@ export function Split({ view, title, entries, listed, selected, empty, children 
             ← All {title.toLowerCase()}
           </a>
         )}
-        {children ??
-          (isLoading || entries.length === 0 ? null : (
-            <Empty title={selected === undefined ? 'Nothing chosen' : 'Not found'}>
-              {selected === undefined
-                ? 'Choose an entry of the list.'
-                : 'The server has no entry of this name for you. It may have been removed.'}
-            </Empty>
-          ))}
+        {children ?? (isLoading ? null : <NoEntry isChosen={selected !== undefined} hasEntries={entries.length > 0} />)}
       </div>
     </div>
   );
+}
+
+/** What stands in place of an entry. */
+function NoEntry({ isChosen, hasEntries }: { isChosen: boolean; hasEntries: boolean }) {
+  if (isChosen) {
+    return (
+      <div class="stack">
+        <h1 class="detail-title">Not found</h1>
+        <Empty title="There is no such entry">
+          The server has no entry of this name for you. It may have been removed, or you may have to sign in.
+        </Empty>
+      </div>
+    );
+  }
+  return hasEntries ? <Empty title="Nothing chosen">Choose an entry of the list.</Empty> : null;
 }
 
 function firstSentence(text: string): string {
