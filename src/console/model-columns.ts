@@ -33,7 +33,7 @@ export function columnsFor({ name }: Tool, tools: readonly Tool[]): readonly Col
     if (text !== undefined) return parseColumns(text);
   }
   const rows = siblings.map(({ outputSchema }) => outputSchema?.properties?.['rows']?.items).find(items => isObject(items));
-  return isObject(rows) && isObject(rows['properties']) ? fromOutput(rows as JsonSchema) : undefined;
+  return isObject(rows) && isObject(rows['properties']) ? fromOutput(rows) : undefined;
 }
 
 function fromOutput({ properties = {} }: JsonSchema): Column[] {

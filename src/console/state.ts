@@ -13,6 +13,7 @@ import type {
   Tool,
 } from './client/wire.ts';
 import { Declined, isAbort, isObject, objectsIn, RequestError, revisions, textIn } from './client/wire.ts';
+import { forgetKept } from './kept.ts';
 
 /** Events and calls that the page keeps. */
 const maxKept = 500;
@@ -130,6 +131,7 @@ export class ConsoleState {
     const attempt = this.#attempt;
     for (const { settle } of this.values.questions) settle(new Declined('The user has left'));
     store({ revision, token: own });
+    forgetKept();
     this.#set({
       revision,
       token: own,
@@ -179,7 +181,7 @@ export class ConsoleState {
     const read = async (key: 'tools' | 'resources' | 'templates' | 'prompts', method: string, member: string) => {
       const has = (key === 'templates' ? 'resources' : key) in capabilities;
       const listed = has ? await this.#list(method, member) : { items: [], error: undefined };
-      this.#set({ [key]: listed } as Partial<Values>);
+      this.#set({ [key]: listed });
     };
     await Promise.all([
       read('tools', 'tools/list', 'tools'),

@@ -5,7 +5,7 @@ import { readEvents } from '../../src/console/client/event-stream.ts';
 async function eventsOf(...chunks: string[]): Promise<StreamEvent[]> {
   const bytes = chunks.map(chunk => new TextEncoder().encode(chunk));
   const events: StreamEvent[] = [];
-  for await (const event of readEvents(ReadableStream.from(bytes) as ReadableStream<Uint8Array>)) events.push(event);
+  for await (const event of readEvents(ReadableStream.from(bytes))) events.push(event);
   return events;
 }
 

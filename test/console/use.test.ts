@@ -138,6 +138,23 @@ describeChromium('the console', () => {
       expect(await outcomes.allTextContents()).toEqual(['ok', 'cancelled']);
     });
 
+    it('lets a call go on when its view is left, and shows its arguments and its result there later', async () => {
+      await using opened = await open('#tools/wait', { revision });
+      const { page } = opened;
+      await opened.call();
+      await page.getByText('Room 1 of 4').waitFor();
+      await opened.goTo('#tools/everything');
+      await page.locator('form').getByLabel('Floor').fill('7');
+      await opened.goTo('#live');
+      await page.getByRole('listitem').filter({ hasText: '1 of 4: Room 1 of 4' }).waitFor();
+      app.release();
+      await opened.goTo('#tools/everything');
+      expect(await page.locator('form').getByLabel('Floor').inputValue()).toBe('7');
+      await opened.goTo('#tools/wait');
+      await page.getByText('All rooms are clean').waitFor();
+      expect(app.heard).toEqual([]);
+    });
+
     it('reads a list again when the server says that it has changed', async () => {
       await using opened = await open('#live', { revision });
       const { page } = opened;

@@ -29,7 +29,7 @@ export async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenera
       const text = decoder.decode(value, { stream: true });
       // A CR at the end of a chunk has ended its line; an LF behind it is its second half.
       rest += isAfterCr && text.startsWith('\n') ? text.slice(1) : text;
-      isAfterCr = text.endsWith('\r');
+      if (text !== '') isAfterCr = text.endsWith('\r');
       const lines = rest.split(/\r\n|\n|\r/u);
       rest = lines.pop() ?? '';
       for (const line of lines) {

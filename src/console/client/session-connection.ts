@@ -2,8 +2,8 @@ import type { JsonObject } from '../../protocol/definitions.ts';
 import { readEvents } from './event-stream.ts';
 import type { Endpoint, Interrupted } from './post.ts';
 import { clientInfo, headersOf, parse, pause, post, readResponse, statusError } from './post.ts';
-import type { Connection, Listener, RequestOptions, RevisionId, Server, TaskState } from './wire.ts';
-import { Declined, isAbort, isObject, RequestError, textIn } from './wire.ts';
+import type { Connection, Listener, RequestOptions, RevisionId, Server } from './wire.ts';
+import { Declined, isAbort, isObject, RequestError, textIn, toTaskState } from './wire.ts';
 
 /** Milliseconds between two looks at a task, if the server names none. */
 const pollMs = 1000;
@@ -74,7 +74,7 @@ class SessionConnection implements Connection {
     const cancel = () => void this.#exchange('tasks/cancel', { taskId }, {}).catch(() => undefined);
     signal?.addEventListener('abort', cancel);
     const watch = async (state: JsonObject): Promise<void> => {
-      onTask?.(state as unknown as TaskState);
+      onTask?.(toTaskState(state));
       const { pollInterval } = state;
       await pause(typeof pollInterval === 'number' ? pollInterval : pollMs, ended.signal);
       if (!ended.signal.aborted) await watch(await this.#exchange('tasks/get', { taskId }, {}));

@@ -2,8 +2,8 @@ import type { JsonObject } from '../../protocol/definitions.ts';
 import { mirroredHeaders } from './headers.ts';
 import type { Endpoint } from './post.ts';
 import { clientInfo, pause, post, readResponse, statusError } from './post.ts';
-import type { Connection, Listener, RequestOptions, RevisionId, Server, TaskState } from './wire.ts';
-import { isAbort, isObject, RequestError, tasksExtension, textIn } from './wire.ts';
+import type { Connection, Listener, RequestOptions, RevisionId, Server } from './wire.ts';
+import { isAbort, isObject, RequestError, tasksExtension, textIn, toTaskState } from './wire.ts';
 
 const prefix = 'io.modelcontextprotocol/';
 /** Milliseconds between two looks at a task, if the server names none. */
@@ -92,7 +92,7 @@ class StatelessConnection implements Connection {
     try {
       for (let task = created; ; task = await this.#exchange('tasks/get', { taskId }, {})) {
         signal?.throwIfAborted();
-        onTask?.(task as unknown as TaskState);
+        onTask?.(toTaskState(task));
         const { status, result, error, pollIntervalMs, inputRequests } = task;
         if (status === 'completed' && isObject(result)) return result;
         if (status === 'cancelled') throw new RequestError('The task was cancelled.');

@@ -93,6 +93,12 @@ export interface TaskState {
   readonly statusMessage?: string;
 }
 
+/** A task as the server shows it. */
+export function toTaskState({ taskId, status, statusMessage }: JsonObject): TaskState {
+  const text = textIn(statusMessage);
+  return { taskId: textIn(taskId) ?? '', status: textIn(status) ?? 'unknown', ...(text !== undefined && { statusMessage: text }) };
+}
+
 /** What a server asks its client. */
 export interface ServerQuestion {
   readonly method: string;

@@ -1,6 +1,6 @@
 import type { JsonObject } from '../../protocol/definitions.ts';
 import { Code } from './parts.tsx';
-import { jsonIn } from './results.ts';
+import { jsonIn, textOf } from './results.ts';
 import { isObject } from './schema.ts';
 
 /** What happens with the URI of a resource that the user wants to see. */
@@ -65,7 +65,7 @@ export function ContentsView({ contents }: { contents: JsonObject }) {
         <img class="media" src={media} alt={`Contents of ${String(uri)}`} />
       ) : (
         <a class="button button-small" href={media} download={String(uri).split('/').at(-1) ?? 'resource'}>
-          Save {bytesOf(String(blob ?? ''))}
+          Save {bytesOf(blob === undefined ? '' : textOf(blob))}
         </a>
       )}
     </figure>

@@ -34,33 +34,20 @@ export function Notice({
   );
 }
 
-/** Copies a text, and says so. */
+/** Copies a text, and says so. Browsers have a clipboard only on https and on this machine; elsewhere there is no button. */
 export function CopyButton({ text, label = 'Copy' }: { text: string; label?: string }) {
   const [isCopied, setCopied] = useState(false);
+  if (!('clipboard' in navigator)) return null;
   const copy = async () => {
-    await copyText(text);
+    await navigator.clipboard.writeText(text);
     setCopied(true);
     setTimeout(() => setCopied(false), 1600);
   };
   return (
-    <button type="button" class="button button-small" onClick={() => void copy()}>
+    <button type="button" class="button button-small" onClick={() => void copy().catch(() => undefined)}>
       <span aria-live="polite">{isCopied ? 'Copied' : label}</span>
     </button>
   );
-}
-
-/** `navigator.clipboard` exists only on https and on this machine. */
-async function copyText(text: string): Promise<void> {
-  if (navigator.clipboard !== undefined) {
-    await navigator.clipboard.writeText(text).catch(() => undefined);
-    return;
-  }
-  const area = document.createElement('textarea');
-  area.value = text;
-  document.body.append(area);
-  area.select();
-  document.execCommand('copy');
-  area.remove();
 }
 
 /** A box that scrolls inside itself, also with the keyboard. */

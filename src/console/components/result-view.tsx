@@ -4,7 +4,7 @@ import type { OpenResource } from './content-view.tsx';
 import { ContentView } from './content-view.tsx';
 import { Code, Notice, Tabs } from './parts.tsx';
 import { RecordCard } from './record-card.tsx';
-import { dataOf, jsonIn, rowsIn } from './results.ts';
+import { dataOf, jsonIn, rowsIn, textOf } from './results.ts';
 import { RowsTable } from './rows-table.tsx';
 import { isObject } from './schema.ts';
 import { Value } from './value.tsx';
@@ -30,7 +30,7 @@ export function ResultView({
   if (result['isError'] === true) {
     return (
       <Notice tone="bad" title="The tool reports an error">
-        <p class="text">{blocks.map(block => String(block['text'] ?? '')).join('\n') || 'It says nothing more.'}</p>
+        <p class="text">{blocks.map(block => textOf(block['text'])).join('\n') || 'It says nothing more.'}</p>
       </Notice>
     );
   }

@@ -11,23 +11,25 @@ export function Value({ value }: { value: unknown }): ComponentChildren {
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
   if (typeof value === 'number') return String(value);
   if (typeof value === 'string') return <Text text={value} />;
-  if (Array.isArray(value)) {
-    if (value.length === 0) return <span class="faint">none</span>;
-    if (!value.some(item => typeof item === 'object' && item !== null)) return value.map(String).join(', ');
-    return (
-      <details>
-        <summary>{value.length} items</summary>
-        <ol class="items">
-          {value.map((item, index) => (
-            <li key={index}>
-              <Value value={item} />
-            </li>
-          ))}
-        </ol>
-      </details>
-    );
-  }
-  return isObject(value) ? <Members value={value} /> : String(value);
+  if (Array.isArray(value)) return <Items items={value} />;
+  return isObject(value) ? <Members value={value} /> : null;
+}
+
+function Items({ items }: { items: readonly unknown[] }): ComponentChildren {
+  if (items.length === 0) return <span class="faint">none</span>;
+  if (!items.some(item => typeof item === 'object' && item !== null)) return items.map(String).join(', ');
+  return (
+    <details>
+      <summary>{items.length} items</summary>
+      <ol class="items">
+        {items.map((item, index) => (
+          <li key={index}>
+            <Value value={item} />
+          </li>
+        ))}
+      </ol>
+    </details>
+  );
 }
 
 function Members({ value }: { value: Readonly<Record<string, unknown>> }) {

@@ -1,8 +1,8 @@
-import { useState } from 'preact/hooks';
 import type { Prompt } from '../client/wire.ts';
 import { isObject, objectsIn, textIn } from '../client/wire.ts';
 import { ContentView } from '../components/content-view.tsx';
 import { Empty } from '../components/parts.tsx';
+import { useKept } from '../kept.ts';
 import { linkTo } from '../route.ts';
 import { useConsole } from '../state.ts';
 import { CompletedInput } from './completed-input.tsx';
@@ -34,8 +34,8 @@ export function PromptsView({ name }: { name: string | undefined }) {
 
 function PromptView({ prompt }: { prompt: Prompt }) {
   const { name, title, description, arguments: declared = [] } = prompt;
-  const [args, setArgs] = useState<Readonly<Record<string, string>>>({});
-  const run = useRun();
+  const [args, change] = useKept<Readonly<Record<string, string>>>(`prompt ${name}`, () => ({}));
+  const run = useRun(`prompts/${name}`);
   const given = Object.fromEntries(Object.entries(args).filter(([, value]) => value !== ''));
   const submit = (event: Event) => {
     event.preventDefault();
@@ -63,7 +63,7 @@ function PromptView({ prompt }: { prompt: Prompt }) {
               description={argument.description}
               required={argument.required === true}
               value={args[argument.name] ?? ''}
-              onChange={value => setArgs({ ...args, [argument.name]: value })}
+              onChange={value => change(before => ({ ...before, [argument.name]: value }))}
               reference={{ type: 'ref/prompt', name }}
               others={Object.fromEntries(Object.entries(given).filter(([each]) => each !== argument.name))}
             />

@@ -71,7 +71,7 @@ interface ResourceViewProps {
 
 function ResourceView({ uri, title, description, mimeType }: ResourceViewProps) {
   const { connection, subscribed, events } = useConsole();
-  const run = useRun();
+  const run = useRun(`resources/${uri}`);
   const [problem, setProblem] = useState<string>();
   const isSubscribed = subscribed.includes(uri);
   const changed = events.find(({ method, params }) => method === 'notifications/resources/updated' && params['uri'] === uri);

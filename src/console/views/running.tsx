@@ -1,8 +1,8 @@
-import { useEffect, useState } from 'preact/hooks';
 import type { JsonObject } from '../../protocol/definitions.ts';
 import type { Progress, RequestOptions, TaskState } from '../client/wire.ts';
 import { isAbort } from '../client/wire.ts';
 import { Notice } from '../components/parts.tsx';
+import { useKept } from '../kept.ts';
 import { messageOf, state } from '../state.ts';
 
 /** A request of a view: what it is doing, or how it ended. */
@@ -15,24 +15,30 @@ export interface Run {
   readonly task: TaskState | undefined;
   readonly start: (method: string, params: JsonObject, options?: RequestOptions) => Promise<void>;
   readonly cancel: () => void;
-  readonly clear: () => void;
 }
 
-type Shown = Omit<Run, 'start' | 'cancel' | 'clear'>;
+type Shown = Omit<Run, 'start' | 'cancel'>;
 const idle: Shown = { status: 'idle', result: undefined, error: undefined, ms: 0, progress: undefined, task: undefined };
 
-/** Sends the requests of a view, one at a time, and ends them when the view goes. */
-export function useRun(): Run {
-  const [shown, setShown] = useState<Shown>(idle);
-  const [running] = useState<{ current: AbortController | undefined }>({ current: undefined });
-  useEffect(() => () => running.current?.abort(), [running]);
+/** What runs, by the view that has started it. */
+const running = new Map<string, AbortController>();
+
+/**
+ * Sends the requests of a view, one at a time. A request goes on when the user leaves the view, who finds it or its result there later.
+ *
+ * @param key Names the view and what it shows.
+ */
+export function useRun(key: string): Run {
+  const [shown, change] = useKept<Shown>(`run ${key}`, () => idle);
   const start: Run['start'] = async (method, params, options = {}) => {
-    running.current?.abort();
+    running.get(key)?.abort();
     const controller = new AbortController();
-    running.current = controller;
+    running.set(key, controller);
+    const { connection } = state.values;
     const began = performance.now();
     const show = (next: Partial<Shown>) => {
-      if (running.current === controller) setShown(before => ({ ...before, ms: performance.now() - began, ...next }));
+      const isCurrent = running.get(key) === controller && state.values.connection === connection;
+      if (isCurrent) change(before => ({ ...before, ms: performance.now() - began, ...next }));
     };
     show({ ...idle, status: 'running' });
     try {
@@ -47,7 +53,7 @@ export function useRun(): Run {
       show(isAbort(error) ? { status: 'cancelled' } : { status: 'failed', error: messageOf(error) });
     }
   };
-  return { ...shown, start, cancel: () => running.current?.abort(), clear: () => setShown(idle) };
+  return { ...shown, start, cancel: () => running.get(key)?.abort() };
 }
 
 /** How far a request is, with a way to cancel it, or how it ended if that was badly. */

@@ -2,6 +2,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { JsonObject } from '../../protocol/definitions.ts';
 import { objectsIn, RequestError, textIn } from '../client/wire.ts';
 import { Badge, Dialog, Empty, Notice, ScrollBox } from '../components/parts.tsx';
+import { textOf } from '../components/results.ts';
 import { messageOf, state, useConsole } from '../state.ts';
 
 /** The sessions in the database, for operators. */
@@ -86,7 +87,7 @@ export function SessionsView() {
                     {String(session['clientName'])} {String(session['clientVersion'])}{' '}
                     {session['id'] === own && <Badge tone="good">this page</Badge>}
                   </td>
-                  <td>{session['principal'] === null ? <span class="faint">guest</span> : String(session['principal'])}</td>
+                  <td>{session['principal'] === null ? <span class="faint">guest</span> : textOf(session['principal'])}</td>
                   <td class="nowrap">
                     {String(session['revision'])}
                     {session['initialized'] !== true && <Badge tone="warn">not initialized</Badge>}

@@ -12,6 +12,7 @@ import { DataField, NamesField, OrderField, SelectField, WhereField } from '../c
 import { initialValue, kindOf, wordsOf } from '../components/schema.ts';
 import type { CustomField } from '../components/schema-form.tsx';
 import { SchemaForm } from '../components/schema-form.tsx';
+import { useKept } from '../kept.ts';
 import { columnsFor } from '../model-columns.ts';
 import { linkTo } from '../route.ts';
 import { useConsole } from '../state.ts';
@@ -50,12 +51,14 @@ function ToolView({ tool, tools }: { tool: Tool; tools: readonly Tool[] }) {
   const { revision } = useConsole();
   const { name, description, inputSchema, execution } = tool;
   const columns = columnsFor(tool, tools);
-  const [args, setArgs] = useState<unknown>(() => startOf(inputSchema, columns));
+  const [kept, change] = useKept(`arguments of ${name}`, () => ({ args: startOf(inputSchema, columns) }));
+  const { args } = kept;
+  const setArgs = (next: unknown) => change(() => ({ args: next }));
   const [way, setWay] = useState<'form' | 'json'>('form');
   const [isValid, setValid] = useState(true);
   const [isAsking, setAsking] = useState(false);
   const [asTask, setAsTask] = useState(execution?.taskSupport === 'required');
-  const run = useRun();
+  const run = useRun(`tools/${name}`);
   const call = (given: unknown = args) => {
     setAsking(false);
     void run.start('tools/call', { name, arguments: isObject(given) ? given : {} }, { asTask, inputSchema });
