@@ -10,8 +10,8 @@ const all = ['test/**/*.test.ts'];
 const long = [
   'test/bench/contenders.test.ts',
   'test/chaos/chaos.test.ts',
+  'test/clients/{inspector,restart}.test.ts',
   'test/console/{looks,use}.test.ts',
-  'test/clients/restart.test.ts',
   'test/bus/processes.test.ts',
   'test/example/{database,restart,server}.test.ts',
   // Counts all functions that run, so nothing of other files may run beside it.

@@ -26,6 +26,11 @@ export type Prompt<S = unknown, C = unknown> = HostPrompt<S, HandlerContext<C>>;
 export interface Limits {
   /** Bytes of a request's body, counted after inflation; more is answered 413. @default 4194304 */
   maxBodyBytes?: number;
+  /**
+   * Values in a request's body: members of objects and elements of arrays. More is answered 413 before it is parsed, because `JSON.parse` holds the
+   * event loop for as long as there are values. A body that the host's own parser has read is not counted. @default 200000
+   */
+  maxBodyValues?: number;
   /** Levels of nesting in a message; more is answered 400. @default 64 */
   maxDepth?: number;
   /** Messages in one batch (2025-03-26 only); more is answered 400. @default 50 */
@@ -313,7 +318,8 @@ export interface McpOptions<C = unknown, T = Record<string, unknown>, R = Record
   /** Name of this process in events, log lines and the list of sessions; each process needs its own. @default host name and process id */
   node?: string;
   /**
-   * Who may list and end sessions at `<path>/sessions`: anybody's, whole ids included. Asked on each request; `false` is answered 403.
+   * Who may list and end sessions at `<path>/sessions`: anybody's, whole ids included; and list the calls that `audit` has recorded at
+   * `<path>/calls`. Asked on each request; `false` is answered 403.
    *
    * @default none: there is no such route
    */
@@ -348,6 +354,7 @@ export const defaults: Readonly<{
   }),
   limits: Object.freeze({
     maxBodyBytes: 4 * 1024 * 1024,
+    maxBodyValues: 200_000,
     maxDepth: 64,
     maxBatch: 50,
     maxUriCharacters: 8192,

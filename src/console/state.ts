@@ -76,12 +76,12 @@ const nothing: Listed<never> = { items: undefined, error: undefined };
 const endpointUrl = location.origin + location.pathname;
 const storageKey = `koa-mcp console ${location.pathname}`;
 
+const base = endpointUrl.replace(/\/+$/u, '');
+
 /** The address of the endpoint. */
 export const url: string = endpointUrl;
-/** Where operators list sessions. */
-export const sessionsUrl: string = `${endpointUrl.replace(/\/+$/u, '')}/sessions`;
-/** Whether the app has switched the operators' list of sessions on. */
-export const hasOperators: boolean = 'operators' in document.documentElement.dataset;
+/** What operators can list here: `sessions`, and `calls` if they are recorded. */
+export const operatorLists: readonly string[] = (document.documentElement.dataset['operators'] ?? '').split(' ');
 
 /** What the page knows, and what it can do with the server. Views read `values` and are drawn again after each change. */
 export class ConsoleState {
@@ -207,21 +207,21 @@ export class ConsoleState {
     }
   }
 
-  /** A page of the operators' list of sessions. @throws {RequestError} */
-  async fetchSessions(query: string): Promise<JsonObject> {
+  /** A list for operators: `sessions?take=50`. @throws {RequestError} */
+  async fetchList(path: string): Promise<JsonObject> {
     const { token } = this.values;
     const headers = { Accept: 'application/json', ...(token !== undefined && { Authorization: `Bearer ${token}` }) };
-    const response = await fetch(sessionsUrl + query, { headers });
+    const response = await fetch(`${base}/${path}`, { headers });
     const body: unknown = await response.json().catch(() => undefined);
     if (response.ok && isObject(body)) return body;
-    throw new RequestError(`The list of sessions was refused with status ${response.status}.`, { status: response.status });
+    throw new RequestError(`The list was refused with status ${response.status}.`, { status: response.status });
   }
 
   /** Ends a session as an operator. @throws {RequestError} */
   async endSession(id: string): Promise<void> {
     const { token } = this.values;
     const headers: Record<string, string> = token === undefined ? {} : { Authorization: `Bearer ${token}` };
-    const response = await fetch(`${sessionsUrl}/${encodeURIComponent(id)}`, { method: 'DELETE', headers });
+    const response = await fetch(`${base}/sessions/${encodeURIComponent(id)}`, { method: 'DELETE', headers });
     if (!response.ok) throw new RequestError(`The session was not ended: status ${response.status}.`, { status: response.status });
   }
 

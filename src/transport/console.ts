@@ -26,9 +26,9 @@ export function wantsConsole(ctx: Koa.Context): boolean {
 /**
  * Answers with the console. The file is read at the first request.
  *
- * @param options.hasOperators Whether there is a list of sessions to ask for.
+ * @param lists What operators can list here, such as `sessions`.
  */
-export async function respondConsole(ctx: Koa.Context, { hasOperators }: { readonly hasOperators: boolean }): Promise<void> {
+export async function respondConsole(ctx: Koa.Context, lists: readonly string[]): Promise<void> {
   page ??= readPage();
   const { html, policy } = await page.catch((error: unknown) => {
     page = undefined;
@@ -44,7 +44,7 @@ export async function respondConsole(ctx: Koa.Context, { hasOperators }: { reado
     Vary: 'Accept',
   });
   ctx.status = 200;
-  ctx.body = hasOperators ? html.replace('<html ', '<html data-operators ') : html;
+  ctx.body = lists.length === 0 ? html : html.replace('<html ', `<html data-operators="${lists.join(' ')}" `);
 }
 
 async function readPage(): Promise<Page> {

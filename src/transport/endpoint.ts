@@ -5,8 +5,8 @@ import { isObject } from '../protocol/definitions.ts';
 import { membersOf } from '../protocol/handler-errors.ts';
 import { errorText, isRequestId } from '../protocol/jsonrpc.ts';
 import { isModern } from '../protocol/revisions.ts';
-import type { Operators } from './admin.ts';
-import { endListedSession, getHealth, getLive, getSessions } from './admin.ts';
+import type { Operators, RecordedCalls } from './admin.ts';
+import { endListedSession, getCalls, getHealth, getLive, getSessions } from './admin.ts';
 import { respondConsole, wantsConsole } from './console.ts';
 import { addCorsHeaders, isPreflight, respondPreflight, setCorsHeaders } from './cors.ts';
 import type { Environment } from './environment.ts';
@@ -22,6 +22,8 @@ export interface EndpointOptions extends GuardOptions {
   readonly path: string;
   /** Decides who may list and end sessions. Without it the routes for that do not exist. */
   readonly operators?: Operators | undefined;
+  /** The calls that operators may list. Without them, or without `operators`, that route does not exist. */
+  readonly recordedCalls?: RecordedCalls | undefined;
   /** Whether a browser that opens the endpoint gets the console. */
   readonly console: boolean;
 }
@@ -32,7 +34,7 @@ type Middleware = (ctx: Koa.Context, next: Koa.Next) => Promise<unknown>;
 
 /** The routes of one MCP endpoint, as middleware. Other requests go on to the host's middleware. */
 export function endpoint(environment: Environment, options: EndpointOptions): Middleware {
-  const { operators, cors } = options;
+  const { operators, cors, recordedCalls } = options;
   const { authorization } = environment;
   const base = options.path === '/' ? '' : options.path;
   const messagesPath = `${base}/messages`;
@@ -44,6 +46,7 @@ export function endpoint(environment: Environment, options: EndpointOptions): Mi
       [`${base}/sessions`]: { GET: (env, ctx) => getSessions(env, ctx, operators) },
       [`${base}/sessions/:id`]: { DELETE: (env, ctx) => endListedSession(env, ctx, operators) },
     }),
+    ...(operators && recordedCalls && { [`${base}/calls`]: { GET: (_, ctx) => getCalls(recordedCalls, ctx, operators) } }),
   };
   const router = new Router({ sensitive: true });
   const exact = new Map<string, Middleware>();
@@ -106,7 +109,8 @@ export function endpoint(environment: Environment, options: EndpointOptions): Mi
 async function openConsole(environment: Environment, ctx: Koa.Context, options: EndpointOptions): Promise<void> {
   try {
     assertHost(ctx, options);
-    await respondConsole(ctx, { hasOperators: options.operators !== undefined });
+    const { operators, recordedCalls } = options;
+    await respondConsole(ctx, operators === undefined ? [] : ['sessions', ...(recordedCalls === undefined ? [] : ['calls'])]);
   } catch (error) {
     respondError(environment, ctx, error);
   }

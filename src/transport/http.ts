@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type Koa from 'koa';
 import bodyParser from 'koa-bodyparser';
 import { internalErrorText, McpError, StoreUnavailable } from '../errors.ts';
@@ -119,17 +120,18 @@ export type ReadBody = (ctx: Koa.Context) => Promise<unknown>;
 /**
  * Makes a reader of JSON bodies. If the host's body parser has already read the body, the reader takes it from `ctx.request.body`.
  *
- * The reader throws `McpError`: 415 another media type; 413 larger than `maxBodyBytes`; 400 and -32700 not JSON, or not compressed as
- * `Content-Encoding` says; 400 and -32600 nested too deeply; 400 and -32602 a member `__proto__`.
+ * The reader throws `McpError`: 415 another media type; 413 larger than `maxBodyBytes`, or more values than `maxBodyValues`; 400 and -32700 not
+ * JSON, or not compressed as `Content-Encoding` says; 400 and -32600 nested too deeply; 400 and -32602 a member `__proto__`.
  *
  * @param maxBodyBytes Largest body accepted, in bytes, counted after inflation.
  */
-export function bodyReader({ maxBodyBytes, maxDepth }: { maxBodyBytes: number; maxDepth: number }): ReadBody {
+export function bodyReader({ maxBodyBytes, maxBodyValues, maxDepth }: BodyLimits): ReadBody {
   const options: bodyParser.Options & { onProtoPoisoning: string } = {
-    enableTypes: ['json'],
     // The media type is already checked here. A second check would cost 3 % of an echo.
     detectJSON: () => true,
+    extendTypes: { text: [json] },
     jsonLimit: `${maxBodyBytes}b`,
+    textLimit: `${maxBodyBytes}b`,
     strict: false,
     // `assertSafe` refuses a member `__proto__`, with the id of the request.
     onProtoPoisoning: 'ignore',
@@ -140,30 +142,86 @@ export function bodyReader({ maxBodyBytes, maxDepth }: { maxBodyBytes: number; m
       throw toBodyError(error, maxBodyBytes);
     },
   };
-  const parse = bodyParser(options);
+  const parse = bodyParser({ ...options, enableTypes: ['json'] });
+  const readText = bodyParser({ ...options, enableTypes: ['text'] });
   return async ctx => {
     const { 'content-type': contentType = '' } = ctx.req.headers;
     if (contentType !== json && mediaTypeOf(contentType) !== json) {
       throw new McpError('InvalidRequest', 'Unsupported media type: send Content-Type: application/json', { status: 415 });
     }
-    if (!ctx.req.readableDidRead) await parse(ctx, done);
+    if (!ctx.req.readableDidRead) {
+      if (mayHaveMoreValues(ctx.req, maxBodyValues)) {
+        await readText(ctx, done);
+        assertFewValues(ctx.request.rawBody, maxBodyValues);
+        ctx.request.body = parseText(ctx.request.rawBody);
+      } else await parse(ctx, done);
+    }
     const body = readBody(ctx);
     assertSafe(body, maxDepth);
     return body;
   };
 }
 
+/** The limits of a request's body. */
+interface BodyLimits {
+  readonly maxBodyBytes: number;
+  readonly maxBodyValues: number;
+  readonly maxDepth: number;
+}
+
+/** Whether a body is long enough for more than `max` values, or its length is not known. */
+function mayHaveMoreValues({ headers }: IncomingMessage, max: number): boolean {
+  const { 'content-length': length, 'content-encoding': encoding, 'transfer-encoding': transfer } = headers;
+  return encoding !== undefined || transfer !== undefined || Number(length) > max;
+}
+
+const [quote, backslash, comma, bracket, brace] = ['"', '\\', ',', '[', '{'].map(character => character.charCodeAt(0));
+
+/**
+ * Counts the commas and opening brackets outside of texts, which are at least as many as the values within.
+ *
+ * @throws {McpError} 413 more than `max`.
+ */
+function assertFewValues(text: string, max: number): void {
+  let count = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === quote) at = endOfText(text, at);
+    else if (code === comma || code === bracket || code === brace) count += 1;
+  }
+  if (count > max)
+    throw new McpError('InvalidRequest', `The body has more than ${max} values (limits.maxBodyValues); send it in parts`, { status: 413 });
+}
+
+/** Returns the index of the quote that ends a JSON text, or the last index if none does. */
+function endOfText(json: string, start: number): number {
+  for (let end = json.indexOf('"', start + 1); end >= 0; end = json.indexOf('"', end + 1)) {
+    let before = end;
+    while (json.charCodeAt(before - 1) === backslash) before -= 1;
+    if ((end - before) % 2 === 0) return end;
+  }
+  return json.length;
+}
+
 function readBody(ctx: Koa.Context): unknown {
   const { body, rawBody }: { body?: unknown; rawBody?: unknown } = ctx.request;
   // The host's parser leaves an empty text or nothing for an empty body.
-  if (body === undefined || body === '' || (rawBody === '' && typeof body === 'object'))
-    throw new McpError('ParseError', 'Parse error: the body is empty');
-  if (typeof body !== 'string' || typeof rawBody === 'string') return body;
+  if (body === undefined || body === '' || (rawBody === '' && typeof body === 'object')) throw emptyBody();
+  return typeof body !== 'string' || typeof rawBody === 'string' ? body : parseText(body);
+}
+
+/** @throws {McpError} The text is empty, or not JSON. */
+function parseText(text: string): unknown {
+  if (text === '') throw emptyBody();
   try {
-    return JSON.parse(body);
+    return JSON.parse(text);
   } catch (cause) {
     throw new McpError('ParseError', 'Parse error: the body is not JSON', { cause });
   }
+}
+
+function emptyBody(): McpError {
+  return new McpError('ParseError', 'Parse error: the body is empty');
 }
 
 function toBodyError(error: Error & { status?: number; code?: string }, maxBodyBytes: number): Error {

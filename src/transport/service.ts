@@ -66,6 +66,7 @@ export interface ServiceOptions extends Pick<Environment, 'authorization' | 'pri
   };
   readonly limits: Environment['server']['limits'] & {
     maxBodyBytes: number;
+    maxBodyValues: number;
     maxDepth: number;
     maxBatch: number;
     maxCalls: number;

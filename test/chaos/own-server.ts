@@ -2,14 +2,13 @@ import type { ChildProcess } from 'node:child_process';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { access, chown, constants, mkdtemp, readdir, rm } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { createClient } from 'redis';
+import { freePort } from '../support/free-port.ts';
 
 /** A server that belongs to this run alone, so that it may be stopped. */
 export interface OwnServer<Signal extends NodeJS.Signals> extends AsyncDisposable {
@@ -163,13 +162,4 @@ async function folderOf(program: string, folders: readonly string[]): Promise<st
     if (isThere) return folder;
   }
   return undefined;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

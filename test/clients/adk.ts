@@ -1,8 +1,6 @@
-import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { promisify } from 'node:util';
+import { pathToFileURL } from 'node:url';
+import { installNested } from '../support/nested-package.ts';
 
 /** What the tests use of `@google/adk`. */
 export interface Adk {
@@ -43,9 +41,7 @@ const folder = new URL('adk/', import.meta.url);
 
 /** Loads Google ADK, and installs it first where that has not been done. */
 export async function loadAdk(): Promise<Adk> {
-  if (!existsSync(new URL('node_modules/.package-lock.json', folder))) {
-    await promisify(execFile)('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: fileURLToPath(folder) });
-  }
+  await installNested(folder);
   const file = createRequire(new URL('package.json', folder)).resolve('@google/adk');
   const adk = (await import(pathToFileURL(file).href)) as Adk;
   // It reports every stream that it closes itself as an error.

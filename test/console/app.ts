@@ -51,6 +51,7 @@ export async function startConsoleApp(): Promise<ConsoleApp> {
       websiteUrl: 'https://house.example.com',
       prisma,
       datamodel: db.datamodel,
+      audit: { reads: true },
       operators: ctx => ctx.state['user'] === 'root',
       models: {
         client: { omit: { passwordHash: true }, operations: ['findMany', 'findUnique', 'count'] },

@@ -99,6 +99,14 @@ const views: readonly (readonly [name: string, place: string, act: Act, leave?: 
   ],
   ['the live stream', '#live', page => page.getByRole('listitem').filter({ hasText: 'progress' }).first().waitFor()],
   ['calls', '#calls', page => page.getByRole('table').waitFor()],
+  [
+    'recorded calls',
+    '#calls',
+    async page => {
+      await page.getByRole('tab', { name: 'All clients' }).click();
+      await page.getByRole('columnheader', { name: 'Principal' }).waitFor();
+    },
+  ],
   ['sessions', '#sessions', page => page.getByRole('table').waitFor()],
   [
     'a sign-in',

@@ -465,6 +465,21 @@ describeChromium('the console', () => {
     expect(other.complaints.splice(0)).toEqual([expect.stringContaining('403')]);
   });
 
+  it('lists the recorded calls of all clients for an operator, and for nobody else', async () => {
+    await using other = await open('#tools/booking_count', { token: 'ada' });
+    await other.call();
+    await other.page.getByText('Answered in').waitFor();
+    await using opened = await open('#calls', { token: 'root' });
+    const { page } = opened;
+    await page.getByRole('tab', { name: 'All clients' }).click();
+    const row = page.getByRole('row').filter({ hasText: 'ada' }).filter({ hasText: 'booking_count' }).first();
+    expect(await row.textContent()).toMatch(/koa-mcp console 1tools\/callbooking_count\d+ ms\d+ok/u);
+    await other.goTo('#calls');
+    await other.page.getByRole('tab', { name: 'All clients' }).click();
+    await other.page.getByText('Only for operators').waitFor();
+    expect(other.complaints.splice(0)).toEqual([expect.stringContaining('403')]);
+  });
+
   it('ends its session when it is closed', async () => {
     const opened = await open('#overview', { revision: '2025-11-25', token: 'ada' });
     await opened.page.getByText('Connected, signed in').waitFor();

@@ -47,7 +47,7 @@ const longSettleMs = 75_000;
 const maxGrowthBytes = 16 * 1024 * 1024;
 /** Milliseconds of processor time without a turn of the event loop: for any request, and for each byte, because `JSON.parse` waits for nobody. */
 const heldMs = 200;
-const heldMsPerByte = 150 / 2 ** 20;
+const heldMsPerByte = 25 / 2 ** 20;
 
 /** Fuzzes an endpoint in a process of its own. */
 export async function fuzz({ store, seed, requests, from = 0, bug, maxFailures = 15, onProgress }: FuzzOptions): Promise<Report> {

@@ -181,6 +181,12 @@ export const limitRows: Partial<Record<keyof Limits, Row>> = {
       expect((await (await ada(server)).request('ping', { text: 'x'.repeat(10_000) })).status).toBe(413);
     },
   },
+  maxBodyValues: {
+    limits: { maxBodyValues: 1000 },
+    exceed: async server => {
+      expect((await (await ada(server)).request('ping', { numbers: Array.from({ length: 1001 }, () => 1) })).status).toBe(413);
+    },
+  },
   maxDepth: {
     limits: { maxDepth: 12 },
     exceed: async server => {

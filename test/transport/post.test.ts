@@ -24,7 +24,7 @@ beforeAll(async () => {
   server = await start({
     version: '1.2.3',
     instructions: 'Be kind.',
-    limits: { maxBodyBytes: 10_000 },
+    limits: { maxBodyBytes: 10_000, maxBodyValues: 1000 },
     tools: { echo: { description: 'Echoes', inputSchema: z.object({ text: z.string() }), handler: ({ text }: { text: string }) => text } },
   });
   session = await open(server.url);
@@ -156,6 +156,44 @@ describe('a POST that cannot be served', () => {
       expect((await send(compress('0'.repeat(100_000))))[0]).toBe(413);
     },
   );
+
+  describe.each(['with a length', 'in chunks', 'compressed'])('sent %s', way => {
+    const send = async (text: string): Promise<[number, unknown]> => {
+      const body = Buffer.from(`{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":${text}}}`);
+      const headers = { ...session.headers, 'content-type': 'application/json', accept: 'application/json' };
+      const sent =
+        way === 'in chunks'
+          ? { body: ReadableStream.from([body]) as ReadableStream, duplex: 'half' as const, headers }
+          : way === 'compressed'
+            ? { body: new Uint8Array(gzipSync(body)), headers: { ...headers, 'content-encoding': 'gzip' } }
+            : { body: new Uint8Array(body), headers };
+      const response = await fetch(server.url, { method: 'POST', ...sent });
+      return [response.status, ((await response.json()) as { error?: { message: string } }).error?.message];
+    };
+    const list = (count: number, item: string) => `{"a":[${Array.from({ length: count }, () => item).join(',')}]}`;
+    const tooMany = [413, 'The body has more than 1000 values (limits.maxBodyValues); send it in parts'];
+
+    it.each(['1', '[]', '{}', '"b"', '{"c":1}'])('with more values than `maxBodyValues`, each %s, is answered 413', async item => {
+      expect(await send(list(1000, item))).toEqual(tooMany);
+    });
+
+    it.each([
+      ['commas and brackets within texts', JSON.stringify({ a: ',[{'.repeat(1500) })],
+      ['quotes within texts', JSON.stringify({ a: '",'.repeat(2500) })],
+      ['backslashes at the end of texts', JSON.stringify({ a: '\\', b: ','.repeat(1500) })],
+      ['many values, yet not too many', list(900, '1')],
+    ])('with %s is served', async (_, text) => {
+      expect(await send(text)).toEqual([200, undefined]);
+    });
+
+    it('with a text that does not end is answered 400', async () => {
+      expect(await send(`{"a":"${','.repeat(2000)}\\"`)).toEqual([400, 'Parse error: the body is not JSON']);
+    });
+
+    it('with a text after an escaped backslash counts what follows the text', async () => {
+      expect(await send(`{"a":"\\\\","b":${list(1000, '1')}}`)).toEqual(tooMany);
+    });
+  });
 
   it.each([
     ['is too large', 413, {}, Buffer.alloc(3e6, ' ')],

@@ -15,7 +15,7 @@ export function SessionsView() {
   const [ending, setEnding] = useState<JsonObject>();
   const load = async (after?: string) => {
     try {
-      const page = await state.fetchSessions(`?take=50${after === undefined ? '' : `&after=${encodeURIComponent(after)}`}`);
+      const page = await state.fetchList(`sessions?take=50${after === undefined ? '' : `&after=${encodeURIComponent(after)}`}`);
       setSessions(before => [...(after === undefined ? [] : (before ?? [])), ...objectsIn(page['sessions'])]);
       setNext(textIn(page['next']));
       setProblem(undefined);

@@ -4,7 +4,7 @@ import type { RevisionId } from '../client/wire.ts';
 import { isStateless, revisions, textIn } from '../client/wire.ts';
 import { Notice } from '../components/parts.tsx';
 import { linkTo, useRoute } from '../route.ts';
-import { hasOperators, state, useConsole } from '../state.ts';
+import { operatorLists, state, useConsole } from '../state.ts';
 import { CallsView } from './calls.tsx';
 import { ConnectView } from './connect.tsx';
 import { LiveView } from './live.tsx';
@@ -44,7 +44,7 @@ export function Shell() {
     ['prompts', 'Prompts', count(values.prompts)],
     ['live', 'Live stream', values.events.length || undefined],
     ['calls', 'Calls', values.requests.length || undefined],
-    ...(hasOperators ? [['sessions', 'Sessions', undefined] satisfies [string, string, undefined]] : []),
+    ...(operatorLists.includes('sessions') ? [['sessions', 'Sessions', undefined] satisfies [string, string, undefined]] : []),
   ];
   return (
     <>
