@@ -14,12 +14,12 @@ interface Page {
 let page: Promise<Page> | undefined;
 
 /**
- * Whether a request is that of a person who opens the endpoint in a browser: GET, `text/html` named and preferred, no session. No client of the
- * protocol sends such a request.
+ * Whether a GET is that of a person who opens the endpoint in a browser: `text/html` named and preferred, no session. No client of the protocol
+ * sends such a request.
  */
 export function wantsConsole(ctx: Koa.Context): boolean {
-  const { method, headers } = ctx.req;
-  if (method !== 'GET' || headers['mcp-session-id'] !== undefined || !headers.accept?.includes('text/html')) return false;
+  const { headers } = ctx.req;
+  if (headers['mcp-session-id'] !== undefined || !headers.accept?.includes('text/html')) return false;
   return ctx.accepts('application/json', 'text/event-stream', 'text/html') === 'text/html';
 }
 

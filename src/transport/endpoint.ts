@@ -82,7 +82,9 @@ export function endpoint(environment: Environment, options: EndpointOptions): Mi
   }
   const serve = exact.get(options.path);
   if (options.console && serve !== undefined) {
-    exact.set(options.path, (ctx, next) => (wantsConsole(ctx) ? openConsole(environment, ctx, options) : serve(ctx, next)));
+    exact.set(options.path, (ctx, next) =>
+      ctx.method === 'GET' && wantsConsole(ctx) ? openConsole(environment, ctx, options) : serve(ctx, next),
+    );
   }
   for (const path of authorization?.metadataPaths ?? []) {
     const serve: Middleware = async ctx => authorization?.respondMetadata(ctx);

@@ -1,6 +1,7 @@
 import type Koa from 'koa';
 import { z } from 'zod';
 import { live } from '../../src/index.ts';
+import type { Json } from '../models/served.ts';
 import { seeded } from '../models/served.ts';
 import type { PrismaClient } from '../support/database.ts';
 import type { TestServer } from '../support/server.ts';
@@ -8,6 +9,17 @@ import { start } from '../support/server.ts';
 
 /** A picture of one pixel. */
 const pixel = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
+
+/** What agents reach of the rows. */
+const models: Json = {
+  client: { omit: { passwordHash: true }, operations: ['findMany', 'findUnique', 'count'] },
+  booking: {
+    operations: ['findMany', 'findUnique', 'count', 'groupBy', 'create', 'update', 'delete'],
+    include: { client: { select: { name: true } } },
+    orderBy: { id: 'asc' },
+    take: 4,
+  },
+};
 
 /** An endpoint that has one of everything that the console shows. */
 export interface ConsoleApp extends AsyncDisposable {
@@ -53,15 +65,7 @@ export async function startConsoleApp(): Promise<ConsoleApp> {
       datamodel: db.datamodel,
       audit: { reads: true },
       operators: ctx => ctx.state['user'] === 'root',
-      models: {
-        client: { omit: { passwordHash: true }, operations: ['findMany', 'findUnique', 'count'] },
-        booking: {
-          operations: ['findMany', 'findUnique', 'count', 'groupBy', 'create', 'update', 'delete'],
-          include: { client: { select: { name: true } } },
-          orderBy: { id: 'asc' },
-          take: 4,
-        },
-      },
+      models,
       tools: {
         everything: {
           title: 'All kinds of arguments',

@@ -119,6 +119,8 @@ const views: readonly (readonly [name: string, place: string, act: Act, leave?: 
   ],
 ];
 
+const cases = views.map(([name, place, act, leave]) => ({ name, place, act, leave }));
+
 const screens = (['light', 'dark'] as const).flatMap(colorScheme => [390, 1280].map(width => ({ colorScheme, width })));
 
 describeChromium('the console', () => {
@@ -159,7 +161,7 @@ describeChromium('the console', () => {
     });
     afterAll(() => opened[Symbol.asyncDispose]());
 
-    it.each(views)('%s can be read by everybody, and nothing is cut off or too wide', async (_, place, act, leave) => {
+    it.each(cases)('$name can be read by everybody, and nothing is cut off or too wide', async ({ place, act, leave }) => {
       await opened.goTo('#nowhere');
       await opened.goTo(place);
       await act(opened.page, app);
