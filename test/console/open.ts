@@ -1,9 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { expect } from 'vitest';
-
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 /** How the console is opened. */
 export interface OpenOptions {
@@ -72,7 +69,7 @@ export async function openConsole(browser: Browser, url: string, options: OpenOp
 /** The violations that axe finds: the rule, and where. */
 export async function violationsOf(page: Page): Promise<string[]> {
   // `evaluate` is not under the policy of the page, as a script tag would be.
-  await page.evaluate(axe);
+  await page.evaluate(axe.source);
   return page.evaluate(async () => {
     interface Found {
       readonly violations: readonly {

@@ -473,7 +473,7 @@ describeChromium('the console', () => {
     const { page } = opened;
     await page.getByRole('tab', { name: 'All clients' }).click();
     const row = page.getByRole('row').filter({ hasText: 'ada' }).filter({ hasText: 'booking_count' }).first();
-    expect(await row.textContent()).toMatch(/koa-mcp console 1tools\/callbooking_count\d+ ms\d+ok/u);
+    expect(await row.textContent()).toMatch(/koa-mcp console 1tools\/callbooking_count\d+ ms–ok/u);
     await other.goTo('#calls');
     await other.page.getByRole('tab', { name: 'All clients' }).click();
     await other.page.getByText('Only for operators').waitFor();
