@@ -132,27 +132,29 @@ function ConditionRow({ number, condition, columns, onChange, onRemove }: Condit
           </option>
         ))}
       </select>
-      <div class="condition-value">
-        {operator?.takes === 'one' && (
-          <ValueInput
-            id={id}
-            schema={column.schema}
-            label={label}
-            required
-            value={condition.value}
-            onChange={value => onChange({ ...condition, value })}
-          />
-        )}
-        {operator?.takes === 'many' && (
-          <List
-            schema={{ type: 'array', items: column.schema }}
-            root={{}}
-            title={label}
-            value={condition.value}
-            onChange={value => onChange({ ...condition, value })}
-          />
-        )}
-      </div>
+      {operator?.takes !== 'none' && (
+        <div class="condition-value">
+          {operator?.takes === 'one' && (
+            <ValueInput
+              id={id}
+              schema={column.schema}
+              label={label}
+              required
+              value={condition.value}
+              onChange={value => onChange({ ...condition, value })}
+            />
+          )}
+          {operator?.takes === 'many' && (
+            <List
+              schema={{ type: 'array', items: column.schema }}
+              root={{}}
+              title={label}
+              value={condition.value}
+              onChange={value => onChange({ ...condition, value })}
+            />
+          )}
+        </div>
+      )}
       <button type="button" class="button button-small button-quiet" aria-label={`Remove condition ${number}`} onClick={onRemove}>
         Remove
       </button>
