@@ -155,8 +155,8 @@ function ConditionRow({ number, condition, columns, onChange, onRemove }: Condit
           )}
         </div>
       )}
-      <button type="button" class="button button-small button-quiet" aria-label={`Remove condition ${number}`} onClick={onRemove}>
-        Remove
+      <button type="button" class="button button-quiet cross" aria-label={`Remove condition ${number}`} title="Remove" onClick={onRemove}>
+        ×
       </button>
     </fieldset>
   );
