@@ -72,6 +72,13 @@ module.exports = {
       to: { path: '^(node:)?(http|https|http2|net|tls)$' },
     },
     {
+      name: 'server-knows-no-client',
+      comment: 'client is for programs that call a server; the server itself has none.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(client|testing|cli|console)/' },
+      to: { path: '^src/(client|testing)/' },
+    },
+    {
       name: 'entry-is-the-top',
       comment: 'Nothing imports index, and only index imports mcp.',
       severity: 'error',
@@ -171,11 +178,18 @@ module.exports = {
       '^src/errors\\.ts$',
     ]),
     ...rooms('src/models', ['declaration', 'datamodel', 'policy', 'arguments', 'live', 'queries', 'features'], ['messages', 'near-names']),
+    only('client-directions', 'client speaks with any server: of this package it knows the types of the protocol.', '^src/client/', [
+      '^src/protocol/(definitions|json-schema)\\.ts$',
+    ]),
+    only('testing-directions', "testing connects client to a host's app; it knows no endpoint.", '^src/testing/', [
+      '^src/client/',
+      '^src/protocol/definitions\\.ts$',
+    ]),
     only(
       'cli-directions',
-      'The commands and the generator run in a build. An endpoint comes from the module that `check` loads.',
+      'The commands and the generator run in a build. An endpoint comes from the module of the app, and shows them its report and its parts.',
       '^src/cli/',
-      ['^src/models/(datamodel/datamodel|report)\\.ts$', '^src/report\\.ts$'],
+      ['^src/models/(datamodel/datamodel|report|near-names)\\.ts$', '^src/(report|parts)\\.ts$'],
     ),
   ],
   options: {

@@ -10,6 +10,7 @@ const all = ['test/**/*.test.ts'];
 const long = [
   'test/bench/contenders.test.ts',
   'test/chaos/chaos.test.ts',
+  'test/cli/doctor.test.ts',
   'test/clients/{inspector,restart}.test.ts',
   'test/console/{looks,use}.test.ts',
   'test/bus/processes.test.ts',
@@ -17,21 +18,28 @@ const long = [
   // Counts all functions that run, so nothing of other files may run beside it.
   'test/files-of-a-call.test.ts',
   'test/fuzz/planted.test.ts',
-  'test/generator/{generator,prisma-6}.test.ts',
+  'test/generator/{generator,init-schemas,prisma-6}.test.ts',
   'test/intruders/{pages,replays}.test.ts',
   'test/leak-hunt/planted.test.ts',
   'test/load/load.test.ts',
   'test/models/{idempotency-killed,many-rows}.test.ts',
   'test/live/processes.test.ts',
   'test/processes/{no-wake-ups,polling,postgres-faults,redis,sqlite,wake-ups}.test.ts',
+  'test/proxies/nginx.test.ts',
   'test/readme/compile.test.ts',
   'test/simulation/schedules.test.ts',
   'test/store/sqlite-adapter.test.ts',
+  'test/transport/many-tasks.test.ts',
   'test/types/versions.test.ts',
 ];
 
 export default defineConfig({
-  resolve: { alias: { 'koa-mcp': fileURLToPath(new URL('src/index.ts', import.meta.url)) } },
+  resolve: {
+    alias: {
+      'koa-mcp/testing': fileURLToPath(new URL('src/testing/connect.ts', import.meta.url)),
+      'koa-mcp': fileURLToPath(new URL('src/index.ts', import.meta.url)),
+    },
+  },
   test: {
     environment: 'node',
     pool: 'forks',

@@ -16,6 +16,7 @@ export type ErrorName =
   | 'InvalidParams'
   | 'InternalError'
   | 'ResourceNotFound'
+  | 'UrlElicitationRequired'
   | 'HeaderMismatch'
   | 'MissingRequiredClientCapability'
   | 'UnsupportedProtocolVersion';
@@ -33,6 +34,7 @@ export const errorTable: Readonly<Record<ErrorName, ErrorRow>> = {
   InvalidParams: { code: -32602, status: 200, message: 'Invalid params' },
   InternalError: { code: -32603, status: 200, message: 'Internal error' },
   ResourceNotFound: { code: -32002, status: 200, message: 'Resource not found' },
+  UrlElicitationRequired: { code: -32042, status: 200, message: 'This request requires more information' },
   HeaderMismatch: { code: -32020, status: 400, message: 'Header mismatch' },
   MissingRequiredClientCapability: { code: -32021, status: 400, message: 'Missing required client capability' },
   UnsupportedProtocolVersion: { code: -32022, status: 400, message: 'Unsupported protocol version' },
@@ -80,6 +82,34 @@ export class McpError extends Error {
 function ownCode(code: number): number {
   if (Number.isSafeInteger(code) && (code < -32_768 || code > -32_000)) return code;
   throw new TypeError(`McpError: the code ${code} must be an integer that is not from -32768 to -32000`);
+}
+
+/** A page that the user must visit before a request can be served. */
+export interface RequiredPage {
+  /** Tells the user why. */
+  readonly message: string;
+  /** As for `elicit({ mode: 'url' })`. */
+  readonly url: string;
+  /** From `ctx.mcp.newElicitationId()`, for `elicitationComplete`. @default a new one */
+  readonly elicitationId?: string;
+}
+
+/**
+ * A request cannot be served until the user has visited some pages. The client sends the request again afterwards.
+ *
+ * `throw new UrlElicitationRequired([{ message: 'Connect your calendar', url: 'https://example.com/connect' }])`
+ *
+ * Clients of 2025-11-25 get the error -32042 with `data.elicitations`; those of 2026-07-28 get `input_required` with a question for each page. Older
+ * clients, and those without the capability `elicitation.url`, get the error that `elicit({ mode: 'url' })` throws.
+ *
+ * @see https://modelcontextprotocol.io/specification/2025-11-25/client/elicitation#url-elicitation-required-error
+ */
+export class UrlElicitationRequired extends McpError {
+  /** @throws {TypeError} There are no pages. */
+  constructor(pages: readonly RequiredPage[], message?: string) {
+    super('UrlElicitationRequired', message, { data: { elicitations: pages } });
+    if (pages.length === 0) throw new TypeError('UrlElicitationRequired: name at least one page');
+  }
 }
 
 /** The caller's token does not have the scopes that a request needs. Where the answer has not begun, it becomes a 403 that names them. */

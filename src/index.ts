@@ -3,8 +3,16 @@ export { type PollingBusOptions, pollingBus } from './bus/polling-bus.ts';
 export { type PostgresBusOptions, postgresBus } from './bus/postgres-bus.ts';
 export { type RedisBusOptions, redisBus } from './bus/redis-bus.ts';
 export type { HandlerContext } from './context.ts';
-export { McpError, type McpErrorOptions, StoreUnavailable, ToolError } from './errors.ts';
+export {
+  McpError,
+  type McpErrorOptions,
+  type RequiredPage,
+  StoreUnavailable,
+  ToolError,
+  UrlElicitationRequired,
+} from './errors.ts';
 export type { Complete } from './host/completion.ts';
+export type { TemplateInstance, TemplateVariables } from './host/resources.ts';
 export { type JwtVerifier, type JwtVerifierOptions, jwtVerifier, type VerifiedJwt } from './jwt-verifier.ts';
 export { type McpMiddleware, type McpSessions, mcp } from './mcp.ts';
 export type { WhereLimits } from './models/arguments/where.ts';
@@ -25,12 +33,14 @@ export type {
   VerifiedToken,
 } from './options.ts';
 export type {
+  CacheHints,
   CallToolResult,
   ContentBlock,
   ElicitForm,
   ElicitResult,
   ElicitUrl,
   GetPromptResult,
+  ListedResource,
   McpContext,
   ReadResourceResult,
   Root,
@@ -67,3 +77,4 @@ export type {
   TaskStatus,
   TaskStore,
 } from './store/store.ts';
+export type { McpTasks, TaskInfo } from './transport/deferred-tasks.ts';

@@ -11,6 +11,8 @@ import type { CompiledModels, LiveModels } from './models/compile.ts';
 import { compileModels } from './models/compile.ts';
 import { explainDatabaseError } from './models/queries/prisma-errors.ts';
 import type { McpOptions, ResolvedOptions } from './options.ts';
+import type { EndpointParts } from './parts.ts';
+import { partsKey } from './parts.ts';
 import type { CallContext, Definitions } from './protocol/definitions.ts';
 import { isObject } from './protocol/definitions.ts';
 import type { Registry } from './protocol/registry.ts';
@@ -27,6 +29,8 @@ import type { CheckedClient } from './store/sqlite-adapter.ts';
 import { assertSharableSqlite } from './store/sqlite-adapter.ts';
 import { maxTimerMs } from './timing.ts';
 import { Authorization } from './transport/authorization.ts';
+import type { McpTasks } from './transport/deferred-tasks.ts';
+import { deferredTasks } from './transport/deferred-tasks.ts';
 import { endpoint } from './transport/endpoint.ts';
 import type { Environment } from './transport/environment.ts';
 import { isLoopback } from './transport/http.ts';
@@ -41,6 +45,14 @@ export interface McpMiddleware extends Koa.Middleware {
   listChanged(list: ListName): Promise<void>;
   /** Tells the clients that subscribed to a resource, in every process, that it has changed. Kept and resolved like `listChanged`. */
   resourceUpdated(uri: string): Promise<void>;
+  /**
+   * Tells the client that sent its user to a page, in whichever process it has its stream, that the user is done there. Only clients of 2025-11-25
+   * are told; those of 2026-07-28 send their request again. Kept and resolved like `listChanged`.
+   *
+   * @param id From `ctx.mcp.newElicitationId()`. Any other text does nothing, so the id may come from the URL of the page.
+   * @see https://modelcontextprotocol.io/specification/2025-11-25/client/elicitation#completion-notifications-for-url-mode-elicitation
+   */
+  elicitationComplete(id: string): Promise<void>;
   /**
    * Tells the subscribers of a model's resources, in every process, that rows were written where `live()` cannot see it: by raw SQL, or by
    * another program. A subscriber is notified if the resource gives it something else than before. Kept and resolved like `listChanged`.
@@ -62,6 +74,8 @@ export interface McpMiddleware extends Koa.Middleware {
   resourceMetadata(prefix?: string): Koa.Middleware;
   /** The sessions in the database, in whichever process they are served. */
   readonly sessions: McpSessions;
+  /** The tasks in the database. `ctx.mcp.defer()` leaves a task to these methods. */
+  readonly tasks: McpTasks;
   /**
    * Returns what the endpoint exposes and what it costs agents: models, columns, policies, tools, tokens, and the limits of agents. Reads no
    * database. `npx koa-mcp check` prints it.
@@ -130,6 +144,7 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
     audit,
     keys,
     sessionLog: isHeard(resolved) ? new SessionLog({ ...resolved, onError }) : undefined,
+    onRootsChanged: resolved.onRootsChanged,
     onFirstRequest: () => warnOfSqlite(resolved),
     onError,
     authorization,
@@ -151,6 +166,7 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
   announce(report, { ...resolved, onError });
   return Object.assign(middleware, {
     report,
+    [partsKey]: partsOf(resolved, definitions),
     resourceMetadata(prefix = '') {
       if (authorization === undefined) throw new TypeError('resourceMetadata: needs the option `auth`');
       return authorization.metadataMiddleware(prefix.replace(/\/+$/u, ''));
@@ -159,8 +175,14 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
       list: (query?: SessionQuery) => environment.sessions.list(query),
       end: (id: string) => environment.sessions.end(id, 'operator'),
     },
+    tasks: deferredTasks(environment, error => {
+      const reported = withReference(error);
+      onError(reported);
+      return reported.ref;
+    }),
     listChanged: service.listChanged,
     resourceUpdated: service.resourceUpdated,
+    elicitationComplete: service.elicitationComplete,
     async rowsChanged(model: string, key?: Readonly<Record<string, unknown>>) {
       if (live === undefined) throw new TypeError('rowsChanged: needs `models`, and `prisma` from live(new PrismaClient(…))');
       await service.rowsChanged([live.changeOf(model, key)]);
@@ -174,6 +196,11 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
       if (resolved.bus === undefined) await bus.close();
     },
   });
+}
+
+function partsOf({ prisma, datamodel, sessions, audit, bus, instructions }: ResolvedOptions, definitions: Definitions): EndpointParts {
+  const hasRows = prisma !== undefined && sessions.store === undefined;
+  return { prisma, datamodel, hasRows, hasAudit: audit !== undefined, bus, instructions, definitions };
 }
 
 function auditLog({ audit, prisma, name, path, limits }: ResolvedOptions, onError: (error: unknown) => void): AuditLog | undefined {
@@ -248,14 +275,16 @@ function compile(options: ResolvedOptions): Compiled {
   const own: Definitions = { tools: compileTools(tools), ...compileResources(resources), prompts: compilePrompts(prompts) };
   const made: Definitions = compiled ?? { tools: [], resources: [], resourceTemplates: [], prompts: [] };
   for (const kind of ['tools', 'prompts'] as const) assertOwnNames(kind, own[kind], made[kind]);
+  const definitions: Definitions = {
+    tools: [...own.tools, ...made.tools],
+    resources: [...own.resources, ...made.resources],
+    resourceTemplates: [...own.resourceTemplates, ...made.resourceTemplates],
+    prompts: [...own.prompts, ...made.prompts],
+    ...(compiled && { unknownToolHint: compiled.unknownToolHint }),
+  };
+  if (options.cache?.cacheScope === 'public') assertSameLists(definitions);
   return {
-    definitions: {
-      tools: [...own.tools, ...made.tools],
-      resources: [...own.resources, ...made.resources],
-      resourceTemplates: [...own.resourceTemplates, ...made.resourceTemplates],
-      prompts: [...own.prompts, ...made.prompts],
-      ...(compiled && { unknownToolHint: compiled.unknownToolHint }),
-    },
+    definitions,
     live: compiled?.live,
     keys: compiled?.keys,
     scope: compiled?.scope ?? (prisma === undefined ? undefined : () => prisma),
@@ -272,6 +301,17 @@ function assertOwnNames(kind: 'tools' | 'prompts', own: readonly { name: string 
   throw new TypeError(`${kind}.${clash.name}: \`models\` make one of this name; rename this one, or change \`${option}\` of the model`);
 }
 
+/** @throws {TypeError} A list depends on its caller, so that it cannot be shared. */
+function assertSameLists({ tools, resources, resourceTemplates, prompts }: Definitions): void {
+  const own = [...tools, ...resources, ...resourceTemplates, ...prompts].find(
+    definition => definition.enabled !== undefined || definition.scopes !== undefined || 'list' in definition,
+  );
+  if (own === undefined) return;
+  throw new TypeError(
+    `cache: the lists cannot be public, since not every caller sees the same of ${own.name}; leave out cacheScope, or its enabled, scopes and list`,
+  );
+}
+
 /** All scopes that definitions need, each once. */
 function scopesOf({ tools, resources, resourceTemplates, prompts }: Definitions): string[] {
   const all = [...tools, ...resources, ...resourceTemplates, ...prompts];
@@ -279,7 +319,7 @@ function scopesOf({ tools, resources, resourceTemplates, prompts }: Definitions)
 }
 
 function index(options: ResolvedOptions, definitions: Definitions): Registry {
-  const { name, version, title, description, websiteUrl, icons, instructions } = options;
+  const { name, version, title, description, websiteUrl, icons, instructions, extensions, cache } = options;
   const info = {
     name,
     version,
@@ -288,7 +328,7 @@ function index(options: ResolvedOptions, definitions: Definitions): Registry {
     ...(websiteUrl !== undefined && { websiteUrl }),
     ...(icons !== undefined && { icons }),
   };
-  return registry({ info, instructions }, definitions);
+  return registry({ info, instructions, extensions, cache }, definitions);
 }
 
 function normalizePrincipal(principal: NonNullable<ResolvedOptions['principal']>): Environment['principal'] {
@@ -335,9 +375,15 @@ function principalOf(ctx: Koa.Context): string | undefined {
 }
 
 function reportError(error: unknown, ctx: Koa.Context): string {
+  const reported = withReference(error);
+  ctx.app.emit('error', reported, ctx);
+  return reported.ref;
+}
+
+/** The error with the reference that a client may quote, as its member `ref`. */
+function withReference(error: unknown): Error & { readonly ref: string } {
   const ref = randomBytes(4).toString('hex');
   const reported = error instanceof Error && Object.isExtensible(error) ? error : new Error(String(error), { cause: error });
   Object.defineProperty(reported, 'ref', { value: ref, configurable: true });
-  ctx.app.emit('error', reported, ctx);
-  return ref;
+  return reported as Error & { readonly ref: string };
 }

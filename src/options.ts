@@ -8,7 +8,7 @@ import type { WhereLimits } from './models/arguments/where.ts';
 import type { Datamodel } from './models/datamodel/datamodel.ts';
 import type { Models, Style } from './models/declaration/declaration.ts';
 import type { ExposureLike } from './models/exposure.ts';
-import type { Icon } from './protocol/definitions.ts';
+import type { CacheHints, CallContext, Icon, JsonObject } from './protocol/definitions.ts';
 import type { SessionEvent } from './session/session-log.ts';
 import type { Store } from './store/store.ts';
 
@@ -110,7 +110,10 @@ export interface Limits {
   handlerMs?: number;
   /** Milliseconds a handler waits for a client that it asked for something; its own time stands still meanwhile. @default 600000 */
   inputMs?: number;
-  /** Milliseconds between comments on an idle stream, so that no proxy cuts it. @default 15000 */
+  /**
+   * Milliseconds between comments on an idle stream, so that no proxy cuts it. The answer to a call that has said nothing for as long becomes such a
+   * stream, if its client accepts one. @default 15000
+   */
   heartbeatMs?: number;
   /**
    * Messages of one call's stream that are kept for a client that comes back; older ones are dropped, which the client is told. If more wait for a
@@ -126,6 +129,8 @@ export interface Limits {
    * @default 5000
    */
   storeMs?: number;
+  /** Resources that the `list` of all templates gives for one `resources/list`; more are left out, and the app's `error` event says so once. @default 10000 */
+  maxInstances?: number;
   /** Items in one page of a list. @default 1000 */
   pageSize?: number;
   /** Limits of a caller's `where` on a model; a breach is refused with the limit and a remedy. @default see `WhereLimits` */
@@ -257,6 +262,22 @@ export interface McpOptions<C = unknown, T = Record<string, unknown>, R = Record
   /** The host's own prompts, by name. @default none */
   prompts?: { [K in keyof P]: Prompt<P[K], C> };
   /**
+   * Extensions of the protocol that the app serves, by identifier, with their settings: `{ 'com.example/thing': {} }`. They are declared to clients
+   * of 2026-07-28, in `capabilities.extensions`; older revisions do not have that member. What a client declares is in
+   * `ctx.mcp.client.capabilities`. The extension of tasks declares itself.
+   *
+   * @default none
+   * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/versioning#extension-negotiation
+   */
+  extensions?: Readonly<Record<string, JsonObject>>;
+  /**
+   * How long clients may keep the lists of tools, resources, templates and prompts and the answer to `server/discover`, and whether they may share
+   * them. Resources and models have a `cache` of their own. `'public'` is refused if a list depends on its caller.
+   *
+   * @default `{ ttlMs: 0, cacheScope: 'private' }`
+   */
+  cache?: CacheHints;
+  /**
    * Who is calling, as a stable text; `undefined` is a guest. Sessions are bound to it.
    *
    * @default `ctx.state.user`: itself if a string, else its `id` or `sub`
@@ -313,6 +334,14 @@ export interface McpOptions<C = unknown, T = Record<string, unknown>, R = Record
   onError?: (error: unknown) => void;
   /** Hears of every session that was created, initialized, resumed, ended, expired or refused. What it throws goes to `onError`. @default none */
   onSession?: (event: SessionEvent) => unknown;
+  /**
+   * Called when a client says that its roots have changed, with a context whose `ctx.mcp.roots()` asks for them. It runs once at a time for a session
+   * in each process, and once more for changes meanwhile. What it throws goes to `onError`. Clients of 2026-07-28 say nothing.
+   *
+   * @default none
+   * @see https://modelcontextprotocol.io/specification/2025-11-25/client/roots#root-list-changes
+   */
+  onRootsChanged?: (ctx: HandlerContext<C>) => unknown;
   /** Takes one line of JSON for the start and for each event of a session, e.g. `console.log`. @default none: the start is a line on stderr */
   log?: (line: string) => unknown;
   /** Name of this process in events, log lines and the list of sessions; each process needs its own. @default host name and process id */
@@ -384,6 +413,7 @@ export const defaults: Readonly<{
     maxEventBytes: 16 * 1024 * 1024,
     replayMs: 300_000,
     storeMs: 5000,
+    maxInstances: 10_000,
     pageSize: 1000,
   }),
 });
@@ -394,7 +424,8 @@ export type ResolvedLimits = Readonly<Required<Omit<Limits, 'where'>> & Pick<Lim
 export type ResolvedSessions = Readonly<Required<Omit<SessionOptions, 'store'>> & Pick<SessionOptions, 'store'>>;
 
 /** The options of `mcp()` without the types of the app's client and schemas, which exist only at compile time. */
-export interface UntypedOptions extends Omit<McpOptions, 'prisma' | 'models' | 'tools' | 'resources' | 'prompts'> {
+export interface UntypedOptions extends Omit<McpOptions, 'prisma' | 'models' | 'tools' | 'resources' | 'prompts' | 'onRootsChanged'> {
+  readonly onRootsChanged?: (ctx: CallContext) => unknown;
   readonly prisma?: object;
   readonly models?: Readonly<Record<string, ExposureLike>>;
   readonly tools?: Readonly<Record<string, HostTool>>;

@@ -4,7 +4,8 @@ import { styles } from './models/declaration/declaration.ts';
 import type { AuditOptions, McpOptions, ResolvedLimits, ResolvedOptions, UntypedOptions } from './options.ts';
 import { defaults } from './options.ts';
 import type { JsonObject } from './protocol/definitions.ts';
-import { isObject, isScopes, scopesInWords } from './protocol/definitions.ts';
+import { assertCacheHints, isObject, isScopes, scopesInWords } from './protocol/definitions.ts';
+import { tasksExtension } from './protocol/revisions.ts';
 import { maxTimerMs } from './timing.ts';
 
 const optionKeys = [
@@ -23,6 +24,8 @@ const optionKeys = [
   'tools',
   'resources',
   'prompts',
+  'extensions',
+  'cache',
   'principal',
   'auth',
   'allowedHosts',
@@ -35,6 +38,7 @@ const optionKeys = [
   'audit',
   'onError',
   'onSession',
+  'onRootsChanged',
   'log',
   'node',
   'operators',
@@ -76,11 +80,13 @@ const definitionKeys = {
     'mimeType',
     'size',
     'annotations',
+    'cache',
     'icons',
     '_meta',
     'scopes',
     'argsSchema',
     'complete',
+    'list',
     'enabled',
     'handler',
   ],
@@ -158,6 +164,7 @@ const shapes: readonly (readonly [keyof McpOptions, (value: unknown) => boolean,
   ['bus', hasMethods(['publish', 'subscribe', 'close']), 'be a bus, such as memoryBus() or postgresBus({ connect })'],
   ['onError', isFunction, 'be a function (error) => void'],
   ['onSession', isFunction, 'be a function (event) => void'],
+  ['onRootsChanged', isFunction, 'be a function (ctx) => void'],
   ['log', isFunction, 'be a function (line) => void, such as console.log'],
   ['node', isNodeName, 'be a string of 1 to 100 characters that no other process has'],
   ['operators', isFunction, 'be a function (ctx) => boolean'],
@@ -178,6 +185,8 @@ function assertShapes(options: JsonObject): asserts options is JsonObject & Unty
   if (isObject(sessions) && sessions['store'] !== undefined && !hasMethods(['find'])(sessions['store'])) {
     throw new TypeError('sessions.store: must be a store, such as memoryStore() or prismaStore(prisma)');
   }
+  assertExtensions(options['extensions']);
+  if (options['cache'] !== undefined) assertCacheHints('cache', options['cache']);
   if (options['auth'] !== undefined) assertAuth(options['auth'], options);
   for (const kind of ['tools', 'resources', 'prompts'] as const) assertDefinitions(kind, options[kind], options['auth'] !== undefined);
 }
@@ -213,7 +222,13 @@ function assertDefinitions(kind: 'tools' | 'resources' | 'prompts', definitions:
     assertKeys(path, definition, definitionKeys[kind]);
     for (const key of ['inputSchema', 'outputSchema', 'argsSchema']) assertZod(`${path}.${key}`, definition[key]);
     if (!isFunction(definition['handler'])) throw new TypeError(`${path}.handler: must be a function (args, ctx) => result`);
-    const { description, scopes, task, beforeTask } = definition;
+    const { description, scopes, enabled, task, beforeTask, _meta, cache } = definition;
+    assertMeta(`${path}._meta`, _meta);
+    if (cache !== undefined) assertCacheHints(`${path}.cache`, cache);
+    if (cache?.cacheScope === 'public' && (scopes !== undefined || enabled !== undefined))
+      throw new TypeError(
+        `${path}.cache: cannot be public, since not every caller may read it; leave out cacheScope, or enabled and scopes`,
+      );
     if (task !== undefined && task !== 'optional' && task !== 'required')
       throw new TypeError(`${path}.task: must be 'optional' or 'required'`);
     if (beforeTask !== undefined && !(isFunction(beforeTask) && task !== undefined))
@@ -224,6 +239,33 @@ function assertDefinitions(kind: 'tools' | 'resources' | 'prompts', definitions:
     if (kind !== 'resources' && (!isText(description) || description === '')) {
       throw new TypeError(`${path}.description: say what it is for; models choose by it`);
     }
+  }
+}
+
+/** @see https://modelcontextprotocol.io/specification/2026-07-28/basic#meta */
+const metaPrefix = /^(?:[A-Za-z](?:[A-Za-z\d-]*[A-Za-z\d])?\.)*[A-Za-z](?:[A-Za-z\d-]*[A-Za-z\d])?\//u;
+const metaName = /^(?:[A-Za-z\d](?:[\w.-]*[A-Za-z\d])?)?$/u;
+
+function isMetaKey(key: string): boolean {
+  return metaName.test(key.replace(metaPrefix, ''));
+}
+
+function assertMeta(path: string, meta: unknown): void {
+  if (meta === undefined) return;
+  if (!isObject(meta)) throw new TypeError(`${path}: must be an object`);
+  const wrong = Object.keys(meta).find(key => !isMetaKey(key));
+  if (wrong !== undefined)
+    throw new TypeError(`${path}: the key ${JSON.stringify(wrong)} must be a name such as \`kind\` or \`com.example/kind\``);
+}
+
+function assertExtensions(extensions: unknown): void {
+  if (extensions === undefined) return;
+  if (!isObject(extensions)) throw new TypeError("extensions: must be an object, such as { 'com.example/thing': {} }");
+  for (const [id, settings] of Object.entries(extensions)) {
+    if (!metaPrefix.test(id) || id.endsWith('/') || !isMetaKey(id))
+      throw new TypeError(`extensions: the identifier ${JSON.stringify(id)} must have a prefix and a name, such as com.example/thing`);
+    if (id === tasksExtension) throw new TypeError(`extensions.${id}: declares itself if a tool has \`task\`; leave it out`);
+    if (!isObject(settings)) throw new TypeError(`extensions.${id}: must be an object, {} for no settings`);
   }
 }
 

@@ -14,7 +14,7 @@ function start(options: unknown): void {
 }
 
 describe('mcp(options)', () => {
-  it.each([
+  it.each<[unknown, string]>([
     [undefined, 'options: must be an object'],
     [{ nam: 'x' }, 'options.nam: no such option (name, version,'],
     [{ name: 'my server' }, 'name: must begin with a letter'],
@@ -26,6 +26,45 @@ describe('mcp(options)', () => {
     [{ name: 'x', principal: 'sub' }, 'principal: must be a function'],
     [{ name: 'x', onError: 1 }, 'onError: must be a function'],
     [{ name: 'x', onSession: {} }, 'onSession: must be a function'],
+    [{ name: 'x', onRootsChanged: true }, 'onRootsChanged: must be a function (ctx) => void'],
+    [{ name: 'x', extensions: ['com.example/thing'] }, "extensions: must be an object, such as { 'com.example/thing': {} }"],
+    [{ name: 'x', extensions: { 'com.example/thing': true } }, 'extensions.com.example/thing: must be an object, {} for no settings'],
+    [{ name: 'x', extensions: { 'io.modelcontextprotocol/tasks': {} } }, 'extensions.io.modelcontextprotocol/tasks: declares itself'],
+    ...['thing', 'com.example/', '/thing', '1com.example/thing', 'com..example/thing', 'com.example-/thing', 'com.example/-thing'].map(
+      id =>
+        [{ name: 'x', extensions: { [id]: {} } }, `extensions: the identifier ${JSON.stringify(id)} must have a prefix and a name`] as [
+          unknown,
+          string,
+        ],
+    ),
+    [
+      { name: 'x', resources: { a: { uri: 'a:b', handler, list: () => [] } } },
+      'resources.a.list: must be a function (ctx) => [{ variables, name }]',
+    ],
+    [{ name: 'x', resources: { a: { uriTemplate: 'a:{b}', handler, list: [] } } }, 'resources.a.list: must be a function (ctx) =>'],
+    [
+      { name: 'x', cache: { cacheScope: 'public' }, resources: { a: { uriTemplate: 'a:{b}', handler, list: () => [] } } },
+      'cache: the lists cannot be public, since not every caller sees the same of a',
+    ],
+    [{ name: 'x', cache: 60_000 }, 'cache: must be { ttlMs, cacheScope }'],
+    [{ name: 'x', cache: { ttl: 60_000 } }, 'cache.ttl: no such option (ttlMs, cacheScope)'],
+    [{ name: 'x', cache: { ttlMs: -1 } }, 'cache.ttlMs: -1 must be an integer from 0 to 2147483647'],
+    [{ name: 'x', cache: { ttlMs: 2 ** 31 } }, 'cache.ttlMs: 2147483648 must be an integer'],
+    [{ name: 'x', cache: { ttlMs: null } }, 'cache.ttlMs: null must be an integer'],
+    [{ name: 'x', cache: { cacheScope: 'shared' } }, "cache.cacheScope: must be 'public' or 'private'"],
+    [
+      { name: 'x', cache: { cacheScope: 'public' }, tools: { a: tool, b: { ...tool, enabled: () => true } } },
+      'cache: the lists cannot be public, since not every caller sees the same of b',
+    ],
+    [{ name: 'x', resources: { a: { uri: 'a:b', handler, cache: { ttlMs: 0.5 } } } }, 'resources.a.cache.ttlMs: 0.5 must be an integer'],
+    [
+      { name: 'x', resources: { a: { uri: 'a:b', handler, cache: { cacheScope: 'public' }, enabled: () => true } } },
+      'resources.a.cache: cannot be public, since not every caller may read it',
+    ],
+    [{ name: 'x', tools: { a: { ...tool, _meta: 'kind' } } }, 'tools.a._meta: must be an object'],
+    [{ name: 'x', tools: { a: { ...tool, _meta: { 'a b': 1 } } } }, 'tools.a._meta: the key "a b" must be a name such as'],
+    [{ name: 'x', prompts: { a: { ...tool, _meta: { 'a/b/c': 1 } } } }, 'prompts.a._meta: the key "a/b/c" must be a name such as'],
+    [{ name: 'x', resources: { a: { uri: 'a:b', handler, _meta: { _a: 1 } } } }, 'resources.a._meta: the key "_a" must be a name such as'],
     [{ name: 'x', log: console }, 'log: must be a function (line) => void, such as console.log'],
     [{ name: 'x', operators: ['root'] }, 'operators: must be a function'],
     [{ name: 'x', node: '' }, 'node: must be a string of 1 to 100 characters'],
@@ -51,6 +90,13 @@ describe('mcp(options)', () => {
     expect(() => start(options)).toThrow(message);
     expect(() => start(options)).toThrow(TypeError);
   });
+
+  it.each(['kind', 'a', 'A.b-c_d', '', 'com.example/kind', 'io.modelcontextprotocol/ui', 'a/b', 'a1.b-2/c', 'com.example/'])(
+    'takes %j for a key of `_meta`',
+    key => {
+      expect(() => start({ name: 'x', tools: { a: { ...tool, _meta: { [key]: 1 } } } })).not.toThrow();
+    },
+  );
 
   it('takes `false` for limits per minute, also where a limiter counts instead', () => {
     const limits = { callsPerMinute: false, initializesPerMinute: false } as const;

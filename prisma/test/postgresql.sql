@@ -234,6 +234,7 @@ CREATE TABLE "McpAuditEntry" (
 CREATE TABLE "McpTask" (
     "id" TEXT NOT NULL,
     "principal" TEXT,
+    "sessionId" TEXT,
     "tool" TEXT NOT NULL,
     "node" TEXT NOT NULL,
     "status" TEXT NOT NULL,

@@ -1,9 +1,25 @@
-import { stat } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import path from 'node:path';
-import { pathToFileURL } from 'node:url';
-import type { McpReport } from '../report.ts';
+import type { Command } from './command-line.ts';
+import { loadEndpoints } from './endpoint-module.ts';
 import { toText } from './report-text.ts';
+
+/** `koa-mcp check`. */
+export const checkCommand: Command = {
+  name: 'check',
+  operands: 'MODULE',
+  counts: [1, 1],
+  summary: 'Reports what an endpoint exposes: models, columns, row policies, tools, tokens, limits of agents.',
+  options: {
+    json: { help: 'the report as JSON: an array with one report for each endpoint' },
+    strict: { help: 'warnings fail the check too' },
+  },
+  notes: `MODULE is a file that exports what mcp() returns, or the Koa app that uses it. It must not listen.
+It ends with 0; with 1 if a limit is exceeded (or there is a warning, with --strict); with 2 if it cannot report.`,
+  failure: 2,
+  async run({ cwd, operands: [module = ''], has }) {
+    const { text, failed } = await check({ cwd, module, json: has('json'), strict: has('strict') });
+    return { text, code: failed ? 1 : 0 };
+  },
+};
 
 /** What `check` reads, and how it answers. */
 export interface CheckOptions {
@@ -24,93 +40,15 @@ export interface CheckResult {
   readonly failed: boolean;
 }
 
-interface Endpoint {
-  report(): McpReport;
-}
-
 /**
  * Imports a module of the host, and reports on each endpoint that it exports.
  *
  * @throws {Error} No such file, a module that cannot be loaded, or one that exports no endpoint.
  */
 export async function check({ cwd, module, json, strict }: CheckOptions): Promise<CheckResult> {
-  const file = path.resolve(cwd, module);
-  const isFile = await stat(file).then(
-    entry => entry.isFile(),
-    () => false,
-  );
-  if (!isFile) throw new Error(`${module}: no such file (looked for ${file})`);
-  const endpoints = findEndpoints(await printingToStderr(() => load(file, module)));
-  if (endpoints.length === 0) throw new Error(noEndpoint(module));
-  const reports = endpoints.map(endpoint => endpoint.report());
+  const reports = (await loadEndpoints(cwd, module)).map(endpoint => endpoint.report());
   return {
     text: json ? `${JSON.stringify(reports, undefined, 2)}\n` : reports.map(toText).join('\n'),
     failed: reports.some(({ limits, warnings }) => limits.some(({ isExceeded }) => isExceeded) || (strict && warnings.length > 0)),
   };
-}
-
-/** Runs `work` with stdout redirected, so that stdout holds the report alone. */
-async function printingToStderr<T>(work: () => Promise<T>): Promise<T> {
-  const { stdout, stderr } = process;
-  const write = stdout.write.bind(stdout);
-  stdout.write = stderr.write.bind(stderr);
-  try {
-    return await work();
-  } finally {
-    stdout.write = write;
-  }
-}
-
-async function load(file: string, module: string): Promise<object> {
-  if (/\.[cm]?tsx?$/.test(file)) await registerTsx(file);
-  try {
-    return (await import(pathToFileURL(file).href)) as object;
-  } catch (error) {
-    if ((error as { code?: unknown }).code === 'ERR_UNKNOWN_FILE_EXTENSION') throw new Error(noTypeScript(module), { cause: error });
-    const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    throw new Error(`${module} cannot be loaded: ${reason}`, { cause: error });
-  }
-}
-
-/** Lets this process import TypeScript if the host has tsx. Otherwise Node itself may do so. */
-async function registerTsx(file: string): Promise<void> {
-  let loader: string;
-  try {
-    loader = createRequire(file).resolve('tsx');
-  } catch {
-    return;
-  }
-  await import(pathToFileURL(loader).href);
-}
-
-/** The endpoints among the exports of a module: themselves, in an object, or as middleware of a Koa app. */
-function findEndpoints(exports: object): Endpoint[] {
-  const values = Object.values(exports) as unknown[];
-  const members = values.filter(isPlainObject).flatMap(value => Object.values(value));
-  const found = [...values, ...members].flatMap(value => (isEndpoint(value) ? [value] : middlewareOf(value).filter(isEndpoint)));
-  return [...new Set(found)];
-}
-
-function isEndpoint(value: unknown): value is Endpoint {
-  return typeof value === 'function' && typeof (value as Partial<Endpoint>).report === 'function';
-}
-
-function middlewareOf(value: unknown): unknown[] {
-  const { middleware } = typeof value === 'object' && value !== null ? (value as { middleware?: unknown }) : {};
-  return Array.isArray(middleware) ? middleware : [];
-}
-
-function isPlainObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && [Object.prototype, null].includes(Object.getPrototypeOf(value) as object | null);
-}
-
-function noEndpoint(module: string): string {
-  return `${module} exports no endpoint. Export what mcp() returns, or the Koa app that uses it, from a module that does not listen:
-
-  export const endpoint = mcp({ name: 'reservations', prisma, datamodel, models });`;
-}
-
-function noTypeScript(module: string): string {
-  return `${module} is TypeScript, which Node ${process.version} does not run by itself. Add tsx (npm install --save-dev tsx), or name the
-compiled module.`;
 }

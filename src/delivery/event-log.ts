@@ -42,8 +42,10 @@ export interface PostOptions {
   readonly withinMs?: number;
 }
 
-/** The bus topic of every wake-up. A wake-up says that the log has grown. */
+/** The bus topic of the wake-up after each write: the log has grown. */
 export const wakeUpTopic = 'log';
+/** The bus topic of a second wake-up, after the row of a session's end: read the log before you serve a session from memory. */
+export const endedTopic = 'ended';
 
 /** Most rows and characters in one write. */
 const batchRows = 100;

@@ -17,6 +17,8 @@ export type Broadcast =
   | { readonly ended: string }
   /** The row of a session has changed. */
   | { readonly changed: string }
+  /** The user of a session is done with the page of this elicitation. The id tells which session. */
+  | { readonly completed: string }
   /** The process with this run id is about to end its HTTP+SSE streams. Other processes stop accepting requests for those streams. */
   | { readonly leaving: string };
 
@@ -46,6 +48,8 @@ export type NodeMail =
 export type StreamMail =
   /** A connection has taken the stream. If several did, the one whose event has the greatest id keeps it. */
   | { readonly taken: string }
+  /** A notification for the client, already JSON. It is sent once, if the stream is open. */
+  | { readonly notification: string }
   /** The session subscribed to a resource, or unsubscribed from it. */
   | { readonly subscribed: string; readonly sight?: Sight | undefined }
   | { readonly unsubscribed: string }
@@ -57,7 +61,9 @@ export type StreamMail =
    * A message for the client, already JSON, that belongs to the request `of`. `isResponse` tells whether it is the response to that
    * request.
    */
-  | { readonly message: string; readonly of: RequestId; readonly isResponse: boolean };
+  | { readonly message: string; readonly of: RequestId; readonly isResponse: boolean }
+  /** A message for the client, already JSON, that belongs to no request of the client. It waits for a stream. */
+  | { readonly push: string };
 
 /** One event of a call's stream. */
 export interface CallEvent {
@@ -71,6 +77,7 @@ export interface CallEvent {
 
 /** One line of JSON. A message for the client follows on a second line as it is, because it may be long and need not be encoded again. */
 export function encodeStreamMail(mail: StreamMail): string {
+  if ('push' in mail) return `{"push":true}\n${mail.push}`;
   if (!('message' in mail)) return JSON.stringify(mail);
   const { message, ...head } = mail;
   return `${JSON.stringify(head)}\n${message}`;
@@ -99,6 +106,7 @@ function toBroadcast(value: Record<string, unknown> | undefined): Broadcast | un
   if (isTexts(value?.['rows'])) return { rows: value['rows'] };
   if (typeof value?.['ended'] === 'string') return { ended: value['ended'] };
   if (typeof value?.['changed'] === 'string') return { changed: value['changed'] };
+  if (typeof value?.['completed'] === 'string') return { completed: value['completed'] };
   if (typeof value?.['leaving'] === 'string') return { leaving: value['leaving'] };
   return undefined;
 }
@@ -122,9 +130,11 @@ export function parseStreamMail(data: string): StreamMail | undefined {
   const end = data.indexOf('\n');
   const head = parseObject(end === -1 ? data : data.slice(0, end));
   if (head === undefined) return undefined;
-  const { taken, subscribed, sight, unsubscribed, accepted, by, refused, of, isResponse } = head;
+  const { taken, notification, subscribed, sight, unsubscribed, accepted, by, refused, of, isResponse, push } = head;
+  if (push === true && end !== -1) return { push: data.slice(end + 1) };
   if (end !== -1) return isRequestId(of) ? { message: data.slice(end + 1), of, isResponse: isResponse === true } : undefined;
   if (typeof taken === 'string') return { taken };
+  if (typeof notification === 'string') return { notification };
   if (typeof subscribed === 'string') return { subscribed, ...(isSight(sight) && { sight }) };
   if (typeof unsubscribed === 'string') return { unsubscribed };
   if (isRequestId(accepted) && typeof by === 'string') return { accepted, by };

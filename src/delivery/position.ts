@@ -39,11 +39,11 @@ export function withGaps(position: Position, eventIds: readonly number[]): Posit
 /** Most rows in one read of `eventsBehind`. */
 const rowsPerRead = 500;
 
-/** Reads the events of a stream that a reader at this position has not passed yet. */
-export async function eventsBehind(store: EventStore, stream: string, { id, gaps }: Position): Promise<StoredEvent[]> {
+/** Reads the events of streams that a reader at this position has not passed yet, in their order. */
+export async function eventsBehind(store: EventStore, streams: readonly string[], { id, gaps }: Position): Promise<StoredEvent[]> {
   const events: StoredEvent[] = [];
   for (let [after, late] = [id, gaps]; ; ) {
-    const page = await store.findEvents({ streams: [stream], after, gaps: late, limit: rowsPerRead });
+    const page = await store.findEvents({ streams, after, gaps: late, limit: rowsPerRead });
     events.push(...page);
     const last = page.at(-1);
     if (last === undefined || page.length < rowsPerRead) return events;

@@ -89,7 +89,7 @@ export function requestIdOf(stream: string): CallStreamId['requestId'] {
   return decodeRequestId(stream.split('.')[3] ?? '');
 }
 
-/** Makes an id for a request to a session's client. `isRequestIdOf` recognises the ids that were made for the session. */
+/** Makes an id for a request to a session's client, or for a page that its user is sent to. `isRequestIdOf` recognises the ids that were made for the session. */
 export function newRequestId(sessionId: string): string {
   const random = randomBytes(12).toString('base64url');
   return random + seal(sessionId, random);
@@ -97,7 +97,12 @@ export function newRequestId(sessionId: string): string {
 
 /** Whether `newRequestId` made this id for the session, in this process or another. */
 export function isRequestIdOf(sessionId: string, id: unknown): id is string {
-  return typeof id === 'string' && id.length === 32 && id.slice(16) === seal(sessionId, id.slice(0, 16));
+  return isSealedId(id) && id.slice(16) === seal(sessionId, id.slice(0, 16));
+}
+
+/** Whether a value may be an id that `newRequestId` made, for whatever session. */
+export function isSealedId(id: unknown): id is string {
+  return typeof id === 'string' && /^[\w-]{32}$/u.test(id);
 }
 
 /**

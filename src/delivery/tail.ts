@@ -44,6 +44,7 @@ export class Tail {
   readonly #options: TailOptions;
   readonly #listeners = new Map<string, Set<TailListener>>();
   readonly #deafListeners = new Set<() => void>();
+  readonly #startListeners = new Set<() => void>();
   /** Missing ids in ascending order, each with the time it was first missed, by `performance.now()`. */
   readonly #gaps = new Map<number, number>();
   #id = 0;
@@ -56,6 +57,8 @@ export class Tail {
   #later: NodeJS.Timeout | undefined;
   #reading: Promise<void> | undefined;
   #isDue = false;
+  /** Called after the next read with whether it succeeded. */
+  readonly #next: ((isRead: boolean) => void)[] = [];
   #readAt = 0;
   #isFailing = false;
   #unsubscribe: (() => void) | undefined;
@@ -86,6 +89,11 @@ export class Tail {
       this.#starting = undefined;
     });
     return this.#starting;
+  }
+
+  /** Calls `listener` when the end of the log was found. The events up to there are delivered to nobody. */
+  onStart(listener: () => void): void {
+    this.#startListeners.add(listener);
   }
 
   /** Gives `listener` each event of a stream behind `position`, in the order of the log, until the returned function is called. */
@@ -136,6 +144,14 @@ export class Tail {
     await this.#reading;
   }
 
+  /** Delivers what is in the log now, and does not wait for reads after that. Resolves to whether the database answered. */
+  readNow(): Promise<boolean> {
+    if (!this.#started || this.#isClosed) return Promise.resolve(false);
+    const read = new Promise<boolean>(resolve => this.#next.push(resolve));
+    void this.catchUp();
+    return read;
+  }
+
   /** Stops reading and delivering. */
   close(): void {
     this.#isClosed = true;
@@ -143,6 +159,7 @@ export class Tail {
     clearInterval(this.#timer);
     clearTimeout(this.#later);
     this.#listeners.clear();
+    for (const resolve of this.#next.splice(0)) resolve(false);
   }
 
   async #start(): Promise<void> {
@@ -153,6 +170,7 @@ export class Tail {
     for (const id of ids.toReversed()) this.#pass(id);
     this.#id = latest;
     this.#started = true;
+    for (const listener of this.#startListeners) listener();
     this.#unsubscribe = this.#options.bus.subscribe(wakeUpTopic, () => this.wake());
     this.wake();
   }
@@ -160,19 +178,30 @@ export class Tail {
   async #read(): Promise<void> {
     while (this.#isDue && !this.#isClosed) {
       this.#isDue = false;
-      try {
-        const events = await this.#options.store.read({ after: this.#id, gaps: this.position.gaps, limit: rowsPerRead });
-        const long = await this.#readLong(events);
-        this.#readAt = performance.now();
-        this.#isFailing = false;
-        for (const event of events) this.#deliver(event, long);
-        this.#forgetGaps();
-        if (events.length === rowsPerRead) this.#isDue = true;
-      } catch (error) {
-        this.#failed(error);
-      }
+      const waiting = this.#next.splice(0);
+      const rows = await this.#readBatch();
+      if (rows === rowsPerRead) {
+        this.#isDue = true;
+        this.#next.unshift(...waiting);
+      } else for (const resolve of waiting) resolve(rows !== undefined);
     }
     this.#reading = undefined;
+  }
+
+  /** Reads and delivers the next rows. Returns their number; `undefined` if the database does not answer. */
+  async #readBatch(): Promise<number | undefined> {
+    try {
+      const events = await this.#options.store.read({ after: this.#id, gaps: this.position.gaps, limit: rowsPerRead });
+      const long = await this.#readLong(events);
+      this.#readAt = performance.now();
+      this.#isFailing = false;
+      for (const event of events) this.#deliver(event, long);
+      this.#forgetGaps();
+      return events.length;
+    } catch (error) {
+      this.#failed(error);
+      return undefined;
+    }
   }
 
   /** Reads the data of long events whose streams have listeners here. Repeats for listeners that were added during the read. */

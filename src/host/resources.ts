@@ -1,10 +1,12 @@
 import type { z } from 'zod';
 import type {
   Annotations,
+  CacheHints,
   CallContext,
   Completer,
   Icon,
   JsonObject,
+  ListedResource,
   ReadResourceResult,
   ResourceContents,
   ResourceDefinition,
@@ -17,6 +19,15 @@ import { uriTemplate as compileTemplate } from '../protocol/uri-template.ts';
 import type { Complete } from './completion.ts';
 import { assertCompletes, compileCompleters } from './completion.ts';
 import { toJsonText } from './json.ts';
+
+/** The variables of a template, typed by its `argsSchema`. */
+export type TemplateVariables<S> = S extends z.ZodType
+  ? { readonly [K in keyof z.output<S>]: string | number | bigint | boolean | undefined }
+  : Readonly<Record<string, string | number | bigint | boolean | undefined>>;
+
+/** A resource of a template that `list` gives: its URI, or the variables that make it. */
+export type TemplateInstance<S = unknown> = Omit<ListedResource, 'uri'> &
+  ({ readonly uri: string; readonly variables?: never } | { readonly uri?: never; readonly variables: TemplateVariables<S> });
 
 /** A resource of the host's own: fixed (`uri`) or a family (`uriTemplate`). */
 export interface Resource<S = unknown, Ctx = CallContext> {
@@ -31,12 +42,21 @@ export interface Resource<S = unknown, Ctx = CallContext> {
   /** Bytes of its contents, for clients that plan their context; only with `uri`. @default not told */
   size?: number;
   annotations?: Annotations;
+  /** How long clients may keep what was read, and whether they may share it. @default `{ ttlMs: 0, cacheScope: 'private' }` */
+  cache?: CacheHints;
   icons?: Icon[];
   _meta?: JsonObject;
   /** A zod object for the template's variables, which arrive as strings: `z.object({ id: z.coerce.number() })`. */
   argsSchema?: S & z.ZodType;
   /** Completions by variable. */
   complete?: Readonly<Record<string, Complete<Ctx>>>;
+  /**
+   * The resources of the template that this caller has, for `resources/list`; only with `uriTemplate`. Called for each page, after `enabled`. At most
+   * `limits.maxInstances` are listed. Call `listChanged('resources')` when they change.
+   *
+   * @default none are listed
+   */
+  list?: (ctx: Ctx) => readonly TemplateInstance<S>[] | Promise<readonly TemplateInstance<S>[]>;
   /** Scopes that the caller's token needs for the resource; needs the option `auth`. A call without them is answered 403. @default none */
   scopes?: readonly string[];
   /** Whether this caller may see and read the resource. @default everybody */
@@ -63,24 +83,33 @@ export function compileResources(resources: Readonly<Record<string, Resource>>):
     assertCompletes(`resources.${name}`, resource.complete, uriTemplate === undefined ? [] : compileTemplate(uriTemplate).variables);
     const shared = { name, ...metadata(resource) };
     const read = reader(resource);
-    const { size } = resource;
+    const { size, list } = resource;
+    if (list !== undefined && (typeof list !== 'function' || uriTemplate === undefined))
+      throw new TypeError(`resources.${name}.list: must be a function (ctx) => [{ variables, name }], of a resource with \`uriTemplate\``);
     if (size !== undefined && (uri === undefined || !Number.isSafeInteger(size) || size < 0))
       throw new TypeError(`resources.${name}.size: must be a number of bytes, of a resource with \`uri\``);
     if (uri !== undefined) fixed.push({ ...shared, uri, ...(size !== undefined && { size }), read: (asked, ctx) => read(asked, {}, ctx) });
     if (uriTemplate !== undefined) {
       const complete: Record<string, Completer> | undefined = resource.complete && compileCompleters(resource.complete);
-      templates.push({ ...shared, uriTemplate, read, ...(complete !== undefined && { complete }) });
+      templates.push({
+        ...shared,
+        uriTemplate,
+        read,
+        ...(complete !== undefined && { complete }),
+        ...(list !== undefined && { list: lister(`resources.${name}.list`, list, { uriTemplate, mimeType: shared.mimeType }) }),
+      });
     }
   }
   return { resources: fixed, resourceTemplates: templates };
 }
 
-function metadata({ title, description, mimeType, annotations, icons, _meta, scopes = [], enabled }: Resource) {
+function metadata({ title, description, mimeType, annotations, cache, icons, _meta, scopes = [], enabled }: Resource) {
   return {
     ...(title !== undefined && { title }),
     ...(description !== undefined && { description }),
     ...(mimeType !== undefined && { mimeType }),
     ...(annotations !== undefined && { annotations }),
+    ...(cache !== undefined && { cache }),
     ...(icons !== undefined && { icons }),
     ...(_meta !== undefined && { _meta }),
     ...(scopes.length > 0 && { scopes: [scopes] }),
@@ -93,6 +122,31 @@ function reader({ argsSchema, mimeType, handler }: Resource): ResourceTemplateDe
     const args = argsSchema === undefined ? variables : await parseWith(argsSchema, variables, `Invalid URI ${uri}`);
     return toContents(await handler(args as Record<string, string>, ctx), uri, mimeType);
   };
+}
+
+function lister(
+  path: string,
+  list: NonNullable<Resource['list']>,
+  { uriTemplate, mimeType }: { readonly uriTemplate: string; readonly mimeType: string | undefined },
+): NonNullable<ResourceTemplateDefinition['list']> {
+  const template = compileTemplate(uriTemplate);
+  return async ctx => {
+    const instances: unknown = await list(ctx);
+    if (!Array.isArray(instances)) throw new TypeError(`${path}: must give an array`);
+    return instances.map((instance: unknown, index) => {
+      if (!isInstance(instance)) throw new TypeError(`${path}: item ${index} must have a \`name\`, and \`variables\` or a \`uri\``);
+      const { uri, variables, ...members } = instance;
+      if (uri !== undefined && template.match(uri) === undefined)
+        throw new TypeError(`${path}: ${JSON.stringify(uri)} is no URI of ${JSON.stringify(uriTemplate)}`);
+      return { ...(mimeType !== undefined && { mimeType }), ...members, uri: uri ?? template.expand(variables) };
+    });
+  };
+}
+
+function isInstance(value: unknown): value is TemplateInstance {
+  if (!isObject(value)) return false;
+  const { name, uri, variables } = value;
+  return typeof name === 'string' && (uri === undefined ? isObject(variables) : typeof uri === 'string');
 }
 
 function toContents(value: unknown, uri: string, mimeType: string | undefined): ReadResourceResult | undefined {

@@ -55,6 +55,7 @@ function compileTool(name: string, tool: Tool): ToolDefinition {
     input === undefined ? { type: 'object', additionalProperties: false } : toJsonSchema(input, 'input', `tools.${name}.inputSchema`);
   if (inputSchema.type !== 'object') throw new TypeError(`tools.${name}.inputSchema: the root must be an object; use z.object({ … })`);
   const outputSchema = output && toJsonSchema(output, 'output', `tools.${name}.outputSchema`);
+  const toResult = (value: unknown) => toToolResult(value, output, name);
   const parse = async (args: JsonObject) => (input === undefined ? {} : await parseWith(input, args, 'Invalid arguments')) as JsonObject;
   return {
     name,
@@ -69,7 +70,8 @@ function compileTool(name: string, tool: Tool): ToolDefinition {
     ...(enabled !== undefined && { enabled }),
     ...(task !== undefined && { execution: { taskSupport: task } }),
     ...(beforeTask !== undefined && { beforeTask: async (args, ctx) => beforeTask(await parse(args), ctx) }),
-    call: async (args, ctx) => toToolResult(await handler(await parse(args), ctx), output, name),
+    call: async (args, ctx) => toResult(await handler(await parse(args), ctx)),
+    toResult,
   };
 }
 

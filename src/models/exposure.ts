@@ -1,5 +1,5 @@
-import type { CallContext } from '../protocol/definitions.ts';
-import { isObject } from '../protocol/definitions.ts';
+import type { CacheHints, CallContext } from '../protocol/definitions.ts';
+import { assertCacheHints, isObject } from '../protocol/definitions.ts';
 import { assertForced, writableColumns } from './arguments/data.ts';
 import { resolveColumns } from './datamodel/columns.ts';
 import type { Exposure, ModelGraph, ModelNode, PerCall, Relation } from './datamodel/graph.ts';
@@ -32,6 +32,7 @@ export interface ExposureLike {
   readonly idempotent?: unknown;
   readonly task?: unknown;
   readonly data?: unknown;
+  readonly cache?: unknown;
   readonly description?: unknown;
   readonly prompts?: unknown;
   readonly search?: unknown;
@@ -53,6 +54,7 @@ const optionNames = [
   'idempotent',
   'task',
   'data',
+  'cache',
   'description',
   'style',
   'prompts',
@@ -101,6 +103,7 @@ export function resolveExposures(models: Readonly<Record<string, ExposureLike>>,
       gather(() => resolveSelection(node, columns, models[node.key]?.include, { graph, path: `${path}.include` })) ?? selection;
     gather(() => assertOrderInSight(node, exposure.orderBy, `${path}.orderBy`));
     gather(() => assertWritable(exposure, path));
+    gather(() => assertShared(exposure, path));
     exposure.prompts = gather(() => resolvePrompts(exposure, models[node.key]?.prompts, `${path}.prompts`)) ?? [];
     exposure.search = gather(() => resolveSearch(exposure, models[node.key]?.search, `${path}.search`, graph));
   }
@@ -141,6 +144,7 @@ function resolveExposure(
   const idempotent = gather(() => resolveWrites(declared.idempotent, operations, `${path}.idempotent`, 'repeat')) ?? new Set();
   const ownStyle = gather(() => resolveStyle(declared.style, `${path}.style`));
   const task = gather(() => resolveTask(declared.task, operations, `${path}.task`, ownStyle ?? style)) ?? new Set();
+  const cache = gather(() => resolveCache(declared.cache, `${path}.cache`));
   const scopes = gather(() => resolveScopes(declared.scopes, operations, `${path}.scopes`)) ?? new Map();
   if (resolved === undefined) return undefined;
   const { columns, secret } = resolved;
@@ -166,6 +170,7 @@ function resolveExposure(
     scopes,
     idempotent,
     task,
+    cache,
     uniques,
     selection: { columns: [], relations: [], counts: [], select: {}, filtered: false },
     filterable: new Map(),
@@ -229,6 +234,26 @@ function pickOperations(
       throw new TypeError(`${path}: there is no \`${String(name)}\` to ${purpose}; ${hint}`);
     }),
   );
+}
+
+function resolveCache(declared: unknown, path: string): CacheHints | undefined {
+  if (declared === undefined) return undefined;
+  assertCacheHints(path, declared);
+  return declared;
+}
+
+/** @throws {TypeError} if resources that depend on the caller are said to be public. */
+function assertShared({ cache, policy, scopes, selection }: Exposure, path: string): void {
+  if (cache?.cacheScope !== 'public') return;
+  const why =
+    policy !== undefined
+      ? 'has a row policy'
+      : selection.filtered
+        ? 'includes or counts rows that have a row policy'
+        : scopes.has('findMany') || scopes.has('findUnique')
+          ? 'needs scopes'
+          : undefined;
+  if (why !== undefined) throw new TypeError(`${path}.cache: cannot be public, since the model ${why}; leave out cacheScope`);
 }
 
 function resolveDescription(declared: unknown, path: string): string | undefined {

@@ -1,7 +1,7 @@
 import { McpError } from '../errors.ts';
 import { InputRequired } from './answer-replay.ts';
 import type { AuditedEnd, AuditedRequest, Call, OpenAuditEntry } from './call.ts';
-import { Cancelled } from './call.ts';
+import { Cancelled, Deferred } from './call.ts';
 import type { AuditEntry } from './definitions.ts';
 
 /** How a call is served. */
@@ -42,6 +42,7 @@ function ended(): AuditedEnd {
 
 function endOfError(error: unknown): AuditedEnd {
   if (error instanceof Cancelled) return { outcome: 'cancelled', error: error.message };
+  if (error instanceof Deferred) return ended();
   if (error instanceof InputRequired) return { outcome: 'input_required' };
   return { outcome: 'error', error: McpError.isError(error) ? error.message : undefined };
 }

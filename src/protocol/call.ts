@@ -1,7 +1,7 @@
 import type { z } from 'zod';
-import { InsufficientScope } from '../errors.ts';
+import { InsufficientScope, McpError } from '../errors.ts';
 import type { Elicited, InputRequest } from './client-requests.ts';
-import { assertCapability, canElicit, elicitRequest, rootsRequest, sampleRequest } from './client-requests.ts';
+import { assertCapability, canElicit, formRequest, pageRequest, rootsRequest, sampleRequest } from './client-requests.ts';
 import type {
   AuditEntry,
   CallContext,
@@ -33,6 +33,8 @@ export interface MessageSink {
   send(message: string): boolean;
   /** Whether nothing was sent yet, so that an HTTP status can still refuse the request. @default false */
   readonly isSilent?: boolean;
+  /** Sends bytes without a message if nothing was sent yet, so that a proxy does not give up. Absent if the client needs none. */
+  keepAlive?(): void;
   /** Closes the connection but not the stream; the client reconnects after `retryMs`. Absent if the client cannot reconnect. */
   disconnect?(retryMs: number): void;
 }
@@ -42,11 +44,19 @@ export interface Asker {
   ask<T>(request: InputRequest<T>, call: Call): Promise<T>;
   /** The answers that the client has sent with the request, by key. @default none */
   readonly answers?: JsonObject;
+  /**
+   * Asks, whatever the client has answered before: the call ends, and begins anew when the client has answered. Absent if calls do not begin anew.
+   *
+   * @returns What ends the call: the questions, or an error if the user has refused one of them.
+   */
+  askAgain?(requests: readonly InputRequest<Elicited>[], call: Call): Error;
 }
 
 /** What the protocol may change in the session of a call. */
 export interface SessionPort {
   readonly id: string;
+  /** The ids of pages that the user is sent to. They tell, in every process, whose session they are of. */
+  readonly elicitations: { newId(): string; isId(id: string): boolean };
   setLogLevel(level: LogLevel): Promise<void>;
   /** @param sight What the caller got of a live resource when it subscribed. */
   subscribe(uri: string, sight: Sight | undefined): Promise<void>;
@@ -153,6 +163,8 @@ export interface CallLimits {
   readonly maxResultBytes: number;
   /** Items in one page of a list. */
   readonly pageSize: number;
+  /** Resources of templates in `resources/list`. */
+  readonly maxInstances: number;
   /** Characters of a resource's URI. */
   readonly maxUriCharacters: number;
   /** URIs of one `subscriptions/listen`. */
@@ -208,6 +220,14 @@ export class Cancelled extends CallEnded {
   override readonly name = 'Cancelled';
 }
 
+/** Milliseconds that a handler has to come to its end after its call was suspended. */
+const unwindMs = 5000;
+
+/** Ends the call of a task whose work goes on elsewhere. */
+export class Deferred extends CallEnded {
+  override readonly name = 'Deferred';
+}
+
 /** One request being served. It is its own `ctx.mcp`. */
 export class Call implements McpContext {
   readonly server: Server;
@@ -223,6 +243,7 @@ export class Call implements McpContext {
   #progress = Number.NEGATIVE_INFINITY;
   #abort: AbortController | undefined;
   #reject: ((reason: Error) => void) | undefined;
+  #suspended: CallEnded | undefined;
   #finished = false;
   #waiting = 0;
   #waitingSince = 0;
@@ -284,6 +305,14 @@ export class Call implements McpContext {
     this.notify('notifications/progress', params);
   }
 
+  async defer(handOver: (taskId: string) => unknown): Promise<void> {
+    const { task } = this.#init;
+    if (task === undefined)
+      throw new Error("ctx.mcp.defer: this call is no task; set `task: 'required'`, or do the work here if `ctx.mcp.task` is undefined");
+    await handOver(task.id);
+    this.#reject?.(new Deferred('The task goes on elsewhere'));
+  }
+
   log(level: LogLevel, data: unknown, logger?: string): void {
     const { logLevel } = this.#init;
     if (logLevel === undefined || logLevels.indexOf(level) < logLevels.indexOf(logLevel)) return;
@@ -293,16 +322,56 @@ export class Call implements McpContext {
   elicit<S extends z.ZodType>(form: ElicitForm<S>): Promise<ElicitResult<z.output<S>>>;
   elicit(form: ElicitForm<JsonSchema>): Promise<ElicitResult>;
   elicit(page: ElicitUrl): Promise<{ action: 'accept' | 'decline' | 'cancel' }>;
-  async elicit(asked: ElicitForm<z.ZodType | JsonSchema> | ElicitUrl): Promise<Elicited> {
-    return this.ask(elicitRequest(asked, this.revisionRow));
+  elicit(asked: ElicitForm<z.ZodType | JsonSchema> | ElicitUrl): Promise<Elicited> {
+    return this.#question(() => ('mode' in asked ? this.pageRequest(asked) : formRequest(asked, this.revisionRow)));
   }
 
-  async sample(params: SampleParams): Promise<SampleResult> {
-    return this.ask(sampleRequest(params));
+  newElicitationId(): string {
+    return this.#elicitations?.newId() ?? crypto.randomUUID();
   }
 
-  async roots({ key }: { key?: string } = {}): Promise<Root[]> {
-    return this.ask(rootsRequest(key));
+  /**
+   * The request that asks the user to open a page.
+   *
+   * @throws {TypeError} The app gave an id that `elicitationComplete` could not find the client of.
+   */
+  pageRequest(page: Omit<ElicitUrl, 'mode'>): InputRequest<Elicited> {
+    const { elicitationId = this.newElicitationId() } = page;
+    if (this.#elicitations?.isId(elicitationId) === false)
+      throw new TypeError('elicitationId: must come from ctx.mcp.newElicitationId() of this session');
+    return pageRequest(page, this.revisionRow, elicitationId);
+  }
+
+  /** Says what a call needs that cannot be served until its user has visited some pages. @returns What ends the call. */
+  requirePages(pages: readonly InputRequest<Elicited>[], error: McpError): Error {
+    for (const page of pages) assertCapability(page, this.client.capabilities, this.revisionRow);
+    if (this.revisionRow.elicitationId)
+      return new McpError('UrlElicitationRequired', error.message, {
+        data: { elicitations: pages.map(({ params }) => params) },
+        cause: error,
+      });
+    const { asker } = this.#init;
+    return asker.askAgain?.(pages, this) ?? new Error('A task cannot be called again; ask with elicit()', { cause: error });
+  }
+
+  /** The ids of pages in the call's session, if its client gets such ids. */
+  get #elicitations(): SessionPort['elicitations'] | undefined {
+    return this.revisionRow.elicitationId ? this.session?.elicitations : undefined;
+  }
+
+  sample(params: SampleParams): Promise<SampleResult> {
+    return this.#question(() => sampleRequest(params));
+  }
+
+  roots({ key }: { key?: string } = {}): Promise<Root[]> {
+    return this.#question(() => rootsRequest(key));
+  }
+
+  #question<T>(request: () => InputRequest<T>): Promise<T> {
+    const question = (async () => this.ask(request()))();
+    // When the call ends, all questions of its handler fail. The handler may await only the first of them.
+    question.catch(() => undefined);
+    return question;
   }
 
   closeStream({ retryMs = 1000 }: { retryMs?: number } = {}): void {
@@ -350,6 +419,11 @@ export class Call implements McpContext {
     return this.#init.sink.send(message);
   }
 
+  /** Shows the client, and proxies on the way to it, that the call still runs. */
+  keepAlive(): void {
+    if (!this.#finished) this.#init.sink.keepAlive?.();
+  }
+
   /** Reports an error whose text the client must not see. @returns A reference that the client may quote. */
   report(error: unknown): string {
     return this.#init.report(error, this.ctx);
@@ -363,11 +437,26 @@ export class Call implements McpContext {
     this.#reject?.(reason);
   }
 
+  /**
+   * Gives up the call like `abort()`, but lets its handler come to its end first, so that nothing that the handler has opened stays open. What the
+   * handler returns or throws then is not sent.
+   */
+  suspend(reason: CallEnded): void {
+    if (this.#finished || this.aborted) return;
+    this.#suspended = reason;
+    this.#abort ??= new AbortController();
+    this.#abort.abort(reason);
+    setTimeout(() => this.#reject?.(reason), unwindMs).unref();
+  }
+
   /** Waits for a handler, but not longer than until `abort()`. */
   race<T>(handler: T | PromiseLike<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#reject = reject;
-      Promise.resolve(handler).then(resolve, reject);
+      Promise.resolve(handler).then(
+        value => (this.#suspended === undefined ? resolve(value) : reject(this.#suspended)),
+        (error: Error) => reject(this.#suspended ?? error),
+      );
       this.#abort?.signal.throwIfAborted();
     });
   }
@@ -384,6 +473,7 @@ export class Call implements McpContext {
    */
   async ask<T>(request: InputRequest<T>): Promise<T> {
     assertCapability(request, this.client.capabilities, this.revisionRow);
+    this.#abort?.signal.throwIfAborted();
     return this.waitForClient(() => this.#init.asker.ask(request, this));
   }
 

@@ -20,20 +20,24 @@ export interface InputRequest<T> {
 /** What the user did. A page has no `content`. */
 export type Elicited = ElicitResult | { readonly action: 'accept' };
 
-/** The request that shows a form or asks to open a page. */
-export function elicitRequest(asked: ElicitForm<z.ZodType | JsonSchema> | ElicitUrl, revision: Revision): InputRequest<Elicited> {
-  if ('mode' in asked) {
-    const { message, url } = asked;
-    if (!revision.elicitationMode) throw new ToolError('This needs a client of 2025-11-25 or newer: older ones cannot open pages');
-    const params = { mode: 'url', message, url, ...(revision.elicitationId && { elicitationId: crypto.randomUUID() }) };
-    return {
-      method: 'elicitation/create',
-      params,
-      capability: { elicitation: { url: {} } },
-      key: asked.key,
-      parse: result => parseAction(result),
-    };
-  }
+/** The request that asks to open a page. @param elicitationId Sent where the revision has such ids. */
+export function pageRequest(
+  { message, url, key }: Omit<ElicitUrl, 'mode'>,
+  revision: Revision,
+  elicitationId: string,
+): InputRequest<Elicited> {
+  if (!revision.elicitationMode) throw new ToolError('This needs a client of 2025-11-25 or newer: older ones cannot open pages');
+  return {
+    method: 'elicitation/create',
+    params: { mode: 'url', message, url, ...(revision.elicitationId && { elicitationId }) },
+    capability: { elicitation: { url: {} } },
+    key,
+    parse: result => parseAction(result),
+  };
+}
+
+/** The request that shows a form. */
+export function formRequest(asked: ElicitForm<z.ZodType | JsonSchema>, revision: Revision): InputRequest<Elicited> {
   const { schema, validate } = formSchema(asked.requestedSchema, revision);
   return {
     method: 'elicitation/create',
@@ -86,6 +90,11 @@ export function assertCapability(request: InputRequest<unknown>, declared: JsonO
 /** Whether the client can show a form to its user. */
 export function canElicit(declared: JsonObject, revision: Revision): boolean {
   return isAble({ method: 'elicitation/create', capability: { elicitation: { form: {} } } }, declared, revision);
+}
+
+/** Whether the client can be asked for its roots. */
+export function canListRoots(declared: JsonObject, revision: Revision): boolean {
+  return isAble(rootsRequest(), declared, revision);
 }
 
 function isAble(

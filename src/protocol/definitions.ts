@@ -75,6 +75,31 @@ export interface Annotations {
   lastModified?: string;
 }
 
+/**
+ * How long, and for whom, clients and proxies may keep a result. Clients of 2026-07-28 get the hints.
+ *
+ * @see https://modelcontextprotocol.io/specification/2026-07-28/server/utilities/caching
+ */
+export interface CacheHints {
+  /** Milliseconds that the result counts as fresh, unless a notification says that it has changed. @default 0: it is read anew each time */
+  readonly ttlMs?: number;
+  /** `'public'`: the result is the same for every caller, and a proxy may give it to any. @default 'private' */
+  readonly cacheScope?: 'public' | 'private';
+}
+
+const longestTtlMs = 2_147_483_647;
+
+/** @throws {TypeError} A value of the app is no `CacheHints`. The message begins with `path`, the option. */
+export function assertCacheHints(path: string, value: unknown): asserts value is CacheHints {
+  if (!isObject(value)) throw new TypeError(`${path}: must be { ttlMs, cacheScope }`);
+  const unknown = Object.keys(value).find(key => key !== 'ttlMs' && key !== 'cacheScope');
+  if (unknown !== undefined) throw new TypeError(`${path}.${unknown}: no such option (ttlMs, cacheScope)`);
+  const { ttlMs = 0, cacheScope = 'private' } = value;
+  if (!(Number.isInteger(ttlMs) && Number(ttlMs) >= 0 && Number(ttlMs) <= longestTtlMs))
+    throw new TypeError(`${path}.ttlMs: ${String(ttlMs)} must be an integer from 0 to ${longestTtlMs}`);
+  if (cacheScope !== 'public' && cacheScope !== 'private') throw new TypeError(`${path}.cacheScope: must be 'public' or 'private'`);
+}
+
 /** Hints about what a tool does; a client must not rely on them. */
 export interface ToolAnnotations {
   title?: string;
@@ -185,6 +210,8 @@ export interface ElicitUrl {
   message: string;
   /** `https:`; no secrets or personal data in it, and the page must check that its visitor is the caller. */
   url: string;
+  /** From `newElicitationId()`, for `elicitationComplete`. Clients before 2025-11-25 and since 2026-07-28 do not get it. @default a new one */
+  elicitationId?: string;
   key?: string;
 }
 
@@ -259,6 +286,17 @@ export interface McpContext {
    */
   progress(progress: number, total?: number, message?: string): void;
   /**
+   * Hands the work of a task over, for instance to a job queue. The task stays open, whatever the handler returns or throws afterwards, until
+   * `tasks.complete()` or `tasks.fail()` of the middleware ends it in any process, its client cancels it, or its time is over. It does not depend on
+   * this process any more.
+   *
+   * `return ctx.mcp.defer(taskId => queue.add('clean', { floor, taskId }))`
+   *
+   * @param handOver Gets the id of the task. If it throws, the task is not handed over.
+   * @throws If the call is no task; nothing is handed over then.
+   */
+  defer(handOver: (taskId: string) => unknown): Promise<void>;
+  /**
    * Closes the connection of this call's stream, not the call. The client reconnects for the rest, so a long call need not hold a connection.
    * Does nothing unless the client speaks 2025-11-25.
    *
@@ -272,13 +310,19 @@ export interface McpContext {
    * Asks the user. Declining and cancelling are values, not errors.
    *
    * In 2026-07-28 the server sends no requests: the handler runs again from its start when the answer has arrived. What it does before it asks
-   * must be safe to repeat. In a task it does not run again: it waits, in all revisions.
+   * must be safe to repeat. `signal` aborts and the question rejects, so that `finally` blocks run; open transactions after the question. In a task
+   * the handler does not run again: it waits, in all revisions.
    *
    * @throws If the client does not have the capability; nothing is sent then.
    */
   elicit<S extends z.ZodType>(form: ElicitForm<S>): Promise<ElicitResult<z.output<S>>>;
   elicit(form: ElicitForm<JsonSchema>): Promise<ElicitResult>;
   elicit(page: ElicitUrl): Promise<{ action: 'accept' | 'decline' | 'cancel' }>;
+  /**
+   * Makes the id of a page that the user is about to be sent to, so that the app can keep it and put it into the page's URL. When the user is done
+   * there, `elicitationComplete(id)` of the middleware tells the client.
+   */
+  newElicitationId(): string;
   /** Asks the client's model. @throws as `elicit`, and if the user refuses. */
   sample(params: SampleParams): Promise<SampleResult>;
   /** Asks which folders the client works in. They are advice, not access control. `key` as for `ElicitForm`. @throws as `elicit` */
@@ -344,6 +388,8 @@ export interface ToolDefinition extends Definition {
    * @param entry The row of the call, if it is recorded.
    */
   readonly call: (args: JsonObject, ctx: CallContext, entry?: AuditEntry) => Promise<CallToolResult>;
+  /** Turns what a handler returned into the result of a call. Absent if the tool has no handler of the app's own. @throws as `call` */
+  readonly toResult?: (value: unknown) => Promise<CallToolResult>;
   /** The arguments as they are recorded. @default as they were sent */
   readonly masked?: (args: JsonObject) => JsonObject;
   /** Whether the tool adds the rows of its recorded writes itself, in their transactions. @default false */
@@ -363,6 +409,7 @@ export interface ResourceDefinition extends Definition {
   /** Bytes. */
   readonly size?: number;
   readonly annotations?: Annotations;
+  readonly cache?: CacheHints;
   /** @returns `undefined` if this caller has no such resource. */
   readonly read: (uri: string, ctx: CallContext) => Promise<ReadResourceResult | undefined>;
   /** Reads it for a subscriber. Absent if only the host knows when it changes. */
@@ -388,14 +435,24 @@ export interface LiveRead {
 /** Completes one argument from the typed text (`value`) and the arguments filled in so far (`others`). */
 export type Completer = (value: string, ctx: CallContext, others: Readonly<Record<string, string>>) => Promise<Completion>;
 
+/** A resource of a template as `resources/list` shows it. */
+export interface ListedResource extends Pick<ResourceDefinition, 'uri' | 'name' | 'title' | 'description' | 'mimeType' | 'size'> {
+  readonly annotations?: Annotations;
+  readonly icons?: readonly Icon[];
+  readonly _meta?: JsonObject;
+}
+
 /** A family of resources named by an RFC 6570 template. */
 export interface ResourceTemplateDefinition extends Definition {
   readonly uriTemplate: string;
   readonly name: string;
   readonly mimeType?: string;
   readonly annotations?: Annotations;
+  readonly cache?: CacheHints;
   /** @returns `undefined` if this caller has no such resource. */
   readonly read: (uri: string, variables: Readonly<Record<string, string>>, ctx: CallContext) => Promise<ReadResourceResult | undefined>;
+  /** The resources of the family that this caller has, for `resources/list`. Absent: they are not listed. */
+  readonly list?: (ctx: CallContext) => Promise<readonly ListedResource[]>;
   /** Reads one for a subscriber. Absent if only the host knows when it changes. */
   readonly live?: (uri: string, variables: Readonly<Record<string, string>>, ctx: CallContext) => Promise<LiveRead>;
   /** Completions by variable name. */

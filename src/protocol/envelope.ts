@@ -35,7 +35,7 @@ const namedBy: ReadonlyMap<string, string> = new Map([
  * Reads the envelope of a stateless request and compares the mirrored headers with the body.
  *
  * @throws {McpError} In this order: -32602 no or malformed envelope; -32020 `MCP-Protocol-Version` is not the body's; -32022 a version that is
- * not served, with `supported`; -32020 `Mcp-Method` or `Mcp-Name` is missing or not the body's. All with HTTP 400.
+ * not served, with `supported`; -32020 `Mcp-Method` or `Mcp-Name` is missing, malformed or not the body's. All with HTTP 400.
  */
 export function parseEnvelope({ method, params }: JsonRpcRequest, headers: Headers): Envelope {
   const meta = params?.['_meta'];
@@ -55,6 +55,8 @@ export function parseEnvelope({ method, params }: JsonRpcRequest, headers: Heade
   const member = namedBy.get(method);
   const name = member === undefined ? undefined : params?.[member];
   if (typeof name === 'string') assertHeader(headers, 'Mcp-Name', name);
+  // The method refuses a request without the member. A malformed header is refused before that.
+  else if (member !== undefined) readHeader(headers, 'Mcp-Name');
   const info = meta[`${prefix}clientInfo`];
   const clientInfo = isObject(info) && typeof info['name'] === 'string' ? (info as Implementation) : undefined;
   return { meta, revision, capabilities, clientInfo, logLevel };
@@ -62,12 +64,23 @@ export function parseEnvelope({ method, params }: JsonRpcRequest, headers: Heade
 
 /** Checks that a header is present and, decoded, equals the body's value. @throws {McpError} -32020 */
 export function assertHeader(headers: Headers, name: string, expected: string): void {
+  const value = readHeader(headers, name);
+  if (value === undefined) throw mismatch(`${name} is missing`);
+  if (value !== expected) throw mismatch(`${name} does not match the body`);
+}
+
+/** RFC 9110 §5.5: visible ASCII, blanks and tabs. */
+const fieldValue = /^[\t\x20-\x7E]*$/u;
+
+/** The decoded text of a header; `undefined` if the request does not have it. @throws {McpError} -32020 The header is malformed. */
+function readHeader(headers: Headers, name: string): string | undefined {
   const sent = headers[name.toLowerCase()];
-  if (typeof sent !== 'string') throw mismatch(`${name} is missing`);
-  if (sent === expected && !sent.startsWith('=?')) return;
+  if (sent === undefined) return undefined;
+  if (typeof sent !== 'string' || !fieldValue.test(sent)) throw mismatch(`${name} must be visible ASCII; encode other text in base64`);
+  if (!sent.includes('=?')) return trimmed(sent);
   const value = decodeHeader(sent);
   if (value === undefined) throw mismatch(`${name} is not valid base64 of UTF-8`);
-  if (value !== expected) throw mismatch(`${name} does not match the body`);
+  return value;
 }
 
 /** -32020, with HTTP 400. */
@@ -95,9 +108,9 @@ function invalid(what: string): McpError {
  * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http#value-encoding
  */
 export function decodeHeader(value: string): string | undefined {
-  const trimmed = value.replace(/^[ \t]+|[ \t]+$/gu, '');
-  const encoded = sentinel.exec(trimmed)?.[1];
-  if (encoded === undefined) return trimmed;
+  const text = trimmed(value);
+  const encoded = sentinel.exec(text)?.[1];
+  if (encoded === undefined) return text;
   const bytes = Buffer.from(encoded, 'base64');
   // `Buffer` skips characters that are not base64; encoding again reveals them.
   if (bytes.toString('base64') !== encoded) return undefined;
@@ -106,6 +119,10 @@ export function decodeHeader(value: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+function trimmed(value: string): string {
+  return value.replace(/^[ \t]+|[ \t]+$/gu, '');
 }
 
 const sentinel = /^=\?base64\?(.*)\?=$/su;
@@ -143,23 +160,32 @@ export function paramHeaders(tool: string, schema: JsonSchema): ParamHeader[] {
   return found;
 }
 
-/** Compares the mirrored headers with the arguments. An argument that is absent or `null` needs no header. @throws {McpError} -32020 */
+/**
+ * Compares the mirrored headers with the arguments. An argument that is absent or `null` has no header: what decides by the header must not see
+ * another value than the tool.
+ *
+ * @throws {McpError} -32020
+ * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http#server-behavior-for-custom-headers
+ */
 export function assertParamHeaders(mirrored: readonly ParamHeader[], args: unknown, headers: Headers): void {
   for (const { header, path, type } of mirrored) {
     const value = path.reduce<unknown>(
       (parent, name) => (isObject(parent) && Object.hasOwn(parent, name) ? parent[name] : undefined),
       args,
     );
-    if (value === undefined || value === null) continue;
-    if (type === 'integer' && typeof value === 'number') assertInteger(headers, header, value);
+    if (value === undefined || value === null) assertAbsent(headers, header);
+    else if (type === 'integer' && typeof value === 'number') assertInteger(headers, header, value);
     // An object or array matches no header. The tool's own schema refuses it too.
     else assertHeader(headers, header, typeof value === 'string' ? value : JSON.stringify(value));
   }
 }
 
+function assertAbsent(headers: Headers, header: string): void {
+  if (readHeader(headers, header) !== undefined) throw mismatch(`${header} repeats an argument that the body does not have`);
+}
+
 function assertInteger(headers: Headers, header: string, expected: number): void {
-  const sent = headers[header.toLowerCase()];
-  const value = typeof sent === 'string' ? decodeHeader(sent) : undefined;
+  const value = readHeader(headers, header);
   // `42.0` equals 42. Text that is not a JSON number is refused.
   if (value === undefined || !/^-?\d+(?:\.\d+)?(?:[Ee][+-]?\d+)?$/u.test(value) || Number(value) !== expected)
     throw mismatch(`${header} is missing or does not match the body`);

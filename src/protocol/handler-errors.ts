@@ -1,3 +1,4 @@
+import type { RequiredPage } from '../errors.ts';
 import { internalErrorText, McpError } from '../errors.ts';
 import type { Call } from './call.ts';
 import { CallEnded } from './call.ts';
@@ -10,7 +11,7 @@ import { isObject } from './definitions.ts';
  * The error's own message if it has `expose: true`, or a 4xx `status` without `expose: false` (Koa's convention). A fixed text for an error of
  * the database that a caller can act on. For any other error, a reference to the report that the app gets.
  */
-export function describeError(call: Call, error: unknown): string {
+export function describeError(call: Pick<Call, 'server' | 'report'>, error: unknown): string {
   const { expose, status, message } = membersOf(error);
   const shown = typeof expose === 'boolean' ? expose : typeof status === 'number' && status >= 400 && status < 500;
   if (shown && typeof message === 'string' && message !== '') return message;
@@ -27,12 +28,42 @@ export function describeError(call: Call, error: unknown): string {
 export async function waitForHandler<T>(call: Call, handler: () => Promise<T>): Promise<T> {
   try {
     return await call.race(handler());
-  } catch (error) {
+  } catch (thrown) {
+    const error = inRevision(call, thrown);
     if (McpError.isError(error) || error instanceof CallEnded) throw error;
     const { status } = membersOf(error);
     const type = typeof status === 'number' && status < 500 ? 'InvalidParams' : 'InternalError';
     throw new McpError(type, describeError(call, error), { cause: error });
   }
+}
+
+/**
+ * What a handler has thrown, as the revision has it: `UrlElicitationRequired` becomes -32042 or `input_required`, or the error for a client that
+ * cannot open pages. Any other value stays as it is.
+ */
+export function inRevision(call: Call, thrown: unknown): unknown {
+  if (!McpError.isError(thrown) || thrown.type !== 'UrlElicitationRequired') return thrown;
+  try {
+    return call.requirePages(
+      pagesOf(thrown).map(page => call.pageRequest(page)),
+      thrown,
+    );
+  } catch (refusal) {
+    return refusal;
+  }
+}
+
+/** @throws {TypeError} The app's error does not name the pages. */
+function pagesOf({ data }: McpError): RequiredPage[] {
+  const pages = isObject(data) ? data['elicitations'] : undefined;
+  if (Array.isArray(pages) && pages.length > 0 && pages.every(isPage)) return pages;
+  throw new TypeError('UrlElicitationRequired: `data.elicitations` must name at least one page, { message, url }');
+}
+
+function isPage(value: unknown): value is RequiredPage {
+  if (!isObject(value)) return false;
+  const { message, url, elicitationId } = value;
+  return typeof message === 'string' && typeof url === 'string' && ['string', 'undefined'].includes(typeof elicitationId);
 }
 
 /** The members of a thrown value, which need not be an object. */

@@ -3,28 +3,36 @@ import type { Call } from './call.ts';
 import type {
   Definition,
   JsonObject,
+  ListedResource,
   PromptDefinition,
   ResourceDefinition,
   ResourceTemplateDefinition,
   ToolDefinition,
 } from './definitions.ts';
+import { waitForHandler } from './handler-errors.ts';
 import { finishResult, projectPrompt, projectResource, projectTool, SerializedResult } from './project.ts';
 import type { Registry } from './registry.ts';
 import type { Revision } from './revisions.ts';
 
-interface List<T extends Definition> {
+interface List<T extends Definition, Listed = T> {
   /** Name of the result's member. */
   readonly key: string;
-  readonly items: (registry: Registry) => Iterable<T>;
-  readonly project: (item: T, revision: Revision) => JsonObject;
+  readonly items: (registry: Registry) => Iterable<T & Listed>;
+  readonly project: (item: Listed, revision: Revision) => JsonObject;
+  /** Further items, which are asked for at each request. */
+  readonly more?: {
+    readonly has: (registry: Registry) => boolean;
+    readonly items: (call: Call) => Promise<readonly Listed[]>;
+  };
 }
 
 const tools: List<ToolDefinition> = { key: 'tools', items: registry => registry.tools.values(), project: projectTool };
 const prompts: List<PromptDefinition> = { key: 'prompts', items: registry => registry.prompts.values(), project: projectPrompt };
-const resources: List<ResourceDefinition> = {
+const resources: List<ResourceDefinition, ListedResource> = {
   key: 'resources',
   items: registry => registry.resources.values(),
   project: (resource, revision) => projectResource(resource, revision.fields.resource, revision),
+  more: { has: ({ resourceTemplates }) => resourceTemplates.some(({ list }) => list !== undefined), items: listInstances },
 };
 const resourceTemplates: List<ResourceTemplateDefinition> = {
   key: 'resourceTemplates',
@@ -46,8 +54,8 @@ export const listResources: ListMethod = listMethod(resources);
 /** `resources/templates/list`: one page of the templates that this caller may read. */
 export const listResourceTemplates: ListMethod = listMethod(resourceTemplates);
 
-/** A list without `enabled` conditions and scopes is the same for every caller, and is serialised once. */
-function listMethod<T extends Definition>({ key, items, project }: List<T>): ListMethod {
+/** A list without `enabled` conditions, scopes and further items is the same for every caller, and is serialised once. */
+function listMethod<T extends Definition, Listed = T>({ key, items, project, more }: List<T, Listed>): ListMethod {
   return async (call, params, method) => {
     const { registry, limits } = call.server;
     const cursor = params?.['cursor'];
@@ -57,8 +65,10 @@ function listMethod<T extends Definition>({ key, items, project }: List<T>): Lis
     const cached = cache.get(cacheKey);
     if (cached !== undefined) return cached;
     const all = [...items(registry)];
-    const isSame = all.every(item => item.enabled === undefined && item.scopes === undefined);
-    const page = paginate(key, isSame ? all : await filterEnabled(all, call), { cursor, pageSize: limits.pageSize });
+    const isSame = more?.has(registry) !== true && all.every(item => item.enabled === undefined && item.scopes === undefined);
+    const own = isSame ? all : await filterEnabled(all, call);
+    const listed: readonly Listed[] = more?.has(registry) ? [...own, ...(await more.items(call))] : own;
+    const page = paginate(key, listed, { cursor, pageSize: limits.pageSize });
     const result: JsonObject = { [key]: page.items.map(item => project(item, call.revisionRow)) };
     if (page.nextCursor !== undefined) result['nextCursor'] = page.nextCursor;
     const serialized = new SerializedResult(JSON.stringify(finishResult(call, method, result)));
@@ -70,6 +80,34 @@ function listMethod<T extends Definition>({ key, items, project }: List<T>): Lis
 async function filterEnabled<T extends Definition>(items: readonly T[], call: Call): Promise<T[]> {
   const enabled = await Promise.all(items.map(item => call.mayUse(item)));
   return items.filter((_, index) => enabled[index]);
+}
+
+/** Registries of which the app knows that their templates list too many resources. */
+const reported = new WeakSet<Registry>();
+
+/**
+ * The resources of the templates that this caller may use, at most `limits.maxInstances`. A URI that is listed already is left out.
+ *
+ * @throws {McpError} -32603 for an error of the app.
+ */
+async function listInstances(call: Call): Promise<readonly ListedResource[]> {
+  const { registry, limits } = call.server;
+  const instances = new Map<string, ListedResource>();
+  for (const template of registry.resourceTemplates) {
+    const { list } = template;
+    if (list === undefined || !(await call.mayUse(template))) continue;
+    for (const instance of await waitForHandler(call, () => list(call.ctx))) {
+      if (registry.resources.has(instance.uri) || instances.has(instance.uri)) continue;
+      if (instances.size < limits.maxInstances) instances.set(instance.uri, instance);
+      else if (!reported.has(registry)) {
+        reported.add(registry);
+        call.report(
+          new Error(`resources.${template.name}.list: resources/list leaves out all but ${limits.maxInstances} (limits.maxInstances)`),
+        );
+      }
+    }
+  }
+  return [...instances.values()];
 }
 
 function cacheOf(registry: Registry): Map<string, SerializedResult> {

@@ -6,9 +6,9 @@ import type {
   ContentBlock,
   GetPromptResult,
   JsonObject,
+  ListedResource,
   PromptDefinition,
   ResourceContents,
-  ResourceDefinition,
   ResourceLink,
   ResourceTemplateDefinition,
   ToolDefinition,
@@ -52,7 +52,11 @@ export function finishResult(call: Call, method: string, result: Result): Result
   if (!revisionRow.resultType) return result;
   const { resultType = 'complete', _meta: own } = result;
   const finished: Record<string, unknown> = { resultType: 'complete' };
-  if (resultType === 'complete' && revisionRow.cacheHints.has(method)) Object.assign(finished, { ttlMs: 0, cacheScope: 'private' });
+  if (resultType === 'complete' && revisionRow.cacheHints.has(method)) {
+    // A resource has its own hints.
+    const hints = method === 'resources/read' ? undefined : server.registry.cache;
+    Object.assign(finished, { ttlMs: 0, cacheScope: 'private' }, hints);
+  }
   Object.assign(finished, result);
   const serverInfo = { 'io.modelcontextprotocol/serverInfo': server.registry.info };
   finished['_meta'] = isObject(own) ? { ...serverInfo, ...own } : serverInfo;
@@ -117,7 +121,7 @@ function withLinks({ links: _, ...result }: CallToolResult, links: readonly Reso
 
 /** A resource or resource template as the revision's lists show it. */
 export function projectResource(
-  resource: ResourceDefinition | ResourceTemplateDefinition,
+  resource: ListedResource | ResourceTemplateDefinition,
   fields: readonly string[],
   revision: Revision,
 ): JsonObject {

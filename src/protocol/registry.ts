@@ -1,4 +1,5 @@
 import type {
+  CacheHints,
   Definitions,
   Implementation,
   JsonObject,
@@ -18,6 +19,10 @@ import { uriTemplate } from './uri-template.ts';
 export interface ServerInfo {
   readonly info: Implementation;
   readonly instructions?: string | undefined;
+  /** Extensions that the app serves, with their settings, by identifier. @default none */
+  readonly extensions?: Readonly<Record<string, JsonObject>> | undefined;
+  /** Hints for the lists and `server/discover`. @default see `CacheHints` */
+  readonly cache?: CacheHints | undefined;
 }
 
 /** What one endpoint serves, indexed for look-up by names from the wire. */
@@ -41,7 +46,11 @@ export interface Registry extends ServerInfo {
  * @throws {TypeError} For a name or URI that is empty, malformed or defined twice.
  */
 export function registry(server: ServerInfo, definitions: Definitions): Registry {
-  const table = Object.entries(capabilityTable);
+  const table = Object.entries(capabilityTable).map(([name, { declare, methods }]) => ({
+    name,
+    methods,
+    value: declare(definitions, server),
+  }));
   return {
     ...server,
     tools: index('tool', definitions.tools, { keyOf: tool => tool.name, syntax: /^[A-Za-z0-9_.-]{1,128}$/u }),
@@ -54,8 +63,8 @@ export function registry(server: ServerInfo, definitions: Definitions): Registry
         .map(tool => [tool.name, paramHeaders(tool.name, tool.inputSchema)] as const)
         .filter(([, mirrored]) => mirrored.length > 0),
     ),
-    capabilities: new Map(table.filter(([, { isOffered }]) => isOffered(definitions)).map(([name, { value }]) => [name, value])),
-    notOffered: new Set(table.flatMap(([, { isOffered, methods }]) => (isOffered(definitions) ? [] : methods))),
+    capabilities: new Map(table.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]]))),
+    notOffered: new Set(table.flatMap(({ methods, value }) => (value === undefined ? methods : []))),
   };
 }
 
@@ -69,30 +78,47 @@ export function capabilitiesOf({ capabilities }: Registry, revision: Revision): 
 }
 
 interface Capability {
-  /** Its value in the `capabilities` that the server declares. */
-  readonly value: JsonObject;
   /** The methods that need it. */
   readonly methods: readonly string[];
-  readonly isOffered: (definitions: Definitions) => boolean;
+  /** Its value in the `capabilities` that the server declares; `undefined` if the server does not offer it. */
+  readonly declare: (definitions: Definitions, server: ServerInfo) => JsonObject | undefined;
 }
 
 const capabilityTable: Readonly<Record<string, Capability>> = {
-  tools: { value: { listChanged: true }, methods: ['tools/list', 'tools/call'], isOffered: ({ tools }) => tools.length > 0 },
+  tools: {
+    methods: ['tools/list', 'tools/call'],
+    declare: ({ tools }) => offered(tools.length > 0, { listChanged: true }),
+  },
   resources: {
-    value: { subscribe: true, listChanged: true },
     methods: ['resources/list', 'resources/templates/list', 'resources/read', 'resources/subscribe', 'resources/unsubscribe'],
-    isOffered: ({ resources, resourceTemplates }) => resources.length + resourceTemplates.length > 0,
+    declare: ({ resources, resourceTemplates }) =>
+      offered(resources.length + resourceTemplates.length > 0, { subscribe: true, listChanged: true }),
   },
-  prompts: { value: { listChanged: true }, methods: ['prompts/list', 'prompts/get'], isOffered: ({ prompts }) => prompts.length > 0 },
-  completions: { value: {}, methods: [], isOffered: ({ resourceTemplates, prompts }) => resourceTemplates.length + prompts.length > 0 },
-  logging: { value: {}, methods: [], isOffered: () => true },
+  prompts: {
+    methods: ['prompts/list', 'prompts/get'],
+    declare: ({ prompts }) => offered(prompts.length > 0, { listChanged: true }),
+  },
+  completions: {
+    methods: [],
+    declare: ({ resourceTemplates, prompts }) => offered(resourceTemplates.length + prompts.length > 0, {}),
+  },
+  logging: { methods: [], declare: () => ({}) },
   tasks: {
-    value: { list: {}, cancel: {}, requests: { tools: { call: {} } } },
     methods: ['tasks/get', 'tasks/result', 'tasks/list', 'tasks/cancel', 'tasks/update'],
-    isOffered: hasTasks,
+    declare: definitions => offered(hasTasks(definitions), { list: {}, cancel: {}, requests: { tools: { call: {} } } }),
   },
-  extensions: { value: { [tasksExtension]: {} }, methods: [], isOffered: hasTasks },
+  extensions: {
+    methods: [],
+    declare: (definitions, { extensions = {} }) => {
+      const all = { ...(hasTasks(definitions) && { [tasksExtension]: {} }), ...extensions };
+      return offered(Object.keys(all).length > 0, all);
+    },
+  },
 };
+
+function offered(isOffered: boolean, value: JsonObject): JsonObject | undefined {
+  return isOffered ? value : undefined;
+}
 
 function hasTasks({ tools }: Definitions): boolean {
   return tools.some(({ execution }) => execution !== undefined);

@@ -3,8 +3,8 @@ import { McpError } from '../errors.ts';
 import { recorded } from './audit.ts';
 import type { Call } from './call.ts';
 import { CallEnded } from './call.ts';
-import type { JsonObject, LiveRead, ReadResourceResult, Sight } from './definitions.ts';
-import { describeError, membersOf } from './handler-errors.ts';
+import type { CacheHints, JsonObject, LiveRead, ReadResourceResult, ResourceDefinition, Sight } from './definitions.ts';
+import { describeError, inRevision, membersOf } from './handler-errors.ts';
 import type { Result } from './project.ts';
 import { assertSize, projectContents } from './project.ts';
 import type { Registry } from './registry.ts';
@@ -17,27 +17,41 @@ import type { Registry } from './registry.ts';
  */
 export async function readResource(call: Call, params: JsonObject | undefined): Promise<Result> {
   const uri = parseUri(call, params);
-  const result = await recorded(
+  const { result, cache } = await recorded(
     call,
     { method: 'resources/read', name: uri, arguments: () => ({}), isRead: true },
     { work: () => contentsOf(call, uri) },
   );
   assertSize(call, result, { what: 'resource', data: { uri } });
-  return { ...result, contents: result.contents.map(each => projectContents(each, call.revisionRow)) };
+  const contents = result.contents.map(each => projectContents(each, call.revisionRow));
+  // What depends on answers of a client must not be kept (2026-07-28, Caching, Cache Key).
+  const isCacheable = call.revisionRow.cacheHints.has('resources/read') && !isRetry(params);
+  return { ...result, contents, ...(isCacheable && cache) };
 }
 
-async function contentsOf(call: Call, uri: string): Promise<ReadResourceResult> {
-  let result: ReadResourceResult | undefined;
+function isRetry(params: JsonObject | undefined): boolean {
+  return params?.['requestState'] !== undefined || params?.['inputResponses'] !== undefined;
+}
+
+/** The contents of a resource, and how long they may be kept. */
+interface Contents {
+  readonly result: ReadResourceResult;
+  readonly cache: CacheHints | undefined;
+}
+
+async function contentsOf(call: Call, uri: string): Promise<Contents> {
+  let contents: Contents | undefined;
   try {
-    result = await call.race(read(call, uri));
-  } catch (error) {
+    contents = await call.race(read(call, uri));
+  } catch (thrown) {
+    const error = inRevision(call, thrown);
     if (McpError.isError(error) || error instanceof CallEnded) throw error;
     // `ctx.throw(404)`, or a row that the database does not have.
     if (membersOf(error)['status'] === 404 || call.server.explainError(error)?.isNotFound) throw notFound(call, uri);
     throw new McpError('InternalError', describeError(call, error), { data: { uri }, cause: error });
   }
-  if (result === undefined) throw notFound(call, uri);
-  return result;
+  if (contents === undefined) throw notFound(call, uri);
+  return contents;
 }
 
 /**
@@ -143,12 +157,16 @@ function digestOf(result: ReadResourceResult): string {
   return createHash('sha256').update(JSON.stringify(result)).digest('base64url').slice(0, 22);
 }
 
-async function read(call: Call, uri: string): Promise<ReadResourceResult | undefined> {
+async function read(call: Call, uri: string): Promise<Contents | undefined> {
   const { resources, resourceTemplates } = call.server.registry;
   const resource = resources.get(uri);
-  if (resource !== undefined) return (await call.admits(resource)) ? resource.read(uri, call.ctx) : undefined;
+  if (resource !== undefined) return (await call.admits(resource)) ? toContents(resource, await resource.read(uri, call.ctx)) : undefined;
   const found = await firstUsable(call, resourceTemplates, uri);
-  return found?.template.read(uri, found.variables, call.ctx);
+  return found && toContents(found.template, await found.template.read(uri, found.variables, call.ctx));
+}
+
+function toContents({ cache }: Pick<ResourceDefinition, 'cache'>, result: ReadResourceResult | undefined): Contents | undefined {
+  return result && { result, cache };
 }
 
 function parseUri(call: Call, params: JsonObject | undefined): string {

@@ -39,7 +39,7 @@ export interface Revision {
   readonly elicitationMode: boolean;
   /** Whether a form may have titled enums, lists, and defaults of any type. */
   readonly elicitationEnums: boolean;
-  /** Whether a URL elicitation has an `elicitationId`. */
+  /** Whether a URL elicitation has an `elicitationId`, which the error -32042 and `notifications/elicitation/complete` repeat. */
   readonly elicitationId: boolean;
   /** Whether results carry `resultType` and the server's name in `_meta`. */
   readonly resultType: boolean;

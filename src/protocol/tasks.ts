@@ -3,9 +3,10 @@ import type { Call, ListedTaskState, NewTask, TaskState } from './call.ts';
 import type { InputRequest } from './client-requests.ts';
 import type { CallToolResult, JsonObject, ToolDefinition } from './definitions.ts';
 import { isObject } from './definitions.ts';
+import { notificationText } from './jsonrpc.ts';
 import type { Result } from './project.ts';
 import { finishResult, projectToolResult, SerializedResult } from './project.ts';
-import { tasksExtension } from './revisions.ts';
+import { newestLegacy, tasksExtension } from './revisions.ts';
 
 /** What a handler has asked its client in a task, by key. A question without an answer is open. */
 export type TaskQuestions = Readonly<Record<string, OpenQuestion | AnsweredQuestion>>;
@@ -179,7 +180,16 @@ export function relatedTask(taskId: string): JsonObject {
   return { 'io.modelcontextprotocol/related-task': { taskId } };
 }
 
-function toMembers(call: Call, task: ListedTaskState): JsonObject {
+/**
+ * `notifications/tasks/status`: a task whose status has changed, for the session that started it. 2025-11-25 is the only revision with sessions and tasks.
+ *
+ * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/utilities/tasks#task-status-notification
+ */
+export function taskStatusText(task: ListedTaskState): string {
+  return notificationText('notifications/tasks/status', toMembers({ revisionRow: newestLegacy }, task));
+}
+
+function toMembers(call: Pick<Call, 'revisionRow'>, task: ListedTaskState): JsonObject {
   const { tasks } = call.revisionRow;
   const ttl = task.expiresAt.getTime() - task.createdAt.getTime();
   return {
@@ -193,7 +203,7 @@ function toMembers(call: Call, task: ListedTaskState): JsonObject {
   };
 }
 
-function statusOf({ revisionRow: { tasks } }: Call, { status, isError }: ListedTaskState): ListedTaskState['status'] {
+function statusOf({ revisionRow: { tasks } }: Pick<Call, 'revisionRow'>, { status, isError }: ListedTaskState): ListedTaskState['status'] {
   return isError && status === 'completed' && tasks !== undefined ? tasks.isError : status;
 }
 

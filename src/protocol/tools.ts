@@ -6,7 +6,7 @@ import type { ToolCall } from './confirmation.ts';
 import { callConfirmed } from './confirmation.ts';
 import type { CallToolResult, JsonObject, ToolDefinition } from './definitions.ts';
 import { isObject, unconfirmedMember } from './definitions.ts';
-import { describeError } from './handler-errors.ts';
+import { describeError, inRevision } from './handler-errors.ts';
 import type { Result } from './project.ts';
 import { finishResult, projectToolResult, SerializedResult } from './project.ts';
 import { askedTask, createdResult } from './tasks.ts';
@@ -37,7 +37,7 @@ async function prepare(call: Call, { beforeTask }: ToolDefinition, args: JsonObj
     if (beforeTask !== undefined) await call.race(beforeTask(args, call.ctx));
     return undefined;
   } catch (error) {
-    return toResult(call, error);
+    return toErrorResult(call, inRevision(call, error));
   }
 }
 
@@ -62,6 +62,23 @@ function endOf({ isError, content, structuredContent }: CallToolResult): Audited
   return { outcome: isUnconfirmed ? 'unconfirmed' : 'ok' };
 }
 
+/**
+ * The result of a task whose handler has handed its work over, from what the handler could have returned.
+ *
+ * @throws {McpError} An error for the client.
+ */
+export async function toTaskResult(
+  call: Pick<Call, 'server' | 'report'>,
+  tool: ToolDefinition & Required<Pick<ToolDefinition, 'toResult'>>,
+  value: unknown,
+): Promise<CallToolResult> {
+  try {
+    return limit(call, tool, await tool.toResult(value));
+  } catch (error) {
+    return toErrorResult(call, error);
+  }
+}
+
 /** A result with `isError: true` and this text. */
 export function toolError(text: string): CallToolResult {
   return { content: [{ type: 'text', text }], isError: true };
@@ -81,12 +98,12 @@ async function run(call: Call, toolCall: ToolCall): Promise<CallToolResult> {
   try {
     return await call.race(tool.effect === undefined ? tool.call(args, call.ctx, entry) : callConfirmed(call, toolCall));
   } catch (error) {
-    return toResult(call, error);
+    return toErrorResult(call, inRevision(call, error));
   }
 }
 
 /** The result that tells the model of an error. @throws {McpError} or {CallEnded} that is no error for the model. */
-function toResult(call: Call, error: unknown): CallToolResult {
+export function toErrorResult(call: Pick<Call, 'server' | 'report'>, error: unknown): CallToolResult {
   if (McpError.isError(error) || error instanceof CallEnded) throw error;
   return toolError(describeError(call, error));
 }
@@ -97,17 +114,17 @@ function serialize(call: Call, tool: ToolDefinition, result: CallToolResult): Se
 }
 
 /** The result of a task, or an error if it is too large to be kept. */
-function limit(call: Call, tool: ToolDefinition, result: CallToolResult): CallToolResult {
+function limit(call: Pick<Call, 'server'>, tool: ToolDefinition, result: CallToolResult): CallToolResult {
   return fits(call, JSON.stringify(result)) ? result : tooLarge(call, tool);
 }
 
-function fits({ server }: Call, text: string): boolean {
+function fits({ server }: Pick<Call, 'server'>, text: string): boolean {
   const { maxResultBytes } = server.limits;
   // A UTF-16 unit is at most three bytes of UTF-8: short texts need no count.
   return text.length * 3 <= maxResultBytes || Buffer.byteLength(text) <= maxResultBytes;
 }
 
-function tooLarge({ server }: Call, { name }: ToolDefinition): CallToolResult {
+function tooLarge({ server }: Pick<Call, 'server'>, { name }: ToolDefinition): CallToolResult {
   const { maxResultBytes } = server.limits;
   return toolError(
     `The result of ${name} is larger than ${maxResultBytes} bytes. Ask for less: fewer rows, fewer columns or a narrower filter.`,

@@ -8,6 +8,12 @@ export interface UriTemplate {
    * If a URI can be read in several ways, earlier variables are as short as possible. The time is linear in the URI's length.
    */
   match(uri: string): Record<string, string> | undefined;
+  /**
+   * The URI of these variables, from which `match` reads them again.
+   *
+   * @throws {TypeError} A variable is missing that is not of a query, or a value is empty or not text.
+   */
+  expand(variables: Readonly<Record<string, unknown>>): string;
 }
 
 /**
@@ -81,7 +87,45 @@ export function uriTemplate(template: string): UriTemplate {
   const variables = parts.flatMap(part => (part.kind === 'literal' ? [] : [part.variable]));
   const repeated = variables.find((name, index) => variables.indexOf(name) < index);
   if (repeated !== undefined) throw new TypeError(`URI template ${JSON.stringify(template)}: {${repeated}} stands twice`);
-  return { variables, match: uri => matchParts(parts, uri) };
+  return {
+    variables,
+    match: uri => matchParts(parts, uri),
+    expand: values => {
+      const uri = expandParts(parts, values);
+      if (matchParts(parts, uri) === undefined)
+        throw new TypeError(`URI template ${JSON.stringify(template)}: its values do not make a URI`);
+      return uri;
+    },
+  };
+}
+
+function expandParts(parts: readonly Part[], values: Readonly<Record<string, unknown>>): string {
+  let uri = '';
+  let lead: string | undefined;
+  for (const part of parts) {
+    if (part.kind === 'literal') {
+      uri += encodeURI(decodeWith(decodeURI, part.texts[0] ?? '') ?? '');
+      continue;
+    }
+    const value = Object.hasOwn(values, part.variable) ? values[part.variable] : undefined;
+    if (part.kind === 'value') {
+      uri += encodeValue(part, value);
+      continue;
+    }
+    lead = part.lead ?? lead;
+    if (value === undefined) continue;
+    uri += `${lead}${part.text}${encodeValue(part, value)}`;
+    lead = '&';
+  }
+  return uri;
+}
+
+/** RFC 6570, section 3.2.1: an expression encodes reserved characters too, but for those that may contain them. */
+function encodeValue({ variable, excluded }: { variable: string; excluded: Characters }, value: unknown): string {
+  if (!['string', 'number', 'bigint', 'boolean'].includes(typeof value))
+    throw new TypeError(`URI template: {${variable}} must be a string, number or boolean, not ${String(value)}`);
+  if (excluded.size === 0) return encodeURI(String(value));
+  return encodeURIComponent(String(value)).replaceAll(/[!'()*]/gu, sign => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
 /** A literal, and the same with its characters beyond ASCII encoded or not (RFC 6570, section 3.1). */

@@ -38,6 +38,12 @@ export class SessionCache {
     this.abandon(id);
   }
 
+  /** Drops all rows. */
+  clear(): void {
+    this.#rows.clear();
+    this.#readings.clear();
+  }
+
   /** Call it when a row has changed: a running read is neither cached nor shared with later callers. */
   abandon(id: string): void {
     this.#readings.delete(id);

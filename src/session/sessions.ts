@@ -28,8 +28,8 @@ export interface SessionsOptions {
   onError: (error: unknown) => void;
   /** Each removes at most `limit` rows of another kind that expired at or before `now`, and returns how many it removed. @default none */
   sweepOthers?: readonly ((now: Date, limit: number) => Promise<number>)[];
-  /** Tells other processes that a session has ended, or that its row has changed. @default nobody is told */
-  tellOthers?: ((id: string, what: 'ended' | 'changed') => void) | undefined;
+  /** Tells other processes that a session has ended, or that its row has changed. Never rejects. @default nobody is told */
+  tellOthers?: ((id: string, what: 'ended' | 'changed') => Promise<void>) | undefined;
   /** Tells the host what happens to sessions. @default nobody is told */
   sessionLog?: SessionLog | undefined;
   /** The log's current position, where the stream of a new session begins. @default `null`: the position when the stream is opened */
@@ -61,6 +61,8 @@ export class Sessions {
   #flushedAt: number;
   #sweeping: Promise<void> | undefined;
   #allEnded: Promise<void> = Promise.resolve();
+  /** Settles once this process knows which sessions have ended elsewhere; `undefined` if it knows. */
+  #learning: Promise<void> | undefined;
 
   constructor(options: SessionsOptions) {
     const touchMs = Math.min(options.touchMs, options.idleMs / 4, maxTimerMs);
@@ -106,9 +108,14 @@ export class Sessions {
   /**
    * The session, if it exists, has not expired and is this principal's. Counts as a use, which keeps the session alive.
    *
-   * Returns no promise if the row was read less than `cacheMs` ago.
+   * Returns no promise if the row was read less than `cacheMs` ago, unless a session has just ended elsewhere.
    */
   find(id: string, principal: string | null): Session | undefined | Promise<Session | undefined> {
+    if (this.#learning !== undefined) return this.#learning.then(() => this.#find(id, principal));
+    return this.#find(id, principal);
+  }
+
+  #find(id: string, principal: string | null): Session | undefined | Promise<Session | undefined> {
     const now = this.#now();
     const entry = this.#cache.get(id);
     if (entry === undefined) return isSessionId(id) ? this.#readFor(id, principal) : undefined;
@@ -123,7 +130,7 @@ export class Sessions {
     const entry = this.#cache.get(id);
     if (!exists) this.endedElsewhere(id);
     else if (entry) entry.session = { ...entry.session, ...patch };
-    if (exists && patch.logLevel !== undefined) this.#options.tellOthers?.(id, 'changed');
+    if (exists && patch.logLevel !== undefined) void this.#options.tellOthers?.(id, 'changed');
     if (exists && patch.initialized) this.#sessionLog?.tell('initialized', this.#subject(id));
     return exists;
   }
@@ -153,7 +160,7 @@ export class Sessions {
     await this.#store.unsubscribe(id, uri);
   }
 
-  /** Ends a session; `false` if it was gone. */
+  /** Ends a session and tells the other processes; `false` if it was gone. */
   end(id: string, reason: SessionEndReason = 'client'): Promise<boolean> {
     if (!isSessionId(id)) return Promise.resolve(false);
     const ending = this.#end(id, reason);
@@ -168,7 +175,7 @@ export class Sessions {
     if (ended) {
       this.#sessionLog?.tell('ended', subject, reason);
       this.#release(id);
-      this.#options.tellOthers?.(id, 'ended');
+      await this.#options.tellOthers?.(id, 'ended');
     } else {
       this.endedElsewhere(id);
     }
@@ -177,9 +184,24 @@ export class Sessions {
 
   /** Releases a session whose row is gone. Nobody is told of a session that this process did not know. */
   endedElsewhere(id: string): void {
+    // The running read may have begun before the end.
+    this.#cache.abandon(id);
     if (!this.#isKnown(id)) return;
     this.#sessionLog?.tell('ended', this.#subject(id), 'gone');
     this.#release(id);
+  }
+
+  /**
+   * Notes that some session has ended elsewhere. Requests that arrive from now on wait until this process has learned which one.
+   *
+   * @param learned Resolves to whether it has. If it has not, all rows are read again.
+   */
+  someEndedElsewhere(learned: Promise<boolean>): void {
+    const learning = learned.then(hasLearned => {
+      if (!hasLearned) this.forgetAll();
+      if (this.#learning === learning) this.#learning = undefined;
+    });
+    this.#learning = learning;
   }
 
   /** A page of the sessions of all processes. @throws {RangeError} as `listSessions` */
@@ -204,6 +226,11 @@ export class Sessions {
   /** Drops a session from the cache; its next use reads the row. */
   forget(id: string): void {
     this.#cache.delete(id);
+  }
+
+  /** Does the same for all sessions. */
+  forgetAll(): void {
+    this.#cache.clear();
   }
 
   /** Keeps a session alive while a call runs or a stream is open, until the returned function is called. */
@@ -313,7 +340,7 @@ export class Sessions {
     await this.#lastSeen.write(id => this.#cache.get(id)?.session.principal === principal);
     const { ended, left } = await this.#store.evict(principal, this.#options.maxPerPrincipal);
     this.#releaseAll(ended, 'ended', 'evicted');
-    for (const { id } of ended) this.#options.tellOthers?.(id, 'ended');
+    for (const { id } of ended) void this.#options.tellOthers?.(id, 'ended');
     return left;
   }
 

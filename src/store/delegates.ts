@@ -41,6 +41,7 @@ export const columns: { readonly [model in keyof Rows]: { readonly [column in ke
   mcpTask: {
     id: true,
     principal: true,
+    sessionId: true,
     tool: true,
     node: true,
     status: true,

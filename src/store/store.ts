@@ -233,14 +233,19 @@ export function hasEnded({ status }: Pick<Task, 'status'>): boolean {
   return !runningStatuses.some(running => running === status);
 }
 
+/** The `node` of a task that no process of the app runs. */
+export const elsewhere = '';
+
 /** One call of a tool that goes on after its client has got the id, as a row. */
 export interface Task {
   /** 256 random bits as base64url. Nobody can guess it, but it is never used as a credential. */
   readonly id: string;
   /** The caller who started it. Nobody else may use it. `null` for a guest. */
   readonly principal: string | null;
+  /** The session that is told of its changes; `null` in revisions without sessions. */
+  readonly sessionId: string | null;
   readonly tool: string;
-  /** The run of the process that runs it. */
+  /** The run of the process that runs it; `''` if it goes on elsewhere, so that it depends on no process. */
   readonly node: string;
   readonly status: TaskStatus;
   /** The state in words; `null` for none. */
@@ -260,7 +265,8 @@ export interface Task {
 }
 
 /** The columns of a task that may change. */
-export type TaskPatch = Pick<Task, 'lastUpdatedAt'> & Partial<Pick<Task, 'status' | 'statusMessage' | 'isError' | 'questions' | 'result'>>;
+export type TaskPatch = Pick<Task, 'lastUpdatedAt'> &
+  Partial<Pick<Task, 'node' | 'status' | 'statusMessage' | 'isError' | 'questions' | 'result'>>;
 
 /** A task without the columns that may be long. */
 export type ListedTask = Omit<Task, 'questions' | 'result'>;

@@ -68,11 +68,11 @@ export class Authorization {
     return this.tokenOf(ctx).scopes ?? [];
   }
 
-  /** Ends the stream that answers a request, if there is one, when the token expires. */
+  /** Ends the stream that answers a request, if there is one that does not end by itself, when the token expires. */
   endOnExpiry(ctx: Koa.Context): void {
     const { expiresAt } = this.tokenOf(ctx);
     const { body } = ctx;
-    if (expiresAt === undefined || !(body instanceof EventStream)) return;
+    if (expiresAt === undefined || !(body instanceof EventStream) || body.outlivesToken) return;
     body.once(
       'close',
       runAt(expiresAt, () => body.end()),

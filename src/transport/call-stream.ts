@@ -143,7 +143,7 @@ export class CallStreams {
       await tail.start();
       const unlisten = tail.listen(stream, event => opening.run(connection => take(connection, event)));
       release = releaseOnce(release, unlisten);
-      const events = await eventsBehind(store, stream, { id: 0, gaps: [] });
+      const events = await eventsBehind(store, [stream], { id: 0, gaps: [] });
       if (!events.some(({ data }) => parseCallEvent(data)?.isLast)) {
         const by = newConnectionName(this.#options);
         let isTold = false;

@@ -22,6 +22,8 @@ export interface CallsOptions {
   /** Most calls of one session that run at the same time, and most stateless calls of one principal. */
   readonly maxCalls: number;
   readonly handlerMs: number;
+  /** Milliseconds after which the client of a call that still runs gets a sign of life. */
+  readonly heartbeatMs: number;
   /** Called when a call was refused because of `maxCalls`. */
   readonly onRefused?: ((call: Call) => void) | undefined;
   /** Keeps a session alive while a long call runs in it, and receives messages that other processes left for its calls. */
@@ -30,7 +32,7 @@ export interface CallsOptions {
   readonly tail: { readonly position: Position };
 }
 
-/** Milliseconds between checks of the deadlines. One timer serves all calls. */
+/** Most milliseconds between two looks at the running calls. One timer serves all calls. */
 const tickMs = 1000;
 
 /** Counts the work under way, such as calls or requests, and waits until none is left. */
@@ -101,7 +103,7 @@ export class Calls {
     const running: Running = { call, startedAt: performance.now(), startedBehind: this.#options.tail.position, release: undefined };
     this.#running.set(key, calls.add(running));
     this.#inFlight.begin();
-    this.#timer ??= setInterval(() => this.#tick(), Math.min(tickMs, this.#options.handlerMs)).unref();
+    this.#timer ??= setInterval(() => this.#tick(), Math.min(tickMs, this.#options.handlerMs, this.#options.heartbeatMs)).unref();
     return () => this.#finish(key, calls, running);
   }
 
@@ -125,11 +127,6 @@ export class Calls {
   /** How many calls run. */
   get size(): number {
     return this.#inFlight.size;
-  }
-
-  /** Whether any call of a session runs. */
-  has(sessionId: string): boolean {
-    return this.#running.has(sessionId);
   }
 
   /** Aborts all calls of a session that has ended. */
@@ -160,14 +157,16 @@ export class Calls {
       this.#timer = undefined;
     }
     const now = performance.now();
-    const { handlerMs, retain } = this.#options;
+    const { handlerMs, heartbeatMs, retain } = this.#options;
     for (const calls of this.#running.values()) {
       for (const running of calls) {
-        if (now - running.startedAt - running.call.waitedMs >= handlerMs) {
-          running.call.abort(new ToolError(`Not finished within ${handlerMs / 1000} s; the request was stopped`, { status: 408 }));
-        } else if (running.call.sessionId !== undefined) {
-          running.release ??= retain(running.call.sessionId, running.startedBehind);
+        const { call, startedAt, startedBehind } = running;
+        if (now - startedAt - call.waitedMs >= handlerMs) {
+          call.abort(new ToolError(`Not finished within ${handlerMs / 1000} s; the request was stopped`, { status: 408 }));
+          continue;
         }
+        if (call.sessionId !== undefined) running.release ??= retain(call.sessionId, startedBehind);
+        if (now - startedAt >= heartbeatMs) call.keepAlive();
       }
     }
   }

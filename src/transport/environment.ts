@@ -13,6 +13,7 @@ import type { ClientQuestions } from './client-questions.ts';
 import type { Streams } from './event-stream.ts';
 import type { ReadBody, UnsentAnswers } from './http.ts';
 import type { Listeners } from './listeners.ts';
+import type { RootsChanges } from './roots-changes.ts';
 import type { SessionStreams } from './session-stream.ts';
 import type { SseRelay } from './sse-relay.ts';
 import type { TaskRuns } from './tasks.ts';
@@ -34,6 +35,8 @@ export interface Environment {
   readonly listeners: Listeners;
   readonly relay: SseRelay;
   readonly clientQuestions: ClientQuestions;
+  /** `undefined` if the app does not want to hear of changed roots. */
+  readonly rootsChanges: RootsChanges | undefined;
   readonly sessionStreams: SessionStreams;
   readonly streams: Streams;
   readonly tasks: TaskRuns;

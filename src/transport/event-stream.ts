@@ -8,6 +8,10 @@ export class EventStream extends Readable {
   #waiting = '';
   #waitingBytes = 0;
   #isReaderFree = false;
+  /** Whether the stream goes on when the caller's token expires, as a JSON answer does: it ends with its call, and cannot be resumed before. */
+  outlivesToken = false;
+  /** Called once by `end`. It may send the last events. @default none are sent */
+  beforeEnd: (() => void) | undefined;
 
   /** @param maxBufferBytes Most bytes that may wait for the reader. Beyond it the stream is destroyed. */
   constructor(maxBufferBytes: number) {
@@ -61,6 +65,9 @@ export class EventStream extends Readable {
 
   /** Ends the stream once the sent events are read. */
   end(): void {
+    const { beforeEnd } = this;
+    this.beforeEnd = undefined;
+    if (this.isOpen) beforeEnd?.();
     if (!this.isOpen) return;
     this.#ended = true;
     this.#handOver();

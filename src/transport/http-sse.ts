@@ -1,7 +1,6 @@
 import type Koa from 'koa';
 import { newConnectionName } from '../delivery/stream-ids.ts';
 import { McpError } from '../errors.ts';
-import type { MessageSink } from '../protocol/call.ts';
 import { initializeResult, parseInitialize } from '../protocol/handshake.ts';
 import type { JsonRpcRequest, RequestId } from '../protocol/jsonrpc.ts';
 import { errorText, parseMessage, resultText } from '../protocol/jsonrpc.ts';
@@ -12,7 +11,7 @@ import { respondStream } from './event-stream.ts';
 import { negotiateAnswer, notAcceptable, prefixOf, respondAccepted, respondTooMany, toMcpError, tooMany } from './http.ts';
 import type { SessionRequest } from './serve.ts';
 import { serveRequest, sessionLook, takeNotification, takeResponse } from './serve.ts';
-import type { RelayedRequest } from './sse-relay.ts';
+import type { AcceptedRequest } from './sse-relay.ts';
 
 /**
  * GET of the HTTP+SSE transport (2024-11-05): opens a session whose stream carries every message of the server.
@@ -80,7 +79,7 @@ export async function postSse(environment: Environment, ctx: Koa.Context, id: st
   const message = parseMessage(await environment.readBody(ctx));
   switch (message.kind) {
     case 'notification':
-      await takeNotification(environment, session, message.message);
+      await takeNotification(environment, ctx, session, message.message);
       break;
     case 'response':
       await takeResponse(environment, session, message.message);
@@ -89,9 +88,9 @@ export async function postSse(environment: Environment, ctx: Koa.Context, id: st
       const request = message.message;
       const exceeded = await environment.callRate.take(principal);
       if (exceeded !== undefined) return respondTooMany(ctx, exceeded, request.id);
-      const relayed = environment.relay.has(id) ? undefined : await accept(environment, session, request.id);
+      const accepted = environment.relay.acceptHere(id, request.id) ?? (await accept(environment, session, request.id));
       // The 202 does not wait for the response. Clients wait for the 202 before they send the next message, for instance a cancellation.
-      answerOnStream({ environment, ctx, session, message: request }, relayed).catch((error: unknown) => environment.report(error, ctx));
+      answerOnStream({ environment, ctx, session, message: request }, accepted).catch((error: unknown) => environment.report(error, ctx));
     }
   }
   respondAccepted(ctx);
@@ -102,7 +101,7 @@ export async function postSse(environment: Environment, ctx: Koa.Context, id: st
  *
  * @throws The errors of `SseRelay.accept`.
  */
-async function accept({ relay, sessions, tail }: Environment, session: Session, id: RequestId): Promise<RelayedRequest> {
+async function accept({ relay, sessions, tail }: Environment, session: Session, id: RequestId): Promise<AcceptedRequest> {
   // The log must be read before the call runs. A request that was already answered 202 must not fail because of that.
   await tail.start();
   try {
@@ -113,28 +112,19 @@ async function accept({ relay, sessions, tail }: Environment, session: Session, 
   }
 }
 
-/** Serves a request. The response goes to the stream in this process, or through `relayed` to the stream in another process. */
-async function answerOnStream(request: SessionRequest, relayed: RelayedRequest | undefined): Promise<void> {
+/** Serves a request and sends its response to the stream. */
+async function answerOnStream(request: SessionRequest, accepted: AcceptedRequest): Promise<void> {
   const { environment, ctx, session, message } = request;
-  const { relay } = environment;
-  const sink: MessageSink = {
-    send: text => {
-      if (relayed === undefined) return relay.sendHere(session.id, text);
-      relayed.send(text);
-      return true;
-    },
-  };
   let response: string | undefined;
   try {
-    response = message.method === 'initialize' ? await initialize(environment, session, message) : await serveRequest(request, sink);
+    response = message.method === 'initialize' ? await initialize(environment, session, message) : await serveRequest(request, accepted);
   } catch (error) {
     response = errorText(
       message.id,
       toMcpError(error, unexposed => environment.report(unexposed, ctx)),
     );
   }
-  if (relayed !== undefined) await relayed.respond(response);
-  else if (response !== undefined) relay.sendHere(session.id, response);
+  await accepted.respond(response);
 }
 
 async function initialize({ sessions, server }: Environment, session: Session, { id, params }: JsonRpcRequest): Promise<string> {

@@ -280,7 +280,7 @@ export interface Carrier {
 }
 
 /**
- * The answer to one POST. It is a JSON body, but becomes a stream if a message is sent before the last response.
+ * The answer to one POST. It is a JSON body, but becomes a stream if a message is sent before the last response, or if that takes long.
  *
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#sending-messages-to-the-server
  */
@@ -308,6 +308,11 @@ export class Exchange implements MessageSink {
 
   get isSilent(): boolean {
     return this.#stream === undefined && !this.#isBatch;
+  }
+
+  /** Makes the answer a stream, whose headers and comments keep proxies from closing the connection. */
+  keepAlive(): void {
+    if (this.#accepts.acceptsStream && this.#stream === undefined) this.#open().body.comment();
   }
 
   disconnect(retryMs: number): void {

@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import type Koa from 'koa';
-import { isRequestIdOf } from '../delivery/stream-ids.ts';
+import { isRequestIdOf, newRequestId } from '../delivery/stream-ids.ts';
 import { InsufficientScope, McpError, StoreUnavailable } from '../errors.ts';
 import type { MessageSink, SessionPort } from '../protocol/call.ts';
 import { Call, Cancelled } from '../protocol/call.ts';
@@ -60,11 +61,16 @@ export async function serveRequest(request: SessionRequest, sink: MessageSink): 
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/utilities/cancellation
  */
 export async function takeNotification(
-  { sessions, calls, callMail }: Environment,
+  environment: Environment,
+  ctx: Koa.Context,
   session: Session,
   { method, params }: JsonRpcNotification,
 ): Promise<void> {
+  const { sessions, calls, callMail, rootsChanges } = environment;
   if (method === 'notifications/initialized' && !session.initialized) await sessions.update(session.id, { initialized: true });
+  if (method === 'notifications/roots/list_changed' && rootsChanges !== undefined) {
+    await rootsChanges.changed(session, sink => sessionCall({ environment, ctx, session, message: noRequest() }, sink));
+  }
   if (method === 'notifications/cancelled') {
     const { requestId, reason: given } = params ?? {};
     const reason = typeof given === 'string' ? given : undefined;
@@ -82,8 +88,13 @@ export async function takeResponse({ clientQuestions, callMail }: Environment, s
 
 /** Reads live resources as the client of a session, in the context of the request that opened its stream. */
 export function sessionLook(environment: Environment, ctx: Koa.Context, session: Session): Look {
-  const message: JsonRpcRequest = { jsonrpc: '2.0', id: 0, method: 'resources/read' };
+  const message = noRequest();
   return uri => lookAt(sessionCall({ environment, ctx, session, message }, { send: () => false }), uri);
+}
+
+/** Stands for the request of a call that the client has not asked for. The client cannot cancel it, since it does not know its id. */
+function noRequest(): JsonRpcRequest {
+  return { jsonrpc: '2.0', id: randomUUID(), method: '' };
 }
 
 function sessionCall({ environment, ctx, session, message }: SessionRequest, sink: MessageSink): Call {
@@ -108,6 +119,7 @@ function sessionCall({ environment, ctx, session, message }: SessionRequest, sin
 function sessionPort({ sessions, setSubscribed }: Environment, { id }: Session): SessionPort {
   return {
     id,
+    elicitations: { newId: () => newRequestId(id), isId: given => isRequestIdOf(id, given) },
     setLogLevel: async level => void (await sessions.update(id, { logLevel: level })),
     subscribe: async (uri, sight) => {
       if (await sessions.subscribe(id, uri)) await setSubscribed(id, uri, { isSubscribed: true, sight });

@@ -1,11 +1,11 @@
 import type { Bus } from '../bus/bus.ts';
-import { EventLog } from '../delivery/event-log.ts';
+import { EventLog, endedTopic } from '../delivery/event-log.ts';
 import type { Broadcast, CallMail } from '../delivery/messages.ts';
 import { encodeStreamMail, parseBroadcast, parseNodeMail } from '../delivery/messages.ts';
 import { Nodes } from '../delivery/nodes.ts';
 import type { Position } from '../delivery/position.ts';
 import { encodePosition } from '../delivery/position.ts';
-import { EVERYBODY, newNodeId, nodeMailOf, sessionStreamOf } from '../delivery/stream-ids.ts';
+import { EVERYBODY, isSealedId, newNodeId, nodeMailOf, sessionStreamOf } from '../delivery/stream-ids.ts';
 import { Tail } from '../delivery/tail.ts';
 import type { RateLimiter } from '../options.ts';
 import type { Audit, Confirmations } from '../protocol/call.ts';
@@ -30,6 +30,8 @@ import { Streams } from './event-stream.ts';
 import { bodyReader, UnsentAnswers } from './http.ts';
 import { Listeners } from './listeners.ts';
 import { LiveResources } from './live-subscriptions.ts';
+import type { RootsHook } from './roots-changes.ts';
+import { RootsChanges } from './roots-changes.ts';
 import { RowBroadcasts } from './row-broadcasts.ts';
 import { SessionStreams } from './session-stream.ts';
 import { SseRelay } from './sse-relay.ts';
@@ -98,6 +100,8 @@ export interface ServiceOptions extends Pick<Environment, 'authorization' | 'pri
   /** The rows of idempotency keys. @default there are none */
   readonly keys?: KeyRows | undefined;
   readonly sessionLog: SessionLog | undefined;
+  /** Called when the roots of a client have changed. @default nothing happens */
+  readonly onRootsChanged?: RootsHook | undefined;
   /** Called at the first request. */
   readonly onFirstRequest: () => void;
   readonly onError: (error: unknown) => void;
@@ -118,6 +122,7 @@ export interface Service {
   readonly environment: Environment;
   readonly listChanged: (list: ListName) => Promise<void>;
   readonly resourceUpdated: (uri: string) => Promise<void>;
+  readonly elicitationComplete: (id: string) => Promise<void>;
   /** Tells all processes that rows were written. Resolves once that cannot be lost. */
   readonly rowsChanged: (rows: readonly string[]) => Promise<void>;
   /** Does the same soon, together with other changes. */
@@ -165,8 +170,10 @@ export function openService(options: ServiceOptions): Service {
       await tail.start();
       return encodePosition(id, tail.position);
     },
-    tellOthers: (id, what) => {
-      tell(what === 'ended' ? { ended: id } : { changed: id }).catch(onError);
+    tellOthers: async (id, what) => {
+      const told = tell(what === 'ended' ? { ended: id } : { changed: id });
+      const woken = what === 'ended' ? told.then(wakeForEnd) : told;
+      await doneWithin(limits.storeMs, woken.catch(onError));
     },
   });
   const continuations = new Continuations({ ...limits, store, continuationMs, onError });
@@ -183,6 +190,7 @@ export function openService(options: ServiceOptions): Service {
   const calls = new Calls({ ...limits, retain, onRefused, tail });
   const tasks = new TaskRuns({ ...shared, deadMs });
   const listeners = new Listeners({ ...limits, streams, registry, live, hold: () => tail.hold() });
+  const callRate = new Rate({ what: 'requests', perMinute: limits.callsPerMinute, limiter: rateLimiters.calls, onError });
   let isDraining = false;
   const requests = new InFlight(options.onFirstRequest);
   const environment: Environment = {
@@ -206,11 +214,13 @@ export function openService(options: ServiceOptions): Service {
     listeners,
     relay,
     clientQuestions,
+    rootsChanges:
+      options.onRootsChanged && new RootsChanges({ hook: options.onRootsChanged, calls, callRate, tail, push: pushToClient, onError }),
     sessionStreams,
     streams,
     tasks,
     unsent: new UnsentAnswers(limits),
-    callRate: new Rate({ what: 'requests', perMinute: limits.callsPerMinute, limiter: rateLimiters.calls, onError }),
+    callRate,
     initializeRate: new Rate({ what: 'new sessions', perMinute: limits.initializesPerMinute, limiter: rateLimiters.initializes, onError }),
     readBody: bodyReader(limits),
     maxBatch: limits.maxBatch,
@@ -228,6 +238,15 @@ export function openService(options: ServiceOptions): Service {
     sessionStreams.endSession(id);
     callStreams.endSession(id);
     relay.endSession(id);
+  });
+  let isOwnWakeUp = false;
+  let stopLearning: (() => void) | undefined;
+  tail.onStart(() => {
+    // The ends of sessions whose rows were read before may be among the events that are delivered to nobody.
+    sessions.forgetAll();
+    stopLearning = bus.subscribe(endedTopic, () => {
+      if (!isOwnWakeUp) sessions.someEndedElsewhere(tail.readNow());
+    });
   });
   tail.listen(EVERYBODY, ({ id, data }) => {
     const broadcast = parseBroadcast(data);
@@ -265,6 +284,19 @@ export function openService(options: ServiceOptions): Service {
     return log.post({ stream: EVERYBODY, sessionId: null, data: JSON.stringify(broadcast) });
   }
 
+  /** Wakes the processes that may serve a session that has ended here. This process knows of the end: a bus wakes its publisher at once. */
+  function wakeForEnd(): void {
+    isOwnWakeUp = true;
+    bus.publish(endedTopic);
+    queueMicrotask(() => {
+      isOwnWakeUp = false;
+    });
+  }
+
+  function pushToClient(sessionId: string, text: string): Promise<void> {
+    return log.post({ stream: sessionStreamOf(sessionId), sessionId, data: encodeStreamMail({ push: text }) });
+  }
+
   async function setSubscribed(sessionId: string, uri: string, { isSubscribed, sight }: SubscriptionChange): Promise<void> {
     // The change goes through the log even if the stream is in this process. So the order of the calls decides which later
     // broadcasts the session gets.
@@ -283,7 +315,7 @@ export function openService(options: ServiceOptions): Service {
     else if ('leaving' in broadcast) relay.leave(broadcast.leaving);
     else if ('rows' in broadcast) listeners.rowsChanged(eventId, broadcast.rows);
     else if ('list' in broadcast) listeners.listChanged(broadcast.list);
-    else listeners.resourceUpdated(broadcast.uri);
+    else if ('uri' in broadcast) listeners.resourceUpdated(broadcast.uri);
   }
 
   /**
@@ -303,7 +335,7 @@ export function openService(options: ServiceOptions): Service {
     for (;;) {
       // Requests that other processes have accepted may not be known here yet.
       await doneWithin(until - performance.now(), tail.catchUp());
-      relay.endIdle(id => calls.has(id));
+      relay.endIdle();
       if ((calls.size === 0 && tasks.size === 0 && relay.size === 0) || performance.now() >= until) break;
       await new Promise(resolve => setTimeout(resolve, drainLookMs));
     }
@@ -335,6 +367,9 @@ export function openService(options: ServiceOptions): Service {
     environment,
     listChanged: list => tell({ list }),
     resourceUpdated: uri => tell({ uri }),
+    elicitationComplete: async id => {
+      if (isSealedId(id)) await tell({ completed: id });
+    },
     rowsChanged: rows => tell({ rows }),
     noteRows: rows => rowBroadcasts.add(rows),
     drain,
@@ -344,6 +379,7 @@ export function openService(options: ServiceOptions): Service {
       // These calls end whatever is still open after the deadline.
       streams.cut();
       callStreams.close();
+      stopLearning?.();
       tail.close();
       await log.close(0);
     },

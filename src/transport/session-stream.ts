@@ -4,7 +4,7 @@ import { encodeStreamMail, parseBroadcast, parseStreamMail } from '../delivery/m
 import type { Position } from '../delivery/position.ts';
 import { decodePosition, encodePosition, eventsBehind, isAhead, union, withGaps } from '../delivery/position.ts';
 import { releaseOnce } from '../delivery/release.ts';
-import { EVERYBODY, newConnectionName, sessionStreamOf } from '../delivery/stream-ids.ts';
+import { EVERYBODY, isRequestIdOf, newConnectionName, sessionStreamOf } from '../delivery/stream-ids.ts';
 import type { Sight } from '../protocol/definitions.ts';
 import { notificationText } from '../protocol/jsonrpc.ts';
 import { listNames } from '../protocol/subscriptions.ts';
@@ -216,7 +216,7 @@ class SessionStream {
 
   /** Reads what the client got when it subscribed, if no connection has read that before. @param last How far the last connection has read. */
   async #readSights(last: Position = { id: 0, gaps: [] }): Promise<void> {
-    const events = await eventsBehind(this.#options.store, sessionStreamOf(this.#sessionId), last);
+    const events = await eventsBehind(this.#options.store, [sessionStreamOf(this.#sessionId)], last);
     const mails = events.map(({ data }) => parseStreamMail(data)).filter(mail => mail !== undefined);
     this.#sights = new Map(mails.flatMap(mail => ('subscribed' in mail ? [[mail.subscribed, mail.sight] as const] : [])));
   }
@@ -254,9 +254,16 @@ class SessionStream {
       tail.listen(sessionStreamOf(this.#sessionId), ({ id, data }) => {
         const mail = parseStreamMail(data);
         if (mail === undefined) return;
+        const { position } = tail;
         if ('taken' in mail) this.#noteTaken(mail.taken, id);
+        else if ('notification' in mail)
+          this.#opening.run(() => this.#write({ text: mail.notification, position: union(this.#from, position) }));
         else if ('subscribed' in mail) this.#opening.run(() => this.#subscribe(mail.subscribed, mail.sight));
         else if ('unsubscribed' in mail) this.#opening.run(() => this.#unsubscribe(mail.unsubscribed));
+        else if ('push' in mail) {
+          const { position } = tail;
+          this.#opening.run(() => this.#takePush(id, mail.push, union(this.#from, position)));
+        }
       }),
     );
   }
@@ -265,8 +272,14 @@ class SessionStream {
     if (!this.#connection?.isOpen || !isAhead(this.#from, id)) return;
     const broadcast = parseBroadcast(data);
     if (broadcast !== undefined && 'rows' in broadcast) this.#live?.change(id, broadcast.rows);
-    const text = broadcast && textFor(broadcast, this.#subscriptions);
+    const text = broadcast && textFor(this.#sessionId, broadcast, this.#subscriptions);
     if (text !== undefined) this.#write({ text, position });
+    this.#note(position);
+  }
+
+  #takePush(id: number, text: string, position: Position): void {
+    if (!this.#connection?.isOpen || !isAhead(this.#from, id)) return;
+    this.#write({ text, position });
     this.#note(position);
   }
 
@@ -293,19 +306,19 @@ class SessionStream {
     const from = this.#from;
     const isOld = from.sentAt !== undefined && Date.now() - from.sentAt > replayMs;
     if (!isOld && from.id >= until.id && from.gaps.length === 0) return [];
-    const events = await eventsBehind(store, EVERYBODY, from);
+    const own = sessionStreamOf(this.#sessionId);
+    const events = await eventsBehind(store, [EVERYBODY, own], from);
     const messages: Positioned[] = [];
     // The newest broadcast always stays. Other broadcasts that the client has missed may have expired, in any order, since clocks differ.
-    if (isOld && events.length > 0) {
+    if (isOld && events.some(({ stream }) => stream === EVERYBODY)) {
       for (const list of listNames) messages.push({ text: notificationText(`notifications/${list}/list_changed`), position: from });
       for (const uri of this.#subscriptions) messages.push({ text: updatedText(uri), position: from });
     }
     // The tail will deliver the events that are ahead of `until`.
-    for (const { id, data } of events.filter(event => !isAhead(until, event.id))) {
-      const broadcast = parseBroadcast(data);
-      if (broadcast === undefined) continue;
-      if ('rows' in broadcast) this.#missedRows.push([id, broadcast.rows]);
-      const text = textFor(broadcast, this.#subscriptions);
+    for (const { id, data, stream } of events.filter(event => !isAhead(until, event.id))) {
+      const broadcast = stream === own ? undefined : parseBroadcast(data);
+      if (broadcast !== undefined && 'rows' in broadcast) this.#missedRows.push([id, broadcast.rows]);
+      const text = stream === own ? pushOf(data) : broadcast && textFor(this.#sessionId, broadcast, this.#subscriptions);
       const position = union(from, { id, gaps: until.gaps.filter(gap => gap <= id) });
       if (text !== undefined) messages.push({ text, position });
     }
@@ -331,9 +344,18 @@ function secondOf(ms: number): number {
   return Math.floor(ms / 1000);
 }
 
+function pushOf(data: string): string | undefined {
+  const mail = parseStreamMail(data);
+  return mail !== undefined && 'push' in mail ? mail.push : undefined;
+}
+
 /** The notification that a session gets for a broadcast; `undefined` if it gets none. */
-export function textFor(broadcast: Broadcast, subscriptions: ReadonlySet<string>): string | undefined {
+export function textFor(sessionId: string, broadcast: Broadcast, subscriptions: ReadonlySet<string>): string | undefined {
   if ('list' in broadcast) return notificationText(`notifications/${broadcast.list}/list_changed`);
+  if ('completed' in broadcast) {
+    const { completed: elicitationId } = broadcast;
+    return isRequestIdOf(sessionId, elicitationId) ? notificationText('notifications/elicitation/complete', { elicitationId }) : undefined;
+  }
   return 'uri' in broadcast && subscriptions.has(broadcast.uri) ? updatedText(broadcast.uri) : undefined;
 }
 

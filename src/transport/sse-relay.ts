@@ -15,11 +15,11 @@ import type { LiveResources, Look } from './live-subscriptions.ts';
 import { LiveSubscriptions } from './live-subscriptions.ts';
 import { textFor, updatedText } from './session-stream.ts';
 
-/** A request of an HTTP+SSE client that is served in this process while its stream is in another one. */
-export interface RelayedRequest {
-  /** Sends a message that is not the response. */
-  send(message: string): void;
-  /** Sends the response. Resolves once the response is a row, or can no longer become one. */
+/** A request of an HTTP+SSE client that is served in this process. Its stream may be in another one. */
+export interface AcceptedRequest {
+  /** Sends a message that is not the response. Returns `false` if the stream has ended. */
+  send(message: string): boolean;
+  /** Sends the response; `undefined` if there is none. Resolves once the response was sent or is a row, or can no longer become one. */
   respond(response: string | undefined): Promise<void>;
 }
 
@@ -82,14 +82,9 @@ export class SseRelay {
     return this.#streams.size;
   }
 
-  /** Whether a session's stream is in this process. */
-  has(sessionId: string): boolean {
-    return this.#streams.has(sessionId);
-  }
-
-  /** Writes to a session's stream if it is in this process. Returns whether the message was written. */
-  sendHere(sessionId: string, message: string): boolean {
-    return this.#streams.get(sessionId)?.connection.send(message) ?? false;
+  /** Accepts a request whose response goes to a stream of this process. Returns `undefined` if the stream is not in this process. */
+  acceptHere(sessionId: string, id: RequestId): AcceptedRequest | undefined {
+    return this.#streams.get(sessionId)?.accept(id);
   }
 
   /**
@@ -98,7 +93,7 @@ export class SseRelay {
    * @throws {McpError} 409 that process has died; 503 that process does not answer, or is about to end its streams.
    * @throws {StoreUnavailable} The database does not answer.
    */
-  async accept(session: Session, id: RequestId): Promise<RelayedRequest> {
+  async accept(session: Session, id: RequestId): Promise<AcceptedRequest> {
     const { nodes, node, log, storeMs } = this.#options;
     const holder = nodeOf(session);
     if (holder !== undefined && this.#leaving.has(holder)) throw new McpError('InternalError', holderLeaves, { status: 503 });
@@ -137,23 +132,24 @@ export class SseRelay {
   }
 
   /**
-   * Ends all streams, because this process is closing or cannot read the log. Their sessions end too. Every request that other processes
-   * have accepted gets an error.
+   * Ends all streams, because this process is closing or cannot read the log. Their sessions end too. Every request without a response gets
+   * an error.
    */
   endAll(): void {
-    for (const stream of this.#streams.values()) stream.end();
+    for (const { connection } of this.#streams.values()) connection.end();
   }
 
-  /** Ends the streams that wait for no response. @param hasCalls Whether calls of a session run in this process. */
-  endIdle(hasCalls: (sessionId: string) => boolean): void {
-    for (const [sessionId, stream] of this.#streams) if (stream.isIdle && !hasCalls(sessionId)) stream.connection.end();
+  /** Ends the streams that wait for no response. */
+  endIdle(): void {
+    for (const { isIdle, connection } of this.#streams.values()) if (isIdle) connection.end();
   }
 
-  #relayed(id: RequestId, post: (mail: StreamMail) => Promise<void>, release: () => void): RelayedRequest {
+  #relayed(id: RequestId, post: (mail: StreamMail) => Promise<void>, release: () => void): AcceptedRequest {
     const { onError } = this.#options;
     return {
       send: message => {
         post({ message, of: id, isResponse: false }).catch(onError);
+        return true;
       },
       respond: async response => {
         try {
@@ -176,7 +172,7 @@ const holderSilent = 'The process with the stream of this session does not answe
 const streamGone =
   'The stream of this session is gone, so no answer can reach its client; nothing was done. Open the stream again with GET';
 
-const streamEnds = 'The process with the stream of this session ends it; whether the request took effect is unknown';
+const streamEnds = 'The stream of this session ends; whether the request took effect is unknown';
 
 interface SseStreamParts {
   readonly connection: EventStream;
@@ -189,7 +185,7 @@ class SseStream {
   readonly #nodes: Nodes;
   readonly #subscriptions = new Set<string>();
   readonly #live: LiveSubscriptions | undefined;
-  /** Requests that other processes have accepted. Each has the function that stops watching its process. */
+  /** Requests without a response. Each has the function that stops watching the process that has accepted it. */
   readonly #accepted = new Map<RequestId, () => void>();
   /** Requests that were answered with an error because their process died. Late messages of that process for them are dropped. */
   readonly #givenUp = new Set<RequestId>();
@@ -197,6 +193,7 @@ class SseStream {
 
   constructor(sessionId: string, { connection, live }: SseStreamParts, { tail, nodes }: Delivery) {
     this.connection = connection;
+    connection.beforeEnd = () => this.#giveUpAll();
     this.#live = live;
     this.#nodes = nodes;
     this.#release = releaseOnce(
@@ -206,7 +203,7 @@ class SseStream {
       tail.listen(EVERYBODY, ({ id, data }) => {
         const broadcast = parseBroadcast(data);
         if (broadcast !== undefined && 'rows' in broadcast) return live?.change(id, broadcast.rows);
-        const text = broadcast && textFor(broadcast, this.#subscriptions);
+        const text = broadcast && textFor(sessionId, broadcast, this.#subscriptions);
         if (text !== undefined) connection.send(text);
       }),
       tail.listen(sessionStreamOf(sessionId), event => this.#take(event)),
@@ -217,10 +214,17 @@ class SseStream {
     return this.#accepted.size === 0;
   }
 
-  /** Answers the requests that other processes have accepted with an error, and ends the connection. */
-  end(): void {
-    for (const id of this.#accepted.keys()) this.connection.send(errorText(id, new McpError('InternalError', streamEnds)));
-    this.connection.end();
+  /** Accepts a request that this process serves. */
+  accept(id: RequestId): AcceptedRequest {
+    this.#settle(id);
+    this.#accepted.set(id, () => undefined);
+    return {
+      send: message => this.connection.send(message),
+      respond: async response => {
+        this.#settle(id);
+        if (response !== undefined) this.connection.send(response);
+      },
+    };
   }
 
   stop(): void {
@@ -231,12 +235,14 @@ class SseStream {
   #take({ data }: DeliveredEvent): void {
     const mail = parseStreamMail(data);
     if (mail === undefined) return;
-    if ('accepted' in mail) this.#accept(mail.accepted, mail.by);
+    if ('accepted' in mail) this.#acceptedBy(mail.by, mail.accepted);
     else if ('refused' in mail) this.#settle(mail.refused);
+    else if ('push' in mail) this.connection.send(mail.push);
     else if ('message' in mail) {
       if (mail.isResponse) this.#settle(mail.of);
       if (!this.#givenUp.has(mail.of)) this.connection.send(mail.message);
-    } else if ('subscribed' in mail) {
+    } else if ('notification' in mail) this.connection.send(mail.notification);
+    else if ('subscribed' in mail) {
       this.#subscriptions.add(mail.subscribed);
       this.#live?.add(mail.subscribed, mail.sight);
     } else if ('unsubscribed' in mail) {
@@ -245,7 +251,7 @@ class SseStream {
     }
   }
 
-  #accept(id: RequestId, by: string): void {
+  #acceptedBy(by: string, id: RequestId): void {
     this.#settle(id);
     this.#givenUp.delete(id);
     const unwatch = this.#nodes.watch(by, () => {
@@ -254,6 +260,11 @@ class SseStream {
       this.connection.send(errorText(id, new McpError('InternalError', processEnded)));
     });
     this.#accepted.set(id, unwatch);
+  }
+
+  /** Answers all requests without a response with an error. */
+  #giveUpAll(): void {
+    for (const id of this.#accepted.keys()) this.connection.send(errorText(id, new McpError('InternalError', streamEnds)));
   }
 
   #settle(id: RequestId): void {

@@ -70,7 +70,7 @@ async function answerRequest(request: StatelessRequest, accepts: Accepts): Promi
   const { answers, taken } = envelope.revision.inputRequired.has(method) ? await resume(environment, continued) : newCall;
   // A client that has closed the connection has cancelled its request.
   if (ctx.res.closed) return taken?.giveBack();
-  const exchange = new Exchange(accepts, false, () => environment.streams.open());
+  const exchange = new Exchange(accepts, false, () => openStream(environment));
   const call = statelessCall(request, principal, { sink: exchange, answers });
   let status = 200;
   const served = runCall(request, call, continued).then(({ text, error, isUndone }) => {
@@ -85,6 +85,12 @@ async function answerRequest(request: StatelessRequest, accepts: Accepts): Promi
   cancelOnClose(ctx, call, served);
   const reply = await exchange.answer(served);
   respondAnswer(ctx, status, environment.unsent.admit(ctx, reply, { principal, id: message.id }));
+}
+
+function openStream({ streams }: Environment): EventStream {
+  const stream = streams.open();
+  stream.outlivesToken = true;
+  return stream;
 }
 
 /** Cancels the call when the client closes the response. This is how clients cancel in this era. No answer is sent then. */

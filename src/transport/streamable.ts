@@ -40,7 +40,7 @@ export async function postStreamable(environment: Environment, ctx: Koa.Context,
   if (isInitialize(message)) return openSession(environment, ctx, message.message, accepts);
   const session = await requireSession(environment, ctx);
   if (message.kind === 'request') return postRequest({ environment, ctx, session, message: message.message }, accepts);
-  if (message.kind === 'notification') await takeNotification(environment, session, message.message);
+  if (message.kind === 'notification') await takeNotification(environment, ctx, session, message.message);
   else await takeResponse(environment, session, message.message);
   respondAccepted(ctx);
 }
@@ -74,7 +74,7 @@ async function postBatch(environment: Environment, ctx: Koa.Context, messages: r
     exchange.respond(await serveRequest({ environment, ctx, session, message: message.message }, exchange));
   });
   for (const message of messages) {
-    if (message.kind === 'notification') await takeNotification(environment, session, message.message);
+    if (message.kind === 'notification') await takeNotification(environment, ctx, session, message.message);
     if (message.kind === 'response') await takeResponse(environment, session, message.message);
   }
   const answer = await exchange.answer(Promise.all(served));
@@ -124,8 +124,10 @@ function sessionGone({ sessions }: Environment, id: string): never {
 
 /** Opens the stream of a call. In revisions whose clients accept an event without data, the first event carries only an id. */
 function openCallStream({ callStreams, streams }: Environment, session: Session, requestId: RequestId | undefined): CallStream {
-  const stream = callStreams.open(session.id, streams.open(), requestId);
+  const connection = streams.open();
+  const stream = callStreams.open(session.id, connection, requestId);
   if (findRevision(session.revision)?.priming) stream.prime();
+  else connection.outlivesToken = true;
   return stream;
 }
 

@@ -6,9 +6,9 @@ import type { JsonObject } from '../protocol/definitions.ts';
 import { isObject } from '../protocol/definitions.ts';
 import type { AnsweredQuestion, TaskQuestions } from '../protocol/tasks.ts';
 import { openQuestions, relatedTask } from '../protocol/tasks.ts';
-import type { Task, TaskPatch } from '../store/store.ts';
+import type { Task } from '../store/store.ts';
 import { ClientRefusal } from './client-questions.ts';
-import type { TaskRows } from './task-rows.ts';
+import type { TaskChange, TaskRows } from './task-rows.ts';
 
 /** The options of `TaskAsker`. */
 export interface TaskAskerOptions {
@@ -98,7 +98,7 @@ export class TaskAsker implements Asker {
   }
 }
 
-type Change = Omit<TaskPatch, 'lastUpdatedAt'> | undefined;
+type Change = TaskChange | undefined;
 
 /** The change that answers open questions of a task; `undefined` if none of the keys is open. */
 export function answered(task: Task, answers: JsonObject): Change {

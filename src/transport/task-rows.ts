@@ -1,10 +1,11 @@
 import type { Delivery } from '../delivery/delivery.ts';
+import { encodeStreamMail } from '../delivery/messages.ts';
 import { releaseOnce } from '../delivery/release.ts';
-import { taskStreamOf } from '../delivery/stream-ids.ts';
+import { sessionStreamOf, taskStreamOf } from '../delivery/stream-ids.ts';
 import { McpError, StoreUnavailable } from '../errors.ts';
-import { encodeError } from '../protocol/tasks.ts';
+import { encodeError, taskStatusText } from '../protocol/tasks.ts';
 import type { Task, TaskPatch } from '../store/store.ts';
-import { hasEnded } from '../store/store.ts';
+import { elsewhere, hasEnded } from '../store/store.ts';
 import { pause } from '../timing.ts';
 
 /** The options of `TaskRows`. */
@@ -12,6 +13,9 @@ export interface TaskRowsOptions extends Pick<Delivery, 'store' | 'log' | 'tail'
   /** Milliseconds of silence after which a process counts as dead. */
   readonly deadMs: number;
 }
+
+/** A change of a task's row. The row notes the time itself. */
+export type TaskChange = Omit<TaskPatch, 'lastUpdatedAt'>;
 
 /** Takes a row that has changed; `undefined` if it is gone. */
 export type TaskListener = (task: Task | undefined) => void;
@@ -39,7 +43,8 @@ const died = new McpError('InternalError', 'The process that ran the task has en
  * no change is lost, and a change whose outcome is unknown can be repeated.
  *
  * Each change appends a row to the task's stream in the log, so that the processes that wait for the task read it. If that row is lost, because
- * the process died between the two writes, they notice the change when they look at the versions.
+ * the process died between the two writes, they notice the change when they look at the versions. If the status has changed, another row has the
+ * notification for the session that started the task.
  */
 export class TaskRows {
   readonly #options: TaskRowsOptions;
@@ -47,6 +52,7 @@ export class TaskRows {
   /** The processes of tasks that somebody waits for, each with the function that ends the watch. */
   readonly #owners = new Map<string, { release: () => void; timer: NodeJS.Timeout }>();
   #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   constructor(options: TaskRowsOptions) {
     this.#options = options;
@@ -66,7 +72,7 @@ export class TaskRows {
    * @param decide What to change; `undefined` changes nothing. May be asked several times. Not asked once the task has ended.
    * @returns The row as it is now, and whether this call changed it; `undefined` if it is gone.
    */
-  async change(id: string, decide: (task: Task) => Omit<TaskPatch, 'lastUpdatedAt'> | undefined): Promise<Changed | undefined> {
+  async change(id: string, decide: (task: Task) => TaskChange | undefined): Promise<Changed | undefined> {
     for (;;) {
       const task = await this.#options.store.findTask(id);
       if (task === undefined) return undefined;
@@ -75,7 +81,7 @@ export class TaskRows {
       const patch = { ...wanted, lastUpdatedAt: new Date() };
       if (!(await this.#options.store.updateTask(id, task.version, patch))) continue;
       const changed = { ...task, ...patch, version: task.version + 1 };
-      this.#tell(changed);
+      this.#tell(changed, task);
       return { task: changed, isChanged: true };
     }
   }
@@ -114,7 +120,7 @@ export class TaskRows {
   /** Watches the process of a task that has not ended. If it dies, its tasks fail. */
   watchOwner(node: string): void {
     const { nodes, deadMs } = this.#options;
-    if (node === this.#options.node) return;
+    if (this.#isClosed || node === this.#options.node || node === elsewhere) return;
     const known = this.#owners.get(node);
     if (known !== undefined) return void known.timer.refresh();
     const unwatch = nodes.watch(node, () => void this.#failTasksOf(node));
@@ -128,6 +134,8 @@ export class TaskRows {
 
   /** Stops looking. */
   close(): void {
+    // A query may be under way whose answer would start a watch.
+    this.#isClosed = true;
     clearInterval(this.#timer);
     for (const { release } of this.#owners.values()) release();
     for (const { close } of this.#watched.values()) close();
@@ -208,10 +216,16 @@ export class TaskRows {
     for (const listener of [...watched.listeners]) listener(task);
   }
 
-  #tell(task: Task): void {
+  #tell(task: Task, before: Task): void {
     const { log, onError } = this.#options;
     const watched = this.#watched.get(task.id);
     if (watched !== undefined) this.#give(watched, task);
+    const { sessionId } = task;
+    if (sessionId !== null && task.status !== before.status) {
+      // Before the other row, so that a process that changes the task in answer to that one adds its notification behind this one.
+      const data = encodeStreamMail({ notification: taskStatusText(task) });
+      log.post({ stream: sessionStreamOf(sessionId), sessionId, data }).catch(onError);
+    }
     log.post({ stream: taskStreamOf(task.id), sessionId: null, data: String(task.version) }).catch(onError);
   }
 }

@@ -2,17 +2,17 @@ import { randomBytes } from 'node:crypto';
 import { releaseOnce } from '../delivery/release.ts';
 import { McpError } from '../errors.ts';
 import type { Call, ListedTaskState, NewTask, TaskState, Tasks } from '../protocol/call.ts';
-import { CallEnded, Cancelled } from '../protocol/call.ts';
+import { CallEnded, Cancelled, Deferred } from '../protocol/call.ts';
 import type { CallToolResult, JsonObject } from '../protocol/definitions.ts';
 import { encodeError } from '../protocol/tasks.ts';
 import { PrincipalCap } from '../session/principal-cap.ts';
-import type { Task, TaskPatch } from '../store/store.ts';
-import { hasEnded } from '../store/store.ts';
+import type { Task } from '../store/store.ts';
+import { elsewhere, hasEnded } from '../store/store.ts';
 import { runAt } from '../timing.ts';
 import { InFlight } from './calls.ts';
 import { toMcpError } from './http.ts';
 import { answered, Forwarding, TaskAsker } from './task-questions.ts';
-import type { TaskListener, TaskRowsOptions } from './task-rows.ts';
+import type { TaskChange, TaskListener, TaskRowsOptions } from './task-rows.ts';
 import { TaskRows } from './task-rows.ts';
 
 /** The options of `TaskRuns`. */
@@ -32,7 +32,7 @@ const progressMs = 1000;
 
 /**
  * The tasks of an endpoint. Every process finds all of them in the database. A task runs in the process that started it, and fails if that process
- * dies.
+ * dies, unless its handler has handed the work over: then any process ends it.
  */
 export class TaskRuns implements Tasks {
   readonly #options: TaskRunsOptions;
@@ -56,7 +56,6 @@ export class TaskRuns implements Tasks {
 
   async start(call: Call, { tool, ttlMs, run }: NewTask): Promise<TaskState> {
     const { store, node, nodes, tail, taskMs } = this.#options;
-    if (this.#isClosed) throw new McpError('InternalError', 'The server is closing, nothing was done; try again', { status: 503 });
     const principal = call.principal ?? null;
     await this.#assertRoom(principal);
     const now = Date.now();
@@ -64,6 +63,7 @@ export class TaskRuns implements Tasks {
     const task: Task = {
       id: randomBytes(32).toString('base64url'),
       principal,
+      sessionId: call.sessionId ?? null,
       tool,
       node,
       status: 'working',
@@ -80,6 +80,7 @@ export class TaskRuns implements Tasks {
     try {
       await tail.start();
       await store.createTask(task);
+      if (this.#isClosed) throw new McpError('InternalError', 'The server is closing, nothing was done; try again', { status: 503 });
     } catch (error) {
       // The row may be there although the answer of the database is not.
       void this.#settle(task, failed(new McpError('InternalError', 'The task was not started'))).then(release);
@@ -101,6 +102,11 @@ export class TaskRuns implements Tasks {
 
   list(principal: string | null, take: number, after?: Pick<Task, 'createdAt' | 'id'>): Promise<ListedTaskState[]> {
     return this.#options.store.listTasks({ principal, now: new Date(), take, after });
+  }
+
+  /** The task, of whichever principal. */
+  get(id: string): Promise<Task | undefined> {
+    return this.#rows.find(id);
   }
 
   async answer(id: string, answers: JsonObject): Promise<void> {
@@ -136,6 +142,19 @@ export class TaskRuns implements Tasks {
       release?.();
       forwarding.end();
     }
+  }
+
+  /** Ends a task as its handler would, with the result of `work` or the error that it throws. Returns whether this call ended the task. */
+  async end(id: string, work: () => Promise<CallToolResult>, report: (error: unknown) => string): Promise<boolean> {
+    const end = await endOf(work, report);
+    const changed = await this.#rows.change(id, () => end);
+    return changed?.isChanged === true;
+  }
+
+  /** Sets the message of a task. Returns whether the task is open. */
+  async progress(id: string, text: string): Promise<boolean> {
+    const changed = await this.#rows.change(id, () => ({ statusMessage: text.slice(0, maxReport) }));
+    return changed?.isChanged === true;
   }
 
   /** Calls `listener` with a task now and after each change, until the returned function is called. */
@@ -184,23 +203,19 @@ export class TaskRuns implements Tasks {
       }),
       runAt(task.expiresAt, () => own.abort(new Cancelled('The time of the task is over'))),
     );
-    let end: Omit<TaskPatch, 'lastUpdatedAt'>;
-    try {
-      end = completed(await run(own));
-    } catch (error) {
-      const isCancelled = error instanceof CallEnded;
-      end = isCancelled ? cancelled(error.message) : failed(toMcpError(error, unexposed => own.report(unexposed)));
-    } finally {
-      own.finish();
-      release();
-      progress.end();
-      this.#running.delete(task.id);
-    }
+    const end = await endOf(
+      () => run(own),
+      unexposed => own.report(unexposed),
+    );
+    own.finish();
+    release();
+    progress.end();
+    this.#running.delete(task.id);
     await this.#settle(task, end);
   }
 
-  /** Writes the end of a task, unless it has ended in another way. */
-  async #settle(task: Task, end: Omit<TaskPatch, 'lastUpdatedAt'>): Promise<void> {
+  /** Writes the end of a task's handler, unless the task has ended in another way. */
+  async #settle(task: Task, end: TaskChange): Promise<void> {
     const { onError } = this.#options;
     try {
       await this.#rows.changeSurely(task, () => end);
@@ -217,15 +232,25 @@ export class TaskRuns implements Tasks {
   }
 }
 
-function completed(result: CallToolResult): Omit<TaskPatch, 'lastUpdatedAt'> {
+/** What the end of a handler changes in the row of its task. */
+async function endOf(work: () => Promise<CallToolResult>, report: (error: unknown) => string): Promise<TaskChange> {
+  try {
+    return completed(await work());
+  } catch (error) {
+    if (error instanceof Deferred) return { node: elsewhere };
+    return error instanceof CallEnded ? cancelled(error.message) : failed(toMcpError(error, report));
+  }
+}
+
+function completed(result: CallToolResult): TaskChange {
   return { status: 'completed', statusMessage: null, isError: result.isError === true, result: JSON.stringify(result) };
 }
 
-function failed(error: McpError): Omit<TaskPatch, 'lastUpdatedAt'> {
+function failed(error: McpError): TaskChange {
   return { status: 'failed', statusMessage: error.message, result: encodeError(error) };
 }
 
-function cancelled(statusMessage: string): Omit<TaskPatch, 'lastUpdatedAt'> {
+function cancelled(statusMessage: string): TaskChange {
   return { status: 'cancelled', statusMessage };
 }
 

@@ -81,7 +81,8 @@ interface Program<Signal extends NodeJS.Signals> {
   readonly answers: () => Promise<boolean>;
 }
 
-async function serve<Signal extends NodeJS.Signals>(program: Program<Signal>): Promise<OwnServer<Signal>> {
+/** Starts a program as a server of its own. */
+export async function serve<Signal extends NodeJS.Signals>(program: Program<Signal>): Promise<OwnServer<Signal>> {
   const { name, url, folder, run, lastSignal, answers } = program;
   let child: ChildProcess | undefined;
   const isRunning = () => child !== undefined && child.exitCode === null && child.signalCode === null;

@@ -1,30 +1,15 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { datamodel } from '../../example-app/generated/sqlite/mcp/datamodel.ts';
 import { reservations } from '../../example-app/mcp.ts';
 import type { McpReport } from '../../src/index.ts';
 import { root } from '../readme/readme.ts';
+import type { Outcome } from './built.ts';
+import { koaMcp } from './built.ts';
 
-// The built command, as `npx koa-mcp check` runs it.
-const bin = path.join(root, 'dist/cli/bin.js');
 const example = 'example-app/endpoint.ts';
-
-interface Outcome {
-  readonly code: unknown;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function run(cwd: string, ...args: string[]): Promise<Outcome> {
-  const child = spawn(process.execPath, [bin, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
-  const [[code], stdout, stderr] = await Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)]);
-  return { code: code as unknown, stdout, stderr };
-}
 
 let folder: string;
 beforeAll(async () => {
@@ -38,7 +23,7 @@ afterAll(() => rm(folder, { recursive: true }));
 /** Writes a module of a host without tsx, and checks it. */
 async function check(name: string, source: string, ...options: string[]): Promise<Outcome> {
   await writeFile(path.join(folder, name), source);
-  return run(folder, 'check', name, ...options);
+  return koaMcp(folder, 'check', name, ...options);
 }
 
 const start = "import { mcp } from 'koa-mcp';\n";
@@ -48,7 +33,7 @@ const reportsOf = ({ stdout }: Outcome) => JSON.parse(stdout) as McpReport[];
 
 describe('koa-mcp check', () => {
   it('reports on the example, which is TypeScript, in lines of at most 120 characters', async () => {
-    const { code, stdout, stderr } = await run(root, 'check', example);
+    const { code, stdout, stderr } = await koaMcp(root, 'check', example);
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toContain('reservations at /mcp: 15 tools (14 for 2 models, 1 own), 1 own resource, 2 own prompts, about ');
     expect(stdout).toMatch(
@@ -78,7 +63,7 @@ describe('koa-mcp check', () => {
     ];
     const prisma = Object.fromEntries(models.map(key => [key, delegate]));
     const endpoint = reservations(prisma as never, datamodel);
-    const found = await run(root, 'check', example, '--json', '--strict');
+    const found = await koaMcp(root, 'check', example, '--json', '--strict');
     expect([found.code, reportsOf(found)]).toEqual([0, [endpoint.report()]]);
     await endpoint.close();
   });
@@ -100,7 +85,7 @@ describe('koa-mcp check', () => {
   it('reports on each endpoint once', async () => {
     const source = `${start}export const one = ${house('one')};\nexport const both = { one, two: ${house('two', ", path: '/two'")} };`;
     expect(reportsOf(await check('two.js', source, '--json')).map(({ name }) => name)).toEqual(['one', 'two']);
-    expect((await run(folder, 'check', 'two.js')).stdout).toMatch(/^one at \/mcp: .*^two at \/two: /ms);
+    expect((await koaMcp(folder, 'check', 'two.js')).stdout).toMatch(/^one at \/mcp: .*^two at \/two: /ms);
   });
 
   it('keeps what the module prints out of stdout, and does not wait for what it leaves running', async () => {
@@ -136,13 +121,13 @@ describe('koa-mcp check', () => {
     expect(relaxed.stdout).toMatch(
       /^warnings\n {2}secret +Hidden, since their names suggest secrets: cat\.apiKey\. To show such a column,/m,
     );
-    expect((await run(folder, 'check', 'warning.js', '--strict')).code).toBe(1);
+    expect((await koaMcp(folder, 'check', 'warning.js', '--strict')).code).toBe(1);
   });
 });
 
 describe('koa-mcp check, where it cannot report, ends with 2 and says why', () => {
   it('for a file that does not exist', async () => {
-    const { code, stdout, stderr } = await run(folder, 'check', 'src/nowhere.js');
+    const { code, stdout, stderr } = await koaMcp(folder, 'check', 'src/nowhere.js');
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toBe(`koa-mcp: src/nowhere.js: no such file (looked for ${path.join(folder, 'src/nowhere.js')})\n`);
   });
@@ -183,9 +168,9 @@ describe('koa-mcp check, where it cannot report, ends with 2 and says why', () =
   it.each([[['check']], [['check', 'a.js', 'b.js']], [['check', 'a.js', '--schema', 'x']], [['init', '--json']], [['chek', 'a.js']]])(
     'for %j: the usage',
     async args => {
-      const { code, stderr } = await run(folder, ...args);
+      const { code, stderr } = await koaMcp(folder, ...args);
       expect(code).toBe(2);
-      expect(stderr).toContain('koa-mcp check MODULE [--json] [--strict]');
+      expect(stderr).toContain('Usage: koa-mcp ');
     },
   );
 });

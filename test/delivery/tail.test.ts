@@ -440,6 +440,48 @@ describe('reading', () => {
     end();
   });
 
+  it('by `readNow` begins after it was called, also while another read runs, and says whether the database answered', async () => {
+    const { tail, heard, listen, append, disturb } = open();
+    await tail.start();
+    await settle();
+    listen();
+    const { disturbance, proceed } = held('after');
+    const end = disturb('read', disturbance);
+    const earlier = tail.readNow();
+    // The running read cannot see this event any more.
+    await settle();
+    end();
+    await append('a');
+    const later = tail.readNow().then(isRead => [isRead, ...heard]);
+    proceed();
+    expect(await earlier).toBe(true);
+    expect(await later).toEqual([true, 'a']);
+    disturb('read', away);
+    expect(await tail.readNow()).toBe(false);
+  });
+
+  it('by `readNow` goes on until it has delivered more events than one read gives', async () => {
+    const { tail, heard, listen, append } = open();
+    await tail.start();
+    listen();
+    await append(...Array.from({ length: 1200 }, (_, index) => `${index}`));
+    expect([await tail.readNow(), heard.length]).toEqual([true, 1200]);
+  });
+
+  it('by `readNow` is over with close', async () => {
+    const { tail, disturb } = open();
+    expect(await tail.readNow()).toBe(false);
+    await tail.start();
+    await settle();
+    disturb('read', hanging);
+    const readings = [tail.readNow(), tail.readNow()];
+    await settle();
+    tail.close();
+    readings.push(tail.readNow());
+    expect(await Promise.race([readings[1], settle()])).toBe(false);
+    expect(await readings[2]).toBe(false);
+  });
+
   it('ends with close', async () => {
     const { tail, append, heard, listen, count } = open();
     tail.hold();

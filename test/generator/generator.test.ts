@@ -51,6 +51,25 @@ describe('generator mcp', () => {
     expect((await stat(module)).mtimeMs).toBe(mtimeMs);
   });
 
+  it('writes a CommonJS module where the nearest package.json is of that type, and removes the module that it wrote before', async () => {
+    const manifest = path.join(folder, 'package.json');
+    const output = await generate('common', 'format = "js"');
+    await writeFile(manifest, '{}');
+    await writeFile(path.join(output, 'mine.mjs'), '');
+    await generate('common', '');
+    expect((await readdir(output)).sort()).toEqual(['datamodel.cjs', 'datamodel.d.cts', 'mine.mjs']);
+    const { datamodel } = require(path.join(output, 'datamodel.cjs')) as { datamodel: Datamodel };
+    expect(Object.keys(datamodel.models)).toEqual(['Thing']);
+    // As a module would.
+    const imported = (await import(pathToFileURL(path.join(output, 'datamodel.cjs')).href)) as { datamodel: Datamodel };
+    expect(imported.datamodel).toEqual(datamodel);
+
+    await writeFile(manifest, '{ "type": "module" }');
+    await generate('common', '');
+    expect((await readdir(output)).sort()).toEqual(['datamodel.d.mts', 'datamodel.mjs', 'mine.mjs']);
+    await rm(manifest);
+  });
+
   it('writes TypeScript beside a prisma-client, or when told to', async () => {
     const client = 'generator client {\n  provider = "prisma-client"\n  output = "./beside/client"\n}';
     expect(await readdir(await generate('beside', '', client))).toEqual(['client', 'datamodel.ts']);
@@ -71,7 +90,7 @@ describe('generator mcp', () => {
   });
 
   it.each([
-    ['format = "yaml"', 'format is "yaml"; it can be "ts" or "js"'],
+    ['format = "yaml"', 'format is "yaml"; it can be "ts", "js" or "cjs"'],
     ['formatt = "ts"', 'unknown option formatt (there are: provider, output, format)'],
   ])('refuses %s and says what there is', async (line, message) => {
     await expect(generate('refused', line)).rejects.toThrow(message);

@@ -29,7 +29,7 @@ describe('koa-mcp init', () => {
   it('appends to a schema file what it lacks, and the generator beside the client', async () => {
     await write('prisma/schema.prisma', `${client}\n${header}\n${model}`);
     const result = await init({ cwd });
-    expect(result).toEqual({
+    expect(result).toMatchObject({
       changes: [
         'prisma/schema.prisma: added McpSession, McpSubscription, McpEvent, McpNode, McpContinuation, McpIdempotencyKey, McpAuditEntry, McpTask',
         'prisma/schema.prisma: added generator mcp',
@@ -58,7 +58,7 @@ describe('koa-mcp init', () => {
     await write('prisma/schema.prisma', `${client}\n${header}\n${model}`);
     await init({ cwd });
     const schema = await read('prisma/schema.prisma');
-    expect(await init({ cwd })).toEqual({ changes: [], warnings: [] });
+    expect(await init({ cwd })).toEqual({ changes: [], warnings: [], diff: '' });
     expect(await read('prisma/schema.prisma')).toBe(schema);
   });
 
@@ -71,20 +71,53 @@ describe('koa-mcp init', () => {
     ]);
     expect(await read('db/schema/mcp.prisma')).toBe(modelsFor('sqlite', await readSource()));
     expect(await read('db/schema/models/own.prisma')).toBe(model);
-    expect(await init({ cwd, schema: 'db/schema' })).toEqual({ changes: [], warnings: [] });
+    expect(await init({ cwd, schema: 'db/schema' })).toEqual({ changes: [], warnings: [], diff: '' });
   });
 
-  it('adds only the models that are missing, and names missing lines of those that are there', async () => {
-    const mine = 'model McpSession {\n  id String @id\n  subscriptions McpSubscription[]\n}\n';
+  it('adds the models that are missing, and to those that are there the lines that they lack', async () => {
+    const mine = 'model McpSession {\n  id String @id // mine\n  subscriptions McpSubscription[]\n  @@map("mcp_sessions")\n}\n';
     await write('prisma/schema.prisma', `${header}\n${mine}`);
     const { changes, warnings } = await init({ cwd });
-    expect(changes[0]).toBe(
+    expect(changes).toEqual([
+      expect.stringMatching(/^prisma\/schema\.prisma: added transport String, .*, @@index\(\[expiresAt\]\) to model McpSession$/),
       'prisma/schema.prisma: added McpSubscription, McpEvent, McpNode, McpContinuation, McpIdempotencyKey, McpAuditEntry, McpTask',
+      'prisma/schema.prisma: added generator mcp',
+    ]);
+    const session = /^model McpSession \{.*?^\}/ms.exec(await read('prisma/schema.prisma'))?.[0];
+    expect(session).toMatch(
+      /^model McpSession \{\n {2}id String @id \/\/ mine\n {2}\/\/\/ "streamable" or "sse"\.\n {2}transport {4}String\n.*position {5}String\?\n {2}subscriptions McpSubscription\[\]\n {2}@@map\("mcp_sessions"\)\n {2}@@index\(\[principal, lastSeenAt\]\)\n {2}@@index\(\[expiresAt\]\)\n\}$/s,
     );
-    expect(await read('prisma/schema.prisma')).toContain(mine);
-    expect(warnings).toContain('model McpSession lacks a line of this version; add: principal String?');
-    expect(warnings).toContain('model McpSession lacks a line of this version; add: @@index([expiresAt])');
-    expect(warnings.join()).not.toContain('McpSubscription lacks');
+    expect(warnings).toContain(
+      'model McpSession has a new field without a default, transport: empty its table if `prisma migrate` refuses it',
+    );
+    expect(warnings.join()).not.toContain('principal');
+    expect(await init({ cwd })).toEqual({ changes: [], warnings: [], diff: '' });
+  });
+
+  it('finds an index whatever options and blanks it has', async () => {
+    const older = modelsFor('sqlite', await readSource()).replaceAll(
+      '@@index([expiresAt])',
+      '@@index(fields: [ expiresAt(sort: Desc) ], map: "i")',
+    );
+    await write('prisma/schema.prisma', `${header}\n${older}`);
+    expect((await init({ cwd })).changes).toEqual(['prisma/schema.prisma: added generator mcp']);
+  });
+
+  it('prints the change as a diff and writes nothing when it is only tried', async () => {
+    await write('prisma/schema.prisma', `${client}\n${header}\n${model}`);
+    const { diff, changes } = await init({ cwd, dryRun: true });
+    expect(changes).toHaveLength(2);
+    expect(diff).toContain('--- a/prisma/schema.prisma\n+++ b/prisma/schema.prisma\n@@ -');
+    expect(diff).toContain('+generator mcp {\n+  provider = "koa-mcp"\n');
+    expect(diff.split('\n').filter(line => /^-(?!--)/.test(line))).toEqual([]);
+    expect(await read('prisma/schema.prisma')).toBe(`${client}\n${header}\n${model}`);
+  });
+
+  it('refuses a file that is not UTF-8, and leaves it as it was', async () => {
+    const bytes = Buffer.concat([Buffer.from(`${header}// `), Buffer.from([0xe9, 0x0a])]);
+    await writeFile(path.join(cwd, 'schema.prisma'), bytes);
+    await expect(init({ cwd })).rejects.toThrow('schema.prisma is not UTF-8 text; save it as UTF-8');
+    expect(await readFile(path.join(cwd, 'schema.prisma'))).toEqual(bytes);
   });
 
   it('names lines whose type is another now, whatever attributes they have', async () => {
@@ -122,7 +155,7 @@ describe('koa-mcp init', () => {
       const lines = schema.split('\n').map(line => line.trim().replaceAll(/ +/g, ' '));
       expect(lines).toContain(`${name} ${rest}`);
     }
-    expect(await init({ cwd })).toEqual({ changes: [], warnings: [] });
+    expect(await init({ cwd })).toEqual({ changes: [], warnings: [], diff: '' });
   });
 
   it('tells SQLite’s `Int` from the `BigInt` of others', async () => {
@@ -132,22 +165,18 @@ describe('koa-mcp init', () => {
     ]);
   });
 
-  it.each([
-    ["export default { schema: 'db/main.prisma' };", 'db/main.prisma'],
-    ["export default defineConfig({\n  schema: path.join('db', 'main.prisma'),\n});", 'db/main.prisma'],
-  ])('finds the schema that prisma.config.ts names: %s', async (config, file) => {
-    await write('prisma.config.ts', config.replace('{ schema', '{\n  schema'));
-    await write(file, header);
-    await write('prisma/schema.prisma', header);
-    expect((await init({ cwd })).changes[0]).toBe(
-      `${file}: added McpSession, McpSubscription, McpEvent, McpNode, McpContinuation, McpIdempotencyKey, McpAuditEntry, McpTask`,
-    );
-    expect(await read('prisma/schema.prisma')).toBe(header);
+  it('says that Prisma is needed to read prisma.config.ts, unless --schema is given', async () => {
+    await write('prisma.config.ts', "export default { schema: 'db/main.prisma' };");
+    await write('db/main.prisma', header);
+    await expect(init({ cwd })).rejects.toThrow('prisma.config.ts may name the schema, but no Prisma that can read it is installed');
+    expect((await init({ cwd, schema: 'db/main.prisma' })).changes).toHaveLength(2);
   });
 
   it.each([
     [client.replace('src/generated/prisma', 'generated'), '../generated-mcp'],
     ['generator client {\n  provider = "prisma-client-js"\n}\n', '../generated/mcp'],
+    ['generator client {\n  provider = "prisma-client-js"\n  output   = "../node_modules/.prisma/own"\n}\n', '../generated/mcp'],
+    ['generator client {\n  provider = "prisma-client-js"\n  output   = env("CLIENT")\n}\n', '../generated/mcp'],
     ['', '../generated/mcp'],
   ])('never lets the datamodel land in the folder of the client: %s', async (generator, output) => {
     await write('prisma/schema.prisma', `${generator}\n${header}`);
@@ -159,7 +188,7 @@ describe('koa-mcp init', () => {
     await write('schema.prisma', `${client}\n${header}`.replaceAll('\n', '\r\n'));
     await init({ cwd });
     expect(await read('schema.prisma')).not.toMatch(/[^\r]\n/);
-    expect(await init({ cwd })).toEqual({ changes: [], warnings: [] });
+    expect(await init({ cwd })).toEqual({ changes: [], warnings: [], diff: '' });
   });
 
   it.each([
@@ -173,8 +202,8 @@ describe('koa-mcp init', () => {
   });
 
   it('says where it looked when there is no schema', async () => {
-    await expect(init({ cwd })).rejects.toThrow('tried prisma/schema.prisma, schema.prisma); pass --schema PATH');
-    await expect(init({ cwd, schema: 'nope' })).rejects.toThrow('nope does not exist; pass --schema PATH');
+    await expect(init({ cwd })).rejects.toThrow('tried schema.prisma, prisma/schema.prisma); pass --schema PATH');
+    await expect(init({ cwd, schema: 'nope' })).rejects.toThrow('nope, which --schema names, does not exist; pass --schema PATH');
   });
 });
 
@@ -191,12 +220,30 @@ describe('the command koa-mcp', () => {
     expect((await koaMcp('init')).stdout).toBe('Your schema has all that koa-mcp needs.\n');
   });
 
-  it('helps', async () => {
-    expect((await koaMcp('--help')).stdout).toMatch(/^Usage: koa-mcp init/);
+  it('prints a diff with --dry-run, and writes nothing', async () => {
+    await write('prisma/schema.prisma', `${client}\n${header}`);
+    expect((await koaMcp('init', '--dry-run')).stdout).toMatch(/^--- a\/prisma\/schema\.prisma\n.*^\+model McpSession \{$/ms);
+    expect(await read('prisma/schema.prisma')).toBe(`${client}\n${header}`);
   });
 
-  it.each([[[]], [['deploy']], [['init', '--schemas', 'x']]])('answers %j with its usage and status 2', async args => {
-    await expect(koaMcp(...args)).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining('Usage: koa-mcp init') });
+  it('helps, also with one command', async () => {
+    const { stdout } = await koaMcp('--help');
+    expect(stdout).toMatch(/^Usage: koa-mcp COMMAND \[options\]\n\n {2}init +Adds the models/);
+    expect((await koaMcp('init', '--help')).stdout).toMatch(
+      /^Usage: koa-mcp init \[options\]\n.* {2}--schema PATH +schema file or folder/s,
+    );
+  });
+
+  it.each([
+    [[], 'Usage: koa-mcp COMMAND [options]'],
+    [['deploy'], 'koa-mcp: unknown command deploy\n\nUsage: koa-mcp COMMAND'],
+    [['inti'], 'koa-mcp: unknown command inti; did you mean init?\n'],
+    [['init', '--schemas', 'x'], 'koa-mcp: unknown option --schemas; did you mean --schema?\n\nUsage: koa-mcp init [options]'],
+    [['init', '--schema'], 'koa-mcp: --schema needs a value: PATH\n'],
+    [['init', '--dry-run=yes'], 'koa-mcp: --dry-run takes no value\n'],
+    [['init', 'prisma'], 'koa-mcp: init does not take prisma\n'],
+  ])('answers %j with what is wrong and status 2', async (args, message) => {
+    await expect(koaMcp(...args)).rejects.toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(message) });
   });
 
   it('fails with one line and status 1', async () => {

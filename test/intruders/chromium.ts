@@ -1,44 +1,22 @@
 import { once } from 'node:events';
-import { accessSync, constants } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser } from 'playwright-core';
 import { chromium } from 'playwright-core';
-import type { TestContext } from 'vitest';
-import { describe, it } from 'vitest';
+import { describeWith } from '../support/program.ts';
 
-/** Where Debian's package `chromium` puts it. */
-const executablePath = '/usr/bin/chromium';
-const problem = findProblem();
-
-function findProblem(): string | undefined {
-  try {
-    accessSync(executablePath, constants.X_OK);
-    return undefined;
-  } catch {
-    return `There is no ${executablePath}: install Debian's chromium`;
-  }
-}
+const program = { path: '/usr/bin/chromium', debianPackage: 'chromium' };
 
 /** A suite in Chromium. Where that is not installed, a single test says so in place of the suite, and fails where `CI` is set. */
 export function describeChromium(title: string, body: () => void): void {
-  describe(title, () => {
-    if (problem === undefined) body();
-    else it('has Chromium', test => requireChromium(test));
-  });
-}
-
-function requireChromium(test: TestContext): void {
-  if (problem === undefined) return;
-  if (process.env['CI']) throw new Error(problem);
-  test.skip(problem);
+  describeWith(program, title, body);
 }
 
 /** Starts Chromium, for which all names of `example` are this machine. */
 export function launch(): Promise<Browser> {
   const off = ['--disable-gpu', '--disable-quic', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
   return chromium.launch({
-    executablePath,
+    executablePath: program.path,
     args: [...off, '--no-sandbox', '--no-first-run', '--host-resolver-rules=MAP *.example 127.0.0.1'],
   });
 }

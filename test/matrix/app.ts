@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { z } from 'zod';
 import type { HandlerContext, McpOptions } from '../../src/index.ts';
+import { McpError, UrlElicitationRequired } from '../../src/index.ts';
 
 /** One of everything, with every member that some revision has. */
 // biome-ignore lint/suspicious/noExplicitAny: the schemas of the parts differ
@@ -14,6 +15,8 @@ export function everything(): { options: Partial<McpOptions<any, any, any, any>>
       websiteUrl: 'https://example.com',
       icons,
       instructions: 'Use it',
+      extensions: { 'com.example/thing': { level: 2 } },
+      cache: listHints,
       tools: tools(happened),
       resources,
       prompts,
@@ -21,6 +24,11 @@ export function everything(): { options: Partial<McpOptions<any, any, any, any>>
     happened,
   };
 }
+
+/** Hints for the lists of the matrix' app. */
+export const listHints = { ttlMs: 60_000, cacheScope: 'public' } as const;
+/** Hints for its fixed resource. */
+export const fixedHints = { ttlMs: 5000, cacheScope: 'public' } as const;
 
 const icons = [{ src: 'data:image/png;base64,AAAA', mimeType: 'image/png', sizes: ['1x1'] }];
 const audio = { type: 'audio', data: 'AAAA', mimeType: 'audio/wav' };
@@ -36,6 +44,11 @@ const tools = (happened: EventEmitter) => ({
     icons,
     _meta: { 'example.com/kind': 'echo' },
     handler: ({ text }: { text: string }) => text,
+  },
+  mirrored: {
+    description: 'Has an argument that a header repeats',
+    inputSchema: z.object({ region: z.string().optional().meta({ 'x-mcp-header': 'Region' }) }),
+    handler: ({ region = 'none' }: { region?: string }) => region,
   },
   row: {
     description: 'An object',
@@ -89,6 +102,21 @@ const tools = (happened: EventEmitter) => ({
         mcp.progress(step, 3, text);
     },
   },
+  estimate: {
+    description: 'Reports progress that is no number of JSON',
+    handler: (_: unknown, { mcp }: HandlerContext) => {
+      mcp.progress(Number.NaN);
+      mcp.progress(1, Number.POSITIVE_INFINITY);
+      mcp.progress(Number.POSITIVE_INFINITY);
+      mcp.progress(2, 2);
+    },
+  },
+  coded: {
+    description: 'Fails with a code of the app',
+    handler: () => {
+      throw new McpError('InvalidParams', 'Sold out', { code: 4711, data: { left: 0 } });
+    },
+  },
   talk: {
     description: 'Logs at three levels',
     handler: (_: unknown, { mcp }: HandlerContext) => {
@@ -132,6 +160,17 @@ const tools = (happened: EventEmitter) => ({
       return { answers };
     },
   },
+  careful: {
+    description: 'Asks with a form, and closes what it has opened',
+    handler: async (_: unknown, { mcp }: HandlerContext) => {
+      happened.emit('opened');
+      try {
+        return await mcp.elicit({ message: 'Sure?', requestedSchema: z.object({ sure: z.boolean() }) });
+      } finally {
+        happened.emit('closed');
+      }
+    },
+  },
   choose: {
     description: 'Asks with titled choices and defaults',
     handler: async (_: unknown, { mcp }: HandlerContext) =>
@@ -171,6 +210,21 @@ const tools = (happened: EventEmitter) => ({
     handler: async (_: unknown, { mcp }: HandlerContext) =>
       mcp.elicit({ mode: 'url', message: 'Pay here', url: 'https://example.com/pay' }),
   },
+  connect: {
+    description: 'Needs a page that its user must visit first',
+    handler: () => {
+      if (happened.listenerCount('connected') > 0) return 'connected';
+      throw new UrlElicitationRequired([{ message: 'Connect first', url: 'https://example.com/connect' }], 'Not connected');
+    },
+  },
+  pay: {
+    description: 'Sends the user to a page, and tells its id',
+    handler: async (_: unknown, { mcp }: HandlerContext) => {
+      const elicitationId = mcp.newElicitationId();
+      await mcp.elicit({ mode: 'url', message: 'Pay here', url: 'https://example.com/pay', elicitationId });
+      return elicitationId;
+    },
+  },
   think: {
     description: 'Asks the client’s model',
     handler: async (_: unknown, { mcp }: HandlerContext) =>
@@ -197,10 +251,12 @@ const resources = {
     title: 'Fixed',
     description: 'Always the same',
     annotations: { audience: ['user' as const], priority: 1, lastModified: '2026-01-01T00:00:00Z' },
+    cache: { ...fixedHints },
     icons,
     _meta: { 'example.com/kind': 'fixed' },
     handler: () => ({ contents: [{ uri: 'test://fixed', mimeType: 'text/plain', text: 'hello', _meta: { a: 1 } }] }),
   },
+  sized: { uri: 'test://sized', size: 5, handler: () => 'hello' },
   item: {
     uriTemplate: 'test://item/{kind}/{id}',
     title: 'Item',
@@ -212,6 +268,10 @@ const resources = {
       kind: () => Array.from({ length: 150 }, (_, index) => `kind${index}`),
     },
     handler: ({ kind, id }: { kind: string; id: string }) => (id === 'none' ? undefined : { kind, id }),
+  },
+  found: {
+    uriTemplate: 'test://grün{?a,b}',
+    handler: (found: { a?: string; b?: string }) => found,
   },
 };
 

@@ -56,6 +56,26 @@ describeRevisions('asking the client', row => {
     expect(JSON.parse(outcome.result.content[0].text).answers).toEqual([content(1), content(2), content(3)]);
   });
 
+  it('leaves nothing open while the client is asked where the handler runs again, and waits where it does not', async () => {
+    let open = 0;
+    const count = (by: number) => () => {
+      open += by;
+    };
+    const [opened, closed] = [count(1), count(-1)];
+    server.happened.on('opened', opened).on('closed', closed);
+    try {
+      const openMeanwhile: number[] = [];
+      const { response } = await peer.converse('careful', {}, () => {
+        openMeanwhile.push(open);
+        return { action: 'decline' };
+      });
+      expect(openMeanwhile).toEqual(elicits ? [isModern ? 0 : 1] : []);
+      expect([response.result.isError ?? false, open]).toEqual([!elicits, 0]);
+    } finally {
+      server.happened.off('opened', opened).off('closed', closed);
+    }
+  });
+
   it.each(['decline', 'cancel'])('takes %s for an answer', async action => {
     const outcome = await elicited('book', [{ action }]);
     if (outcome !== undefined) expect(JSON.parse(outcome.result.content[0].text)).toEqual({ answers: [{ action }] });
@@ -116,6 +136,68 @@ describeRevisions('asking the client', row => {
     expect(JSON.parse(response.result.content[0].text)).toEqual({ action: 'accept' });
   });
 
+  it('ends a call that needs a page to be visited first in the revision’s way, until its user was there', async () => {
+    const page = { mode: 'url', message: 'Connect first', url: 'https://example.com/connect' };
+    const visit = () => void server.happened.once('connected', () => undefined);
+    try {
+      let answers = 0;
+      const { asked, response } = await peer.converse('connect', {}, () => {
+        answers += 1;
+        // The user agrees to the page, and is done there when the client asks for the second time.
+        if (answers === 2) visit();
+        return { action: 'accept' };
+      });
+      if (!row.elicitationMode) {
+        expect([asked, response.result.isError]).toEqual([[], true]);
+        expect(response.result.content[0].text).toMatch(/needs a client/);
+        return;
+      }
+      if (row.elicitationId) {
+        const { code } = errorTable.UrlElicitationRequired;
+        const elicitations = [{ ...page, elicitationId: expect.stringMatching(/^[\w-]{32}$/) }];
+        expect([asked, response.error]).toEqual([[], { code, message: 'Not connected', data: { elicitations } }]);
+        visit();
+        expect((await peer.request('tools/call', { name: 'connect' })).response.result.content[0].text).toBe('connected');
+      } else {
+        const question = { method: 'elicitation/create', params: page };
+        expect(asked).toEqual([question, question]);
+        expect(response.result.content[0].text).toBe('connected');
+      }
+    } finally {
+      server.happened.removeAllListeners('connected');
+    }
+  });
+
+  it('does not ask a user again who has refused a page', async () => {
+    if (!isModern) return;
+    const { asked, response } = await peer.converse('connect', {}, () => ({ action: 'decline' }));
+    expect([asked.length, response.result]).toMatchObject([
+      1,
+      { isError: true, content: [{ text: 'The user did not open a page: Connect first' }] },
+    ]);
+  });
+
+  it('tells the client that the user is done with a page where the revision has a notification for it, and no other client', async () => {
+    if (!row.elicitationMode) return;
+    const [first, second] = [await connect(server.url, row, able), await connect(server.url, row, able)];
+    const { asked, response } = await first.converse('pay', {}, () => ({ action: 'accept' }));
+    const elicitationId = response.result.content[0].text;
+    expect(asked[0]?.params['elicitationId']).toBe(row.elicitationId ? elicitationId : undefined);
+    const streams = [await first.watch([]), await second.watch([])];
+    for (const id of [elicitationId, 'x', `${elicitationId.slice(1)}x`]) await server.mcp.elicitationComplete(id);
+    await server.mcp.listChanged('tools');
+    const heard = [];
+    for (const stream of streams) {
+      const messages = [];
+      do messages.push(await stream.next());
+      while (messages.at(-1)?.method !== 'notifications/tools/list_changed');
+      heard.push(messages.slice(0, -1));
+      stream.close();
+    }
+    const complete = { jsonrpc: '2.0', method: 'notifications/elicitation/complete', params: { elicitationId } };
+    expect(heard).toEqual([row.elicitationId ? [complete] : [], []]);
+  });
+
   it('asks the client’s model', async () => {
     const reply = { role: 'assistant', content: { type: 'text', text: 'Aha' }, model: 'm1' };
     const { asked, response } = await peer.converse('think', {}, () => reply);
@@ -138,6 +220,7 @@ describeRevisions('asking the client', row => {
   it.each([
     ['book', {}, { elicitation: { form: {} } }],
     ['visit', { elicitation: {} }, { elicitation: { url: {} } }],
+    ['connect', { elicitation: {} }, { elicitation: { url: {} } }],
     ['think', { elicitation: {} }, { sampling: {} }],
     ['folders', { sampling: {} }, { roots: {} }],
   ])(

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { newestLegacy, revisionIds, revisions } from '../../src/protocol/revisions.ts';
+import { newestLegacy, revisionIds, revisions, tasksExtension } from '../../src/protocol/revisions.ts';
 import { ModernClient } from '../support/modern.ts';
 import { open, post } from '../support/wire.ts';
+import { listHints } from './app.ts';
 import type { Peer } from './peer.ts';
 import { connect } from './peer.ts';
 import { describeRevisions, errorTable, startEverything, statusOf } from './revisions.ts';
@@ -39,6 +40,17 @@ describeRevisions('the handshake', row => {
     const served = ['tools', 'resources', 'prompts', 'completions', 'logging', 'tasks', 'extensions'];
     expect(Object.keys(peer.hello.capabilities).sort()).toEqual(served.filter(name => row.capabilities.has(name)).sort());
     expect(peer.hello.capabilities).toMatchObject({ tools: { listChanged: true }, resources: { subscribe: true, listChanged: true } });
+  });
+
+  it('declares the extensions of the server and of the app where the revision has extensions', () => {
+    const declared = { [tasksExtension]: {}, 'com.example/thing': { level: 2 } };
+    expect(peer.hello.capabilities.extensions).toEqual(row.capabilities.has('extensions') ? declared : undefined);
+    expect(peer.hello.capabilities.experimental).toBeUndefined();
+  });
+
+  it('says how long it may be kept where the revision has hints for that', () => {
+    const { ttlMs, cacheScope } = peer.hello;
+    expect({ ttlMs, cacheScope }).toEqual(row.cacheHints.has('server/discover') ? listHints : { ttlMs: undefined, cacheScope: undefined });
   });
 
   it('introduces the server with the members that the revision has', () => {

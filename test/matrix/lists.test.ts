@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import type { HandlerContext } from '../../src/index.ts';
 import { revisions } from '../../src/protocol/revisions.ts';
 import { start } from '../support/server.ts';
+import { listHints } from './app.ts';
 import type { Peer } from './peer.ts';
 import { connect } from './peer.ts';
 import { describeRevisions, errorTable, startEverything } from './revisions.ts';
@@ -66,6 +69,11 @@ describeRevisions('the lists', row => {
     expect(Object.keys(fixed ?? {}).sort()).toEqual(known(members, row.fields.resource));
   });
 
+  it('show the size of a resource where the revision has it', async () => {
+    const sized = (await list('resources/list', 'resources')).find(({ name }) => name === 'sized');
+    expect(sized?.['size']).toBe(row.fields.resource.includes('size') ? 5 : undefined);
+  });
+
   it('show a resource template with the members that the revision has', async () => {
     const [item] = await list('resources/templates/list', 'resourceTemplates');
     const members = ['uriTemplate', 'name', 'title', 'description', 'icons', '_meta'];
@@ -81,11 +89,22 @@ describeRevisions('the lists', row => {
     expect(Object.keys(name ?? {}).sort()).toEqual(known(['name', 'title', 'description', 'required'], row.fields.promptArgument));
   });
 
+  it.each([
+    ['tools/list', 'tools', 'tool', 'echo'],
+    ['resources/list', 'resources', 'resource', 'fixed'],
+    ['resources/templates/list', 'resourceTemplates', 'resourceTemplate', 'item'],
+    ['prompts/list', 'prompts', 'prompt', 'greet'],
+  ] as const)('%s shows the `_meta` that the app declares where the revision has it', async (method, key, kind, name) => {
+    const item = (await list(method, key)).find(each => each['name'] === name);
+    const declared = { 'example.com/kind': name };
+    expect(item?.['_meta']).toEqual(row.fields[kind].includes('_meta') ? declared : undefined);
+  });
+
   it.each(['tools/list', 'resources/list', 'resources/templates/list', 'prompts/list'])(
-    '%s carries cache hints where the revision has them',
+    '%s carries the cache hints of the endpoint where the revision has them',
     async method => {
       const { result } = (await peer.request(method)).response;
-      const hints = row.cacheHints.has(method) ? { ttlMs: 0, cacheScope: 'private' } : {};
+      const hints = row.cacheHints.has(method) ? listHints : {};
       const { ttlMs, cacheScope } = result;
       expect({ ...(ttlMs !== undefined && { ttlMs }), ...(cacheScope !== undefined && { cacheScope }) }).toEqual(hints);
     },
@@ -127,6 +146,68 @@ describeRevisions('the lists', row => {
       const { status, response } = await other.request('tools/list', { cursor: wrong });
       expect([wrong, status, response.error?.code]).toEqual([wrong, 200, errorTable.InvalidParams.code]);
     }
+  });
+});
+
+describeRevisions('the resources of a template', row => {
+  const fixed = { uri: 'test://item/0', handler: () => 'fixed' };
+  const item = {
+    uriTemplate: 'test://item/{id}',
+    mimeType: 'text/plain',
+    argsSchema: z.object({ id: z.coerce.number() }),
+    handler: ({ id }: { id: number }) => `item ${id}`,
+  };
+  const ids = (ctx: HandlerContext) => [0, 1, 2, 3, 4].filter(id => ctx.get('x-user') === 'ada' || id < 2);
+
+  it('are listed behind the others, for each caller their own, page by page', async () => {
+    const list = (ctx: HandlerContext) =>
+      Promise.resolve(ids(ctx).map(id => ({ variables: { id }, name: `Item ${id}`, title: `No. ${id}`, size: 6, _meta: { id } })));
+    await using server = await start({ resources: { fixed, item: { ...item, list } }, limits: { pageSize: 2 } });
+    const peer = await connect(server.url, row);
+    const listAs = async (user: string) => {
+      const pages: Record<string, unknown>[][] = [];
+      let cursor: string | undefined;
+      do {
+        const { result } = (
+          await peer.request('resources/list', { ...(cursor !== undefined && { cursor }) }, { headers: { 'x-user': user } })
+        ).response;
+        pages.push(result.resources);
+        cursor = result.nextCursor;
+      } while (cursor !== undefined);
+      return pages;
+    };
+    const uris = (pages: Record<string, unknown>[][]) => pages.map(page => page.map(({ uri }) => uri));
+    expect(uris(await listAs('eve'))).toEqual([['test://item/0', 'test://item/1']]);
+    const pages = await listAs('ada');
+    expect(uris(pages)).toEqual([['test://item/0', 'test://item/1'], ['test://item/2', 'test://item/3'], ['test://item/4']]);
+    const shown = { uri: 'test://item/1', name: 'Item 1', title: 'No. 1', mimeType: 'text/plain', size: 6, _meta: { id: 1 } };
+    expect(pages[0]?.[1]).toEqual(Object.fromEntries(Object.entries(shown).filter(([member]) => row.fields.resource.includes(member))));
+    const { contents } = (await peer.request('resources/read', { uri: 'test://item/3' })).response.result;
+    expect(contents).toEqual([{ uri: 'test://item/3', mimeType: 'text/plain', text: 'item 3' }]);
+  });
+
+  it('are not listed for those who may not read them, and are as many as allowed', async () => {
+    const list = () => [0, 1, 2, 3].map(id => ({ uri: `test://item/${id}`, name: 'Item' }));
+    const enabled = (ctx: HandlerContext) => ctx.get('x-user') === 'ada';
+    await using server = await start({ resources: { item: { ...item, list, enabled } }, limits: { maxInstances: 2 } });
+    const peer = await connect(server.url, row);
+    const count = async (user: string) =>
+      (await peer.request('resources/list', {}, { headers: { 'x-user': user } })).response.result.resources.length;
+    expect([await count('eve'), await count('ada'), await count('ada')]).toEqual([0, 2, 2]);
+    expect(server.errors.splice(0).map(({ message }) => message)).toEqual([expect.stringContaining('limits.maxInstances')]);
+  });
+
+  it.each<[string, () => unknown]>([
+    ['something else than a list', () => ({})],
+    ['items without a name', () => [{ uri: 'test://item/1' }]],
+    ['a URI of another template', () => [{ uri: 'test://other/1', name: 'a' }]],
+    ['a variable that is missing', () => [{ variables: {}, name: 'a' }]],
+    ['an error', () => Promise.reject(new Error('password=hunter2'))],
+  ])('that cannot be listed because `list` gives %s fail the list, and the app hears why', async (_, list) => {
+    await using server = await start({ resources: { item: { ...item, list: list as never } } });
+    const { response } = await (await connect(server.url, row)).request('resources/list');
+    expect(response.error).toMatchObject({ code: errorTable.InternalError.code, message: expect.stringMatching(/^Internal error \(ref/) });
+    expect(server.errors.splice(0)).toHaveLength(1);
   });
 });
 

@@ -1,6 +1,7 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { WireMessage } from '../support/schemas.ts';
+import { start } from '../support/server.ts';
 import type { Peer } from './peer.ts';
 import { connect } from './peer.ts';
 import { describeRevisions, errorTable, startEverything } from './revisions.ts';
@@ -34,6 +35,14 @@ describeRevisions('messages beside results', row => {
     }));
     expect(messages.slice(0, -1)).toEqual(params.map(each => ({ jsonrpc: '2.0', method: 'notifications/progress', params: each })));
     expect(messages.at(-1)?.result?.content).toEqual([]);
+  });
+
+  it('report no progress that is no number of JSON, and no such total', async () => {
+    const { messages } = await peer.request('tools/call', { name: 'estimate' }, { progressToken: 'token' });
+    expect(messages.slice(0, -1).map(({ params }) => params)).toEqual([
+      { progressToken: 'token', progress: 1 },
+      { progressToken: 'token', progress: 2, total: 2 },
+    ]);
   });
 
   it('report no progress that nobody asked for', async () => {
@@ -103,6 +112,30 @@ describeRevisions('messages beside results', row => {
       ['notifications/resources/updated', 'test://item/book/5'],
       ['notifications/resources/updated', 'test://fixed'],
     ]);
+    stream.close();
+  });
+
+  it('tell the app of changed roots where the revision has a notification for it, and let it ask for them', async () => {
+    const heard = new EventEmitter();
+    const tools = { echo: { description: 'Echo', handler: () => 'echo' } };
+    await using own = await start({ tools, onRootsChanged: async ctx => heard.emit('roots', await ctx.mcp.roots(), ctx.mcp.revision) });
+    const client = await connect(own.url, row, { roots: { listChanged: true } });
+    const stream = await client.watch([]);
+    const told = once(heard, 'roots');
+    expect((await client.raw({ jsonrpc: '2.0', method: 'notifications/roots/list_changed' })).status).toBe(202);
+    await own.mcp.listChanged('tools');
+    const messages = [await stream.next()];
+    if (!isModern) messages.push(await stream.next());
+    expect(messages.map(message => message?.method).toSorted()).toEqual([
+      'notifications/tools/list_changed',
+      ...(isModern ? [] : ['roots/list']),
+    ]);
+    const question = messages.find(message => message?.method === 'roots/list');
+    if (question !== undefined) {
+      const roots = [{ uri: 'file:///home/ada' }];
+      expect((await client.raw({ jsonrpc: '2.0', id: question.id, result: { roots } })).status).toBe(202);
+      expect(await told).toEqual([roots, row.id]);
+    }
     stream.close();
   });
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { membersOf } from '../support/revision-schemas.ts';
+import { fixedHints } from './app.ts';
 import type { Peer } from './peer.ts';
 import { connect } from './peer.ts';
 import { describeRevisions, errorTable, startEverything, statusOf } from './revisions.ts';
@@ -90,6 +91,17 @@ describeRevisions('results', row => {
     expect(server.errors.splice(0).map(({ message }) => message)).toEqual(['password=hunter2']);
   });
 
+  it('of a tool that fails with a code of the app are an error with that code', async () => {
+    const answer = { code: 4711, message: 'Sold out', data: { left: 0 } };
+    expect(await ask('tools/call', { name: 'coded' })).toMatchObject({ status: 200, error: answer });
+  });
+
+  it('of a request with a member __proto__ are an error', async () => {
+    const text = '{"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"echo","arguments":{"__proto__":{"text":"no"}}}}';
+    const { status, response } = await peer.raw(text, { 'mcp-method': 'tools/call', 'mcp-name': 'echo' });
+    expect({ status, ...response }).toMatchObject({ status: 200, id: 5, error: { code: errorTable.InvalidParams.code } });
+  });
+
   it('of a tool with invalid arguments are for the model to read', async () => {
     expect(await call('echo', { text: 5 })).toMatchObject({
       isError: true,
@@ -107,11 +119,31 @@ describeRevisions('results', row => {
     expect(await ask('tools/call', { name, arguments: args })).toMatchObject(refusal('InvalidParams'));
   });
 
+  it.each<[string, { region?: string }, string]>([
+    ['without the argument', {}, 'eu'],
+    ['with another value', { region: 'us' }, 'eu'],
+    ['in broken base64', {}, '=?base64?!?='],
+    ['with bytes beyond ASCII', { region: 'Jörg' }, 'Jörg'],
+  ])('of a tool with the header of an argument %s are errors where the revision has such headers', async (_, args, header) => {
+    const params = { name: 'mirrored', arguments: args };
+    const { status, response } = await peer.request('tools/call', params, { headers: { 'mcp-param-region': header } });
+    const { code } = errorTable.HeaderMismatch;
+    if (row.era === 'modern') expect([status, response.error?.code]).toEqual([400, code]);
+    else expect(response.result.content[0].text).toBe(args.region ?? 'none');
+  });
+
   it('of a resource are its contents', async () => {
     const { result } = await ask('resources/read', { uri: 'test://fixed' });
     const hasMeta = row.contentFields?.['contents']?.includes('_meta') ?? true;
     expect(result.contents).toEqual([{ uri: 'test://fixed', mimeType: 'text/plain', text: 'hello', ...(hasMeta && { _meta: { a: 1 } }) }]);
-    expect([result.ttlMs, result.cacheScope]).toEqual(row.cacheHints.has('resources/read') ? [0, 'private'] : [undefined, undefined]);
+  });
+
+  it.each([
+    ['test://fixed', fixedHints],
+    ['test://item/book/5', { ttlMs: 0, cacheScope: 'private' }],
+  ])('of the resource %s say how long they may be kept where the revision has hints for that', async (uri, hints) => {
+    const { ttlMs, cacheScope } = (await ask('resources/read', { uri })).result;
+    expect({ ttlMs, cacheScope }).toEqual(row.cacheHints.has('resources/read') ? hints : { ttlMs: undefined, cacheScope: undefined });
   });
 
   it('of a resource of a template are made from the variables', async () => {
@@ -119,10 +151,23 @@ describeRevisions('results', row => {
     expect(JSON.parse(result.contents[0].text)).toEqual({ kind: 'book', id: '5' });
   });
 
-  it.each(['test://nowhere', 'test://item/book/none'])('of %s are the revision’s own error, with the URI', async uri => {
-    const answer = refusal(row.resourceNotFound);
-    expect(await ask('resources/read', { uri })).toMatchObject({ ...answer, error: { ...answer.error, data: { uri } } });
+  it.each([
+    ['test://grün', {}],
+    ['test://grün?a=1&b=2', { a: '1', b: '2' }],
+    ['test://gr%C3%BCn?b=2', { b: '2' }],
+    ['test://gr%c3%bcn?a=%C3%BC', { a: 'ü' }],
+  ])('of the URI %s are made by a template with a letter beyond ASCII and a query', async (uri, found) => {
+    const { result } = await ask('resources/read', { uri });
+    expect(JSON.parse(result.contents[0].text)).toEqual(found);
   });
+
+  it.each(['test://grün&b=2', 'test://grun?b=2', 'test://nowhere', 'test://item/book/none'])(
+    'of %s are the revision’s own error, with the URI',
+    async uri => {
+      const answer = refusal(row.resourceNotFound);
+      expect(await ask('resources/read', { uri })).toMatchObject({ ...answer, error: { ...answer.error, data: { uri } } });
+    },
+  );
 
   it('of a prompt are its messages', async () => {
     const { result } = await ask('prompts/get', { name: 'greet', arguments: { name: 'Ada' } });
@@ -147,6 +192,15 @@ describeRevisions('results', row => {
       context: { arguments: { kind: 'book' } },
     });
     expect(result.completion.values).toEqual([row.completionContext ? '1book' : '1unknown']);
+  });
+
+  it('of a completion for one resource of a template are those of the template', async () => {
+    const argument = { name: 'kind', value: '' };
+    const { completion } = (await ask('completion/complete', { ref: { type: 'ref/resource', uri: 'test://item/book/5' }, argument }))
+      .result;
+    expect(completion.values[0]).toBe('kind0');
+    const nowhere = { ref: { type: 'ref/resource', uri: 'test://nowhere/5' }, argument };
+    expect(await ask('completion/complete', nowhere)).toMatchObject(refusal('InvalidParams'));
   });
 
   it('of a completion are a hundred at most and say that there is more', async () => {

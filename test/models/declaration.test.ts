@@ -43,6 +43,37 @@ describe('a declaration that cannot be right stops the start', () => {
     ['a flag that is no boolean', { client: { omit: { email: 'yes' } } }, 'models.client.omit.email: expected true or false'],
     ['select with omit', { client: { select: { id: true }, omit: { email: true } } }, 'models.client: has both select and omit; keep one'],
     ['no visible column', { client: { select: { id: false } } }, 'models.client: leaves no column of Client visible'],
+    [
+      'a cache of another scope',
+      { booking: { cache: { cacheScope: 'all' } } },
+      "models.booking.cache.cacheScope: must be 'public' or 'private'",
+    ],
+    ['a cache that is no object', { booking: { cache: 5 } }, 'models.booking.cache: must be { ttlMs, cacheScope }'],
+    [
+      'a public cache with a policy',
+      { booking: { cache: { cacheScope: 'public' }, where: () => ({}) } },
+      'models.booking.cache: cannot be public, since the model has a row policy; leave out cacheScope',
+    ],
+    [
+      'a public cache with a policy that is the same for all',
+      { booking: { cache: { cacheScope: 'public' }, where: { status: 'CONFIRMED' } } },
+      'models.booking.cache: cannot be public, since the model has a row policy',
+    ],
+    [
+      'a public cache of rows that include rows with a policy',
+      { booking: { cache: { cacheScope: 'public' }, include: { client: true } }, client: { where: () => ({}) } },
+      'models.booking.cache: cannot be public, since the model includes or counts rows that have a row policy',
+    ],
+    [
+      'a public cache of rows that count rows with a policy',
+      { client: { cache: { cacheScope: 'public' }, include: { _count: { select: { bookings: true } } } }, booking: { where: () => ({}) } },
+      'models.client.cache: cannot be public, since the model includes or counts rows that have a row policy',
+    ],
+    [
+      'a public cache of rows that need a scope',
+      { booking: { cache: { cacheScope: 'public' }, scopes: { read: ['bookings.read'] } } },
+      'models.booking.cache: cannot be public, since the model needs scopes',
+    ],
     ['a take of 0', { booking: { take: 0 } }, 'models.booking.take: expected a whole number of rows, 1 or more, got 0'],
     ['a take of 2.5', { booking: { take: 2.5 } }, 'models.booking.take: expected a whole number of rows, 1 or more, got 2.5'],
     ['a take in a string', { booking: { take: '5' } }, 'models.booking.take: expected a whole number of rows, 1 or more, got 5'],

@@ -63,6 +63,19 @@ describeDatabases('models as resources', provider => {
     expect(served.prompts).toEqual([]);
   });
 
+  it('carry the cache hints of their model', () => {
+    const cache = { ttlMs: 1000, cacheScope: 'public' };
+    const { resources, resourceTemplates } = serve(db, { room: { cache }, tag: {} });
+    const hints = [...resources, ...resourceTemplates].map(({ name, cache: declared }) => [name.split('_')[0], declared]);
+    expect(new Map(hints as [string, unknown][])).toEqual(
+      new Map<string, unknown>([
+        ['room', cache],
+        ['tag', undefined],
+      ]),
+    );
+    expect(hints.length).toBeGreaterThan(4);
+  });
+
   it('give the first page, within the policy', async () => {
     expect(await served.read('client', undefined, callOf(2))).toEqual({
       rows: [

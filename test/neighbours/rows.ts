@@ -400,6 +400,7 @@ export const limitsWithoutRow: Partial<Record<keyof Limits, string>> = {
   replayMs: 'a time after which messages end, whoever they are for',
   storeMs: 'the time of the database',
   pageSize: 'a list goes on in the next page',
+  maxInstances: 'the app lists them, not a caller',
 };
 /** The same of `sessions`. */
 export const sessionsWithoutRow: Partial<Record<keyof SessionOptions, string>> = {

@@ -73,6 +73,12 @@ const endpoint = mcp({
         return 'waited';
       },
     },
+    leave: {
+      description: 'Leaves its work to whoever reads the key',
+      task: 'required',
+      inputSchema: z.object({ key }),
+      handler: ({ key }, ctx) => ctx.mcp.defer(() => say({ ran: key })),
+    },
     say: {
       description: 'Says each line it is fed',
       inputSchema: z.object({ key }),
@@ -146,6 +152,10 @@ async function obey(order: Order): Promise<unknown> {
     case 'ready':
       while (!bus.ready) await delay(10);
       return undefined;
+    case 'completeTask':
+      return endpoint.tasks.complete(order.id, order.text);
+    case 'progressTask':
+      return endpoint.tasks.progress(order.id, order.text);
     case 'count':
       return {
         responses: queryObjects(ServerResponse, { format: 'count' }),

@@ -30,6 +30,8 @@ export type Order =
   | { readonly do: 'began' | 'aborted'; readonly key: string }
   /** Waits until the bus is connected. */
   | { readonly do: 'ready' }
+  /** Ends a task that was handed over, or sets its message: the value is whether it was open. */
+  | { readonly do: 'completeTask' | 'progressTask'; readonly id: string; readonly text: string }
   /** Counts what the process keeps in memory: the value is `Kept`. */
   | { readonly do: 'count' }
   | { readonly do: 'close'; readonly deadlineMs: number };

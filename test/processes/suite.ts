@@ -5,6 +5,7 @@ import type { Cluster } from './cluster.ts';
 import { startCluster } from './cluster.ts';
 import type { Combination, Place } from './combinations.ts';
 import { openPlace } from './combinations.ts';
+import { endScenarios } from './end-scenarios.ts';
 import { notificationScenarios } from './notification-scenarios.ts';
 import { outageScenarios } from './outage-scenarios.ts';
 import { restartScenarios } from './restart-scenarios.ts';
@@ -22,7 +23,7 @@ export interface Scene {
 export const lookMs = 250;
 
 /** What requests, streams and clients see while every process runs. */
-const everyday = [callScenarios, sseScenarios, notificationScenarios, resumeScenarios, clientScenarios];
+const everyday = [callScenarios, sseScenarios, notificationScenarios, resumeScenarios, endScenarios, clientScenarios];
 /** Processes that are killed or end, and a database that is away: most of each scenario is waiting. */
 const faults = [restartScenarios, taskScenarios, outageScenarios];
 const scenarios = { everyday, faults, all: [...everyday, ...faults] };

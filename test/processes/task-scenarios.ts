@@ -90,4 +90,53 @@ export function taskScenarios(scene: () => Scene): void {
       expect((await get('b', taskId)).result.content).toEqual([{ type: 'text', text: 'waited' }]);
     });
   });
+
+  describe('a task that A has handed over', () => {
+    const leave = async (): Promise<string> => {
+      const key = randomUUID();
+      const { taskId } = await at('a').call('leave', { key });
+      await expect.poll(() => scene().cluster.at('a').ran).toContain(key);
+      return taskId;
+    };
+
+    it('is ended by B, for clients that wait at C in both eras, and stays ended', async () => {
+      const { cluster } = scene();
+      const taskId = await leave();
+      const session = await openSession(cluster, 'c');
+      const waiting = session.request('tasks/result', { taskId }, to('c'));
+      const stream = await at('c').listen({ taskIds: [taskId] });
+      expect(await cluster.at('b').order({ do: 'progressTask', id: taskId, text: 'half' })).toBe(true);
+      expect(await cluster.at('b').order({ do: 'completeTask', id: taskId, text: 'from b' })).toBe(true);
+      const content = [{ type: 'text', text: 'from b' }];
+      let message = await stream.next();
+      while (message?.params?.['status'] === 'working') message = await stream.next();
+      stream.close();
+      expect(message?.params).toMatchObject({ status: 'completed', result: { content } });
+      expect((await waiting).response.result).toMatchObject({ content });
+      expect(await cluster.at('c').order({ do: 'completeTask', id: taskId, text: 'from c' })).toBe(false);
+      expect((await get('a', taskId)).result.content).toEqual(content);
+    });
+
+    it('does not fail when A is killed, unlike a task that runs there; B ends it', { timeout: 60_000 }, async () => {
+      const { cluster } = scene();
+      const taskId = await leave();
+      const key = randomUUID();
+      const { taskId: own } = await at('a').call('wait', { key, forMs: 600_000 });
+      await expect.poll(() => cluster.at('a').ran).toContain(key);
+      await cluster.stop('a', 'SIGKILL');
+      await until('b', own, 'failed');
+      expect((await get('c', taskId)).status).toBe('working');
+      expect(await cluster.at('b').order({ do: 'completeTask', id: taskId, text: 'from b' })).toBe(true);
+      expect((await get('c', taskId)).result.content).toEqual([{ type: 'text', text: 'from b' }]);
+    });
+
+    it('that its client has cancelled through C is not open for B any more', async () => {
+      const { cluster } = scene();
+      const taskId = await leave();
+      await at('c').result('tasks/cancel', { taskId });
+      expect(await cluster.at('b').order({ do: 'progressTask', id: taskId, text: 'half' })).toBe(false);
+      expect(await cluster.at('b').order({ do: 'completeTask', id: taskId, text: 'from b' })).toBe(false);
+      expect((await get('a', taskId)).status).toBe('cancelled');
+    });
+  });
 }

@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { clientCapabilities } from '../clients/client.ts';
-import { startCluster, to } from './cluster.ts';
+import { places, startCluster, to } from './cluster.ts';
 import { combinations, openPlace } from './combinations.ts';
+import { pingAt } from './end-scenarios.ts';
+import { eventually } from './eventually.ts';
 import { openCall, openGet, openSession, openSseAt, resumeCall, textOf } from './requests.ts';
 
-// Long enough for none of the processes to look by itself.
-const sessions = { lookMs: 3_600_000 };
+// Long enough for none of the processes to look by itself, or to read the row of a session again.
+const sessions = { lookMs: 3_600_000, cacheMs: 3_600_000 };
 
 describe.each([combinations.postgres, combinations.redis])('processes that never look by themselves, over $name', combination => {
   if (!combination.isAvailable) {
@@ -46,11 +48,15 @@ describe.each([combinations.postgres, combinations.redis])('processes that never
     await cluster.at('a').order({ do: 'feed', key, line: 'two' });
     await resumed.count(1);
 
-    // The end of a session, with its streams and calls.
+    // The end of a session, with its streams and calls, and in the memory of every process.
+    for (const place of places) expect(await pingAt(session, place)).toBe(200);
     await fetch(cluster.url, { method: 'DELETE', headers: { ...session.headers, ...to('b').headers } });
     await cluster.at('a').order({ do: 'aborted', key });
     await stream.end();
     expect((await resumed.end()).map(textOf)).toEqual(['two']);
+    for (const place of places) {
+      await eventually(async () => (await pingAt(session, place)) === 404 || undefined, `an end at ${place}`);
+    }
     expect(cluster.takeProblems()).toEqual([]);
   }, 60_000);
 });

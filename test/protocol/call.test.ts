@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Call, Cancelled } from '../../src/protocol/call.ts';
 import { newestLegacy } from '../../src/protocol/revisions.ts';
 
@@ -56,5 +56,35 @@ describe('a call', () => {
     const reason = new Cancelled('changed my mind');
     call.abort(reason);
     await expect(call.race(new Promise(() => {}))).rejects.toBe(reason);
+  });
+
+  it('that is suspended ends when its handler does, with the reason and not with what the handler gives', async () => {
+    for (const end of [
+      (resolve: (value: string) => void) => resolve('result'),
+      (_: unknown, reject: (error: Error) => void) => reject(new Error('x')),
+    ]) {
+      const { call } = open();
+      const reason = new Cancelled('asks its client');
+      const handler = new Promise<string>((resolve, reject) => {
+        call.signal.addEventListener('abort', () => setImmediate(() => end(resolve, reject)));
+      });
+      const raced = call.race(handler);
+      call.suspend(reason);
+      await expect(raced).rejects.toBe(reason);
+    }
+  });
+
+  it('that is suspended does not wait for a handler that does not end', async () => {
+    vi.useFakeTimers();
+    try {
+      const { call } = open();
+      const reason = new Cancelled('asks its client');
+      const raced = expect(call.race(new Promise(() => {}))).rejects.toBe(reason);
+      call.suspend(reason);
+      await vi.advanceTimersByTimeAsync(5000);
+      await raced;
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { ToolError } from '../../src/errors.ts';
-import { assertCapability, elicitRequest, formSchema, rootsRequest, sampleRequest } from '../../src/protocol/client-requests.ts';
+import { assertCapability, formRequest, formSchema, pageRequest, rootsRequest, sampleRequest } from '../../src/protocol/client-requests.ts';
 import type { JsonSchema } from '../../src/protocol/json-schema.ts';
 import type { Revision } from '../../src/protocol/revisions.ts';
 import { findRevision, revisions } from '../../src/protocol/revisions.ts';
@@ -132,8 +132,8 @@ function assertForm(revision: string, requestedSchema: JsonSchema): void {
 describe('what a client must be able to do', () => {
   const params = { messages: [], maxTokens: 1 };
   const requests = {
-    form: elicitRequest({ message: '?', requestedSchema: z.object({}) }, newest),
-    page: elicitRequest({ mode: 'url', message: '?', url: 'https://example.com' }, newest),
+    form: formRequest({ message: '?', requestedSchema: z.object({}) }, newest),
+    page: pageRequest({ message: '?', url: 'https://example.com' }, newest, 'id'),
     model: sampleRequest(params),
     tools: sampleRequest({ ...params, tools: [] }),
     roots: rootsRequest(undefined),

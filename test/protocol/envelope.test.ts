@@ -55,6 +55,18 @@ describe('parseEnvelope', () => {
     expect(parseEnvelope(...request('tools/call', { name: 5 })).revision.id).toBe('2026-07-28');
   });
 
+  it.each(['=?base64?SGVsbG8?=', '=?base64?!!!!?=', 'gr\u00F6\u00DFe', 'a\x01'])(
+    'refuses the Mcp-Name %j, also if the body has no name',
+    name => {
+      for (const params of [{ name: 'a' }, { name: 5 }, {}, { name: 'gr\u00F6\u00DFe' }])
+        expect(refusal('tools/call', params, { headers: { 'mcp-name': name } }).code).toBe(-32020);
+    },
+  );
+
+  it('pays no heed to the Mcp-Name of a method that has none', () => {
+    expect(parseEnvelope(...request('tools/list', {}, { headers: { 'mcp-name': '=?base64?!?=' } })).revision.id).toBe('2026-07-28');
+  });
+
   it('names what is wrong and what the server speaks', () => {
     const { message, status, code } = refusal('tools/list', {}, { meta: { 'io.modelcontextprotocol/protocolVersion': undefined } });
     expect([code, status]).toEqual([-32602, 400]);

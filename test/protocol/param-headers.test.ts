@@ -106,6 +106,13 @@ describe('assertParamHeaders', () => {
     [{ n: 42 }, { 'mcp-param-n': 'NaN' }],
     [{ n: '42' }, {}],
     [{ deep: { b: 'x' } }, { 'mcp-param-deep': 'x' }],
+    [{}, { 'mcp-param-a': 'x' }],
+    [undefined, { 'mcp-param-n': '1' }],
+    [{ a: null, deep: null }, { 'mcp-param-b': '' }],
+    [{}, { 'mcp-param-a': '=?base64?!!?=' }],
+    [{}, { 'mcp-param-b': '\u00F6' }],
+    [{ a: '\u00F6' }, { 'mcp-param-a': '\u00F6' }],
+    [{ a: 'x' }, { 'mcp-param-a': 'x\x7F' }],
   ])('refuses %j with %j', (args, headers) => {
     expect(() => assertParamHeaders(mirrored, args, headers)).toThrow(/^Header mismatch: Mcp-Param-/);
   });

@@ -3,6 +3,43 @@ import { describe, expect, it } from 'vitest';
 import { uriTemplate } from '../../src/protocol/uri-template.ts';
 
 describe('uriTemplate', () => {
+  it.each<[string, Record<string, unknown>, string]>([
+    ['test://template/{id}/data', { id: 123 }, 'test://template/123/data'],
+    ['a://{name}', { name: 'Jörg / Anna (2)' }, 'a://J%C3%B6rg%20%2F%20Anna%20%282%29'],
+    ['a://{x,y}', { x: true, y: 2n }, 'a://true,2'],
+    ['a://{+path}', { path: 'one/two three' }, 'a://one/two%20three'],
+    ['a://root{/dir}{.ext}{#part}', { dir: 'etc', ext: 'json', part: 'a b' }, 'a://root/etc.json#a%20b'],
+    ['a://list{?page,size}', { page: 2, size: 10 }, 'a://list?page=2&size=10'],
+    ['a://list{?page,size}', { size: 10 }, 'a://list?size=10'],
+    ['a://list{?page,size}', { page: undefined }, 'a://list'],
+    ['a://b{?x}{&y}', { x: '', y: 1 }, 'a://b?x=&y=1'],
+    ['a://b?k=1{&y}', { y: '&' }, 'a://b?k=1&y=%26'],
+    ['a://grün/{x}', { x: 1 }, 'a://gr%C3%BCn/1'],
+  ])('%s makes of %o the URI %s', (template, variables, uri) => {
+    expect(uriTemplate(template).expand(variables)).toBe(uri);
+  });
+
+  it.each<[string, Record<string, unknown>]>([
+    ['a://{id}', {}],
+    ['a://{id}', { id: '' }],
+    ['a://{id}', { id: null }],
+    ['a://{id}', { id: {} }],
+    ['a://{toString}', {}],
+    ['a://{?page}', { page: [] }],
+  ])('%s makes nothing of %o', (template, variables) => {
+    expect(() => uriTemplate(template).expand(variables)).toThrow(TypeError);
+  });
+
+  it('makes URIs from which it reads the same values', () => {
+    const text = fc.string({ unit: 'grapheme', minLength: 1 });
+    fc.assert(
+      fc.property(text, text, fc.option(fc.string({ unit: 'grapheme' }), { nil: undefined }), (x, y, z) => {
+        const template = uriTemplate('a://grün/{x}/{y}{?z}');
+        expect(template.match(template.expand({ x, y, z }))).toEqual({ x, y, ...(z !== undefined && { z }) });
+      }),
+    );
+  });
+
   it.each([
     ['test://template/{id}/data', 'test://template/123/data', { id: '123' }],
     ['a://{x}/{y}', 'a://1/2', { x: '1', y: '2' }],

@@ -5,6 +5,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { doctorCommand } from '../../src/cli/doctor.ts';
+import { fingerprintCommand } from '../../src/cli/fingerprint.ts';
+import { initCommand } from '../../src/cli/init.ts';
+import { inspectCommand } from '../../src/cli/inspect.ts';
 import { compile } from '../support/compile.ts';
 import { startExample } from '../support/example.ts';
 import { codes, commands, fences, pages, readme, root, table } from './readme.ts';
@@ -96,6 +100,14 @@ describe('commands of README and docs', () => {
     const { stdout } = await run(process.execPath, [`${root}dist/cli/bin.js`, 'check', 'example-app/endpoint.ts'], { cwd: root });
     expect(masked(stdout).startsWith(report ?? '-')).toBe(true);
     expect(line).toBe(`koa-mcp ${masked(stdout.split('\n\n')[0] ?? '').replace(';\n', '; ')}\n`);
+  });
+
+  it('docs/command-line.md names the options of every command', async () => {
+    const page = pages.find(({ file }) => file === 'docs/command-line.md')?.text ?? '';
+    for (const { name, options } of [initCommand, doctorCommand, inspectCommand, fingerprintCommand]) {
+      const section = page.split(`\n## ${name}\n`)[1]?.split('\n## ')[0] ?? '';
+      for (const option of Object.keys(options)) expect([name, section]).toEqual([name, expect.stringContaining(`--${option}`)]);
+    }
   });
 
   it('with curl count the bookings of Ada, and the example prints how to connect Claude as README does', async () => {

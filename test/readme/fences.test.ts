@@ -1,13 +1,18 @@
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { PrismaLibSql } from '@prisma/adapter-libsql';
 import Koa from 'koa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { migrate } from '../../example-app/migrations.ts';
 import { seed } from '../../example-app/seed.ts';
 import type { McpMiddleware } from '../../src/index.ts';
+import { tasksExtension } from '../../src/protocol/revisions.ts';
+import { redisUrl, requireRedis } from '../bus/redis-server.ts';
 import { startIssuer } from '../support/issuer.ts';
 import { ModernClient } from '../support/modern.ts';
 import { open } from '../support/wire.ts';
@@ -15,6 +20,7 @@ import type { FenceFolder } from './fence-folder.ts';
 import { openFenceFolder, typescriptFences } from './fence-folder.ts';
 
 const fenceOf = (page: string) => typescriptFences.find(({ file }) => file === page);
+const queueing = typescriptFences.find(({ text }) => text.includes('bullmq'));
 const [first, second, third] = [fenceOf('README.md'), fenceOf('docs/tools.md'), fenceOf('docs/auth.md')];
 
 let folder: FenceFolder;
@@ -22,6 +28,10 @@ beforeAll(async () => {
   folder = await openFenceFolder();
 });
 afterAll(() => folder[Symbol.asyncDispose]());
+
+interface AsyncCloseable {
+  close(): Promise<void>;
+}
 
 async function listen(app: Koa): Promise<{ url: string } & AsyncDisposable> {
   const server = app.listen(0, '127.0.0.1');
@@ -53,6 +63,11 @@ describe('TypeScript in README and docs', () => {
       'docs/security.md',
       'docs/tasks.md',
       'docs/tasks.md',
+      'docs/tasks.md',
+      'docs/testing.md',
+      'docs/tools.md',
+      'docs/tools.md',
+      'docs/tools.md',
       'docs/tools.md',
     ]);
   });
@@ -102,6 +117,60 @@ describe('TypeScript in README and docs', () => {
     await endpoint.close();
   });
 
+  it('of docs/tasks.md cleans in a worker of BullMQ, says how far it is, and stops when its client has cancelled', async test => {
+    requireRedis(test);
+    const url = `file:${path.join(folder.path, 'tasks.db')}`;
+    const { PrismaClient } = await import('../../example-app/generated/sqlite/client/client.ts');
+    const prisma = new PrismaClient({ adapter: new PrismaLibSql({ url }) });
+    await migrate(prisma, 'sqlite', async () => {});
+    const name = `test-${randomUUID()}`;
+    const file = await folder.write(queueing, {
+      "import { mcp } from 'koa-mcp';": "import { mcp, sqliteAdapter } from 'koa-mcp';",
+      "import { adapter } from './adapter.ts';": `import { PrismaLibSql } from '@prisma/adapter-libsql';\nconst adapter = sqliteAdapter(new PrismaLibSql({ url: ${JSON.stringify(url)} }));`,
+      'redis://127.0.0.1:6379': redisUrl,
+      "new Queue<Job>('cleaning', { connection })": `new Queue<Job>('${name}', { connection });\nexport { connection, queue }`,
+      "    'cleaning',\n": `    '${name}',\n`,
+    });
+    const { endpoint, startWorker, queue } = (await import(pathToFileURL(file).href)) as {
+      endpoint: McpMiddleware;
+      startWorker: (cleanRoom: (floor: number, room: number) => Promise<void>) => AsyncCloseable;
+      queue: AsyncCloseable & { obliterate(options: { force: boolean }): Promise<void> };
+    };
+    const errors: string[] = [];
+    await using server = await listen(new Koa().use(endpoint).on('error', error => errors.push(error.message)));
+    const client = new ModernClient(server.url, { capabilities: { extensions: { [tasksExtension]: {} } } });
+    const cleaned: string[] = [];
+    let unwanted = Promise.resolve('');
+    const worker = startWorker(async (floor, room) => {
+      cleaned.push(`${floor}/${room}`);
+      if (floor === 2 && room === 3) await client.result('tasks/cancel', { taskId: await unwanted });
+      if (floor === 3) throw new Error('There is no third floor');
+    });
+    const start = async (floor: number): Promise<string> => (await client.call('clean_floor', { floor })).taskId;
+    const get = (taskId: string) => client.result('tasks/get', { taskId });
+    const ended = (taskId: string) => expect.poll(async () => (await get(taskId)).status, { timeout: 10_000 });
+
+    const clean = await start(1);
+    await ended(clean).toBe('completed');
+    expect((await get(clean)).result.structuredContent).toEqual({ rooms: 20 });
+    expect(cleaned).toHaveLength(20);
+
+    unwanted = start(2);
+    await ended(await unwanted).toBe('cancelled');
+
+    const failing = await start(3);
+    await ended(failing).toBe('completed');
+    expect((await get(failing)).result).toMatchObject({ isError: true, content: [{ text: expect.stringMatching(/^Internal error/u) }] });
+    expect(errors).toEqual(['There is no third floor']);
+    expect(cleaned.filter(room => room.startsWith('2/'))).toEqual(['2/1', '2/2', '2/3']);
+
+    await worker.close();
+    await queue.obliterate({ force: true });
+    await queue.close();
+    await endpoint.close();
+    await prisma.$disconnect();
+  }, 60_000);
+
   it('of docs/tools.md serves its tool, resources and prompt, and asks before it books', async () => {
     const { endpoint } = (await import(pathToFileURL(await folder.write(second)).href)) as { endpoint: McpMiddleware };
     await using server = await listen(new Koa().use(endpoint));
@@ -128,4 +197,16 @@ describe('TypeScript in README and docs', () => {
     expect(booked.structuredContent).toEqual({ booked: true });
     await endpoint.close();
   });
+
+  it('of docs/testing.md are tests that pass, and fail where the app is another', async () => {
+    const page = fenceOf('docs/testing.md');
+    const run = async (replacements?: Record<string, string>) => {
+      const file = await folder.write(page, replacements);
+      // Not as a test within this run, which Node would skip.
+      const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+      return promisify(execFile)(process.execPath, ['--import', import.meta.resolve('tsx'), '--test', file], { env });
+    };
+    await run();
+    await expect(run({ "'Sign in first'),": "'Go away')," })).rejects.toMatchObject({ stdout: expect.stringContaining('Go away') });
+  }, 60_000);
 });

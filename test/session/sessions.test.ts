@@ -248,6 +248,30 @@ describe('Sessions.end', () => {
     expect(await sessions.find(session.id, 'ada')).toBeUndefined();
   });
 
+  it('elsewhere is not undone in the cache by a look-up that began before it', async () => {
+    let release = () => {};
+    const before = ({ verb }: { verb: string }) =>
+      verb === 'find'
+        ? new Promise<void>(resolve => {
+            release = resolve;
+          })
+        : undefined;
+    const store = memoryStore();
+    const [a, b] = [node({ store }), node({ store, before })];
+    const { id } = await a.sessions.open(newInit());
+    const found = store.find(id);
+    const looking = b.sessions.find(id, 'ada');
+    await new Promise(setImmediate);
+    vi.spyOn(store, 'find').mockReturnValueOnce(found);
+    await a.sessions.end(id);
+    b.sessions.endedElsewhere(id);
+    release();
+    expect(await looking).toMatchObject({ id });
+    const again = b.sessions.find(id, 'ada');
+    release();
+    expect(await again).toBeUndefined();
+  });
+
   it('lets `forget` drop the cache alone', async () => {
     const store = memoryStore();
     const { sessions, ended } = node({ store });
@@ -297,7 +321,7 @@ describe('Sessions.close', () => {
             release = resolve;
           })
         : undefined;
-    const { sessions } = node({ before, tellOthers: (_, what) => told.push(what) });
+    const { sessions } = node({ before, tellOthers: async (_, what) => void told.push(what) });
     const { id } = await sessions.open(newInit());
     const ending = sessions.end(id);
     const closed = sessions.close().then(() => told.push('closed'));

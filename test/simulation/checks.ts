@@ -146,7 +146,7 @@ function isWithoutCuts({ faults }: Settings): boolean {
 }
 
 /** Whether nothing but closing and cuts happens in a schedule. */
-function hasGoodDatabase({ faults, store, log, networkMs }: Settings): boolean {
+export function hasGoodDatabase({ faults, store, log, networkMs }: Settings): boolean {
   const { failedBefore, appliedThenFailed, late, hanging, latencyMs } = store;
   const harmless: readonly Fault['kind'][] = ['close', 'drain', 'connections cut', 'bus away', 'clock jumps'];
   const isErrorFree = failedBefore + appliedThenFailed + late + hanging + log.rolledBack + log.partlyApplied + log.lateCommit === 0;

@@ -1,8 +1,9 @@
 import type { Scheduler } from './engine/scheduler.ts';
+import { TaskLedger } from './task-ledger.ts';
 
 /** A promise to clients or to the host that was not kept. */
 export interface Breach {
-  /** 1 to 10. */
+  /** 1 to 11. */
   readonly promise: number;
   /** The same words for all breaches of one kind. */
   readonly kind: string;
@@ -167,6 +168,7 @@ export class Ledger {
   readonly channels: Channel[] = [];
   readonly calls: CallRecord[] = [];
   readonly handled = new Map<string, Handled>();
+  readonly tasks = new TaskLedger(this);
   events = 0;
   responses = 0;
 

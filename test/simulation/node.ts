@@ -61,6 +61,7 @@ export class SimNode {
       sessions: { store, ...settings.sessions },
       // The counters would leave timers behind, one for each principal.
       limits: { callsPerMinute: false, initializesPerMinute: false, ...settings.limits },
+      principal: ctx => ctx.get('x-user') || undefined,
       tools: toolsOf(name, ledger),
       resources: { item: { uriTemplate: 'sim://item/{name}', handler: ({ name: item }) => String(item) } },
       onError: error => world.problem(this, error),

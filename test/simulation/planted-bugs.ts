@@ -14,7 +14,7 @@ export interface PlantedBug {
   readonly seed: number;
 }
 
-/** Ways to lose an event, to say something twice, to wait or to leak. */
+/** Ways to lose an event, to say something twice, to wait, to leak or to end a task wrongly. */
 export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'deaf-tail',
@@ -54,7 +54,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'src/delivery/event-log.ts',
     find: 'store.append(batch.map(({ event }) => event))',
     replace: 'store.append(batch.map(({ event }) => ({ ...event, key: event.key + Math.random() })))',
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'forgotten-gaps',
@@ -94,7 +94,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'src/session/sessions.ts',
     find: 'sseTouches * touchMs + clockMarginMs',
     replace: 'touchMs + 10_000',
-    seed: 41,
+    seed: 62,
   },
   {
     name: 'endless-close',
@@ -103,6 +103,38 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: 'await doneWithin(deadlineMs, closeInOrder(performance.now() + deadlineMs).catch(onError));',
     replace: 'await closeInOrder(performance.now() + deadlineMs).catch(onError);',
     seed: 1,
+  },
+  {
+    name: 'ended-twice',
+    what: 'a task that has ended is ended again',
+    file: 'src/transport/task-rows.ts',
+    find: 'const wanted = hasEnded(task) ? undefined : decide(task);',
+    replace: 'const wanted = decide(task);',
+    seed: 11,
+  },
+  {
+    name: 'unwatched-owner',
+    what: 'nobody notices that the process of a task has died',
+    file: 'src/transport/task-rows.ts',
+    find: 'if (!hasEnded(task)) this.watchOwner(task.node);',
+    replace: 'void hasEnded(task);',
+    seed: 6,
+  },
+  {
+    name: 'unsaved-end',
+    what: 'the end of a task is not written again after the database was away',
+    file: 'src/transport/tasks.ts',
+    find: 'await this.#rows.changeSurely(task, () => end);',
+    replace: 'await this.#rows.change(task.id, () => end);',
+    seed: 29,
+  },
+  {
+    name: 'tied-task',
+    what: 'a task that was handed over still fails with the process of its handler',
+    file: 'src/transport/tasks.ts',
+    find: 'if (error instanceof Deferred) return { node: elsewhere };',
+    replace: 'if (error instanceof Deferred) return { statusMessage: null };',
+    seed: 28,
   },
 ];
 

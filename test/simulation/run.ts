@@ -43,10 +43,10 @@ async function runAll(seeds: number): Promise<void> {
     throw new TypeError(`--bug: ${values.bug} is none of ${plantedBugs.map(({ name }) => name).join(', ')}`);
   const report = await simulate({ from, seeds, workers, bug, stopsAtBreach: values.stop, print });
   printKinds(report);
-  const { schedules, calls, responses, publications, events, faults, breaches } = report;
+  const { schedules, calls, responses, tasks, publications, events, faults, breaches } = report;
   const counted = Object.entries(faults).map(([kind, times]) => `${kind} ${times}`);
   print(
-    `${schedules} schedules, ${calls} calls, ${responses} responses, ${publications} publications, ${events} events heard; ` +
+    `${schedules} schedules, ${calls} calls, ${responses} responses, ${tasks} tasks, ${publications} publications, ${events} events heard; ` +
       `faults: ${counted.join(', ')}; breaches: ${breaches.length}`,
   );
   if (bug !== undefined) print(`${bug.name}: found by ${new Set(breaches.map(({ seed }) => seed)).size} of ${schedules} schedules`);

@@ -1,10 +1,12 @@
 import './engine/builtins.ts';
+import type { Random } from '../chaos/random.ts';
 import { random as createRandom } from '../chaos/random.ts';
 import { checkCall, checkChannel } from './checks.ts';
 import type { Client } from './clients/client.ts';
 import { ListeningClient } from './clients/listener.ts';
 import { SseClient } from './clients/sse.ts';
 import { StreamableClient } from './clients/streamable.ts';
+import { TaskClient } from './clients/tasks.ts';
 import { Disturber } from './disturb.ts';
 import { simulateBuiltins } from './engine/builtins.ts';
 import { Scheduler } from './engine/scheduler.ts';
@@ -15,6 +17,8 @@ import { Ledger } from './ledger.ts';
 import { chooseUris, fence, hot, lists } from './publications.ts';
 import { chooseSettings } from './settings.ts';
 import { queriesAllowed } from './store.ts';
+import { checkTasks } from './task-checks.ts';
+import { workOff } from './workers.ts';
 import { World } from './world.ts';
 
 /** What one seed led to. */
@@ -27,6 +31,8 @@ export interface ScheduleResult extends Happenings {
 export interface Happenings {
   readonly calls: number;
   readonly responses: number;
+  /** Tasks that a client got the id of. */
+  readonly tasks: number;
   readonly publications: number;
   readonly events: number;
   readonly steps: number;
@@ -52,9 +58,11 @@ const forgetMs = 1_500_000;
 export async function runSchedule(seed: number, print?: (line: string) => void): Promise<ScheduleResult> {
   const scheduler = new Scheduler({ print });
   const random = createRandom(seed);
-  const settings = chooseSettings(random);
+  const ofTasks = createRandom(seed ^ 0x7a5c);
+  const settings = chooseSettings(random, ofTasks);
   print?.(JSON.stringify(settings));
   const fork = () => createRandom(random.between(0, 2 ** 31));
+  const forkOfTasks = () => createRandom(ofTasks.between(0, 2 ** 31));
   const ledger = new Ledger(scheduler);
   const counts = new Counts();
   simulateBuiltins({ scheduler, random: fork() });
@@ -70,7 +78,7 @@ export async function runSchedule(seed: number, print?: (line: string) => void):
   process.on('unhandledRejection', onRejection);
   process.on('warning', onWarning);
   try {
-    await play(world, fork);
+    await play(world, fork, forkOfTasks);
   } finally {
     for (const node of world.nodes) for (const connection of [...node.connections]) connection.destroy();
     await scheduler.run(() => true);
@@ -85,6 +93,7 @@ export async function runSchedule(seed: number, print?: (line: string) => void):
     faults: counts.toJSON(),
     calls: ledger.calls.length,
     responses: ledger.responses,
+    tasks: ledger.tasks.all.filter(({ taskId }) => taskId !== '').length,
     publications: ledger.publications.length,
     events: ledger.events,
     steps: scheduler.steps,
@@ -92,7 +101,7 @@ export async function runSchedule(seed: number, print?: (line: string) => void):
   };
 }
 
-async function play(world: World, fork: () => ReturnType<typeof createRandom>): Promise<void> {
+async function play(world: World, fork: () => Random, forkOfTasks: () => Random): Promise<void> {
   const { scheduler, settings, ledger } = world;
   const harness = scheduler.owner;
   const never = () => false;
@@ -101,17 +110,20 @@ async function play(world: World, fork: () => ReturnType<typeof createRandom>): 
   const clients = settings.clients.map((kind, index): Client => {
     return new kinds[kind](`${kind}${index + 1}`, world, { random: fork(), uris });
   });
+  for (let index = 1; index <= settings.taskClients; index += 1) clients.push(new TaskClient(`tasks${index}`, world, forkOfTasks()));
   for (const client of clients) client.start();
   const disturber = new Disturber(world, fork());
   scheduler.owner = harness;
   disturber.schedule();
   const publisher = scheduler.createOwner('publisher');
   scheduler.at(0, publisher, 'starts', () => void publish(world, fork(), uris));
+  if (settings.taskClients > 0) scheduler.at(0, scheduler.createOwner('workers'), 'start', () => void workOff(world, forkOfTasks()));
 
   await scheduler.run(never, settings.actMs);
   scheduler.owner = harness;
   world.isActing = false;
   disturber.heal();
+  ledger.tasks.isHealed = true;
   scheduler.trace('healed');
   const isSettled = () => clients.every(({ isIdle, underWay, unanswered }) => isIdle && underWay.size === 0 && unanswered.length === 0);
   await scheduler.run(isSettled, scheduler.now + settleMs);
@@ -123,6 +135,7 @@ async function play(world: World, fork: () => ReturnType<typeof createRandom>): 
       if (call.cancelledMs !== undefined) ledger.breach(6, 'the stream of a cancelled call stays open', call.key);
   }
   for (const call of ledger.calls) checkCall(call, { ledger, nodes: world.nodes, settings });
+  checkTasks(world);
   await scheduler.run(() => world.serving.length > 0, scheduler.now + settleMs);
   await scheduler.run(never, scheduler.now + 5000);
   await fenceAll(world, clients, fork());
@@ -142,7 +155,7 @@ async function play(world: World, fork: () => ReturnType<typeof createRandom>): 
 }
 
 /** Publishes on whichever process, until the action is over. */
-async function publish(world: World, random: ReturnType<typeof createRandom>, uris: readonly string[]): Promise<void> {
+async function publish(world: World, random: Random, uris: readonly string[]): Promise<void> {
   const { scheduler, settings } = world;
   let next = 0;
   while (world.isActing) {
@@ -160,7 +173,7 @@ async function publish(world: World, random: ReturnType<typeof createRandom>, ur
 }
 
 /** Tells everybody one last thing, which must reach them all, and counts what it takes. */
-async function fenceAll(world: World, clients: readonly Client[], random: ReturnType<typeof createRandom>): Promise<void> {
+async function fenceAll(world: World, clients: readonly Client[], random: Random): Promise<void> {
   const { scheduler, ledger, database } = world;
   const node = random.pick(world.serving);
   const owner = scheduler.createOwner('fence');
@@ -232,7 +245,7 @@ async function probeNodes(world: World): Promise<void> {
 }
 
 /** Lets a client stay away for longer than events are kept. What it missed it is told all the same, or that it may have missed something. */
-async function beAbsent(world: World, clients: readonly Client[], random: ReturnType<typeof createRandom>): Promise<void> {
+async function beAbsent(world: World, clients: readonly Client[], random: Random): Promise<void> {
   const { scheduler, ledger, settings } = world;
   const absent = clients.filter(client => client instanceof StreamableClient);
   if (!settings.isAbsenceLong || absent.length === 0) return;

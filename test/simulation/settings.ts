@@ -48,6 +48,7 @@ const deployments: readonly FaultKind[] = ['close', 'drain', 'bus away', 'clock 
 export interface Settings {
   readonly nodes: number;
   readonly clients: readonly ClientKind[];
+  readonly taskClients: number;
   /** Milliseconds of action. */
   readonly actMs: number;
   /** Greatest difference of a process's clock to the true time. */
@@ -65,8 +66,8 @@ export interface Settings {
   readonly limits: Limits & { readonly storeMs: number; readonly maxEvents: number };
 }
 
-/** Decides what a schedule is like. */
-export function chooseSettings(random: Random): Settings {
+/** Decides what a schedule is like. @param ofTasks Decides about tasks, so that schedules without tasks stay what they are. */
+export function chooseSettings(random: Random, ofTasks: Random): Settings {
   const isAbsenceLong = random.chance(0.03);
   const actMs = random.between(5, 25) * 1000;
   const mood = random.next();
@@ -83,6 +84,7 @@ export function chooseSettings(random: Random): Settings {
   return {
     nodes: random.between(2, 3),
     clients: Array.from({ length: random.between(2, 4) }, () => random.pick<ClientKind>(['streamable', 'streamable', 'sse', 'listener'])),
+    taskClients: ofTasks.chance(0.4) ? ofTasks.between(1, 2) : 0,
     actMs,
     skewMs: random.chance(0.5) ? 60_000 : 0,
     networkMs: random.pick([1, 5, 30]),
@@ -123,6 +125,7 @@ export function chooseSettings(random: Random): Settings {
       heartbeatMs: random.pick([2000, 15_000]),
       storeMs: random.pick([2000, 5000, 5000]),
       maxEvents: random.pick([3, 1000, 1000, 1000]),
+      taskMs: 600_000,
     },
     isAbsenceLong,
   };

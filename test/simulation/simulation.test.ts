@@ -20,9 +20,10 @@ it(
 it(
   'finds no promise broken in 40 schedules, which inject faults of every kind',
   async () => {
-    const { breaches, schedules, faults } = await simulate({ from: 1, seeds: 40 });
+    const { breaches, schedules, tasks, faults } = await simulate({ from: 1, seeds: 40 });
     expect(breaches).toEqual([]);
     expect(schedules).toBe(40);
+    expect(tasks).toBeGreaterThan(50);
     expect(faultKinds.filter(kind => faults[kind] === undefined)).toEqual([]);
   },
   patienceMs,

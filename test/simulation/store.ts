@@ -58,6 +58,7 @@ export function openDatabase(options: DatabaseOptions): Database {
         events: await store.sweepEvents(end, 10_000),
         nodes: await store.sweepNodes(end, 10_000),
         continuations: await store.sweepContinuations(end, 10_000),
+        tasks: await store.sweepTasks(end, 10_000),
       };
     },
   };

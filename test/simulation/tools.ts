@@ -61,5 +61,16 @@ export function toolsOf(node: string, ledger: Ledger): Record<string, Tool> {
         return call;
       }),
   };
-  return { echo, work, ask, hold };
+  const toil: Tool<typeof holdSchema> = { ...hold, description: 'The same as a task', task: 'required' };
+  const leave: Tool<typeof askSchema> = {
+    description: 'Leaves its work to a worker',
+    task: 'required',
+    inputSchema: askSchema,
+    handler: ({ key: call }, ctx) =>
+      run(call, async () => {
+        await ctx.mcp.defer(taskId => ledger.tasks.handedOver.set(call, taskId));
+        return call;
+      }),
+  };
+  return { echo, work, ask, hold, toil, leave };
 }

@@ -9,12 +9,12 @@ process.on('disconnect', () => process.exit());
 async function obey(from: number, seeds: number, stopsAtBreach: boolean): Promise<void> {
   const faults: Record<string, number> = {};
   const breaches: Report['breaches'][number][] = [];
-  const counts = { schedules: 0, calls: 0, responses: 0, publications: 0, events: 0, steps: 0, hash: 0 };
+  const counts = { schedules: 0, calls: 0, responses: 0, tasks: 0, publications: 0, events: 0, steps: 0, hash: 0 };
   for (let seed = from; seed < from + seeds; seed += 1) {
     say({ begins: seed });
     const result = await runSchedule(seed);
     counts.schedules += 1;
-    for (const key of ['calls', 'responses', 'publications', 'events', 'steps'] as const) counts[key] += result[key];
+    for (const key of ['calls', 'responses', 'tasks', 'publications', 'events', 'steps'] as const) counts[key] += result[key];
     counts.hash = (counts.hash + result.hash) >>> 0;
     for (const [kind, times] of Object.entries(result.faults)) faults[kind] = (faults[kind] ?? 0) + times;
     breaches.push(...result.breaches.map(breach => ({ ...breach, seed })));

@@ -48,6 +48,7 @@ export function newTask(overrides: Partial<Task> = {}): Task {
     id: randomBytes(32).toString('base64url'),
     principal: 'ada',
     tool: 'count',
+    sessionId: null,
     node: 'a',
     status: 'working',
     statusMessage: null,

@@ -26,7 +26,7 @@ export function taskSuite(name: string, make: () => Promise<StoreUnderTest>): vo
 
     it('gives what was created to whatever process asks, expired or not', async () => {
       const texts = { statusMessage: 'Größe "1"\n', questions: JSON.stringify({ a: '\u0000 \ud83d' }), result: `"${'x'.repeat(100_000)}"` };
-      const created = await create({ ...texts, isError: true, status: 'completed', expiresAt: later(-1) });
+      const created = await create({ ...texts, sessionId: 'a session', isError: true, status: 'completed', expiresAt: later(-1) });
       expect(await made.other.findTask(created.id)).toEqual(created);
     });
 
@@ -51,6 +51,7 @@ export function taskSuite(name: string, make: () => Promise<StoreUnderTest>): vo
         isError: true,
         statusMessage: 'a',
         questions: '[]',
+        node: '',
       } as const;
       expect(await made.other.updateTask(created.id, 0, patch)).toBe(true);
       expect(await store.findTask(created.id)).toEqual({ ...created, ...patch, version: 1 });

@@ -55,7 +55,9 @@ function load(revision: string): RevisionSchema {
   ajv.addSchema(
     {
       ...schema,
-      [keyword]: Object.fromEntries(Object.entries(types).map(([name, type]) => [name, name.endsWith('MetaObject') ? type : close(type)])),
+      [keyword]: Object.fromEntries(
+        Object.entries(types).map(([name, type]) => [name, name.endsWith('MetaObject') ? type : close(merged(type, types))]),
+      ),
     },
     revision,
   );
@@ -70,6 +72,20 @@ const formats: Readonly<Record<string, (text: string) => boolean>> = {
   uri: text => URL.canParse(text),
   'uri-template': text => URL.canParse(text.replace(/\{[^{}]+\}/gu, 'x')),
 };
+
+/** A type that is several others at once, as one object: each of them, closed, would refuse the members of the others. */
+function merged(type: AnySchemaObject, types: Readonly<Record<string, AnySchemaObject>>): AnySchemaObject {
+  const parts = (type as { allOf?: { $ref?: string }[] }).allOf?.map(({ $ref }) => types[$ref?.split('/').at(-1) ?? '']);
+  if (parts === undefined || parts.includes(undefined)) return type;
+  const all = parts as { properties?: object; required?: string[] }[];
+  const { allOf: _, ...rest } = type;
+  return {
+    ...rest,
+    type: 'object',
+    properties: Object.assign({}, ...all.map(({ properties }) => properties)),
+    required: all.flatMap(({ required = [] }) => required),
+  };
+}
 
 /** Schemas inside messages are as their authors wrote them. */
 const open = new Set(['inputSchema', 'outputSchema', '_meta']);

@@ -46,6 +46,8 @@ export async function start(options: Partial<McpOptions<any, any, any, any>>, st
   const middleware = mcp({ name: 'test', ...options, limits: { ...rates, ...options.limits } });
   for (const each of [...before, mount(middleware), ...after]) app.use(each);
   const server = app.listen(0, address);
+  // A busy machine may hold up a client that uses a connection again for longer than the five seconds that Node keeps it.
+  server.keepAliveTimeout = 60_000;
   await once(server, 'listening');
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {

@@ -62,6 +62,8 @@ export class EventReader {
   endpoint: string | undefined;
   /** Whether the stream has ended or was cut. */
   isOver = false;
+  /** How many comments there were. */
+  comments = 0;
   /** Whether it was cut, rather than ended. */
   wasCut = false;
   #failure: Error | undefined;
@@ -101,6 +103,11 @@ export class EventReader {
   async count(count: number): Promise<WireMessage[]> {
     await this.#ask(() => this.received.length >= count || undefined, `${count} messages`);
     return this.messages;
+  }
+
+  /** Waits for a number of comments in all, which a stream gets while there is nothing to say. */
+  async untilComments(count: number): Promise<void> {
+    await this.#ask(() => this.comments >= count || undefined, `${count} comments`);
   }
 
   /** Waits until the stream is over; all its messages. */
@@ -159,7 +166,11 @@ export class EventReader {
     const onRetry = (ms: number) => {
       this.retryMs = ms;
     };
-    for await (const { id, event, data } of rawEvents(this.response, { onRetry })) {
+    const onComment = () => {
+      this.comments += 1;
+      this.#changed();
+    };
+    for await (const { id, event, data } of rawEvents(this.response, { onRetry, onComment })) {
       if (id !== undefined) this.lastEventId = id;
       if (event === 'endpoint') this.endpoint = data;
       else if (data !== '') this.#take(id, data);

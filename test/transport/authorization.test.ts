@@ -15,7 +15,7 @@ import { inSeconds, startIssuer } from '../support/issuer.ts';
 import { ModernClient } from '../support/modern.ts';
 import type { TestServer } from '../support/server.ts';
 import { start } from '../support/server.ts';
-import { rawEvents } from '../support/sse.ts';
+import { initializeParams, openSse, rawEvents } from '../support/sse.ts';
 import { open, post } from '../support/wire.ts';
 
 const audience = 'https://api.example.com/mcp';
@@ -482,6 +482,31 @@ describe('a token that expires', () => {
     const texts = await drain(resumed);
     expect(JSON.parse(texts.at(-1) ?? '')).toMatchObject({ id: 5, result: { content: [{ text: 'done' }] } });
   });
+
+  it('ends the stream of HTTP+SSE with an error for each request without a response', async () => {
+    const forever = { description: 'Never ends', handler: () => new Promise(() => undefined) };
+    await using server = await serve(soon(1000), {}, { tools: { forever } });
+    const session = await openSse(`${server.url}/sse`, { headers });
+    await session.request('initialize', initializeParams);
+    const id = await session.send('tools/call', { name: 'forever' });
+    expect((await session.answer(id)).error).toMatchObject({ code: -32603, message: expect.stringMatching(/ends.*unknown/u) });
+    await session.reader.end();
+  });
+
+  it.each(['2025-03-26', '2025-06-18', '2026-07-28'])(
+    'lets a stream of %s, which its client cannot resume yet, end with its call',
+    async revision => {
+      const slow = { description: 'Waits', handler: () => new Promise(resolve => setTimeout(() => resolve('done'), 1000)) };
+      await using server = await serve(soon(500), {}, { tools: { slow }, limits: { heartbeatMs: 20 } });
+      const call = { name: 'slow' };
+      const { headers: answered, response } =
+        revision === '2026-07-28'
+          ? await new ModernClient(server.url, { headers }).request('tools/call', call)
+          : await (await open(server.url, { revision, headers })).request('tools/call', call);
+      expect(answered.get('content-type')).toBe('text/event-stream');
+      expect(response.result.content[0].text).toBe('done');
+    },
+  );
 
   it('lets a call without a stream be answered', async () => {
     const slow = { description: 'Waits', handler: () => new Promise(resolve => setTimeout(() => resolve('done'), 300)) };

@@ -4,7 +4,7 @@ import { Call } from '../../src/protocol/call.ts';
 import { newestLegacy } from '../../src/protocol/revisions.ts';
 import { Calls } from '../../src/transport/calls.ts';
 
-const options = { maxCalls: 1, handlerMs: 1000, retain: () => () => {}, tail: { position: { id: 0, gaps: [] } } };
+const options = { maxCalls: 1, handlerMs: 1000, heartbeatMs: 1_000_000, retain: () => () => {}, tail: { position: { id: 0, gaps: [] } } };
 
 describe('the calls of a process that has closed', () => {
   it('are over: one that begins late, behind a slow database, is refused with 503 and leaves no timer', async () => {

@@ -68,10 +68,12 @@ describe('drain', () => {
     const [idle, waiting, serving] = [await openSse(a), await openSse(a), await openSse(a)];
     const [relayed] = await Promise.all([b.environment.relay.accept(waiting.session, 1), vi.advanceTimersByTimeAsync(100)]);
     const call = startCall(a, serving.session.id);
+    const accepted = a.environment.relay.acceptHere(serving.session.id, 1);
     const drained = watched(a.drain(10_000));
     await vi.advanceTimersByTimeAsync(2500);
     expect([idle, waiting, serving].map(({ received }) => received.isOver)).toEqual([true, false, false]);
     call.finish();
+    await accepted?.respond(undefined);
     await vi.advanceTimersByTimeAsync(200);
     expect([waiting, serving].map(({ received }) => received.isOver)).toEqual([false, true]);
     expect([drained.isDone, call.aborted]).toEqual([false, []]);

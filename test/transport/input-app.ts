@@ -90,6 +90,7 @@ export const options = {
   resources: {
     secret: {
       uriTemplate: 'test://secret/{id}',
+      cache: { ttlMs: 60_000, cacheScope: 'public' as const },
       complete: { id: async (_: string, { mcp }: HandlerContext) => [(await mcp.elicit(nameForm)).action] },
       handler: async ({ id }: { id: string }, { mcp }: HandlerContext) => `${id}: ${(await mcp.elicit(nameForm)).action}`,
     },

@@ -189,6 +189,7 @@ describe('prompts and resources', () => {
       requestState,
       inputResponses: { elicitation_create_1: { action: 'cancel' } },
     });
+    // The resource is declared with other hints.
     expect(read).toMatchObject({ ttlMs: 0, cacheScope: 'private', contents: [{ text: '5: cancel' }] });
   });
 

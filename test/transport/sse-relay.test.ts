@@ -329,13 +329,15 @@ describe('the process with the stream', () => {
     const { a } = openPair();
     const { relay } = a.environment;
     const stream = await open(a);
-    expect([relay.size, relay.has(stream.session.id), relay.has('other')]).toEqual([1, true, false]);
-    expect([relay.sendHere(stream.session.id, notice('here')), relay.sendHere('other', notice('there'))]).toEqual([true, false]);
+    expect([relay.size, relay.acceptHere('other', 1)]).toEqual([1, undefined]);
+    const accepted = relay.acceptHere(stream.session.id, 1);
+    expect(accepted?.send(notice('here'))).toBe(true);
+    await accepted?.respond(response(1));
     await settle();
-    expect(heard(stream.received)).toEqual(['here']);
+    expect(heard(stream.received)).toEqual(['here', 1]);
     stream.break();
     await settle();
-    expect([relay.size, relay.sendHere(stream.session.id, notice('late'))]).toEqual([0, false]);
+    expect([relay.size, accepted?.send(notice('late')), relay.acceptHere(stream.session.id, 2)]).toEqual([0, false, undefined]);
   });
 
   it('lets go of everything when a stream closes', async () => {
@@ -392,18 +394,27 @@ describe('the process with the stream', () => {
     expect(streams.map(({ received }) => received.isOver)).toEqual([true, true]);
   });
 
-  it('answers what other processes have accepted before it ends all streams', async () => {
+  it('answers what was accepted, here and by other processes, before it ends all streams', async () => {
     const { a, b } = openPair({ bus: memoryBus() });
     const { session, received } = await open(a);
     await accept(b, session, 1).then(relayed => relayed.respond(response(1)));
     for (const id of [2, '2']) await accept(b, session, id);
     await a.environment.tail.catchUp();
+    const here = [3, 4, 5].map(id => a.environment.relay.acceptHere(session.id, id));
+    await here[0]?.respond(response(3));
+    await here[1]?.respond(undefined);
     a.environment.relay.endAll();
+    await here[2]?.respond(response(5));
     await settle();
-    expect([heard(received), received.isOver]).toEqual([[1, [2, 'error'], ['2', 'error']], true]);
-    expect(received.messages[1].error).toEqual({
+    const errors = [
+      [2, 'error'],
+      ['2', 'error'],
+      [5, 'error'],
+    ];
+    expect([heard(received), received.isOver]).toEqual([[1, 3, ...errors], true]);
+    expect(received.messages[2].error).toEqual({
       code: -32603,
-      message: 'The process with the stream of this session ends it; whether the request took effect is unknown',
+      message: 'The stream of this session ends; whether the request took effect is unknown',
     });
   });
 
@@ -412,13 +423,13 @@ describe('the process with the stream', () => {
     const [idle, waiting, serving] = [await open(a), await open(a), await open(a)];
     const relayed = await accept(b, waiting.session, 1);
     await a.environment.tail.catchUp();
-    const isServing = (id: string): boolean => id === serving.session.id;
-    a.environment.relay.endIdle(isServing);
+    a.environment.relay.acceptHere(serving.session.id, 1);
+    a.environment.relay.endIdle();
     await settle();
     expect([idle, waiting, serving].map(({ received }) => received.isOver)).toEqual([true, false, false]);
     await relayed.respond(response(1));
     await settle();
-    a.environment.relay.endIdle(isServing);
+    a.environment.relay.endIdle();
     await settle();
     expect([waiting, serving].map(({ received }) => [heard(received), received.isOver])).toEqual([
       [[1], true],

@@ -54,7 +54,7 @@ describe('an argument that a header repeats', () => {
     ['false', { region: 'eu', dry: false }, { 'Mcp-Param-Region': 'eu', 'Mcp-Param-Dry-Run': 'false' }],
     ['a member of an object', { region: 'eu', where: { tenant: 't1' } }, { 'Mcp-Param-Region': 'eu', 'Mcp-Param-Tenant': 't1' }],
     ['nothing for what is absent', { region: 'eu', deep: { note: null } }, { 'Mcp-Param-Region': 'eu' }],
-    ['a header for what is absent', { region: 'eu' }, { 'Mcp-Param-Region': 'eu', 'Mcp-Param-Limit': '1' }],
+    ['a header that repeats no argument of the tool', { region: 'eu' }, { 'Mcp-Param-Region': 'eu', 'Mcp-Param-Other': 'Jörg' }],
   ])('is taken: %s', async (_, args, headers) => {
     const { status, response } = await query(args, headers);
     expect([status, JSON.parse(response.result.content[0].text)]).toEqual([200, args]);
@@ -75,6 +75,12 @@ describe('an argument that a header repeats', () => {
     ['a hexadecimal integer', { region: 'eu', limit: 42 }, { 'Mcp-Param-Region': 'eu', 'Mcp-Param-Limit': '0x2A' }],
     ['a boolean of other case', { region: 'eu', dry: true }, { 'Mcp-Param-Region': 'eu', 'Mcp-Param-Dry-Run': 'True' }],
     ['no header for a member of an object', { region: 'eu', where: { tenant: 't1' } }, { 'Mcp-Param-Region': 'eu' }],
+    ['a header for what is absent', { region: 'eu' }, { 'Mcp-Param-Region': 'eu', 'Mcp-Param-Limit': '1' }],
+    ['an empty header for what is absent', { region: 'eu' }, { 'Mcp-Param-Region': 'eu', 'Mcp-Param-Tenant': '' }],
+    ['broken base64 for what is absent', { region: 'eu' }, { 'Mcp-Param-Region': 'eu', 'Mcp-Param-Tenant': '=?base64?SGVsbG8?=' }],
+    ['bytes beyond ASCII for what is absent', { region: 'eu' }, { 'Mcp-Param-Region': 'eu', 'Mcp-Param-Tenant': 'Jörg' }],
+    ['bytes beyond ASCII that equal the text', { region: 'Jörg' }, { 'Mcp-Param-Region': 'Jörg' }],
+    ['bytes beyond ASCII for an integer', { region: 'eu', limit: 1 }, { 'Mcp-Param-Region': 'eu', 'Mcp-Param-Limit': '1\xA0' }],
     ['an object for text', { region: { a: 1 } }, { 'Mcp-Param-Region': '[object Object]' }],
   ])('is refused: %s', async (_, args, headers) => {
     const { status, response } = await query(args, headers);

@@ -1,18 +1,12 @@
-import type Koa from 'koa';
 import { describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import type { HandlerContext } from '../../src/index.ts';
 import { memoryStore } from '../../src/index.ts';
-import { tasksExtension } from '../../src/protocol/revisions.ts';
-import type { Store } from '../../src/store/store.ts';
-import type { DisturbedStore } from '../delivery/fixtures.ts';
-import { answerLost, away, disturbed, first } from '../delivery/fixtures.ts';
+import { answerLost, away, first, held } from '../delivery/fixtures.ts';
 import { ModernClient } from '../support/modern.ts';
 import type { WireMessage } from '../support/schemas.ts';
-import type { TestServer } from '../support/server.ts';
-import { start } from '../support/server.ts';
-import type { WireSession } from '../support/wire.ts';
-import { events, open } from '../support/wire.ts';
+import { expectNoneLost } from './many-tasks.ts';
+import { at, client, endpointsWith, postTo, resultStream, session, startTask, statusOf, until } from './task-endpoints.ts';
 
 type Asking = HandlerContext['mcp'];
 
@@ -80,31 +74,7 @@ const tools = {
   },
 };
 
-const principal = (ctx: Koa.Context) => ctx.get('x-user') || undefined;
-
-/** One process of the app, which finds what others left by looking. */
-async function endpoint(
-  shared: Store,
-  { limits = {}, sessions = {}, ...options }: Parameters<typeof start>[0] = {},
-): Promise<TestServer & DisturbedStore> {
-  const disturbance = disturbed(shared);
-  const server = await start({
-    tools,
-    principal,
-    sessions: { store: disturbance.store, lookMs: 20, deadMs: 1000, cacheMs: 50, ...sessions },
-    limits: { storeMs: 500, ...limits },
-    ...options,
-  });
-  return Object.assign(server, disturbance);
-}
-
-const capabilities = { elicitation: { form: {} }, extensions: { [tasksExtension]: {} } };
-const client = ({ url }: TestServer, user = 'ada') => new ModernClient(url, { capabilities, headers: { 'x-user': user } });
-const session = ({ url }: TestServer, user = 'ada') => open(url, { capabilities: { elicitation: {} }, headers: { 'x-user': user } });
-const startTask = async (of: ModernClient, name: string, args?: object): Promise<string> => (await of.call(name, args)).taskId;
-const statusOf = async (of: ModernClient, taskId: string): Promise<string> => (await of.result('tasks/get', { taskId })).status;
-const until = (of: ModernClient, taskId: string, status: string) =>
-  expect.poll(() => statusOf(of, taskId), { timeout: 10_000 }).toBe(status);
+const endpoint = endpointsWith(tools);
 
 describe('a task in several processes', () => {
   it('is found by all of them, and so is its result, also by a process that starts later', async () => {
@@ -153,7 +123,7 @@ describe('a task in several processes', () => {
       else if (message.id !== undefined) {
         asked.push(message.params);
         const answer = { jsonrpc: '2.0', id: message.id, result: accept(String(asked.length)) };
-        expect((await fetchAt(c, ada, answer)).status).toBe(202);
+        expect((await postTo(c, ada, answer)).status).toBe(202);
       }
     }
     const related = { 'io.modelcontextprotocol/related-task': { taskId: task.taskId } };
@@ -320,6 +290,29 @@ describe('a task', () => {
     expect((await client(b).error('subscriptions/listen', { notifications: { taskIds: [1] } })).code).toBe(-32602);
   });
 
+  it('of 2025-11-25 is told of on the stream of the session that started it, wherever both are, and on no other', async () => {
+    const store = memoryStore();
+    await using a = await endpoint(store);
+    await using b = await endpoint(store);
+    const ada = await session(a);
+    const end = new AbortController();
+    const stream = await at(b, ada).listen(end.signal);
+    const others = await (await session(b)).listen(end.signal);
+    const { taskId } = (await ada.result('tools/call', { name: 'ask', task: {} })).task;
+    const heard: unknown[] = [];
+    for await (const { method, params } of stream) {
+      heard.push([method, params?.['taskId'], params?.['status']]);
+      const [key] = Object.keys((await client(a).result('tasks/get', { taskId })).inputRequests ?? {});
+      if (key !== undefined) await client(b).result('tasks/update', { taskId, inputResponses: { [key]: accept(key) } });
+      if (params?.['status'] === 'completed') break;
+    }
+    const statuses = ['input_required', 'working', 'input_required', 'working', 'completed'];
+    expect(heard).toEqual(statuses.map(status => ['notifications/tasks/status', taskId, status]));
+    await b.mcp.listChanged('tools');
+    expect((await others.next()).value).toMatchObject({ method: 'notifications/tools/list_changed' });
+    end.abort();
+  });
+
   it('is refused beyond `maxTasks` of a principal until one ends; as many that have ended are kept', async () => {
     await using a = await endpoint(memoryStore(), { limits: { maxTasks: 2 } });
     const ada = client(a);
@@ -353,28 +346,7 @@ describe('a task', () => {
     expect((await client(a).error('tasks/get', { taskId: ids[1] })).code).toBe(-32602);
   });
 
-  it('of 200 at once is lost none, and none of their rows is left', async () => {
-    const store = memoryStore();
-    const limits = { maxTasks: 1000, maxCalls: 1000 };
-    await using a = await endpoint(store, { limits, sessions: { sweepMs: 100 } });
-    await using b = await endpoint(store, { limits, sessions: { sweepMs: 100 } });
-    const [here, there] = [client(a), client(b)];
-    const ids = await Promise.all(Array.from({ length: 200 }, (_, index) => startTask(index % 2 === 0 ? here : there, 'quick')));
-    const ended = await Promise.all(
-      ids.map(async (taskId, index) => {
-        const of = index % 3 === 0 ? there : here;
-        await until(of, taskId, 'completed');
-        return (await of.result('tasks/get', { taskId })).result.content[0].text;
-      }),
-    );
-    expect(ended).toEqual(Array(200).fill('done'));
-    expect((await store.taskVersions(ids)).size).toBe(200);
-    const ada = await session(a);
-    const call = { name: 'quick', task: { ttl: 1000 } };
-    const short = await Promise.all(ids.map(async () => (await ada.result('tools/call', call)).task.taskId as string));
-    await expect.poll(async () => (await store.taskVersions(short)).size, { timeout: 15_000 }).toBe(0);
-    expect((await store.taskVersions(ids)).size).toBe(200);
-  });
+  it('of 200 at once is lost none, and none of their rows is left', () => expectNoneLost(memoryStore(), 200), 60_000);
 
   it('fails when its process is closed, and says so', async () => {
     const store = memoryStore();
@@ -387,6 +359,23 @@ describe('a task', () => {
       status: 'failed',
       statusMessage: expect.stringContaining('closed'),
     });
+  });
+
+  it('does not begin in a process that was closed before its row was there', async () => {
+    const store = memoryStore();
+    const a = await endpoint(store, { limits: { storeMs: 10_000 }, sessions: { deadMs: 20_000 } });
+    const { disturbance, proceed } = held();
+    a.disturb('createTask', disturbance);
+    const refused = client(a).error('tools/call', { name: 'wait' });
+    await expect.poll(() => a.count('createTask')).toBe(1);
+    await a.mcp.close({ deadlineMs: 500 });
+    proceed();
+    expect((await refused).status).toBe(503);
+    const rows = () => store.listTasks({ principal: 'ada', now: new Date(), take: 10 });
+    await expect.poll(async () => (await rows()).map(({ status }) => status)).toEqual(['failed']);
+    expect(happened).not.toContain(`began ${(await rows())[0]?.id}`);
+    a.errors.length = 0;
+    await a[Symbol.asyncDispose]();
   });
 
   it('is nothing that a client can ask for where no tool runs as one', async () => {
@@ -430,17 +419,3 @@ describe('a task', () => {
     expect(pages).toEqual([ids.slice(3).reverse(), ids.slice(1, 3).reverse(), ids.slice(0, 1)]);
   });
 });
-
-/** The messages of a `tasks/result` that a session sends to one process. */
-async function resultStream(of: WireSession, { url }: TestServer, taskId: string): Promise<AsyncGenerator<WireMessage>> {
-  const response = await fetchAt({ url }, of, { jsonrpc: '2.0', id: 'result', method: 'tasks/result', params: { taskId } });
-  return events(response);
-}
-
-function fetchAt({ url }: Pick<TestServer, 'url'>, { headers }: WireSession, message: object): Promise<Response> {
-  return fetch(url, {
-    method: 'POST',
-    headers: { ...headers, 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
-    body: JSON.stringify(message),
-  });
-}

@@ -38,7 +38,34 @@ describe('the types of handlers', () => {
           argsSchema: z.object({ id: z.coerce.number() }),
           handler: args => expectTypeOf(args).toEqualTypeOf<{ id: number }>(),
         },
+        listed: {
+          uriTemplate: 'types://listed/{id}{?page}',
+          argsSchema: z.object({ id: z.coerce.number(), page: z.string().optional() }),
+          list: async ctx => {
+            expectTypeOf(ctx.prisma).toEqualTypeOf<PrismaClient>();
+            return [
+              { variables: { id: 7 }, name: 'Seven' },
+              { uri: 'types://listed/8', name: 'Eight', title: 'Eight' },
+            ];
+          },
+          handler: args => expectTypeOf(args).toEqualTypeOf<{ id: number; page?: string | undefined }>(),
+        },
         without: { uri: 'types://one', handler: args => expectTypeOf(args).toEqualTypeOf<Record<string, string>>() },
+      },
+    });
+  });
+
+  it('refuse to list a template by variables that its schema does not have', () => {
+    mcp({
+      name: 'types',
+      resources: {
+        listed: {
+          uriTemplate: 'types://listed/{id}',
+          argsSchema: z.object({ id: z.string() }),
+          // @ts-expect-error the schema has no such variable
+          list: () => [{ variables: { key: 7 }, name: 'Seven' }],
+          handler: () => 1,
+        },
       },
     });
   });

@@ -1,4 +1,4 @@
-import type { CallContext } from '../../protocol/definitions.ts';
+import type { CacheHints, CallContext } from '../../protocol/definitions.ts';
 import type { Style } from '../declaration/declaration.ts';
 import type { Args } from '../declaration/delegates.ts';
 import type { Operation } from '../declaration/operations.ts';
@@ -93,6 +93,8 @@ export interface Exposure {
   selection: Selection;
   /** Relations that callers may filter by. Set once all exposures are known. */
   filterable: ReadonlyMap<string, Relation>;
+  /** How long clients may keep its resources. */
+  readonly cache: CacheHints | undefined;
   /** Prompts about one row. Set once the columns are known. */
   prompts: readonly ExposedPrompt[];
   /** How the tools `search` and `fetch` show rows; `undefined` if they do not. Set once the columns are known. */

@@ -4,7 +4,7 @@
  * A delegate carries its model's types under a phantom symbol (`delegate[symbol].types`), which `Prisma.Args` reads too. So no types are
  * generated, and an unknown model, column, operation or enum value is a compile error at the property itself.
  */
-import type { CallContext } from '../../protocol/definitions.ts';
+import type { CacheHints, CallContext } from '../../protocol/definitions.ts';
 import type { Operation, PolicyOperation, ReadOperation } from './operations.ts';
 import type { ModelPrompt, ModelSearch, SeenRow } from './row-options.ts';
 
@@ -51,6 +51,11 @@ export type DeclaredExposure<C, M extends ModelKey<C>, Ctx = CallContext> = Visi
   readonly task?: readonly OperationOf<C, M>[];
   /** Values forced on every create and update, merged last. @default none */
   readonly data?: GivenOrMade<Data<C, M>, Ctx>;
+  /**
+   * How long clients may keep the model's resources, and whether they may share them. `'public'` is refused if the rows depend on the caller: if a row
+   * policy holds for them, or for rows that they include, or if they need scopes. @default `{ ttlMs: 0, cacheScope: 'private' }`
+   */
+  readonly cache?: CacheHints;
   /** The description that the language model reads. @default its `///` comment */
   readonly description?: string;
   /** Prompts about one row, by name: `summary` of `booking` is the prompt `booking_summary`. @default none */

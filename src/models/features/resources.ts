@@ -49,6 +49,7 @@ export function listResource(exposure: Exposure, parts: ResourceParts): Resource
     description: joined(`The first ${take} ${node.name} rows.`, description, describeText(selection)),
     mimeType: rowMimeType,
     ...scopesMember([[exposure, 'findMany']]),
+    ...cacheMember(exposure),
     read: async (uri, ctx) => toContents(uri, await readPage(exposure, parts, { cursor: undefined }, ctx)),
     ...(parts.isLive && {
       live: (uri, ctx) => livePage(uri, exposure, related => readPage(exposure, parts, { cursor: undefined, related }, ctx)),
@@ -67,6 +68,7 @@ export function pageTemplate(exposure: Exposure, parts: ResourceParts): Resource
     description: joined(`The next ${node.name} rows.`, describeText(selection)),
     mimeType: rowMimeType,
     ...scopesMember([[exposure, 'findMany']]),
+    ...cacheMember(exposure),
     read: async (uri, variables, ctx) => {
       if (!Object.hasOwn(variables, cursorVariable)) return undefined;
       try {
@@ -110,6 +112,7 @@ function rowTemplate(rows: KeyedRows & { readonly isLive: boolean }, uriTemplate
     description: joined(`One ${node.name} by ${key.fields.join(' and ')}.`, isFirst ? description : undefined, describeText(selection)),
     mimeType: rowMimeType,
     ...scopesMember([[exposure, 'findUnique']]),
+    ...cacheMember(exposure),
     read: async (uri, variables, ctx) => {
       const row = await readRow(rows, variables, ctx);
       return row && toContents(uri, row);
@@ -117,6 +120,10 @@ function rowTemplate(rows: KeyedRows & { readonly isLive: boolean }, uriTemplate
     ...(rows.isLive && { live: (uri, variables, ctx) => liveRow(rows, uri, variables, ctx) }),
     ...completion(rows),
   };
+}
+
+function cacheMember({ cache }: Exposure): Pick<ResourceDefinition, 'cache'> {
+  return cache === undefined ? {} : { cache };
 }
 
 async function liveRow(rows: KeyedRows, uri: string, texts: Readonly<Record<string, string>>, ctx: CallContext): Promise<LiveRead> {

@@ -5,9 +5,7 @@ import { fence, hot, lists } from '../publications.ts';
 import type { World } from '../world.ts';
 import type { Message, Sent } from './client.ts';
 import { Client, chooseCall, heardOn, newsOf, readResponse } from './client.ts';
-
-const prefix = 'io.modelcontextprotocol/';
-const revision = '2026-07-28';
+import { modernPost } from './modern.ts';
 
 /** A client of 2026-07-28: listens to what it subscribed to, and calls. */
 export class ListeningClient extends Client {
@@ -40,19 +38,7 @@ export class ListeningClient extends Client {
   }
 
   #request(method: string, params: Record<string, unknown>, id = this.newId()): HttpRequest {
-    const _meta = {
-      [`${prefix}protocolVersion`]: revision,
-      [`${prefix}clientCapabilities`]: {},
-      [`${prefix}clientInfo`]: { name: this.name, version: '1' },
-      progressToken: id,
-    };
-    const name = params['name'];
-    return {
-      method: 'POST',
-      path: '/mcp',
-      headers: { 'mcp-protocol-version': revision, 'mcp-method': method, ...(typeof name === 'string' && { 'mcp-name': name }) },
-      body: { jsonrpc: '2.0', id, method, params: { ...params, _meta } },
-    };
+    return modernPost({ id, client: this.name, method, params });
   }
 
   async #listen(): Promise<void> {

@@ -80,9 +80,9 @@ export class SseClient extends Client {
   }
 }
 
-/** Whether the process with the stream gives up on the response, since it ends the stream. */
+/** Whether the stream ends before the response. */
 function isEndOfStream({ error }: Message): boolean {
-  return error?.message.startsWith('The process with the stream of this session ends it') ?? false;
+  return error?.message.startsWith('The stream of this session ends') ?? false;
 }
 
 /** One stream, and the session that lives as long as it does. */

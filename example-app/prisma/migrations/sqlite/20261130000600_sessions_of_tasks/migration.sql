@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "McpTask" ADD COLUMN "sessionId" TEXT;
