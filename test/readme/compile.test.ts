@@ -12,7 +12,7 @@ it('TypeScript in README and docs compiles under strict as it stands', async () 
     module: ts.ModuleKind.NodeNext,
     types: ['node'],
     typeRoots: [`${root}node_modules/@types`],
-    paths: { 'koa-mcp': [`${root}src/index.ts`] },
+    paths: { 'koa-mcp': [`${root}src/index.ts`], 'koa-mcp/testing': [`${root}src/testing/connect.ts`] },
     strict: true,
     noEmit: true,
     allowImportingTsExtensions: true,
