@@ -1,6 +1,6 @@
+import type { Tool } from '../client/wire.ts';
+import { isObject } from '../client/wire.ts';
 import type { JsonSchema } from '../protocol/json-schema.ts';
-import type { Tool } from './client/wire.ts';
-import { isObject } from './client/wire.ts';
 import type { Column } from './components/columns.ts';
 
 /** How the types of a Prisma schema are written in JSON. */

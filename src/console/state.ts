@@ -1,6 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
-import type { JsonObject } from '../protocol/definitions.ts';
-import { connect } from './client/connect.ts';
+import { connect } from '../client/connect.ts';
 import type {
   Connection,
   Prompt,
@@ -11,8 +10,9 @@ import type {
   ServerQuestion,
   StreamState,
   Tool,
-} from './client/wire.ts';
-import { Declined, isAbort, isObject, objectsIn, RequestError, revisions, textIn } from './client/wire.ts';
+} from '../client/wire.ts';
+import { Declined, isObject, objectsIn, RequestError, revisions, textIn } from '../client/wire.ts';
+import type { JsonObject } from '../protocol/definitions.ts';
 import { forgetKept } from './kept.ts';
 
 /** Events and calls that the page keeps. */
@@ -72,6 +72,10 @@ interface Values {
   readonly logLevel: string | undefined;
 }
 
+/** The client, as servers are told. */
+const clientInfo = { name: 'koa-mcp console', version: '1' };
+/** What the user can be asked. */
+const capabilities = { elicitation: { form: {}, url: {} }, sampling: {}, roots: {} };
 const nothing: Listed<never> = { items: undefined, error: undefined };
 const endpointUrl = location.origin + location.pathname;
 const storageKey = `koa-mcp console ${location.pathname}`;
@@ -149,7 +153,8 @@ export class ConsoleState {
     });
     const isCurrent = () => attempt === this.#attempt;
     try {
-      const connection = await connect({ url, token: own }, revision, {
+      const endpoint = { url, fetch: fetch.bind(globalThis), headers: authorization(own), clientInfo, capabilities };
+      const connection = await connect(endpoint, revision, {
         answer: (question, signal) => this.#ask(question, signal),
         notified: (method, params) => {
           if (isCurrent()) this.#notified(method, params);
@@ -209,8 +214,7 @@ export class ConsoleState {
 
   /** A list for operators: `sessions?take=50`. @throws {RequestError} */
   async fetchList(path: string): Promise<JsonObject> {
-    const { token } = this.values;
-    const headers = { Accept: 'application/json', ...(token !== undefined && { Authorization: `Bearer ${token}` }) };
+    const headers = { Accept: 'application/json', ...authorization(this.values.token) };
     const response = await fetch(`${base}/${path}`, { headers });
     const body: unknown = await response.json().catch(() => undefined);
     if (response.ok && isObject(body)) return body;
@@ -219,8 +223,7 @@ export class ConsoleState {
 
   /** Ends a session as an operator. @throws {RequestError} */
   async endSession(id: string): Promise<void> {
-    const { token } = this.values;
-    const headers: Record<string, string> = token === undefined ? {} : { Authorization: `Bearer ${token}` };
+    const headers = authorization(this.values.token);
     const response = await fetch(`${base}/sessions/${encodeURIComponent(id)}`, { method: 'DELETE', headers });
     if (!response.ok) throw new RequestError(`The session was not ended: status ${response.status}.`, { status: response.status });
   }
@@ -311,6 +314,16 @@ export function useConsole(): Values {
 /** The text of an error for the user. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** The header of an access token. Without one, the browser's cookies say who is calling, or nobody. */
+function authorization(token: string | undefined): Record<string, string> {
+  return token === undefined ? {} : { Authorization: `Bearer ${token}` };
+}
+
+/** Whether an error is that of a request that the user has cancelled. */
+export function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError';
 }
 
 /** The token lives as long as the tab. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { encodeHeader, mirroredHeaders } from '../../src/console/client/headers.ts';
+import { encodeHeader, mirroredHeaders } from '../../src/client/headers.ts';
 import { rowsIn } from '../../src/console/components/results.ts';
 import { choicesOf, initialValue, isNullable, kindOf, resolve, wordsOf } from '../../src/console/components/schema.ts';
 import { columnsFor, parseColumns } from '../../src/console/model-columns.ts';

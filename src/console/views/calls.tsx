@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
+import { objectsIn, RequestError, textIn } from '../../client/wire.ts';
 import type { JsonObject } from '../../protocol/definitions.ts';
-import { objectsIn, RequestError, textIn } from '../client/wire.ts';
 import { Badge, Empty, Notice, ScrollBox, Tabs } from '../components/parts.tsx';
 import { linkTo } from '../route.ts';
 import { messageOf, operatorLists, state, useConsole } from '../state.ts';

@@ -1,6 +1,6 @@
 import { useEffect, useId, useState } from 'preact/hooks';
+import { isObject } from '../../client/wire.ts';
 import type { JsonObject } from '../../protocol/definitions.ts';
-import { isObject } from '../client/wire.ts';
 import { state, useConsole } from '../state.ts';
 
 /** Milliseconds after the last key before the server is asked. */

@@ -1,4 +1,4 @@
-import { textIn } from '../client/wire.ts';
+import { textIn } from '../../client/wire.ts';
 import { setups } from '../clients.ts';
 import { Code } from '../components/parts.tsx';
 import { url, useConsole } from '../state.ts';

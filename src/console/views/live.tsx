@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import { textIn } from '../client/wire.ts';
+import { textIn } from '../../client/wire.ts';
 import { Badge, Empty, Notice } from '../components/parts.tsx';
 import { textOf } from '../components/results.ts';
 import { linkTo } from '../route.ts';

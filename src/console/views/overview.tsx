@@ -1,4 +1,4 @@
-import { isObject, textIn } from '../client/wire.ts';
+import { isObject, textIn } from '../../client/wire.ts';
 import { Badge, Code, Empty } from '../components/parts.tsx';
 import { wordsOf } from '../components/schema.ts';
 import { linkTo } from '../route.ts';

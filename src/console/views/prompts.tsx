@@ -1,5 +1,5 @@
-import type { Prompt } from '../client/wire.ts';
-import { isObject, objectsIn, textIn } from '../client/wire.ts';
+import type { Prompt } from '../../client/wire.ts';
+import { isObject, objectsIn, textIn } from '../../client/wire.ts';
 import { ContentView } from '../components/content-view.tsx';
 import { Empty } from '../components/parts.tsx';
 import { useKept } from '../kept.ts';

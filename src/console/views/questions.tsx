@@ -1,7 +1,7 @@
 import { useId, useState } from 'preact/hooks';
+import { Declined, isObject, objectsIn, textIn } from '../../client/wire.ts';
 import type { JsonObject } from '../../protocol/definitions.ts';
 import type { JsonSchema } from '../../protocol/json-schema.ts';
-import { Declined, isObject, objectsIn, textIn } from '../client/wire.ts';
 import { ContentView } from '../components/content-view.tsx';
 import { Dialog } from '../components/parts.tsx';
 import { initialValue } from '../components/schema.ts';

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
-import type { ResourceTemplate } from '../client/wire.ts';
-import { isObject, objectsIn } from '../client/wire.ts';
+import type { ResourceTemplate } from '../../client/wire.ts';
+import { isObject, objectsIn } from '../../client/wire.ts';
 import { ContentsView } from '../components/content-view.tsx';
 import { Badge, Notice } from '../components/parts.tsx';
 import { jsonIn, rowsIn } from '../components/results.ts';

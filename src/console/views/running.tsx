@@ -1,9 +1,8 @@
+import type { Progress, RequestOptions, TaskState } from '../../client/wire.ts';
 import type { JsonObject } from '../../protocol/definitions.ts';
-import type { Progress, RequestOptions, TaskState } from '../client/wire.ts';
-import { isAbort } from '../client/wire.ts';
 import { Notice } from '../components/parts.tsx';
 import { useKept } from '../kept.ts';
-import { messageOf, state } from '../state.ts';
+import { isAbort, messageOf, state } from '../state.ts';
 
 /** A request of a view: what it is doing, or how it ended. */
 export interface Run {

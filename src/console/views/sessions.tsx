@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
+import { objectsIn, RequestError, textIn } from '../../client/wire.ts';
 import type { JsonObject } from '../../protocol/definitions.ts';
-import { objectsIn, RequestError, textIn } from '../client/wire.ts';
 import { Badge, Dialog, Empty, Notice, ScrollBox } from '../components/parts.tsx';
 import { textOf } from '../components/results.ts';
 import { messageOf, state, useConsole } from '../state.ts';

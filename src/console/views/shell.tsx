@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { RevisionId } from '../client/wire.ts';
-import { isStateless, revisions, textIn } from '../client/wire.ts';
+import type { RevisionId } from '../../client/wire.ts';
+import { isStateless, revisions, textIn } from '../../client/wire.ts';
 import { Notice } from '../components/parts.tsx';
 import { linkTo, useRoute } from '../route.ts';
 import { operatorLists, state, useConsole } from '../state.ts';

@@ -1,8 +1,8 @@
 import { useState } from 'preact/hooks';
+import type { Tool } from '../../client/wire.ts';
+import { isObject, isStateless } from '../../client/wire.ts';
 import type { JsonObject } from '../../protocol/definitions.ts';
 import type { JsonSchema } from '../../protocol/json-schema.ts';
-import type { Tool } from '../client/wire.ts';
-import { isObject, isStateless } from '../client/wire.ts';
 import type { Column } from '../components/columns.ts';
 import { isNumeric, isOrdered } from '../components/columns.ts';
 import { JsonEditor } from '../components/json-editor.tsx';
