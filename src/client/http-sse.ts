@@ -6,10 +6,7 @@ import type { Endpoint } from './post.ts';
 import { get, isEventStream, parse, post, refusalOf, resultOf } from './post.ts';
 import { openSession } from './session-connection.ts';
 import type { Connection, Listener } from './wire.ts';
-import { RequestError } from './wire.ts';
-
-/** The revision whose sessions are over HTTP+SSE. */
-export const httpSseRevision = '2024-11-05';
+import { httpSseRevision, RequestError } from './wire.ts';
 
 /**
  * Opens a session over HTTP+SSE, the transport of 2024-11-05.

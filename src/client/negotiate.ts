@@ -1,10 +1,10 @@
-import { connectHttpSse, httpSseRevision } from './http-sse.ts';
+import { connectHttpSse } from './http-sse.ts';
 import type { Endpoint } from './post.ts';
 import { openSession } from './session-connection.ts';
 import { connectStateless } from './stateless-connection.ts';
 import { StreamableHttp } from './streamable-http.ts';
 import type { Connection, Listener } from './wire.ts';
-import { RequestError, revisions } from './wire.ts';
+import { httpSseRevision, RequestError, revisions } from './wire.ts';
 
 /** The revisions that can be negotiated, oldest first. */
 export const spoken: readonly string[] = [httpSseRevision, ...revisions.toReversed()];

@@ -3,7 +3,7 @@ import type { Channel, Receiver } from './channel.ts';
 import type { Endpoint } from './post.ts';
 import { pause } from './post.ts';
 import type { Connection, Listener, RequestOptions, Server } from './wire.ts';
-import { Declined, isObject, pollMs, progressIn, RequestError, taskIn, textIn } from './wire.ts';
+import { Declined, httpSseRevision, isObject, isStateless, pollMs, progressIn, RequestError, revisions, taskIn, textIn } from './wire.ts';
 
 /**
  * Opens a session: `initialize`, then `notifications/initialized`.
@@ -30,7 +30,7 @@ export async function openSession(
 }
 
 /** The revisions with sessions. */
-const spoken: readonly unknown[] = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'];
+const spoken: readonly unknown[] = [...revisions.filter(revision => !isStateless(revision)), httpSseRevision];
 
 class SessionConnection implements Connection, Receiver {
   readonly #channel: Channel;

@@ -3,6 +3,8 @@ import type { JsonSchema } from '../protocol/json-schema.ts';
 
 /** The revisions that the client speaks, newest first. The first one is stateless, the others have sessions. */
 export const revisions = ['2026-07-28', '2025-11-25', '2025-06-18', '2025-03-26'] as const;
+/** The older revision that is spoken over HTTP+SSE, with `connectHttpSse`. */
+export const httpSseRevision = '2024-11-05';
 /** One of `revisions`. */
 export type RevisionId = (typeof revisions)[number];
 

@@ -1,6 +1,6 @@
 import type Koa from 'koa';
 import { connect as connectTo } from '../client/connect.ts';
-import { connectHttpSse, httpSseRevision } from '../client/http-sse.ts';
+import { connectHttpSse } from '../client/http-sse.ts';
 import type {
   RequestOptions as ClientOptions,
   Connection,
@@ -13,7 +13,7 @@ import type {
   Server,
   Tool,
 } from '../client/wire.ts';
-import { objectsIn, revisions } from '../client/wire.ts';
+import { httpSseRevision, objectsIn, revisions } from '../client/wire.ts';
 import type { CallToolResult, GetPromptResult, JsonObject, ReadResourceResult } from '../protocol/definitions.ts';
 import { inProcess } from './in-process-fetch.ts';
 
