@@ -13,7 +13,7 @@ const long = [
   'test/cli/doctor.test.ts',
   'test/clients/{inspector,restart}.test.ts',
   'test/bus/processes.test.ts',
-  'test/example/{database,restart,server}.test.ts',
+  'test/example/{cluster,database,restart,server}.test.ts',
   // Counts all functions that run, so nothing of other files may run beside it.
   'test/files-of-a-call.test.ts',
   'test/fuzz/planted.test.ts',
