@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { emptyDatabase } from '../support/database.ts';
 import { startExample } from '../support/example.ts';
+import { freePort } from '../support/free-port.ts';
 
 const script = (name: string) => fileURLToPath(new URL(`../../example-app/${name}`, import.meta.url));
 
@@ -22,7 +23,9 @@ function start(file: string, args: readonly string[], environment: Readonly<Reco
     env: { ...process.env, ...environment },
   });
   let output = '';
-  const take = (chunk: Buffer) => void (output += chunk.toString());
+  const take = (chunk: Buffer) => {
+    output += chunk.toString();
+  };
   child.stdout.on('data', take);
   child.stderr.on('data', take);
   const closed = once(child, 'close');
@@ -59,9 +62,9 @@ const servedBy = async (origin: string) => (await fetch(`${origin}/clients`)).he
 describe.each(['postgresql', 'sqlite'] as const)('the cluster of the example over %s', provider => {
   it('serves one session from all of its processes, replaces one that is killed, and ends', async () => {
     await using place = await emptyDatabase(provider);
-    // PostgreSQL: the cluster makes the database itself.
-    const url = new URL(place.url);
-    await using cluster = start('cluster.ts', [], { PORT: '0', DATABASE_URL: url.href });
+    // PostgreSQL has no database of this name yet. It is removed with those of the test run.
+    const url = provider === 'postgresql' ? `${place.url}_cluster` : place.url;
+    await using cluster = start('cluster.ts', [], { PORT: '0', DATABASE_URL: url });
     const [, origin = '', list = ''] = await cluster.reads(/(http:\S+)\/mcp – processes ([\d, ]+);/);
     const names = list.split(', ').toSorted();
     expect(names).toHaveLength(3);
@@ -73,15 +76,15 @@ describe.each(['postgresql', 'sqlite'] as const)('the cluster of the example ove
 
     cluster.write('\n');
     const [, killed = ''] = await cluster.reads(/killed (\d+)/);
-    const [, taken = '', place_ = ''] = await cluster.reads(/(\d+) has taken the place of (\d+)/);
-    expect([names.includes(killed), place_]).toEqual([true, killed]);
+    const [, taken = '', replaced = ''] = await cluster.reads(/(\d+) has taken the place of (\d+)/);
+    expect([names.includes(killed), replaced]).toEqual([true, killed]);
     const now = [await servedBy(origin), await servedBy(origin), await servedBy(origin)];
     expect(now.toSorted()).toEqual([...names.filter(name => name !== killed), taken].toSorted());
 
     cluster.signal('SIGINT');
     expect((await cluster.exit()).code).toBe(0);
     for (const name of now) expect(() => process.kill(Number(name), 0)).toThrow('ESRCH');
-  });
+  }, 120_000);
 });
 
 it('the cluster says what to do where no PostgreSQL answers', async () => {
@@ -102,7 +105,8 @@ describe('the agent of the example', () => {
   });
 
   it('says what to do where no example runs', async () => {
-    const { code, output } = await start('agent.ts', ['http://127.0.0.1:1/mcp']).exit();
-    expect([code, output]).toEqual([1, expect.stringContaining('Nothing listens at http://127.0.0.1:1: run npm run example')]);
+    const origin = `http://127.0.0.1:${await freePort()}`;
+    const { code, output } = await start('agent.ts', [`${origin}/mcp`]).exit();
+    expect([code, output]).toEqual([1, expect.stringContaining(`Nothing listens at ${origin}: run npm run example`)]);
   });
 });

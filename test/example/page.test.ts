@@ -12,23 +12,24 @@ import { emptyDatabase } from '../support/database.ts';
 
 let origin: string;
 let page: string;
-const stack = new AsyncDisposableStack();
+let close: () => Promise<void>;
 beforeAll(async () => {
-  const place = stack.use(await emptyDatabase('sqlite'));
+  const place = await emptyDatabase('sqlite');
   const { prisma, datamodel } = await openDatabase(place.url);
-  stack.defer(() => prisma.$disconnect());
   const { app, endpoint } = createApp(prisma, datamodel);
   const server = app.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  stack.defer(async () => {
+  close = async () => {
     await endpoint.close();
     server.closeAllConnections();
     server.close();
-  });
+    await prisma.$disconnect();
+    await place[Symbol.asyncDispose]();
+  };
   origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   page = await (await fetch(`${origin}/`)).text();
 });
-afterAll(() => stack.disposeAsync());
+afterAll(() => close());
 
 /** The texts of all elements of this name, without their tags. */
 function texts(element: string): string[] {

@@ -57,6 +57,8 @@ describe('TypeScript in README and docs', () => {
       'docs/auth.md',
       'docs/auth.md',
       'docs/check.md',
+      'docs/getting-started.md',
+      'docs/getting-started.md',
       'docs/live.md',
       'docs/models.md',
       'docs/processes.md',
