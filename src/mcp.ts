@@ -131,6 +131,7 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
   const { auth, path } = resolved;
   const authorization =
     auth && new Authorization({ ...auth, allowedHosts: resolved.allowedHosts, path, scopes: scopesOf(definitions), report: reportError });
+  const audit = auditLog(resolved, onError);
   const service = openService({
     registry: index(resolved, definitions),
     explainError: explainDatabaseError,
@@ -140,7 +141,7 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
     sessions: resolved.sessions,
     limits: resolved.limits,
     rateLimiters: resolved.rateLimiters,
-    audit: auditLog(resolved, onError),
+    audit,
     keys,
     sessionLog: isHeard(resolved) ? new SessionLog({ ...resolved, onError }) : undefined,
     onRootsChanged: resolved.onRootsChanged,
@@ -155,7 +156,7 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
     report: reportError,
   });
   const { environment } = service;
-  const serve = endpoint(environment, resolved);
+  const serve = endpoint(environment, { ...resolved, recordedCalls: audit });
   const ignoreWrites = live?.listen({ committed: service.noteRows, onError });
 
   const middleware: Koa.Middleware = function mcpMiddleware(ctx, next) {
