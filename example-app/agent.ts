@@ -71,7 +71,8 @@ async function book(): Promise<void> {
   const uri = `${name}://booking/${booking.id}`;
   say(`The resource ${uri} is ${await read(staff, uri)}`);
 
-  const updated = new Promise<string>(resolve => {
+  const updated = new Promise<string>((resolve, reject) => {
+    setTimeout(reject, 10_000, new Error(`no notification about ${uri} within ten seconds`)).unref();
     staff.setNotificationHandler('notifications/resources/updated', ({ params }) => resolve(params.uri));
   });
   await staff.subscribeResource({ uri });

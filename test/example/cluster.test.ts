@@ -102,7 +102,7 @@ describe('the agent of the example', () => {
     expect(output).toMatch(/get_client finds Ada Lovelace, client 1\./);
     expect(output).toMatch(/is told that reservations:\/\/booking\/1001 has changed\.\n\d+\. Now it is .*"people":4/);
     expect(output).toMatch(/The server asks: Delete the Booking .*"id":1001/);
-  });
+  }, 60_000);
 
   it('says what to do where no example runs', async () => {
     const origin = `http://127.0.0.1:${await freePort()}`;
