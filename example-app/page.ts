@@ -18,7 +18,10 @@ const callers = [
 /** Serves `/`, which says what the app is, who can sign in and how to connect, and its style sheet. Needs no sign-in. */
 export const homePage: Middleware = async function homePage(ctx, next) {
   const isRead = ctx.method === 'GET' || ctx.method === 'HEAD';
-  if (!isRead || (ctx.path !== '/' && ctx.path !== '/page.css')) return next();
+  if (!isRead || (ctx.path !== '/' && ctx.path !== '/page.css')) {
+    await next();
+    return;
+  }
   ctx.set({
     'Content-Security-Policy': "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     'Referrer-Policy': 'no-referrer',
