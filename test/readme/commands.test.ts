@@ -34,7 +34,10 @@ describe('commands of README and docs', () => {
   it('are all of a kind that is checked here', () => {
     expect(
       commands.filter(
-        command => !/^(?:npm (?:install|ci|init -y$|pkg set type=module$|test|run) ?|npx (?:koa-mcp (?:init$|check )|prisma )|curl |claude mcp add )/.test(command),
+        command =>
+          !/^(?:npm (?:install|ci|init -y$|pkg set type=module$|test|run) ?|npx (?:koa-mcp (?:init$|check )|prisma )|curl |claude mcp add )/.test(
+            command,
+          ),
       ),
     ).toEqual([]);
   });
