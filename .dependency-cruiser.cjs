@@ -187,9 +187,14 @@ module.exports = {
     ]),
     only(
       'cli-directions',
-      'The commands and the generator run in a build. An endpoint comes from the module of the app, and shows them its report and its parts.',
+      'The commands and the generator run in a build. An endpoint comes from the module of the app, and shows them its report and its parts; `inspect` calls servers.',
       '^src/cli/',
-      ['^src/models/(datamodel/datamodel|report|near-names)\\.ts$', '^src/(report|parts)\\.ts$'],
+      [
+        '^src/models/(datamodel/datamodel|report|near-names)\\.ts$',
+        '^src/(report|parts)\\.ts$',
+        '^src/client/',
+        '^src/protocol/definitions\\.ts$',
+      ],
     ),
   ],
   options: {

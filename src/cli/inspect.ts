@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises';
+import { negotiate, spoken } from '../client/negotiate.ts';
+import type { Connection, Listener, Progress, TaskState } from '../client/wire.ts';
+import { isObject, objectsIn, RequestError } from '../client/wire.ts';
+import type { JsonObject } from '../protocol/definitions.ts';
 import type { Command, Given, Outcome } from './command-line.ts';
 import { UsageError } from './command-line.ts';
 import { patiently } from './patience.ts';
-import type { WireClient, WireMessage } from './wire-client.ts';
-import { connect, headerValue, spoken } from './wire-client.ts';
 
 /** `koa-mcp inspect`. */
 export const inspectCommand: Command = {
@@ -19,9 +21,10 @@ export const inspectCommand: Command = {
     args: { value: 'JSON', help: 'all arguments as one JSON object' },
     header: { value: 'NAME: VALUE', help: "a header of every request, e.g. 'Authorization: Bearer …'; may be repeated" },
     revision: { value: 'REVISION', help: `the only revision to speak: ${spoken.join(', ')} (default: the newest that the server speaks)` },
+    task: { help: 'runs the tool as a task, if it can be one, and waits for its end' },
     json: { help: 'the whole result as JSON' },
   },
-  notes: `Results go to stdout. Progress, log messages and other notifications go to stderr.
+  notes: `Results go to stdout. Progress, the state of a task, log messages and other notifications go to stderr.
 It ends with 0, or with 1 for an error of the server, or a result of a tool with isError.`,
   failure: 1,
   run: inspect,
@@ -34,24 +37,57 @@ async function inspect(given: Given): Promise<Outcome> {
   if (action !== undefined && subject === undefined) throw new UsageError(`${action} needs what to ${action}`);
   const revision = given.value('revision');
   if (revision !== undefined && !spoken.includes(revision)) throw new UsageError(`--revision is one of ${spoken.join(', ')}`);
-  const manifest = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+  if (given.has('task') && action !== 'call') throw new UsageError('--task goes with call TOOL');
+  const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
   const url = toUrl(address);
-  const options = { url, headers: toHeaders(given.values('header')), revision, onMessage: printMessage, version: manifest.version };
+  const endpoint = {
+    url: url.href,
+    fetch,
+    headers: Object.fromEntries(toHeaders(given.values('header'))),
+    clientInfo: { name: 'koa-mcp', version },
+    capabilities: {},
+  };
+  const connecting = negotiate(endpoint, listener, revision).catch(explain('connecting', url));
+  const connection = await patiently(`connecting to ${url.origin}`, connecting);
+  const request: Client['request'] = (method, params, options) =>
+    patiently(`waiting for the answer to ${method}`, connection.request(method, params, options).catch(explain(method, url)));
   try {
-    await using client = await patiently(`connecting to ${url.origin}`, connect(options));
-    const waiting: WireClient = {
-      ...client,
-      request: (method, ...rest) => patiently(`waiting for the answer to ${method}`, client.request(method, ...rest)),
-      [Symbol.asyncDispose]: async () => {},
-    };
-    return await act(waiting, subject ?? '', given);
-  } catch (error) {
-    // "fetch failed" alone says nothing.
-    const cause: unknown = error instanceof TypeError ? error.cause : undefined;
-    if (cause instanceof Error)
-      throw new Error(`${url.href} cannot be reached: ${cause.message || String(Reflect.get(cause, 'code'))}`, { cause });
-    throw error;
+    if (action !== undefined && 'logging' in connection.server.capabilities)
+      await connection.setLogLevel('info').catch(explain('logging/setLevel', url));
+    return await act({ server: connection.server, request }, subject ?? '', given);
+  } finally {
+    await connection.close();
   }
+}
+
+/** What an action needs of the connection. */
+type Client = Pick<Connection, 'server' | 'request'>;
+
+/** The command declares no capabilities, so a server should ask it nothing. */
+const listener: Listener = {
+  answer: ({ method }) => Promise.reject(new Error(`The server wants an answer to ${method}, which this command cannot give`)),
+  notified: printNotification,
+  streamChanged: () => undefined,
+  lost: () => undefined,
+};
+
+/** Throws the error of a request in words for somebody who has typed a command. */
+function explain(what: string, url: URL): (error: unknown) => never {
+  return error => {
+    if (!(error instanceof RequestError)) throw error;
+    throw new Error(inSentence(what, url, error), { cause: error });
+  };
+}
+
+function inSentence(what: string, url: URL, { message, code, status, challenge, cause }: RequestError): string {
+  // The error of `fetch` is "fetch failed". Its cause says why.
+  const reason = cause instanceof Error ? (cause.cause ?? cause) : undefined;
+  if (reason instanceof Error) return `${url.href} cannot be reached: ${reason.message || String(Reflect.get(reason, 'code'))}`;
+  if (status === 401) {
+    return `${what} was answered HTTP 401: ${challenge ?? message}; pass an access token with --header 'Authorization: Bearer …'`;
+  }
+  if (code !== 0) return `${what} failed: ${message} (${code})`;
+  return status === 0 ? `${what} failed: ${message}` : `${what} was answered HTTP ${status}: ${message}`;
 }
 
 function toUrl(address: string): URL {
@@ -76,7 +112,7 @@ function toHeaders(lines: readonly string[]): Headers {
   return headers;
 }
 
-type Action = (client: WireClient, subject: string, given: Given) => Promise<Outcome>;
+type Action = (client: Client, subject: string, given: Given) => Promise<Outcome>;
 
 const actions: Readonly<Record<string, Action>> = { call: callTool, read: readResource, prompt: getPrompt };
 
@@ -97,11 +133,9 @@ const kinds: Readonly<Record<string, ListedKind>> = {
   prompts: { title: 'prompts', method: 'prompts/list', capability: 'prompts', name: 'name' },
 };
 
-type Item = Readonly<Record<string, unknown>>;
-
-async function list(client: WireClient, _subject: string, given: Given): Promise<Outcome> {
+async function list(client: Client, _subject: string, given: Given): Promise<Outcome> {
   if (given.has('arg') || given.has('args')) throw new UsageError('arguments go with call TOOL or prompt NAME');
-  const lists: Record<string, Item[]> = {};
+  const lists: Record<string, JsonObject[]> = {};
   for (const key of Object.keys(kinds)) lists[key] = await listAll(client, key);
   if (given.has('json')) return { text: toJson({ server: client.server, ...lists }), code: 0 };
   const { info, revision, instructions } = client.server;
@@ -115,14 +149,14 @@ async function list(client: WireClient, _subject: string, given: Given): Promise
 }
 
 /** All pages of a list. @throws {Error} The server gives the same cursor twice, so the list would have no end. */
-async function listAll({ server, request }: WireClient, key: string): Promise<Item[]> {
+async function listAll({ server, request }: Client, key: string): Promise<JsonObject[]> {
   const kind = kinds[key];
   if (kind === undefined || !(kind.capability in server.capabilities)) return [];
-  const items: Item[] = [];
+  const items: JsonObject[] = [];
   const seen = new Set<unknown>();
   for (let cursor: unknown; ; ) {
     const page = await request(kind.method, cursor === undefined ? {} : { cursor });
-    items.push(...((page[key] ?? []) as Item[]));
+    items.push(...objectsIn(page[key]));
     cursor = page['nextCursor'];
     if (cursor === undefined || cursor === null) return items;
     if (seen.has(cursor)) throw new Error(`${kind.method} gives the cursor ${JSON.stringify(cursor)} twice, so the list has no end`);
@@ -130,7 +164,7 @@ async function listAll({ server, request }: WireClient, key: string): Promise<It
   }
 }
 
-function toBlock(key: string, items: readonly Item[]): string {
+function toBlock(key: string, items: readonly JsonObject[]): string {
   const { title = key, name = 'name' } = kinds[key] ?? {};
   const rows = items.map(item => [String(item[name]), describe(key, item)] as const);
   const width = Math.min(40, Math.max(0, ...rows.map(([label]) => label.length)));
@@ -138,13 +172,13 @@ function toBlock(key: string, items: readonly Item[]): string {
 }
 
 /** The arguments, and the first sentence of the description. */
-function describe(key: string, item: Item): string {
+function describe(key: string, item: JsonObject): string {
   const first = /^[^\n]*?(?:[.!?](?=\s|$)|$)/m.exec(inWords(item['description'] ?? item['title'] ?? ''))?.[0] ?? '';
   const names =
     key === 'tools'
       ? argumentsOf(item['inputSchema'])
       : key === 'prompts'
-        ? ((item['arguments'] ?? []) as Item[]).map(argument => `${String(argument['name'])}${argument['required'] === true ? '' : '?'}`)
+        ? objectsIn(item['arguments']).map(argument => `${String(argument['name'])}${argument['required'] === true ? '' : '?'}`)
         : [];
   return [...(names.length === 0 ? [] : [`(${names.join(', ')})`]), first].join(' ');
 }
@@ -154,40 +188,43 @@ function argumentsOf(schema: unknown): string[] {
   return Object.keys(properties ?? {}).map(name => (required?.includes(name) === true ? name : `${name}?`));
 }
 
-async function callTool(client: WireClient, name: string, given: Given): Promise<Outcome> {
+async function callTool(client: Client, name: string, given: Given): Promise<Outcome> {
   const tool = (await listAll(client, 'tools')).find(each => each['name'] === name);
   const schema = tool?.['inputSchema'];
   const args = toArguments(given, argument => typeOf(schema, argument));
-  if ('logging' in client.server.capabilities && client.server.revision < '2026-07-28')
-    await client.request('logging/setLevel', { level: 'info' });
-  const result = await client.request('tools/call', { name, arguments: args }, mirroredHeaders(schema, args));
+  const isTask = isObject(tool?.['execution']) && tool['execution']['taskSupport'] === 'required';
+  const options = {
+    inputSchema: isObject(schema) ? schema : undefined,
+    onProgress: printProgress,
+    asTask: isTask || given.has('task'),
+    onTask: taskPrinter(),
+  };
+  const result = await client.request('tools/call', { name, arguments: args }, options);
   const code = result['isError'] === true ? 1 : 0;
   if (given.has('json')) return { text: toJson(result), code };
   const { structuredContent, content } = result;
   const text =
-    structuredContent === undefined
-      ? ((content ?? []) as Item[]).map(toContent).join('\n')
-      : JSON.stringify(structuredContent, undefined, 2);
+    structuredContent === undefined ? objectsIn(content).map(toContent).join('\n') : JSON.stringify(structuredContent, undefined, 2);
   return { text: `${text}\n`, code };
 }
 
-async function readResource({ request }: WireClient, uri: string, given: Given): Promise<Outcome> {
+async function readResource({ request }: Client, uri: string, given: Given): Promise<Outcome> {
   if (given.has('arg') || given.has('args')) throw new UsageError('read takes no arguments: write them into the URI');
-  const result = await request('resources/read', { uri });
+  const result = await request('resources/read', { uri }, { onProgress: printProgress });
   if (given.has('json')) return { text: toJson(result), code: 0 };
-  const contents = (result['contents'] ?? []) as Item[];
+  const contents = objectsIn(result['contents']);
   return { text: `${contents.map(content => inWords(content['text'] ?? content['blob'] ?? '')).join('\n')}\n`, code: 0 };
 }
 
-async function getPrompt({ request }: WireClient, name: string, given: Given): Promise<Outcome> {
-  const result = await request('prompts/get', { name, arguments: toArguments(given, () => 'string') });
+async function getPrompt({ request }: Client, name: string, given: Given): Promise<Outcome> {
+  const result = await request('prompts/get', { name, arguments: toArguments(given, () => 'string') }, { onProgress: printProgress });
   if (given.has('json')) return { text: toJson(result), code: 0 };
-  const messages = (result['messages'] ?? []) as { readonly role: string; readonly content: Item }[];
+  const messages = (result['messages'] ?? []) as { readonly role: string; readonly content: JsonObject }[];
   return { text: `${messages.map(({ role, content }) => `${role}: ${toContent(content)}`).join('\n\n')}\n`, code: 0 };
 }
 
 /** A content block as text; of binary data only the size. */
-function toContent(block: Item): string {
+function toContent(block: JsonObject): string {
   switch (block['type']) {
     case 'text':
       return String(block['text']);
@@ -229,29 +266,29 @@ function typeOf(schema: unknown, argument: string): unknown {
   return Reflect.get(Object(Reflect.get(Object(properties), argument)), 'type');
 }
 
-/** The headers that repeat arguments. @see https://modelcontextprotocol.io/specification/2026-07-28/server/tools#x-mcp-header */
-function mirroredHeaders(schema: unknown, args: unknown): Headers {
-  const headers = new Headers();
-  const properties: unknown = Reflect.get(Object(schema), 'properties');
-  for (const [name, property] of Object.entries(Object(properties) as object)) {
-    const value: unknown = Reflect.get(Object(args), name);
-    if (value === undefined || value === null) continue;
-    for (const [header, text] of mirroredHeaders(property, value)) headers.set(header, text);
-    const mirror: unknown = Reflect.get(Object(property), 'x-mcp-header');
-    if (typeof mirror === 'string' && typeof value !== 'object') headers.set(`Mcp-Param-${mirror}`, headerValue(inWords(value)));
-  }
-  return headers;
+function printProgress({ progress, total, message }: Progress): void {
+  print(`progress ${progress}${total === undefined ? '' : ` of ${total}`}${message === undefined ? '' : `: ${message}`}`);
 }
 
-/** Prints a notification, or a request that this client refuses, to stderr. */
-function printMessage({ method = 'answer', params = {} }: WireMessage): void {
-  const { progress, total, message, level, data } = params;
-  const line =
-    method === 'notifications/progress'
-      ? `progress ${String(progress)}${total === undefined ? '' : ` of ${inWords(total)}`}${message === undefined ? '' : `: ${inWords(message)}`}`
-      : method === 'notifications/message'
-        ? `${String(level)}: ${inWords(data)}`
-        : `${method} ${JSON.stringify(params)}`;
+/** Prints the state of a task, when it has changed. */
+function taskPrinter(): (task: TaskState) => void {
+  let last = '';
+  return ({ taskId, status, statusMessage }) => {
+    const line = `task ${taskId} ${status}${statusMessage === undefined ? '' : `: ${statusMessage}`}`;
+    if (line !== last) print(line);
+    last = line;
+  };
+}
+
+function printNotification(method: string, params: JsonObject): void {
+  // `printProgress` has it.
+  if (method === 'notifications/progress') return;
+  print(
+    method === 'notifications/message' ? `${String(params['level'])}: ${inWords(params['data'])}` : `${method} ${JSON.stringify(params)}`,
+  );
+}
+
+function print(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 

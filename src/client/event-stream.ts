@@ -9,25 +9,28 @@ export interface StreamEvent {
 }
 
 /**
- * Reads the events of a stream.
+ * Reads the events of a stream. A stream that breaks or is aborted ends like one that the server has closed.
  *
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
  */
-export async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<StreamEvent> {
+export async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<StreamEvent, undefined> {
   const decoder = new TextDecoder();
   const reader = body.getReader();
   let rest = '';
+  let isAfterCr = false;
   let id: string | undefined;
   let retryMs: number | undefined;
   let event = '';
   let data: string[] = [];
   try {
     for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      rest += decoder.decode(value, { stream: true });
-      // A CR at the end may be the first half of CRLF.
-      const lines = rest.split(/\r\n|\n|\r(?!$)/u);
+      const { done, value } = await reader.read().catch(() => ({ done: true, value: undefined }));
+      if (done || value === undefined) return undefined;
+      const text = decoder.decode(value, { stream: true });
+      // A CR at the end of a chunk has ended its line; an LF behind it is its second half.
+      rest += isAfterCr && text.startsWith('\n') ? text.slice(1) : text;
+      if (text !== '') isAfterCr = text.endsWith('\r');
+      const lines = rest.split(/\r\n|\n|\r/u);
       rest = lines.pop() ?? '';
       for (const line of lines) {
         if (line === '') {

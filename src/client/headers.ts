@@ -30,8 +30,8 @@ function addParams(headers: Record<string, string>, schema: JsonSchema, args: un
   for (const [name, property] of Object.entries(schema.properties ?? {})) {
     const value = args[name];
     const header = property['x-mcp-header'];
-    if (typeof header === 'string' && value !== undefined && value !== null) {
-      headers[`Mcp-Param-${header}`] = encodeHeader(typeof value === 'string' ? value : JSON.stringify(value));
+    if (typeof header === 'string' && ['string', 'number', 'boolean'].includes(typeof value)) {
+      headers[`Mcp-Param-${header}`] = encodeHeader(String(value));
     }
     addParams(headers, property, value);
   }

@@ -1,71 +1,76 @@
 import type { JsonObject } from '../protocol/definitions.ts';
-import { readEvents } from './event-stream.ts';
-import type { Endpoint, Interrupted } from './post.ts';
-import { parse, pause, post, readResponse, statusError } from './post.ts';
-import type { Connection, Listener, RequestOptions, RevisionId, Server } from './wire.ts';
-import { Declined, isAbort, isObject, RequestError, taskIn, textIn } from './wire.ts';
-
-/** Milliseconds between two looks at a task, if the server names none. */
-const pollMs = 1000;
+import type { Channel, Receiver } from './channel.ts';
+import type { Endpoint } from './post.ts';
+import { pause } from './post.ts';
+import type { Connection, Listener, RequestOptions, Server } from './wire.ts';
+import { Declined, isObject, pollMs, progressIn, RequestError, taskIn, textIn } from './wire.ts';
 
 /**
- * Opens a session: `initialize`, then `notifications/initialized`, then the session's stream.
+ * Opens a session: `initialize`, then `notifications/initialized`.
  *
- * @throws {RequestError} The server refuses.
- * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports
+ * @throws {RequestError} The server refuses, or wants a revision that the client does not speak.
+ * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/lifecycle
  */
-export async function openSession(endpoint: Endpoint, revision: RevisionId, listener: Listener): Promise<Connection> {
-  const { clientInfo, capabilities: given } = endpoint;
+export async function openSession(
+  channel: Channel,
+  { clientInfo, capabilities: given }: Endpoint,
+  { revision, listener }: { readonly revision: string; readonly listener: Listener },
+): Promise<Connection> {
   // The modes of elicitation came with 2025-11-25.
   const isOlder = revision < '2025-11-25' && given['elicitation'] !== undefined;
-  const params = { protocolVersion: revision, capabilities: isOlder ? { ...given, elicitation: {} } : given, clientInfo };
-  const response = await post(endpoint, { jsonrpc: '2.0', id: 0, method: 'initialize', params }, { headers: {} });
-  const sessionId = response.headers.get('mcp-session-id') ?? undefined;
-  const answer = await readResponse(response, 0, () => undefined);
-  if (!('result' in answer)) throw new RequestError('The server ended its answer too early.');
-  const { result } = answer;
-  const session = new SessionConnection({
-    endpoint,
-    listener,
-    server: {
-      revision: textIn(result['protocolVersion']) ?? revision,
-      info: isObject(result['serverInfo']) ? result['serverInfo'] : {},
-      instructions: textIn(result['instructions']),
-      capabilities: isObject(result['capabilities']) ? result['capabilities'] : {},
-      supportedVersions: [],
-      sessionId,
-    },
-  });
-  await session.notify('notifications/initialized');
-  await session.listen();
+  const capabilities = isOlder ? { ...given, elicitation: {} } : given;
+  const session = new SessionConnection(channel, listener);
+  try {
+    await session.initialize({ protocolVersion: revision, capabilities, clientInfo });
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
   return session;
 }
 
-interface SessionOptions {
-  readonly endpoint: Endpoint;
-  readonly listener: Listener;
-  readonly server: Server;
-}
+/** The revisions with sessions. */
+const spoken: readonly unknown[] = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'];
 
-class SessionConnection implements Connection {
-  readonly server: Server;
-  readonly #endpoint: Endpoint;
+class SessionConnection implements Connection, Receiver {
+  readonly #channel: Channel;
   readonly #listener: Listener;
-  readonly #closed = new AbortController();
   readonly #progress = new Map<unknown, NonNullable<RequestOptions['onProgress']>>();
   readonly #asked = new Map<unknown, AbortController>();
   #lastId = 0;
+  #server: Server = { revision: '', info: {}, instructions: undefined, capabilities: {}, supportedVersions: [], sessionId: undefined };
 
-  constructor({ endpoint, listener, server }: SessionOptions) {
-    this.#endpoint = endpoint;
+  constructor(channel: Channel, listener: Listener) {
+    this.#channel = channel;
     this.#listener = listener;
-    this.server = server;
+  }
+
+  get server(): Server {
+    return this.#server;
+  }
+
+  async initialize(params: JsonObject): Promise<void> {
+    const request = { jsonrpc: '2.0', id: this.#nextId(), method: 'initialize', params };
+    const { protocolVersion, serverInfo, instructions, capabilities } = await this.#channel.initialize(request, this);
+    if (!spoken.includes(protocolVersion)) {
+      throw new RequestError(`The server speaks revision ${String(protocolVersion)}, which this client does not.`);
+    }
+    this.#server = {
+      ...this.#server,
+      revision: String(protocolVersion),
+      info: isObject(serverInfo) ? serverInfo : {},
+      instructions: textIn(instructions),
+      capabilities: isObject(capabilities) ? capabilities : {},
+      sessionId: this.#channel.sessionId,
+    };
+    await this.#channel.send({ jsonrpc: '2.0', method: 'notifications/initialized' });
   }
 
   async request(method: string, params: JsonObject = {}, options: RequestOptions = {}): Promise<JsonObject> {
     if (options.asTask !== true) return this.#exchange(method, params, options);
-    const { task } = await this.#exchange(method, { ...params, task: {} }, options);
-    return isObject(task) ? this.#follow(task, options) : this.#exchange(method, params, options);
+    const result = await this.#exchange(method, { ...params, task: {} }, options);
+    // A server without tasks has made a plain call.
+    return isObject(result['task']) ? this.#follow(result['task'], options) : result;
   }
 
   /** Waits for the result of a task, and meanwhile looks at its status. */
@@ -74,106 +79,53 @@ class SessionConnection implements Connection {
     const ended = new AbortController();
     const cancel = () => void this.#exchange('tasks/cancel', { taskId }, {}).catch(() => undefined);
     signal?.addEventListener('abort', cancel);
-    const watch = async (state: JsonObject): Promise<void> => {
-      onTask?.(taskIn(state));
-      const { pollInterval } = state;
-      await pause(typeof pollInterval === 'number' ? pollInterval : pollMs, ended.signal);
-      if (!ended.signal.aborted) await watch(await this.#exchange('tasks/get', { taskId }, {}));
+    const watch = async (): Promise<void> => {
+      for (let state = task; !ended.signal.aborted; state = await this.#exchange('tasks/get', { taskId }, {})) {
+        onTask?.(taskIn(state));
+        const { pollInterval } = state;
+        await pause(typeof pollInterval === 'number' ? pollInterval : pollMs, ended.signal);
+      }
     };
-    void watch(task).catch(() => undefined);
+    void watch().catch(() => undefined);
     try {
       return await this.#exchange('tasks/result', { taskId }, {});
     } finally {
       ended.abort();
       signal?.removeEventListener('abort', cancel);
-      if (signal?.aborted) signal.throwIfAborted();
+      signal?.throwIfAborted();
     }
   }
 
   async #exchange(method: string, params: JsonObject, { signal, onProgress }: RequestOptions): Promise<JsonObject> {
-    this.#lastId += 1;
-    const id = this.#lastId;
-    const all = onProgress === undefined ? params : { ...params, _meta: { progressToken: id } };
+    const id = this.#nextId();
+    const { _meta } = params;
+    const all = onProgress === undefined ? params : { ...params, _meta: { ...(isObject(_meta) && _meta), progressToken: id } };
     if (onProgress !== undefined) this.#progress.set(id, onProgress);
-    const cancel = () => void this.notify('notifications/cancelled', { requestId: id, reason: 'The user has cancelled' });
+    const cancel = () => this.#notify('notifications/cancelled', { requestId: id, reason: 'The user has cancelled' });
     signal?.addEventListener('abort', cancel);
-    const aborted = signal === undefined ? this.#closed.signal : AbortSignal.any([signal, this.#closed.signal]);
     try {
-      const message = { jsonrpc: '2.0', id, method, params: all };
-      const response = await post(this.#endpoint, message, { headers: this.#headers(), signal: aborted });
-      if (response.status === 404) this.#listener.lost();
-      let answer = await readResponse(response, id, each => this.#take(each));
-      while (!('result' in answer)) answer = await this.#resume(answer, id, aborted);
-      return answer.result;
+      return await this.#channel.exchange({ jsonrpc: '2.0', id, method, params: all }, signal);
     } finally {
       this.#progress.delete(id);
       signal?.removeEventListener('abort', cancel);
     }
   }
 
-  /** Takes the rest of a call's stream that the server has closed, as `ctx.mcp.closeStream()` does. */
-  async #resume({ lastEventId, retryMs }: Interrupted, id: number, signal: AbortSignal) {
-    if (lastEventId === undefined) throw new RequestError('The connection broke before the answer came. The call may have taken effect.');
-    await pause(retryMs, signal);
-    signal.throwIfAborted();
-    const response = await this.#get({ 'Last-Event-ID': lastEventId }, signal);
-    if (!response.ok) throw statusError(response);
-    return readResponse(response, id, each => this.#take(each));
+  #nextId(): number {
+    this.#lastId += 1;
+    return this.#lastId;
   }
 
-  async notify(method: string, params: JsonObject = {}): Promise<void> {
-    await post(this.#endpoint, { jsonrpc: '2.0', method, params }, { headers: this.#headers() }).catch(() => undefined);
+  #notify(method: string, params: JsonObject): void {
+    void this.#channel.send({ jsonrpc: '2.0', method, params }).catch(() => undefined);
   }
 
-  /** Keeps the session's stream open, also after it has broken. Resolves once it is open, or the server has refused it. */
-  listen(): Promise<void> {
-    return new Promise(resolve => void this.#keepListening(resolve).finally(resolve));
-  }
-
-  async #keepListening(onOpen: () => void): Promise<void> {
-    const { signal } = this.#closed;
-    let lastEventId: string | undefined;
-    let retryMs = 1000;
-    while (!signal.aborted) {
-      this.#listener.streamChanged('connecting');
-      try {
-        const resumed: Record<string, string> = lastEventId === undefined ? {} : { 'Last-Event-ID': lastEventId };
-        const response = await this.#get(resumed, signal);
-        if (!response.ok || response.body === null) {
-          if (response.status === 404) this.#listener.lost();
-          return this.#listener.streamChanged('off', statusError(response).message);
-        }
-        this.#listener.streamChanged('open');
-        onOpen();
-        for await (const event of readEvents(response.body)) {
-          lastEventId = event.id ?? lastEventId;
-          retryMs = event.retryMs ?? retryMs;
-          const message = parse(event.data);
-          if (message !== undefined) this.#take(message);
-        }
-      } catch (error) {
-        if (isAbort(error)) break;
-      }
-      if (signal.aborted) break;
-      this.#listener.streamChanged('waiting');
-      await pause(retryMs, signal);
-    }
-    this.#listener.streamChanged('off');
-  }
-
-  #take({ id, method, params }: JsonObject): void {
+  take({ id, method, params }: JsonObject): void {
     if (typeof method !== 'string') return;
     const members = isObject(params) ? params : {};
     if (id !== undefined) return void this.#answer(id, method, members);
     if (method === 'notifications/cancelled') this.#asked.get(members['requestId'])?.abort();
-    if (method === 'notifications/progress') {
-      const { progress, total, message, progressToken } = members;
-      this.#progress.get(progressToken)?.({
-        progress: Number(progress),
-        ...(typeof total === 'number' && { total }),
-        ...(typeof message === 'string' && { message }),
-      });
-    }
+    if (method === 'notifications/progress') this.#progress.get(members['progressToken'])?.(progressIn(members));
     this.#listener.notified(method, members);
   }
 
@@ -189,7 +141,25 @@ class SessionConnection implements Connection {
       reply = { jsonrpc: '2.0', id, error: { code, message: error instanceof Error ? error.message : String(error) } };
     }
     this.#asked.delete(id);
-    if (!asked.signal.aborted) await post(this.#endpoint, reply, { headers: this.#headers() }).catch(() => undefined);
+    if (!asked.signal.aborted) await this.#channel.send(reply).catch(() => undefined);
+  }
+
+  streamChanged(...[state, why]: Parameters<Listener['streamChanged']>): void {
+    this.#listener.streamChanged(state, why);
+  }
+
+  lost(): void {
+    this.#forgetQuestions();
+    this.#listener.lost();
+  }
+
+  /** Nobody waits for the answers to the server's questions any more. */
+  #forgetQuestions(): void {
+    for (const asked of this.#asked.values()) asked.abort();
+  }
+
+  listen(): Promise<void> {
+    return this.#channel.listen();
   }
 
   async setLogLevel(level: string | undefined): Promise<void> {
@@ -205,20 +175,7 @@ class SessionConnection implements Connection {
   }
 
   async close(): Promise<void> {
-    if (this.#closed.signal.aborted) return;
-    this.#closed.abort();
-    const headers = { ...this.#endpoint.headers, ...this.#headers() };
-    // Also of a page that is closing.
-    await this.#endpoint.fetch(this.#endpoint.url, { method: 'DELETE', headers, keepalive: true }).catch(() => undefined);
-  }
-
-  #get(more: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Response> {
-    const headers = { ...this.#endpoint.headers, ...this.#headers(), Accept: 'text/event-stream', ...more };
-    return this.#endpoint.fetch(this.#endpoint.url, { headers, signal });
-  }
-
-  #headers(): Record<string, string> {
-    const { sessionId, revision } = this.server;
-    return { 'MCP-Protocol-Version': revision, ...(sessionId !== undefined && { 'Mcp-Session-Id': sessionId }) };
+    this.#forgetQuestions();
+    await this.#channel.close();
   }
 }

@@ -1,18 +1,16 @@
 import type { JsonObject } from '../protocol/definitions.ts';
 import { mirroredHeaders } from './headers.ts';
 import type { Endpoint } from './post.ts';
-import { pause, post, readResponse, statusError } from './post.ts';
+import { broken, errorIn, isEventStream, pause, post, readResponse } from './post.ts';
 import type { Connection, Listener, RequestOptions, RevisionId, Server } from './wire.ts';
-import { isAbort, isObject, RequestError, taskIn, tasksExtension, textIn } from './wire.ts';
+import { isObject, mayRecover, pollMs, progressIn, RequestError, taskIn, tasksExtension, textIn } from './wire.ts';
 
 const prefix = 'io.modelcontextprotocol/';
-/** Milliseconds between two looks at a task, if the server names none. */
-const pollMs = 1000;
 /** A server that asks on and on would keep the page busy for ever. */
 const maxRounds = 50;
 
 /**
- * Connects without a session: `server/discover`, then `subscriptions/listen`.
+ * Connects without a session: `server/discover`.
  *
  * @throws {RequestError} The server refuses.
  * @see https://modelcontextprotocol.io/specification/2026-07-28/basic
@@ -20,7 +18,6 @@ const maxRounds = 50;
 export async function connectStateless(endpoint: Endpoint, revision: RevisionId, listener: Listener): Promise<Connection> {
   const connection = new StatelessConnection(endpoint, revision, listener);
   await connection.discover();
-  await connection.listen();
   return connection;
 }
 
@@ -89,6 +86,7 @@ class StatelessConnection implements Connection {
     const taskId = textIn(created['taskId']) ?? '';
     const cancel = () => void this.#exchange('tasks/cancel', { taskId }, {}).catch(() => undefined);
     signal?.addEventListener('abort', cancel);
+    const ended = signal === undefined ? this.#closed.signal : AbortSignal.any([signal, this.#closed.signal]);
     try {
       for (let task = created; ; task = await this.#exchange('tasks/get', { taskId }, {})) {
         signal?.throwIfAborted();
@@ -96,11 +94,11 @@ class StatelessConnection implements Connection {
         const { status, result, error, pollIntervalMs, inputRequests } = task;
         if (status === 'completed' && isObject(result)) return result;
         if (status === 'cancelled') throw new RequestError('The task was cancelled.');
-        if (status === 'failed') throw failure(error);
+        if (status === 'failed') throw isObject(error) ? errorIn(error) : new RequestError('The task has failed.');
         if (isObject(inputRequests) && Object.keys(inputRequests).length > 0) {
           const inputResponses = await this.#answers(inputRequests, signal);
           await this.#exchange('tasks/update', { taskId, inputResponses }, {});
-        } else await pause(typeof pollIntervalMs === 'number' ? pollIntervalMs : pollMs, signal ?? this.#closed.signal);
+        } else await pause(typeof pollIntervalMs === 'number' ? pollIntervalMs : pollMs, ended);
       }
     } finally {
       signal?.removeEventListener('abort', cancel);
@@ -113,12 +111,12 @@ class StatelessConnection implements Connection {
     const aborted = signal === undefined ? this.#closed.signal : AbortSignal.any([signal, this.#closed.signal]);
     try {
       const response = await this.#send(id, method, { params, signal: aborted, inputSchema, progressToken: onProgress && id });
-      const answer = await readResponse(response, id, each => this.#take(each));
+      const answer = await readResponse(response, { id, take: each => this.#take(each), signal: aborted });
       if ('result' in answer) return answer.result;
     } finally {
       this.#progress.delete(id);
     }
-    throw new RequestError('The connection broke before the answer came. The call may have taken effect.');
+    throw broken();
   }
 
   #send(
@@ -128,7 +126,9 @@ class StatelessConnection implements Connection {
   ): Promise<Response> {
     const { revision, capabilities } = this.#server;
     const hasTasks = isObject(capabilities['extensions']) && isObject(capabilities['extensions'][tasksExtension]);
+    const given = sent.params['_meta'];
     const _meta = {
+      ...(isObject(given) && given),
       [`${prefix}protocolVersion`]: revision,
       [`${prefix}clientInfo`]: this.#endpoint.clientInfo,
       [`${prefix}clientCapabilities`]: {
@@ -151,18 +151,11 @@ class StatelessConnection implements Connection {
   #take({ method, params }: JsonObject): void {
     if (typeof method !== 'string') return;
     const members = isObject(params) ? params : {};
-    if (method === 'notifications/progress') {
-      const { progress, total, message, progressToken } = members;
-      this.#progress.get(progressToken)?.({
-        progress: Number(progress),
-        ...(typeof total === 'number' && { total }),
-        ...(typeof message === 'string' && { message }),
-      });
-    }
+    if (method === 'notifications/progress') this.#progress.get(members['progressToken'])?.(progressIn(members));
     this.#listener.notified(method, members);
   }
 
-  /** Opens the stream of notifications, in place of an earlier one. Resolves once it is open, or the server has refused it. */
+  /** As declared; the stream takes the place of an earlier one. */
   listen(): Promise<void> {
     this.#listening?.abort();
     const listening = new AbortController();
@@ -171,27 +164,34 @@ class StatelessConnection implements Connection {
     return new Promise(resolve => void this.#keepListening(signal, resolve).finally(resolve));
   }
 
-  async #keepListening(signal: AbortSignal, onOpen: () => void): Promise<void> {
+  async #keepListening(signal: AbortSignal, onTried: () => void): Promise<void> {
     const notifications = {
       toolsListChanged: true,
       promptsListChanged: true,
       resourcesListChanged: true,
       ...(this.#subscribed.size > 0 && { resourceSubscriptions: [...this.#subscribed] }),
     };
+    let wasOpen = false;
     while (!signal.aborted) {
       this.#listener.streamChanged('connecting');
       try {
         const id = this.#nextId();
         const response = await this.#send(id, 'subscriptions/listen', { params: { notifications }, signal });
-        if (!response.ok) return this.#listener.streamChanged('off', statusError(response).message);
-        this.#listener.streamChanged('open');
-        onOpen();
-        await readResponse(response, id, each => this.#take(each));
+        const isStream = isEventStream(response);
+        if (isStream) {
+          wasOpen = true;
+          this.#listener.streamChanged('open');
+          onTried();
+        }
+        await readResponse(response, { id, take: each => this.#take(each), signal });
+        if (!isStream) return this.#listener.streamChanged('off', 'The server answers without a stream.');
       } catch (error) {
-        if (isAbort(error) || signal.aborted) return;
-        if (error instanceof RequestError && error.code !== 0) return this.#listener.streamChanged('off', error.message);
+        if (signal.aborted) return;
+        const isRefusal = error instanceof RequestError && (error.code !== 0 || error.status !== 0);
+        if (isRefusal && !(wasOpen && mayRecover(error))) return this.#listener.streamChanged('off', error.message);
       }
       this.#listener.streamChanged('waiting');
+      onTried();
       await pause(1000, signal);
     }
   }
@@ -213,9 +213,4 @@ class StatelessConnection implements Connection {
   async close(): Promise<void> {
     this.#closed.abort();
   }
-}
-
-function failure(error: unknown): RequestError {
-  const { code, message, data } = isObject(error) ? error : {};
-  return new RequestError(textIn(message) ?? 'The task has failed.', { code: typeof code === 'number' ? code : 0, data });
 }

@@ -86,6 +86,18 @@ export interface Progress {
   readonly message?: string;
 }
 
+/** The progress that a notification tells of. */
+export function progressIn({ progress, total, message }: JsonObject): Progress {
+  return {
+    progress: Number(progress),
+    ...(typeof total === 'number' && { total }),
+    ...(typeof message === 'string' && { message }),
+  };
+}
+
+/** Milliseconds between two looks at a task, if the server names none. */
+export const pollMs = 1000;
+
 /** A task that a call has become. */
 export interface TaskState {
   readonly taskId: string;
@@ -136,11 +148,21 @@ export interface Connection {
   readonly server: Server;
   /** @throws {RequestError} The server's error, or that of the network. */
   request(method: string, params?: JsonObject, options?: RequestOptions): Promise<JsonObject>;
+  /** Opens the stream of notifications, and opens it again when it breaks. Resolves once the first attempt has succeeded or failed. */
+  listen(): Promise<void>;
   setLogLevel(level: string | undefined): Promise<void>;
   subscribe(uri: string): Promise<void>;
   unsubscribe(uri: string): Promise<void>;
   /** Ends the streams, and the session if there is one. */
   close(): Promise<void>;
+}
+
+interface RequestErrorOptions {
+  readonly code?: number;
+  readonly status?: number;
+  readonly data?: unknown;
+  readonly challenge?: string | undefined;
+  readonly cause?: unknown;
 }
 
 /** A request that failed. */
@@ -151,24 +173,24 @@ export class RequestError extends Error {
   /** HTTP; 0 if there was no answer. */
   readonly status: number;
   readonly data: unknown;
+  /** The header `WWW-Authenticate` of the answer, which says how to sign in. */
+  readonly challenge: string | undefined;
 
-  constructor(
-    message: string,
-    { code = 0, status = 0, data, cause }: { code?: number; status?: number; data?: unknown; cause?: unknown } = {},
-  ) {
+  constructor(message: string, { code = 0, status = 0, data, challenge, cause }: RequestErrorOptions = {}) {
     super(message, { cause });
     this.code = code;
     this.status = status;
     this.data = data;
+    this.challenge = challenge;
   }
+}
+
+/** Whether a server that refuses may soon answer: it restarts, or has too much to do. */
+export function mayRecover({ status }: RequestError): boolean {
+  return [429, 502, 503, 504].includes(status);
 }
 
 /** The user does not want to answer a question of the server. */
 export class Declined extends Error {
   override name = 'Declined';
-}
-
-/** Whether an error is that of a request that the user has cancelled. */
-export function isAbort(error: unknown): boolean {
-  return error instanceof Error && error.name === 'AbortError';
 }

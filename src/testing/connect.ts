@@ -1,5 +1,6 @@
 import type Koa from 'koa';
 import { connect as connectTo } from '../client/connect.ts';
+import { connectHttpSse, httpSseRevision } from '../client/http-sse.ts';
 import type {
   RequestOptions as ClientOptions,
   Connection,
@@ -23,8 +24,8 @@ type Answer = (params: JsonObject) => JsonObject | Promise<JsonObject>;
 export interface ConnectOptions {
   /** Path of the endpoint as clients see it, with the prefix of a mount. @default '/mcp' */
   readonly path?: string;
-  /** The revision to speak. @default the newest */
-  readonly revision?: RevisionId;
+  /** The revision to speak. 2024-11-05 is spoken with `<path>/sse`. @default the newest */
+  readonly revision?: RevisionId | typeof httpSseRevision;
   /** Headers of every request, such as `{ authorization: 'Bearer …' }`. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Who calls: is in `ctx.state.user` before the app's first middleware runs. */
@@ -109,7 +110,11 @@ export async function connect(app: Koa, options: ConnectOptions = {}): Promise<T
     lost: () => undefined,
   };
   try {
-    return clientOf(await connectTo(endpoint, revision, listener), received, disconnect);
+    const connection =
+      revision === httpSseRevision
+        ? await connectHttpSse({ ...endpoint, url: `${endpoint.url}/sse` }, listener)
+        : await connectTo(endpoint, revision, listener);
+    return clientOf(connection, received, disconnect);
   } catch (error) {
     disconnect();
     throw error;

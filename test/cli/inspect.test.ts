@@ -1,7 +1,4 @@
-import { once } from 'node:events';
-import type { IncomingMessage, RequestListener } from 'node:http';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
@@ -9,8 +6,10 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { inspectCommand } from '../../src/cli/inspect.ts';
 import { patiently } from '../../src/cli/patience.ts';
-import { spoken } from '../../src/cli/wire-client.ts';
+import { spoken } from '../../src/client/negotiate.ts';
+import type { HandlerContext } from '../../src/index.ts';
 import { revisions } from '../../src/protocol/revisions.ts';
+import { serve } from '../support/by-hand.ts';
 import type { TestServer } from '../support/server.ts';
 import { start } from '../support/server.ts';
 import { runCommand } from './run-command.ts';
@@ -68,22 +67,6 @@ beforeAll(async () => {
 });
 afterAll(() => server[Symbol.asyncDispose]());
 
-/** Serves requests by hand. */
-async function serve(
-  listener: (...[request, response]: Parameters<RequestListener>) => void | Promise<void>,
-): Promise<{ url: string } & AsyncDisposable> {
-  const http = createServer((request, response) => void listener(request, response)).listen(0, '127.0.0.1');
-  await once(http, 'listening');
-  return {
-    url: `http://127.0.0.1:${(http.address() as AddressInfo).port}/mcp`,
-    [Symbol.asyncDispose]: async () => {
-      http.closeAllConnections();
-      http.close();
-      await once(http, 'close');
-    },
-  };
-}
-
 describe('koa-mcp inspect', () => {
   it('lists tools with their arguments, resources, templates and prompts, of all pages', async () => {
     const { text, code } = await inspect(server.url);
@@ -121,6 +104,27 @@ describe('koa-mcp inspect', () => {
     expect(JSON.parse(text)).toEqual({ region: 'Köln' });
   });
 
+  it.each(['2026-07-28', '2025-11-25'])('runs a tool as a task if it must be one, or with --task, in %s', async revision => {
+    const handler = (_: unknown, { mcp }: HandlerContext) => `finished${mcp.task === undefined ? '' : ' as a task'}`;
+    await using tasks = await start({
+      tools: {
+        must: { description: 'Is a task', task: 'required', handler },
+        can: { description: 'Can be a task', task: 'optional', handler },
+        plain: { description: 'Is no task', handler },
+      },
+    });
+    const call = async (...args: string[]) => inspect(tasks.url, 'call', ...args, '--revision', revision);
+    const must = await call('must');
+    expect(must.text).toBe('finished as a task\n');
+    expect(must.stderr).toMatch(/^task \S+ working/);
+    expect((await call('can', '--task')).text).toBe('finished as a task\n');
+    expect((await call('can')).text).toBe(revision === '2026-07-28' ? 'finished as a task\n' : 'finished\n');
+    expect((await call('plain')).text).toBe('finished\n');
+    const insisting = call('plain', '--task');
+    if (revision === '2026-07-28') expect((await insisting).text).toBe('finished\n');
+    else await expect(insisting).rejects.toThrow('plain does not run as a task');
+  });
+
   it('reads resources and gets prompts', async () => {
     expect((await inspect(server.url, 'read', 'house://menu')).text).toBe('Soup\n');
     expect((await inspect(server.url, 'read', 'house://dish/soup')).text).toBe('{"name":"soup"}\n');
@@ -150,6 +154,7 @@ describe('koa-mcp inspect', () => {
     [['http://a/mcp', 'call'], 'call needs what to call'],
     [['http://a/mcp', 'call', 'x', '--arg', 'y'], '--arg y is not NAME=VALUE'],
     [['http://a/mcp', '--revision', '2020-01-01'], '--revision is one of 2024-11-05'],
+    [['http://a/mcp', '--task'], '--task goes with call TOOL'],
     [['http://a/mcp', '--header', 'nope'], '--header nope is not NAME: VALUE'],
   ])('refuses %j', async (args, message) => {
     const url = args[0] === 'http://a/mcp' ? [server.url, ...args.slice(1)] : args;
@@ -190,6 +195,7 @@ describe('koa-mcp inspect', () => {
       return request.method === 'POST' ? ((await json(request)) as { id?: number; method?: string }) : {};
     };
     const seen: unknown[] = [];
+    let called: number | undefined;
     await using cutting = await serve(async (request, response) => {
       const { id, method } = await answer(request);
       const stream = (text: string) => response.writeHead(200, { 'content-type': 'text/event-stream' }).end(text);
@@ -199,8 +205,10 @@ describe('koa-mcp inspect', () => {
         const head = { 'content-type': 'application/json', 'mcp-session-id': 's' };
         response.writeHead(200, head).end(result({ protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo: {} }));
       } else if (method === 'tools/list') stream(`data: ${result({ tools: [] })}\r\n\r\n`);
-      else if (method === 'tools/call') stream('id: 7\r\nretry: 1\r\ndata: \r\n\r\n');
-      else if (request.method === 'GET') stream('id: 8\ndata: {"jsonrpc":"2.0","id":3,\ndata: "result":{"content":[]}}\n\n');
+      else if (method === 'tools/call') {
+        called = id;
+        stream('id: 7\r\nretry: 1\r\ndata: \r\n\r\n');
+      } else if (request.method === 'GET') stream(`id: 8\ndata: {"jsonrpc":"2.0","id":${called},\ndata: "result":{"content":[]}}\n\n`);
       else response.writeHead(202).end();
     });
     expect((await inspect(cutting.url, 'call', 'x', '--json', '--revision', '2025-11-25')).text).toBe('{\n  "content": []\n}\n');

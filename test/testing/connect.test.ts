@@ -85,7 +85,9 @@ function start(options: Partial<McpOptions> = {}) {
 }
 const waited: string[] = [];
 
-describe.each(['2026-07-28', '2025-11-25', '2025-06-18', '2025-03-26'] as const)('a client in the same process, revision %s', revision => {
+const revisions = ['2026-07-28', '2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'] as const;
+
+describe.each(revisions)('a client in the same process, revision %s', revision => {
   async function open(more: Parameters<typeof connect>[1] = {}): Promise<TestClient & { endpoint: ReturnType<typeof start>['endpoint'] }> {
     const { app, endpoint } = start();
     const client = await connect(app, { revision, ...more });
@@ -143,7 +145,7 @@ describe.each(['2026-07-28', '2025-11-25', '2025-06-18', '2025-03-26'] as const)
       onRoots: () => [{ uri: 'file:///home', name: 'home' }],
     });
     // Elicitation came with 2025-06-18.
-    if (revision !== '2025-03-26') expect(await textOf(client, 'ask')).toBe('Name? Ada');
+    if (revision >= '2025-06-18') expect(await textOf(client, 'ask')).toBe('Name? Ada');
     expect(await textOf(client, 'think')).toContain('Hello');
     expect(await textOf(client, 'roots')).toContain('file:///home');
   });
@@ -197,7 +199,8 @@ describe.each(['2026-07-28', '2025-11-25', '2025-06-18', '2025-03-26'] as const)
     const count = async () => (await client.endpoint.sessions.list()).sessions.length;
     expect(await count()).toBe(revision === '2026-07-28' ? 0 : 1);
     await client.close();
-    expect(await count()).toBe(0);
+    // A session of 2024-11-05 ends with its stream, which the server notices a little later.
+    await expect.poll(count).toBe(0);
   });
 });
 
