@@ -14,11 +14,11 @@ const long = [
   'test/clients/{inspector,restart}.test.ts',
   'test/console/{looks,use}.test.ts',
   'test/bus/processes.test.ts',
-  'test/example/{database,restart,server}.test.ts',
+  'test/example/{cluster,database,restart,server}.test.ts',
   // Counts all functions that run, so nothing of other files may run beside it.
   'test/files-of-a-call.test.ts',
   'test/fuzz/planted.test.ts',
-  'test/generator/{generator,init-schemas,prisma-6}.test.ts',
+  'test/generator/{generator,getting-started,init-schemas,prisma-6}.test.ts',
   'test/intruders/{pages,replays}.test.ts',
   'test/leak-hunt/planted.test.ts',
   'test/load/load.test.ts',

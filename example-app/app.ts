@@ -4,6 +4,7 @@ import type { Bus, Datamodel, McpMiddleware } from 'koa-mcp';
 import { api } from './api.ts';
 import type { PrismaClient } from './generated/sqlite/client/client.ts';
 import { reservations } from './mcp.ts';
+import { homePage } from './page.ts';
 import { signIn } from './users.ts';
 
 export interface ReservationsApp {
@@ -17,6 +18,6 @@ export function createApp(prisma: PrismaClient, datamodel: Datamodel, bus?: Bus)
   const app = new Koa();
   const endpoint = reservations(prisma, datamodel, bus);
   const router = api(prisma);
-  app.use(signIn).use(bodyParser()).use(endpoint).use(router.routes()).use(router.allowedMethods());
+  app.use(homePage).use(signIn).use(bodyParser()).use(endpoint).use(router.routes()).use(router.allowedMethods());
   return { app, endpoint };
 }

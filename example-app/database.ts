@@ -47,7 +47,8 @@ export function openBus(url: string = defaultUrl): Bus | undefined {
   return postgresBus({ connect: () => new pg.Client({ connectionString: url, application_name: 'reservations bus' }) });
 }
 
-function isPostgres(url: string): boolean {
+/** Whether the URL names a PostgreSQL database rather than a SQLite file. */
+export function isPostgres(url: string): boolean {
   return /^postgres(?:ql)?:/.test(url);
 }
 

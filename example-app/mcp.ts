@@ -27,6 +27,7 @@ export function reservations(prisma: PrismaClient, datamodel: Datamodel, bus?: B
       booking: {
         operations: ['findUnique', 'findMany', 'count', 'aggregate', 'groupBy', 'create', 'update', 'delete'],
         confirm: ['delete'],
+        idempotent: ['create'],
         where: (ctx, operation) => bookingsOf(isWrite(operation) ? signedIn(ctx) : userOf(ctx)),
         data: ctx => {
           const clientId = userOf(ctx)?.clientId;

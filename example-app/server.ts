@@ -21,7 +21,16 @@ console.log(
   `reservations: ${url} – connect with: claude mcp add --transport http reservations ${url} --header "Authorization: Bearer demo-ada"`,
 );
 
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void close());
+// In a cluster: tells `cluster.ts` where this process listens, and ends with it.
+process.send?.({ port });
+
+let isClosing = false;
+for (const event of ['SIGTERM', 'SIGINT', 'disconnect'] as const) {
+  process.once(event, () => {
+    if (!isClosing) void close();
+    isClosing = true;
+  });
+}
 
 async function close(): Promise<void> {
   // While `drain` runs, the load balancer and the clients switch to other processes.
@@ -35,4 +44,5 @@ async function close(): Promise<void> {
   await closed;
   await bus?.close();
   await prisma.$disconnect();
+  if (process.connected) process.disconnect();
 }

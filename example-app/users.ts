@@ -8,7 +8,7 @@ export interface User {
 }
 
 /** Demo tokens. A real app verifies a token of its identity provider here. */
-const users = new Map<string, User>([
+export const users: ReadonlyMap<string, User> = new Map<string, User>([
   ['demo-ada', { id: 'ada', role: 'client', clientId: 1 }],
   ['demo-grace', { id: 'grace', role: 'client', clientId: 2 }],
   ['demo-staff', { id: 'staff', role: 'staff' }],
@@ -19,7 +19,7 @@ export const signIn: Middleware = async function signIn(ctx, next) {
   const authorization = ctx.get('Authorization');
   const [, token] = /^Bearer +(\S+) *$/i.exec(authorization) ?? [];
   const user = token === undefined ? undefined : users.get(token);
-  if (authorization !== '' && user === undefined) refuse(ctx, 'Unknown token', 'Bearer error="invalid_token"');
+  if (authorization !== '' && user === undefined) refuse(ctx, 'Unknown token', 'invalid_token');
   ctx.state['user'] = user;
   await next();
 };
@@ -34,7 +34,12 @@ export function signedIn(ctx: { state: { user?: User }; throw: Context['throw'] 
   return userOf(ctx) ?? ctx.throw(403, 'Guests may only read; sign in with a bearer token');
 }
 
-/** Answers 401 with a `WWW-Authenticate` header, which tells the client how to sign in. */
-export function refuse(ctx: Pick<Context, 'throw'>, message: string, challenge = 'Bearer'): never {
+/**
+ * Answers 401 with a `WWW-Authenticate` header, which tells the client how to sign in.
+ *
+ * @param error What is wrong with the token; a request without a token has none. RFC 6750 §3.1.
+ */
+export function refuse(ctx: Pick<Context, 'throw'>, message: string, error?: 'invalid_token'): never {
+  const challenge = `Bearer realm="reservations"${error === undefined ? '' : `, error="${error}"`}`;
   return ctx.throw(401, message, { headers: { 'WWW-Authenticate': challenge } });
 }

@@ -60,6 +60,7 @@ describe('koa-mcp check', () => {
       'mcpContinuation',
       'mcpTask',
       'mcpAuditEntry',
+      'mcpIdempotencyKey',
     ];
     const prisma = Object.fromEntries(models.map(key => [key, delegate]));
     const endpoint = reservations(prisma as never, datamodel);

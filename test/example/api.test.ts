@@ -30,7 +30,7 @@ describe('signing in', () => {
     'answers 401 with a challenge to %j',
     async authorization => {
       const response = await request(app).get('/clients').set('Authorization', authorization).expect(401);
-      expect(response.headers['www-authenticate']).toBe('Bearer error="invalid_token"');
+      expect(response.headers['www-authenticate']).toBe('Bearer realm="reservations", error="invalid_token"');
       expect(response.text).toBe('Unknown token');
     },
   );
@@ -101,7 +101,7 @@ describe('POST /bookings', () => {
   it('refuses a guest with a challenge and writes nothing', async () => {
     const before = await database.prisma.booking.count();
     const response = await request(app).post('/bookings').send({ startsAt, clientId: 1 }).expect(401);
-    expect(response.headers['www-authenticate']).toBe('Bearer');
+    expect(response.headers['www-authenticate']).toBe('Bearer realm="reservations"');
     expect(await database.prisma.booking.count()).toBe(before);
   });
 

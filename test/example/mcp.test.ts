@@ -282,7 +282,7 @@ describe('the example over MCP', () => {
   it('refuses an unknown token with 401 and a challenge', async () => {
     const response = await fetch(`${origin}/mcp`, { method: 'POST', headers: { Authorization: 'Bearer nobody' }, body: '{}' });
     expect(response.status).toBe(401);
-    expect(response.headers.get('www-authenticate')).toBe('Bearer error="invalid_token"');
+    expect(response.headers.get('www-authenticate')).toBe('Bearer realm="reservations", error="invalid_token"');
   });
 
   it('leaves the routes of the app alone', async () => {

@@ -34,8 +34,28 @@ describeDatabases('the migrations of the example', provider => {
   });
 });
 
-/** The statements about the package's own tables, in the order of their text. */
+/**
+ * The statements about the package's own tables, in the order of their text. A column that a later migration adds stands in its table, and the
+ * order of columns does not count.
+ */
 function statementsOfMcp(sql: string): string[] {
   const statements = sql.split(/;\s*$/m).map(statement => statement.replaceAll(/^--.*$/gm, '').trim());
-  return statements.filter(statement => /"Mcp\w+"/.test(statement)).sort();
+  const added: { table: string; column: string }[] = [];
+  const others = statements.filter(statement => {
+    const [, table, column] = /^ALTER TABLE "(Mcp\w+)" ADD COLUMN +(.+)$/.exec(statement) ?? [];
+    if (table !== undefined && column !== undefined) added.push({ table, column });
+    return column === undefined && /"Mcp\w+"/.test(statement);
+  });
+  return others
+    .map(statement => {
+      const [, table, columns = ''] = /^CREATE TABLE "(Mcp\w+)" \(\n(.+)\n\)$/s.exec(statement) ?? [];
+      if (table === undefined) return statement;
+      const lines = columns.split(/,?\n/).map(line => line.trim());
+      const late = added.filter(({ table: its }) => its === table).map(({ column }) => column);
+      return `CREATE TABLE ${table}: ${[...lines, ...late]
+        .filter(line => line !== '')
+        .toSorted()
+        .join(', ')}`;
+    })
+    .toSorted();
 }

@@ -1,28 +1,20 @@
 import { execFile } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
+import { installPackage, withoutEngine } from '../support/installed-package.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const require = createRequire(import.meta.url);
 const run = promisify(execFile);
 const packages = ['prisma@6.19', '@prisma/client@6.19', '@prisma/adapter-libsql@6.19', 'koa@3', 'zod@4'];
 
-let folder: string;
-beforeAll(async () => {
-  folder = await mkdtemp(path.join(tmpdir(), 'koa-mcp-prisma-6-'));
-});
-afterAll(() => rm(folder, { recursive: true }));
-
 it('the packed package serves the models of a client of Prisma 6.19', async () => {
-  await writeFile(path.join(folder, 'package.json'), JSON.stringify({ type: 'module', private: true }));
-  await run('npm', ['pack', '--ignore-scripts', '--pack-destination', folder], { cwd: root });
-  const tarball = (await readdir(folder)).find(name => name.endsWith('.tgz')) ?? expect.fail('npm pack made no tarball');
-  await run('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', ...packages, `./${tarball}`], { cwd: folder });
+  await using installed = await installPackage(packages);
+  const folder = installed.path;
 
   const example = path.join(root, 'example-app/prisma');
   const schema = (await readFile(path.join(example, 'schema.prisma'), 'utf8'))
@@ -35,9 +27,7 @@ it('the packed package serves the models of a client of Prisma 6.19', async () =
   const [migration = expect.fail('the example has no migration')] = await readdir(path.join(example, 'migrations/sqlite'));
   await copyFile(path.join(example, 'migrations/sqlite', migration, 'migration.sql'), path.join(folder, 'migration.sql'));
   await copyFile(path.join(root, 'test/generator/prisma-6-walk.mjs'), path.join(folder, 'walk.mjs'));
-  // `prisma generate` looks for the schema engine and does not run it.
-  const env = { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: process.execPath };
-  await run('npx', ['prisma', 'generate', '--schema', 'prisma'], { cwd: folder, env });
+  await run('npx', ['prisma', 'generate', '--schema', 'prisma'], { cwd: folder, env: withoutEngine });
 
   const { stdout } = await run(process.execPath, ['--import', pathToFileURL(require.resolve('tsx')).href, 'walk.mjs'], { cwd: folder });
   const booking = { id: 1, clientId: 1, startsAt: '2026-02-01T09:00:00.000Z', people: 3, status: 'PENDING', notes: null };

@@ -34,18 +34,22 @@ describe('commands of README and docs', () => {
   it('are all of a kind that is checked here', () => {
     expect(
       commands.filter(
-        command => !/^(?:npm (?:install|ci|test|run) ?|npx (?:koa-mcp (?:init$|check )|prisma )|curl |claude mcp add )/.test(command),
+        command =>
+          !/^(?:npm (?:install|ci|init -y$|pkg set type=module$|test|run) ?|npx (?:koa-mcp (?:init$|check )|prisma )|curl |claude mcp add )/.test(
+            command,
+          ),
       ),
     ).toEqual([]);
   });
 
-  it('install the peers, Prisma and nothing else', async () => {
+  it('install the peers, Prisma with its SQLite adapter, a loader of TypeScript, and nothing else', async () => {
     const { peerDependencies } = await json('package.json');
     const installed = commands
       .filter(command => command.startsWith('npm install '))
       .flatMap(command => command.split(' ').slice(2))
       .filter(word => !word.startsWith('--'));
-    expect(installed.toSorted()).toEqual(['koa-mcp', 'prisma', ...Object.keys(peerDependencies)].toSorted());
+    const others = ['koa-mcp', 'prisma', '@prisma/adapter-libsql', 'tsx'];
+    expect([...new Set(installed)].toSorted()).toEqual([...others, ...Object.keys(peerDependencies)].toSorted());
   });
 
   it('run scripts that there are, here and in CONTRIBUTING.md', async () => {
@@ -82,7 +86,7 @@ describe('commands of README and docs', () => {
     await writeFile(path.join(folder, 'prisma/schema.prisma'), schema.replace(/generator mcp \{[^}]*\}/, ''));
     const bin = await compile(new URL('../../src/cli/bin.ts', import.meta.url));
     const { stdout } = await run(process.execPath, [bin, 'init'], { cwd: folder });
-    const next = commands.slice(commands.indexOf('npx koa-mcp init') + 1).filter(command => command.startsWith('npx prisma'));
+    const next = [...new Set(commands.slice(commands.indexOf('npx koa-mcp init') + 1).filter(command => command.startsWith('npx prisma')))];
     expect(next).toHaveLength(2);
     expect(stdout).toMatch(new RegExp(next.join('\\s+')));
     const named = codes(/adds the eight models [^(]*\(([^)]*)\)/.exec(readme)?.[1]);

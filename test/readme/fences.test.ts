@@ -61,6 +61,8 @@ describe('TypeScript in README and docs', () => {
       'docs/check.md',
       'docs/from-the-sdk.md',
       'docs/from-the-sdk.md',
+      'docs/getting-started.md',
+      'docs/getting-started.md',
       'docs/live.md',
       'docs/models.md',
       'docs/processes.md',

@@ -1,3 +1,4 @@
+import type { SpawnOptions } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { compile } from './compile.ts';
@@ -29,15 +30,17 @@ export function startExample(environment: Readonly<Record<string, string>>): Pro
 
 /** Starts a script that prints the URL of its MCP endpoint once it listens. @throws as `startExample` */
 export async function startApp(script: URL, environment: Readonly<Record<string, string>> = {}): Promise<AppProcess> {
-  const child = spawn(process.execPath, [await compile(script)], {
-    env: { ...process.env, PORT: '0', ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  return startNode([await compile(script)], { env: { ...process.env, PORT: '0', ...environment } });
+}
+
+/** Starts Node with these arguments: an app that prints the URL of its MCP endpoint once it listens. @throws as `startExample` */
+export async function startNode(args: readonly string[], options: Pick<SpawnOptions, 'cwd' | 'env'>): Promise<AppProcess> {
+  const child = spawn(process.execPath, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
   let text = '';
   const origin = await new Promise<string>((resolve, reject) => {
     const take = (chunk: Buffer) => {
       text += chunk.toString();
-      const [, found] = /(http:\/\/\S+)\/mcp /.exec(text) ?? [];
+      const [, found] = /(http:\/\/\S+)\/mcp\s/.exec(text) ?? [];
       if (found !== undefined) resolve(found);
     };
     child.stdout.on('data', take);
