@@ -136,8 +136,7 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
     auth && new Authorization({ ...auth, allowedHosts: resolved.allowedHosts, path, scopes: scopesOf(definitions), report: reportError });
   const registered = index(resolved, definitions);
   const traced = resolved.telemetry === false ? undefined : telemetry({ ...resolved.telemetry, registry: registered });
-  const logged =
-    resolved.logCalls && resolved.log && callLog({ log: resolved.log, node: resolved.node, registry: registered, onError });
+  const logged = resolved.logCalls && resolved.log && callLog({ log: resolved.log, node: resolved.node, registry: registered, onError });
   const service = openService({
     registry: registered,
     explainError: explainDatabaseError,

@@ -1,8 +1,11 @@
+import { EventEmitter, once } from 'node:events';
 import Module from 'node:module';
 import { trace } from '@opentelemetry/api';
+import type Koa from 'koa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { HandlerContext } from '../src/index.ts';
+import { memoryStore } from '../src/index.ts';
 import { seeded } from './models/served.ts';
 import type { Json } from './security/world.ts';
 import { ask, openAs, signIn } from './security/world.ts';
@@ -20,6 +23,13 @@ const echo = {
 };
 const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
 const sent = { traceparent: `00-${traceId}-00f067aa0ba902b7-01`, baggage: 'user=ada' };
+
+/** A span for each request, as an instrumentation of HTTP makes it. */
+const traced: Koa.Middleware = (_, next) =>
+  trace.getTracer('http').startActiveSpan('request', async span => {
+    await next();
+    span.end();
+  });
 
 let telemetry: RecordedTelemetry;
 beforeEach(() => {
@@ -133,9 +143,43 @@ describe('spans', () => {
 
   it('are not sampled if the client’s is not', async () => {
     await using server = await start({ tools: { echo } });
-    await new ModernClient(server.url).request('tools/call', { name: 'echo' }, { meta: { traceparent: sent.traceparent.replace(/1$/u, '0') } });
+    await new ModernClient(server.url).request(
+      'tools/call',
+      { name: 'echo' },
+      { meta: { traceparent: sent.traceparent.replace(/1$/u, '0') } },
+    );
     expect(names()).toEqual([]);
     expect(await telemetry.points('mcp.server.operation.duration')).toHaveLength(1);
+  });
+
+  it('are the context of the app’s error event, but not of the reads of the log, which serve all requests', async () => {
+    const store = memoryStore();
+    const fail = {
+      description: 'Fails',
+      handler: () => {
+        throw new Error('a fault');
+      },
+    };
+    let inRequest = 0;
+    const reads = new EventEmitter();
+    const read = store.read.bind(store);
+    store.read = (...args) => {
+      if (trace.getActiveSpan() !== undefined) inRequest += 1;
+      reads.emit('read');
+      return read(...args);
+    };
+    await using server = await start({ tools: { fail }, sessions: { store, lookMs: 5 } }, { before: [traced] });
+    const active: (string | undefined)[] = [];
+    server.app.on('error', () => active.push(trace.getActiveSpan()?.spanContext().spanId));
+    const session = await open(server.url);
+    await session.call('fail');
+    server.errors.splice(0);
+    expect(active).toEqual([telemetry.spans.find(({ name }) => name === 'tools/call fail')?.spanContext().spanId]);
+    const abort = new AbortController();
+    await session.listen(abort.signal);
+    for (let count = 0; count < 3; count += 1) await once(reads, 'read');
+    abort.abort();
+    expect(inRequest).toBe(0);
   });
 
   it('are one for each message of HTTP+SSE, and for each request of a batch', async () => {
@@ -179,7 +223,6 @@ describe('spans', () => {
   });
 
   it('end with -32603 and the reference if the database is away, which the client is told too', async () => {
-    const { memoryStore } = await import('../src/index.ts');
     const store = memoryStore();
     await using server = await start({ tools: { echo }, sessions: { store } });
     const session = await open(server.url);

@@ -88,9 +88,11 @@ export class Tail {
    */
   start(): Promise<void> {
     if (this.#started) return Promise.resolve();
-    this.#starting ??= this.#background.runInAsyncScope(() => this.#start()).finally(() => {
-      this.#starting = undefined;
-    });
+    this.#starting ??= this.#background
+      .runInAsyncScope(() => this.#start())
+      .finally(() => {
+        this.#starting = undefined;
+      });
     return this.#starting;
   }
 

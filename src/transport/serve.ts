@@ -171,12 +171,7 @@ export function takeNotification(
   );
 }
 
-async function take(
-  environment: Environment,
-  ctx: Koa.Context,
-  session: Session,
-  { method, params }: JsonRpcNotification,
-): Promise<void> {
+async function take(environment: Environment, ctx: Koa.Context, session: Session, { method, params }: JsonRpcNotification): Promise<void> {
   const { sessions, calls, callMail, rootsChanges } = environment;
   if (method === 'notifications/initialized' && !session.initialized) await sessions.update(session.id, { initialized: true });
   if (method === 'notifications/roots/list_changed' && rootsChanges !== undefined) {

@@ -143,12 +143,7 @@ export async function deleteSession(environment: Environment, ctx: Koa.Context):
 
 const streamable: readonly SessionTransport[] = ['streamable'];
 
-async function openSession(
-  environment: Environment,
-  ctx: Koa.Context,
-  message: JsonRpcRequest,
-  { acceptsJson }: Accepts,
-): Promise<void> {
+async function openSession(environment: Environment, ctx: Koa.Context, message: JsonRpcRequest, { acceptsJson }: Accepts): Promise<void> {
   const { id } = message;
   const { sessions } = environment;
   const principal = await environment.principal(ctx);

@@ -114,7 +114,9 @@ describeRevisions('telemetry', row => {
     });
     const [prompt] = Object.keys(options.prompts ?? {});
     await peer.request('prompts/get', { name: prompt, arguments: {} });
-    expect(telemetry.spans.find(({ name }) => name === `prompts/get ${prompt}`)?.attributes).toMatchObject({ 'gen_ai.prompt.name': prompt });
+    expect(telemetry.spans.find(({ name }) => name === `prompts/get ${prompt}`)?.attributes).toMatchObject({
+      'gen_ai.prompt.name': prompt,
+    });
     await peer.request('resources/read', { uri: 'test://fixed' });
     expect(of('resources/read').attributes).toMatchObject({ ...common(), 'mcp.resource.uri': 'test://fixed' });
     await peer.request('tools/list');

@@ -59,6 +59,8 @@ describe('TypeScript in README and docs', () => {
       'docs/check.md',
       'docs/live.md',
       'docs/models.md',
+      'docs/observability.md',
+      'docs/observability.md',
       'docs/processes.md',
       'docs/processes.md',
       'docs/security.md',
