@@ -60,18 +60,18 @@ export default tseslint.config(
   { ignores: ['dist/', 'coverage/', '**/generated/', 'results/', '*.js', '*.cjs', '**/*.mjs'] },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   {
-    files: ['**/*.ts'],
+    files: ['**/*.{ts,tsx}'],
     extends: [tseslint.configs.base, ...tseslint.configs.recommendedTypeCheckedOnly],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: { ...promises, ...types, ...contracts },
   },
-  { files: ['src/**/*.ts'], rules: { ...names, 'max-params': ['error', 3] } },
+  { files: ['src/**/*.{ts,tsx}'], rules: { ...names, 'max-params': ['error', 3] } },
   {
     // `environment` and `ctx` come first in most functions of transport; in models a model and the path of the value go with most values.
     files: ['src/transport/**', 'src/models/**', 'src/session/session-log.ts', 'src/delivery/nodes.ts'],
     rules: { 'max-params': ['error', 4] },
   },
-  { files: ['src/**/*.ts'], rules: { 'no-restricted-syntax': ['error', ...uncheckedCasts, onlyTransportWrites] } },
+  { files: ['src/**/*.{ts,tsx}'], rules: { 'no-restricted-syntax': ['error', ...uncheckedCasts, onlyTransportWrites] } },
   { files: ['src/transport/**'], rules: { 'no-restricted-syntax': ['error', ...uncheckedCasts] } },
   {
     files: ['src/options.ts', 'src/host/**'],

@@ -12,6 +12,7 @@ const long = [
   'test/chaos/chaos.test.ts',
   'test/cli/doctor.test.ts',
   'test/clients/{inspector,restart}.test.ts',
+  'test/console/{looks,use}.test.ts',
   'test/bus/processes.test.ts',
   'test/example/{database,restart,server}.test.ts',
   // Counts all functions that run, so nothing of other files may run beside it.

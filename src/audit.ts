@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { McpError, ToolError } from './errors.ts';
 import { masked } from './models/arguments/masked.ts';
-import type { Args, Delegate, Delegates } from './models/declaration/delegates.ts';
+import type { Args, Delegate, Delegates, Row } from './models/declaration/delegates.ts';
 import { baseClient, call, ownDelegate, sweepExpired } from './models/declaration/delegates.ts';
 import { isUniqueViolation, isWriteConflict } from './models/queries/prisma-errors.ts';
 import type { AuditOptions } from './options.ts';
@@ -29,6 +29,8 @@ const columns = [
   'durationMs',
   'expiresAt',
 ];
+/** The columns that operators see of a call. */
+const shownColumns = ['startedAt', 'durationMs', 'principal', 'client', 'revision', 'method', 'name', 'rows', 'outcome', 'error'];
 /** Characters of a text in a row. */
 const maxTextChars = 1000;
 /** Characters of the arguments in a row, as JSON. */
@@ -50,6 +52,7 @@ interface Rows {
   readonly add: (data: Args) => Promise<unknown>;
   readonly change: (where: Args, data: Args) => Promise<unknown>;
   readonly sweep: (now: Date, limit: number) => Promise<number>;
+  readonly recent: (take: number) => Promise<Row[]>;
 }
 
 /**
@@ -73,6 +76,10 @@ export class AuditLog implements Audit {
       add: data => call(entries, 'create', { data, select: { id: true } }),
       change: (where, data) => call(entries, 'updateMany', { where, data }),
       sweep: (now, limit) => sweepExpired(entries, now, limit),
+      recent: take => {
+        const select = Object.fromEntries(shownColumns.map(name => [name, true]));
+        return call(entries, 'findMany', { where: { endpoint: options.endpoint }, orderBy: { startedAt: 'desc' }, take, select });
+      },
     };
     this.#rows = bounded(rows, options.storeMs);
   }
@@ -96,6 +103,11 @@ export class AuditLog implements Audit {
   /** Removes at most `limit` rows that expired at or before `now`. Returns how many were removed. */
   sweep(now: Date, limit: number): Promise<number> {
     return this.#rows.sweep(now, limit);
+  }
+
+  /** The calls that began last in any process, newest first, without their arguments: those may hold what operators must not read. */
+  recent(take: number): Promise<Row[]> {
+    return this.#rows.recent(take);
   }
 
   #columnsOf(mcp: McpContext, { method, name, arguments: argumentsOf }: AuditedRequest): Args {

@@ -16,6 +16,7 @@ import type { EndpointParts } from './parts.ts';
 import { partsKey } from './parts.ts';
 import type { CallContext, Definitions } from './protocol/definitions.ts';
 import { isObject } from './protocol/definitions.ts';
+import type { Observe } from './protocol/observed.ts';
 import { observeAll } from './protocol/observed.ts';
 import type { Registry } from './protocol/registry.ts';
 import { registry } from './protocol/registry.ts';
@@ -134,9 +135,9 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
   const { auth, path } = resolved;
   const authorization =
     auth && new Authorization({ ...auth, allowedHosts: resolved.allowedHosts, path, scopes: scopesOf(definitions), report: reportError });
+  const audit = auditLog(resolved, onError);
   const registered = index(resolved, definitions);
   const traced = resolved.telemetry === false ? undefined : telemetry({ ...resolved.telemetry, registry: registered });
-  const logged = resolved.logCalls && resolved.log && callLog({ log: resolved.log, node: resolved.node, registry: registered, onError });
   const service = openService({
     registry: registered,
     explainError: explainDatabaseError,
@@ -146,8 +147,8 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
     sessions: resolved.sessions,
     limits: resolved.limits,
     rateLimiters: resolved.rateLimiters,
-    audit: auditLog(resolved, onError),
-    observe: observeAll([traced?.observe, logged].filter(observe => observe !== undefined && observe !== false)),
+    audit,
+    observe: observeAll([traced?.observe, callLines(resolved, registered, onError)].filter(observe => observe !== undefined)),
     keys,
     sessionLog: isHeard(resolved) || traced ? new SessionLog({ ...resolved, onEnd: traced?.sessionEnded, onError }) : undefined,
     onRootsChanged: resolved.onRootsChanged,
@@ -162,7 +163,7 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
     report: reportError,
   });
   const { environment } = service;
-  const serve = endpoint(environment, resolved);
+  const serve = endpoint(environment, { ...resolved, recordedCalls: audit });
   const ignoreWrites = live?.listen({ committed: service.noteRows, onError });
 
   const middleware: Koa.Middleware = function mcpMiddleware(ctx, next) {
@@ -212,6 +213,10 @@ function partsOf({ prisma, datamodel, sessions, audit, bus, instructions }: Reso
 function auditLog({ audit, prisma, name, path, limits }: ResolvedOptions, onError: (error: unknown) => void): AuditLog | undefined {
   if (audit === undefined || prisma === undefined) return undefined;
   return new AuditLog({ ...audit, prisma, endpoint: `${name}${path}`, storeMs: limits.storeMs, onError });
+}
+
+function callLines({ log, logCalls, node }: ResolvedOptions, of: Registry, onError: (error: unknown) => void): Observe | undefined {
+  return log !== undefined && logCalls === true ? callLog({ log, node, registry: of, onError }) : undefined;
 }
 
 /** Warns if a SQLite client would lose writes because several processes, or several requests of one process, share its file. */

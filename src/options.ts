@@ -370,11 +370,19 @@ export interface McpOptions<C = unknown, T = Record<string, unknown>, R = Record
   /** Name of this process in events, log lines and the list of sessions; each process needs its own. @default host name and process id */
   node?: string;
   /**
-   * Who may list and end sessions at `<path>/sessions`: anybody's, whole ids included. Asked on each request; `false` is answered 403.
+   * Who may list and end sessions at `<path>/sessions`: anybody's, whole ids included; and list the calls that `audit` has recorded at
+   * `<path>/calls`. Asked on each request; `false` is answered 403.
    *
    * @default none: there is no such route
    */
   operators?: (ctx: Koa.Context) => boolean | Promise<boolean>;
+  /**
+   * Whether a browser that opens the endpoint gets the console, a page that calls its tools by hand. The page holds no data: its requests need the
+   * same sign-in as those of every other client.
+   *
+   * @default true unless `NODE_ENV` is `production`
+   */
+  console?: boolean;
 }
 
 /** The defaults of all options that have a plain one. */
@@ -449,8 +457,9 @@ export interface UntypedOptions extends Omit<McpOptions, 'prisma' | 'models' | '
 }
 
 /** The options, checked, with their defaults. */
-export interface ResolvedOptions extends Omit<UntypedOptions, 'path' | 'version' | 'limits' | 'sessions' | 'node' | 'audit'> {
+export interface ResolvedOptions extends Omit<UntypedOptions, 'path' | 'version' | 'limits' | 'sessions' | 'node' | 'audit' | 'console'> {
   readonly audit: AuditOptions | undefined;
+  readonly console: boolean;
   readonly path: string;
   readonly version: string;
   readonly node: string;

@@ -44,6 +44,7 @@ const optionKeys = [
   'logCalls',
   'node',
   'operators',
+  'console',
 ];
 const authKeys = ['verify', 'authorizationServers', 'requiredScopes', 'resource'];
 const whereLimitKeys: (keyof WhereLimits)[] = [
@@ -129,6 +130,7 @@ export function resolveOptions(options: object): ResolvedOptions {
   return Object.freeze({
     ...options,
     audit: resolveAudit(options),
+    console: options.console ?? process.env['NODE_ENV'] !== 'production',
     path: path.length > 1 ? path.replace(/\/+$/u, '') : path,
     version: options.version ?? defaults.version,
     node: options.node ?? `${hostname().slice(0, 80)}:${process.pid}`,
@@ -170,6 +172,7 @@ const shapes: readonly (readonly [keyof McpOptions, (value: unknown) => boolean,
   ['logCalls', value => typeof value === 'boolean', 'be true or false'],
   ['node', isNodeName, 'be a string of 1 to 100 characters that no other process has'],
   ['operators', isFunction, 'be a function (ctx) => boolean'],
+  ['console', value => typeof value === 'boolean', 'be true or false'],
 ];
 
 /** Checks all options but `prisma` and `models`, which `compileModels` and the stores check, and the numbers in `limits` and `sessions`. */

@@ -199,6 +199,7 @@ describe('resolveOptions()', () => {
       name: 'x',
       path: '/mcp',
       version: '0.0.0',
+      console: true,
       node: expect.stringMatching(/^.+:\d+$/u),
       limits: { ...defaults.limits, maxDepth: 5 },
       sessions: defaults.sessions,

@@ -145,8 +145,29 @@ export async function endListedSession(
   ctx.status = 204;
 }
 
+/** The calls that are recorded, of all processes. */
+export interface RecordedCalls {
+  /** The calls that began last, newest first. @param take How many, at most. */
+  recent(take: number): Promise<readonly object[]>;
+}
+
+/** Calls of one answer of `getCalls`. */
+const calls = 100;
+
+/**
+ * GET: the last 100 recorded calls of all principals, as JSON, without their arguments.
+ *
+ * @throws {McpError} 403 not an operator.
+ */
+export async function getCalls(recorded: RecordedCalls, ctx: Koa.Context, operators: Operators): Promise<void> {
+  await assertOperator(ctx, operators);
+  ctx.set('Cache-Control', 'no-store');
+  respondJson(ctx, 200, JSON.stringify({ calls: await recorded.recent(calls) }));
+}
+
 async function assertOperator(ctx: Koa.Context, operators: Operators): Promise<void> {
-  if ((await operators(ctx)) !== true) throw new McpError('InvalidRequest', 'Forbidden: sessions are shown to operators', { status: 403 });
+  if ((await operators(ctx)) !== true)
+    throw new McpError('InvalidRequest', 'Forbidden: sessions and calls are shown to operators', { status: 403 });
 }
 
 function queryOf(ctx: Koa.Context): SessionQuery {

@@ -5,12 +5,13 @@ import { isObject } from '../protocol/definitions.ts';
 import { membersOf } from '../protocol/handler-errors.ts';
 import { errorText, isRequestId } from '../protocol/jsonrpc.ts';
 import { isModern } from '../protocol/revisions.ts';
-import type { Operators } from './admin.ts';
-import { endListedSession, getHealth, getLive, getSessions } from './admin.ts';
+import type { Operators, RecordedCalls } from './admin.ts';
+import { endListedSession, getCalls, getHealth, getLive, getSessions } from './admin.ts';
+import { respondConsole, wantsConsole } from './console.ts';
 import { addCorsHeaders, isPreflight, respondPreflight, setCorsHeaders } from './cors.ts';
 import type { Environment } from './environment.ts';
 import type { GuardOptions } from './http.ts';
-import { assertOrigin, methodNotAllowed, respondJson, sessionHeaderOf, toMcpError } from './http.ts';
+import { assertHost, assertOrigin, methodNotAllowed, respondJson, sessionHeaderOf, toMcpError } from './http.ts';
 import { openSse, postSse } from './http-sse.ts';
 import { postStateless } from './stateless.ts';
 import { deleteSession, getStreamable, postStreamable } from './streamable.ts';
@@ -21,6 +22,10 @@ export interface EndpointOptions extends GuardOptions {
   readonly path: string;
   /** Decides who may list and end sessions. Without it the routes for that do not exist. */
   readonly operators?: Operators | undefined;
+  /** The calls that operators may list. Without them, or without `operators`, that route does not exist. */
+  readonly recordedCalls?: RecordedCalls | undefined;
+  /** Whether a browser that opens the endpoint gets the console. */
+  readonly console: boolean;
 }
 
 type Route = (environment: Environment, ctx: Koa.Context) => Promise<void>;
@@ -29,7 +34,7 @@ type Middleware = (ctx: Koa.Context, next: Koa.Next) => Promise<unknown>;
 
 /** The routes of one MCP endpoint, as middleware. Other requests go on to the host's middleware. */
 export function endpoint(environment: Environment, options: EndpointOptions): Middleware {
-  const { operators, cors } = options;
+  const { operators, cors, recordedCalls } = options;
   const { authorization } = environment;
   const base = options.path === '/' ? '' : options.path;
   const messagesPath = `${base}/messages`;
@@ -41,6 +46,7 @@ export function endpoint(environment: Environment, options: EndpointOptions): Mi
       [`${base}/sessions`]: { GET: (env, ctx) => getSessions(env, ctx, operators) },
       [`${base}/sessions/:id`]: { DELETE: (env, ctx) => endListedSession(env, ctx, operators) },
     }),
+    ...(operators && recordedCalls && { [`${base}/calls`]: { GET: (_, ctx) => getCalls(recordedCalls, ctx, operators) } }),
   };
   const router = new Router({ sensitive: true });
   const exact = new Map<string, Middleware>();
@@ -74,6 +80,12 @@ export function endpoint(environment: Environment, options: EndpointOptions): Mi
     if (!path.includes(':')) exact.set(path, serve);
     router.all(path, serve);
   }
+  const serve = exact.get(options.path);
+  if (options.console && serve !== undefined) {
+    exact.set(options.path, (ctx, next) =>
+      ctx.method === 'GET' && wantsConsole(ctx) ? openConsole(environment, ctx, options) : serve(ctx, next),
+    );
+  }
   for (const path of authorization?.metadataPaths ?? []) {
     const serve: Middleware = async ctx => authorization?.respondMetadata(ctx);
     exact.set(path, serve);
@@ -93,6 +105,17 @@ export function endpoint(environment: Environment, options: EndpointOptions): Mi
     const path = pathOf(ctx);
     return path === undefined ? next() : (exact.get(path) ?? routed)(ctx, next);
   };
+}
+
+/** The page is static, so it needs no sign-in: it sends the caller's own requests. */
+async function openConsole(environment: Environment, ctx: Koa.Context, options: EndpointOptions): Promise<void> {
+  try {
+    assertHost(ctx, options);
+    const { operators, recordedCalls } = options;
+    await respondConsole(ctx, operators === undefined ? [] : ['sessions', ...(recordedCalls === undefined ? [] : ['calls'])]);
+  } catch (error) {
+    respondError(environment, ctx, error);
+  }
 }
 
 /** The path of a request; `undefined` if its target is no URL, for instance `http://[`. `ctx.path` throws then. */

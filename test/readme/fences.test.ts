@@ -7,6 +7,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { PrismaLibSql } from '@prisma/adapter-libsql';
+import { SignJWT } from 'jose';
 import Koa from 'koa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { migrate } from '../../example-app/migrations.ts';
@@ -16,7 +17,8 @@ import { tasksExtension } from '../../src/protocol/revisions.ts';
 import { redisUrl, requireRedis } from '../bus/redis-server.ts';
 import { startIssuer } from '../support/issuer.ts';
 import { ModernClient } from '../support/modern.ts';
-import { open } from '../support/wire.ts';
+import type { WireSession } from '../support/wire.ts';
+import { open, post } from '../support/wire.ts';
 import type { FenceFolder } from './fence-folder.ts';
 import { openFenceFolder, typescriptFences } from './fence-folder.ts';
 import { root } from './readme.ts';
@@ -57,6 +59,8 @@ describe('TypeScript in README and docs', () => {
       'docs/auth.md',
       'docs/auth.md',
       'docs/check.md',
+      'docs/from-the-sdk.md',
+      'docs/from-the-sdk.md',
       'docs/live.md',
       'docs/models.md',
       'docs/observability.md',
@@ -65,6 +69,8 @@ describe('TypeScript in README and docs', () => {
       'docs/processes.md',
       'docs/security.md',
       'docs/security.md',
+      'docs/sign-in.md',
+      'docs/sign-in.md',
       'docs/tasks.md',
       'docs/tasks.md',
       'docs/tasks.md',
@@ -202,6 +208,54 @@ describe('TypeScript in README and docs', () => {
     await endpoint.close();
   });
 
+  it.each(
+    typescriptFences
+      .filter(({ file }) => file === 'docs/from-the-sdk.md')
+      .map((fence, index) => [['before', 'after'][index], fence] as const),
+  )('of docs/from-the-sdk.md, %s the move, serves the same tool and resource', async (when, fence) => {
+    // The sessions of this test stay in memory.
+    const replaced = when === 'after' ? { 'prisma: new PrismaClient({ adapter }),': '' } : {};
+    const { app } = (await import(pathToFileURL(await folder.write(fence, replaced)).href)) as { app: Koa };
+    await using server = await listen(app);
+    const session = await open(server.url);
+    const { messages } = await session.request('tools/call', { name: 'clean_rooms', arguments: { rooms: 2 }, _meta: { progressToken: 7 } });
+    expect(messages.map(({ method, params, result }) => result?.content ?? [method, params])).toEqual([
+      ['notifications/progress', { progressToken: 7, progress: 1, total: 2 }],
+      ['notifications/progress', { progressToken: 7, progress: 2, total: 2 }],
+      [{ type: 'text', text: '2 rooms are clean' }],
+    ]);
+    const { contents } = await session.result('resources/read', { uri: 'house://dish/bread' });
+    expect(contents).toMatchObject([{ uri: 'house://dish/bread', text: 'A dish of bread' }]);
+  });
+
+  it('of docs/sign-in.md tell callers apart by their tokens and by their cookies', async () => {
+    const [byToken, byCookie] = typescriptFences.filter(({ file }) => file === 'docs/sign-in.md');
+    const appOf = async (fence: typeof byToken, replaced: Record<string, string>) =>
+      ((await import(pathToFileURL(await folder.write(fence, replaced)).href)) as { app: Koa }).app;
+    const who = async (session: WireSession) => (await session.call('who_am_i')).content[0].text;
+
+    await using withTokens = await listen(await appOf(byToken, { "process.env['JWT_SECRET'] ?? ''": "'a secret of this test'" }));
+    const token = await new SignJWT({ sub: 'ada' })
+      .setProtectedHeader({ alg: 'HS256' })
+      .sign(new TextEncoder().encode('a secret of this test'));
+    const ada = await open(withTokens.url, { headers: { authorization: `Bearer ${token}` } });
+    expect([await who(ada), (await ada.call('book_table')).content[0].text]).toEqual(['ada', 'Booked for ada']);
+    const guest = await open(withTokens.url);
+    expect([await who(guest), (await guest.error('tools/call', { name: 'book_table' })).code]).toEqual(['a guest', -32602]);
+    expect((await post(withTokens.url, { jsonrpc: '2.0', id: 1, method: 'ping' }, { headers: { 'mcp-session-id': ada.id } })).status).toBe(
+      404,
+    );
+
+    await using withCookies = await listen(await appOf(byCookie, { "process.env['COOKIE_KEY'] ?? ''": "'a key of this test'" }));
+    const signedIn = await fetch(withCookies.url.replace('/mcp', '/sign-in?user=grace'));
+    const cookie = signedIn.headers
+      .getSetCookie()
+      .map(each => each.split(';', 1)[0])
+      .join('; ');
+    expect(await who(await open(withCookies.url, { headers: { cookie } }))).toBe('grace');
+    expect(await who(await open(withCookies.url))).toBe('a guest');
+  });
+
   it('of docs/testing.md are tests that pass, and fail where the app is another', async () => {
     const page = fenceOf('docs/testing.md');
     const tsconfig = path.join(folder.path, 'tsconfig.json');
@@ -214,6 +268,8 @@ describe('TypeScript in README and docs', () => {
       return promisify(execFile)(process.execPath, ['--import', import.meta.resolve('tsx'), '--test', file], { env });
     };
     await run();
-    await expect(run({ "ctx.throw(403, 'Sign in first')": "ctx.throw(403, 'Go away')" })).rejects.toMatchObject({ stdout: expect.stringContaining('Go away') });
+    await expect(run({ "ctx.throw(403, 'Sign in first')": "ctx.throw(403, 'Go away')" })).rejects.toMatchObject({
+      stdout: expect.stringContaining('Go away'),
+    });
   }, 60_000);
 });

@@ -207,3 +207,46 @@ describeDatabases('pages of <path>/sessions', provider => {
     expect((await list(server.url, '?principal=')).sessions).toEqual([]);
   });
 });
+
+describe('<path>/calls', () => {
+  const audit = { reads: true };
+  const tools = { echo: { description: 'Echoes', handler: () => 'done' } };
+
+  it('does not exist unless `operators` and `audit` are given', async () => {
+    await using db = await openDatabase('sqlite');
+    for (const options of [{}, { operators }, { audit, prisma: db.prisma }]) {
+      await using server = await start(options, { after: [host] });
+      expect(await (await fetch(`${server.url}/calls`)).text()).toBe('host');
+    }
+  });
+
+  it('shows an operator the last calls of this endpoint, newest first and without arguments, and nobody else anything', async () => {
+    await using db = await openDatabase('sqlite');
+    const options = { prisma: db.prisma, principal, operators, audit, tools };
+    await using server = await start(options);
+    await using elsewhere = await start({ ...options, name: 'other' });
+    for (const url of [server.url, elsewhere.url]) await (await open(url, as('ada'))).call('echo', { secret: 'x' });
+    await (await open(server.url)).call('echo', { secret: 'y' });
+    const get = (user: string) => fetch(`${server.url}/calls`, as(user));
+    const response = await get('root');
+    expect([response.status, response.headers.get('cache-control')]).toEqual([200, 'no-store']);
+    const text = await response.text();
+    const { calls } = JSON.parse(text) as { calls: object[] };
+    const call = {
+      client: 'wire 1.0.0',
+      revision: '2025-11-25',
+      method: 'tools/call',
+      name: 'echo',
+      rows: null,
+      outcome: 'ok',
+      error: null,
+    };
+    expect(calls).toEqual([
+      { ...call, principal: null, startedAt: expect.stringMatching(/^\d{4}-.*Z$/u), durationMs: expect.any(Number) },
+      { ...call, principal: 'ada', startedAt: expect.any(String), durationMs: expect.any(Number) },
+    ]);
+    expect(text).not.toContain('secret');
+    const refused = await get('ada');
+    expect([refused.status, await refused.text()]).toEqual([403, expect.not.stringContaining('echo')]);
+  });
+});

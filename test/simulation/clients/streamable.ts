@@ -126,8 +126,7 @@ export class StreamableClient extends Client {
   }
 
   async #subscribe(uri: string): Promise<void> {
-    const sent = await this.persist(() => this.#request('resources/subscribe', { uri }));
-    if (sent !== undefined && this.#expect(sent.outcome, 200, `subscribe ${uri}`)) this.channel.subscribed(uri);
+    if (await this.#ask('resources/subscribe', { uri })) this.channel.subscribed(uri);
   }
 
   async #unsubscribe(uri: string): Promise<void> {
@@ -135,8 +134,26 @@ export class StreamableClient extends Client {
     if (uri === fence || !channel.subscribedAt.has(uri) || channel.unsubscribed.has(uri)) return;
     const given = { begun: world.scheduler.steps, done: undefined as number | undefined };
     channel.unsubscribed.set(uri, given);
-    const sent = await this.persist(() => this.#request('resources/unsubscribe', { uri }));
-    if (sent !== undefined && this.#expect(sent.outcome, 200, `unsubscribe ${uri}`)) given.done = world.scheduler.steps;
+    if (await this.#ask('resources/unsubscribe', { uri })) given.done = world.scheduler.steps;
+  }
+
+  /** Sends a request until it has a result. One that takes long is answered on a stream, which may end with an error or be cut. */
+  async #ask(method: string, params: { uri: string }): Promise<boolean> {
+    while (!this.world.isLeaving) {
+      const id = this.newId();
+      let response: Message | undefined;
+      const onEvent = ({ data }: SseEvent) => {
+        const message = data === '' ? undefined : (JSON.parse(data) as Message);
+        if (message?.id === id) response = message;
+      };
+      const sent = await this.persist(() => this.#request(method, params, id), { onEvent });
+      if (sent === undefined) return false;
+      if (!sent.outcome.isStream) return this.#expect(sent.outcome, 200, `${method} ${params.uri}`);
+      await sent.exchange.ended;
+      if (response?.result !== undefined) return true;
+      await this.sleep(this.random.between(100, 1000));
+    }
+    return false;
   }
 
   /** Ends its session while its calls run and its stream is open. */
