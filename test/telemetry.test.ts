@@ -5,7 +5,7 @@ import type Koa from 'koa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { HandlerContext } from '../src/index.ts';
-import { memoryStore } from '../src/index.ts';
+import { memoryStore, StoreUnavailable } from '../src/index.ts';
 import { seeded } from './models/served.ts';
 import type { Json } from './security/world.ts';
 import { ask, openAs, signIn } from './security/world.ts';
@@ -226,7 +226,7 @@ describe('spans', () => {
     const store = memoryStore();
     await using server = await start({ tools: { echo }, sessions: { store } });
     const session = await open(server.url);
-    store.update = () => Promise.reject(new Error('away'));
+    store.update = () => Promise.reject(new StoreUnavailable('away'));
     const { text } = await session.send({ jsonrpc: '2.0', id: 1, method: 'logging/setLevel', params: { level: 'error' } });
     const [reported] = server.errors.splice(0) as (Error & { ref: string })[];
     expect(text).toContain(reported?.ref);
