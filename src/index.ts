@@ -29,6 +29,7 @@ export type {
   RateLimiter,
   Resource,
   SessionOptions,
+  TelemetryOptions,
   Tool,
   VerifiedToken,
 } from './options.ts';

@@ -3,6 +3,7 @@ import type Koa from 'koa';
 import { announce } from './announce.ts';
 import { AuditLog } from './audit.ts';
 import { memoryBus } from './bus/bus.ts';
+import { callLog } from './call-log.ts';
 import { handlerContexts } from './context.ts';
 import { compilePrompts } from './host/prompts.ts';
 import { compileResources } from './host/resources.ts';
@@ -15,6 +16,8 @@ import type { EndpointParts } from './parts.ts';
 import { partsKey } from './parts.ts';
 import type { CallContext, Definitions } from './protocol/definitions.ts';
 import { isObject } from './protocol/definitions.ts';
+import type { Observe } from './protocol/observed.ts';
+import { observeAll } from './protocol/observed.ts';
 import type { Registry } from './protocol/registry.ts';
 import { registry } from './protocol/registry.ts';
 import type { ListName } from './protocol/subscriptions.ts';
@@ -27,6 +30,7 @@ import { memoryStore } from './store/memory-store.ts';
 import { prismaStore } from './store/prisma-store.ts';
 import type { CheckedClient } from './store/sqlite-adapter.ts';
 import { assertSharableSqlite } from './store/sqlite-adapter.ts';
+import { telemetry } from './telemetry.ts';
 import { maxTimerMs } from './timing.ts';
 import { Authorization } from './transport/authorization.ts';
 import type { McpTasks } from './transport/deferred-tasks.ts';
@@ -132,8 +136,10 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
   const authorization =
     auth && new Authorization({ ...auth, allowedHosts: resolved.allowedHosts, path, scopes: scopesOf(definitions), report: reportError });
   const audit = auditLog(resolved, onError);
+  const registered = index(resolved, definitions);
+  const traced = resolved.telemetry === false ? undefined : telemetry({ ...resolved.telemetry, registry: registered });
   const service = openService({
-    registry: index(resolved, definitions),
+    registry: registered,
     explainError: explainDatabaseError,
     store,
     bus,
@@ -142,8 +148,9 @@ export function mcp<C, T = Record<string, unknown>, R = Record<string, unknown>,
     limits: resolved.limits,
     rateLimiters: resolved.rateLimiters,
     audit,
+    observe: observeAll([traced?.observe, callLines(resolved, registered, onError)].filter(observe => observe !== undefined)),
     keys,
-    sessionLog: isHeard(resolved) ? new SessionLog({ ...resolved, onError }) : undefined,
+    sessionLog: isHeard(resolved) || traced ? new SessionLog({ ...resolved, onEnd: traced?.sessionEnded, onError }) : undefined,
     onRootsChanged: resolved.onRootsChanged,
     onFirstRequest: () => warnOfSqlite(resolved),
     onError,
@@ -206,6 +213,10 @@ function partsOf({ prisma, datamodel, sessions, audit, bus, instructions }: Reso
 function auditLog({ audit, prisma, name, path, limits }: ResolvedOptions, onError: (error: unknown) => void): AuditLog | undefined {
   if (audit === undefined || prisma === undefined) return undefined;
   return new AuditLog({ ...audit, prisma, endpoint: `${name}${path}`, storeMs: limits.storeMs, onError });
+}
+
+function callLines({ log, logCalls, node }: ResolvedOptions, of: Registry, onError: (error: unknown) => void): Observe | undefined {
+  return log !== undefined && logCalls === true ? callLog({ log, node, registry: of, onError }) : undefined;
 }
 
 /** Warns if a SQLite client would lose writes because several processes, or several requests of one process, share its file. */

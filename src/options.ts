@@ -194,6 +194,19 @@ export interface AuditOptions {
   readonly mask?: readonly string[];
 }
 
+/** What spans and metrics of OpenTelemetry tell, beyond what the semantic conventions for MCP say. */
+export interface TelemetryOptions {
+  /**
+   * What the trace context is that a client sends in `_meta`: the parent of the span, as the conventions have it, or only a link. A parent decides
+   * whether the span is sampled, so choose `'link'` for an endpoint that anybody can call.
+   *
+   * @default 'parent'
+   */
+  readonly clientContext?: 'parent' | 'link';
+  /** Whether spans contain the URIs of resources that templates make. These URIs contain arguments, such as the key of a row. @default false */
+  readonly resourceUris?: boolean;
+}
+
 /** Where sessions live and for how long. Times are at most 2147483647 ms where nothing else is said. */
 export interface SessionOptions {
   /** Keeps sessions and all other protocol state. @default rows through `prisma`, or memory without it */
@@ -330,6 +343,14 @@ export interface McpOptions<C = unknown, T = Record<string, unknown>, R = Record
    * @default no calls are recorded
    */
   audit?: boolean | 'required' | AuditOptions;
+  /**
+   * Spans and metrics by the semantic conventions for MCP, if the app has the package `@opentelemetry/api`. They contain no arguments, no rows and
+   * no text of errors. `false` makes none.
+   *
+   * @default {}
+   * @see https://opentelemetry.io/docs/specs/semconv/gen-ai/mcp/
+   */
+  telemetry?: false | TelemetryOptions;
   /** Takes errors of background work. @default the app's `error` event */
   onError?: (error: unknown) => void;
   /** Hears of every session that was created, initialized, resumed, ended, expired or refused. What it throws goes to `onError`. @default none */
@@ -344,6 +365,8 @@ export interface McpOptions<C = unknown, T = Record<string, unknown>, R = Record
   onRootsChanged?: (ctx: HandlerContext<C>) => unknown;
   /** Takes one line of JSON for the start and for each event of a session, e.g. `console.log`. @default none: the start is a line on stderr */
   log?: (line: string) => unknown;
+  /** Whether `log` also gets a line for each message of a client and each run of a task. A line contains no arguments. @default false */
+  logCalls?: boolean;
   /** Name of this process in events, log lines and the list of sessions; each process needs its own. @default host name and process id */
   node?: string;
   /**

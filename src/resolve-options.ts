@@ -36,10 +36,12 @@ const optionKeys = [
   'limits',
   'rateLimiters',
   'audit',
+  'telemetry',
   'onError',
   'onSession',
   'onRootsChanged',
   'log',
+  'logCalls',
   'node',
   'operators',
   'console',
@@ -109,6 +111,7 @@ export function resolveOptions(options: object): ResolvedOptions {
   if (options.limits?.where !== undefined) assertKeys('limits.where', options.limits.where, whereLimitKeys);
   if (options.sessions !== undefined) assertKeys('sessions', options.sessions, [...Object.keys(defaults.sessions), 'store']);
   assertRateLimiters(options);
+  assertTelemetry(options);
   const limits: ResolvedLimits = { ...defaults.limits, ...defined(options.limits) };
   const sessions = { ...defaults.sessions, ...defined(options.sessions) };
   assertPositive('limits', limits);
@@ -166,6 +169,7 @@ const shapes: readonly (readonly [keyof McpOptions, (value: unknown) => boolean,
   ['onSession', isFunction, 'be a function (event) => void'],
   ['onRootsChanged', isFunction, 'be a function (ctx) => void'],
   ['log', isFunction, 'be a function (line) => void, such as console.log'],
+  ['logCalls', value => typeof value === 'boolean', 'be true or false'],
   ['node', isNodeName, 'be a string of 1 to 100 characters that no other process has'],
   ['operators', isFunction, 'be a function (ctx) => boolean'],
   ['console', value => typeof value === 'boolean', 'be true or false'],
@@ -291,6 +295,16 @@ function assertRateLimiters({ rateLimiters, limits = {} }: UntypedOptions): void
     if (typeof limits[`${kind}PerMinute`] === 'number')
       throw new TypeError(`limits.${kind}PerMinute: rateLimiters.${kind} counts instead; leave one of the two out`);
   }
+}
+
+function assertTelemetry({ telemetry, logCalls, log }: UntypedOptions): void {
+  if (logCalls === true && log === undefined) throw new TypeError('logCalls: needs `log`, which takes the lines, such as console.log');
+  if (telemetry === undefined || telemetry === false) return;
+  assertKeys('telemetry', telemetry, ['clientContext', 'resourceUris']);
+  const { clientContext, resourceUris } = telemetry;
+  if (clientContext !== undefined && clientContext !== 'parent' && clientContext !== 'link')
+    throw new TypeError("telemetry.clientContext: must be 'parent' or 'link'");
+  if (resourceUris !== undefined && typeof resourceUris !== 'boolean') throw new TypeError('telemetry.resourceUris: must be true or false');
 }
 
 function resolveAudit({ audit, prisma }: UntypedOptions): AuditOptions | undefined {

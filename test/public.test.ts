@@ -122,6 +122,7 @@ describe('koa-mcp', () => {
         "type TaskPatch",
         "type TaskStatus",
         "type TaskStore",
+        "type TelemetryOptions",
         "type TemplateInstance",
         "type TemplateVariables",
         "type Tool",

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { Bus } from '../bus/bus.ts';
 import type { EventStore, StoredEvent, TailedEvent } from '../store/store.ts';
 import { wakeUpTopic } from './event-log.ts';
@@ -42,6 +43,8 @@ const startGaps = 100;
  */
 export class Tail {
   readonly #options: TailOptions;
+  /** Reads serve all requests: they must not be part of the trace of the one that has caused them. */
+  readonly #background = new AsyncResource('koa-mcp.tail');
   readonly #listeners = new Map<string, Set<TailListener>>();
   readonly #deafListeners = new Set<() => void>();
   readonly #startListeners = new Set<() => void>();
@@ -85,9 +88,11 @@ export class Tail {
    */
   start(): Promise<void> {
     if (this.#started) return Promise.resolve();
-    this.#starting ??= this.#start().finally(() => {
-      this.#starting = undefined;
-    });
+    this.#starting ??= this.#background
+      .runInAsyncScope(() => this.#start())
+      .finally(() => {
+        this.#starting = undefined;
+      });
     return this.#starting;
   }
 
@@ -140,7 +145,7 @@ export class Tail {
   async catchUp(): Promise<void> {
     if (!this.#started || this.#isClosed) return;
     this.#isDue = true;
-    this.#reading ??= this.#read();
+    this.#reading ??= this.#background.runInAsyncScope(() => this.#read());
     await this.#reading;
   }
 

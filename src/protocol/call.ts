@@ -24,6 +24,8 @@ import { hasScopes, logLevels } from './definitions.ts';
 import type { JsonSchema } from './json-schema.ts';
 import type { RequestId } from './jsonrpc.ts';
 import { isRequestId, notificationText } from './jsonrpc.ts';
+import type { Observe, Observed, ObservedEnd } from './observed.ts';
+import { note } from './observed.ts';
 import type { Registry } from './registry.ts';
 import type { Revision } from './revisions.ts';
 
@@ -180,6 +182,8 @@ export interface Server {
   readonly confirmations: Confirmations;
   /** `undefined` if no calls are recorded. */
   readonly audit: Audit | undefined;
+  /** Watches all messages; `undefined` if nobody does. */
+  readonly observe: Observe | undefined;
   readonly tasks: Tasks;
 }
 
@@ -206,6 +210,8 @@ export interface CallInit {
   readonly asker: Asker;
   /** The task that the call is of. @default none */
   readonly task?: CallTask | undefined;
+  /** The message of the call, as observers see it. @default nobody observes it */
+  readonly observed?: Observed | undefined;
   /** Builds the handler's context: the host's Koa context with `mcp`. */
   readonly createContext: (mcp: McpContext) => CallContext;
   /** Reports an error whose text the client must not see. @returns A reference that the client may quote. */
@@ -272,6 +278,11 @@ export class Call implements McpContext {
   get task(): { readonly id: string } | undefined {
     const { task } = this.#init;
     return task && { id: task.id };
+  }
+
+  /** The message of the call, as observers see it; `undefined` if nobody does. */
+  get observed(): Observed | undefined {
+    return this.#init.observed;
   }
 
   /** The answers that the client has sent with the request, by key. */
@@ -426,7 +437,14 @@ export class Call implements McpContext {
 
   /** Reports an error whose text the client must not see. @returns A reference that the client may quote. */
   report(error: unknown): string {
-    return this.#init.report(error, this.ctx);
+    const ref = this.#init.report(error, this.ctx);
+    this.note({ ref });
+    return ref;
+  }
+
+  /** Tells the observers how the call ends. */
+  note(end: Partial<ObservedEnd>): void {
+    note(this.#init.observed, end);
   }
 
   /** Gives up the call: aborts the handler's signal and rejects `race()`. @param reason `Cancelled`, or the error for the client. */
@@ -462,7 +480,7 @@ export class Call implements McpContext {
   }
 
   /** Makes another call of the same caller, which can be given up by itself. */
-  with(changes: Partial<Pick<CallInit, 'sink' | 'asker' | 'task'>>): Call {
+  with(changes: Partial<Pick<CallInit, 'sink' | 'asker' | 'task' | 'observed'>>): Call {
     return new Call({ ...this.#init, ...changes });
   }
 

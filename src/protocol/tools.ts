@@ -28,7 +28,9 @@ export async function callTool(call: Call, params: JsonObject | undefined): Prom
   const refused = call.revisionRow.inputRequired.has('tools/call') ? await prepare(call, tool, args) : undefined;
   if (refused !== undefined) return serialize(call, tool, refused);
   const newTask = { ...asked, tool: tool.name, run: async (served: Call) => limit(served, tool, await runRecorded(served, toolCall)) };
-  return createdResult(call, await call.server.tasks.start(call, newTask));
+  const task = await call.server.tasks.start(call, newTask);
+  call.note({ outcome: 'task' });
+  return createdResult(call, task);
 }
 
 /** Does what a tool does before a task of it begins. Returns the result of the call if that fails. */
@@ -110,7 +112,9 @@ export function toErrorResult(call: Pick<Call, 'server' | 'report'>, error: unkn
 
 function serialize(call: Call, tool: ToolDefinition, result: CallToolResult): SerializedResult {
   const text = stringify(call, projectToolResult(result, tool, call.revisionRow));
-  return new SerializedResult(fits(call, text) ? text : stringify(call, tooLarge(call, tool)));
+  const isKept = fits(call, text);
+  if (!isKept || result.isError === true) call.note({ outcome: 'tool_error' });
+  return new SerializedResult(isKept ? text : stringify(call, tooLarge(call, tool)));
 }
 
 /** The result of a task, or an error if it is too large to be kept. */

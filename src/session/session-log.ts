@@ -33,7 +33,7 @@ export interface SessionEvent {
 }
 
 /** The known members of the session that an event is about. */
-export type Subject = Partial<Pick<Session, 'id' | 'principal' | 'clientInfo' | 'revision'>>;
+export type Subject = Partial<Pick<Session, 'id' | 'principal' | 'clientInfo' | 'revision' | 'createdAt'>>;
 
 /** The receivers of a `SessionLog`. */
 export interface SessionLogOptions {
@@ -41,6 +41,8 @@ export interface SessionLogOptions {
   readonly onSession?: ((event: SessionEvent) => unknown) | undefined;
   /** Called with one line of JSON per event. */
   readonly log?: ((line: string) => unknown) | undefined;
+  /** Called with each session that this process has ended, or swept after its time. */
+  readonly onEnd?: ((session: Subject) => void) | undefined;
   /** Called with what `onSession` and `log` throw. */
   readonly onError: (error: unknown) => void;
 }
@@ -50,27 +52,34 @@ export function shortClientText(text: unknown): string {
   return typeof text === 'string' ? text.slice(0, maxClientText) : '';
 }
 
-/** Tells the host what happens to sessions. It is not created unless `log` or `onSession` is set. */
+/** Tells the host what happens to sessions. It is not created unless `log`, `onSession` or `onEnd` is set. */
 export class SessionLog {
   readonly #options: SessionLogOptions;
   /** Sessions that this process has served, by the beginnings of their ids. It holds more sessions than the cache of rows. */
   readonly #served = new Set<string>();
+  readonly #isHeard: boolean;
 
   constructor(options: SessionLogOptions) {
     this.#options = options;
+    this.#isHeard = options.onSession !== undefined || options.log !== undefined;
   }
 
-  tell(
+  tell(type: SessionEvent['type'], subject: Subject, reason?: SessionEvent['reason']): void {
+    if (isEnd(type) && reason !== 'gone') this.#options.onEnd?.(subject);
+    this.#tell(type, subject, { reason });
+  }
+
+  #tell(
     type: SessionEvent['type'],
     { id, principal, clientInfo, revision }: Subject,
-    reason?: SessionEvent['reason'],
-    count?: number,
+    { reason, count }: Partial<Pick<SessionEvent, 'reason' | 'count'>>,
   ): void {
     const { node, onSession, log, onError } = this.#options;
-    const sessionId = id === undefined ? undefined : shortened(id);
+    if (!this.#isHeard) return;
+    const sessionId = id === undefined ? undefined : shortSessionId(id);
     const clientName = clientInfo && shortClientText(clientInfo.name);
     const event: SessionEvent = { type, reason, count, sessionId, principal, clientName, revision, node, at: new Date() };
-    for (const take of [onSession, log && (() => log(logLine(event)))]) {
+    for (const take of [onSession, log && (() => log(logLine('mcp.session', event)))]) {
       try {
         const taken = take?.(event);
         if (taken instanceof Promise) taken.catch(onError);
@@ -81,25 +90,31 @@ export class SessionLog {
   }
 
   created(session: Session): void {
+    if (!this.#isHeard) return;
     this.#remember(session.id);
     this.tell('created', session);
   }
 
   /** Call it when a session's row was read to serve a request. The first call for a session tells `resumed`. */
   served(session: Session): void {
-    const isNew = !this.#served.has(shortened(session.id) ?? '');
+    if (!this.#isHeard) return;
+    const isNew = !this.#served.has(shortSessionId(session.id) ?? '');
     this.#remember(session.id);
     if (isNew) this.tell('resumed', session);
   }
 
   /** Tells that sessions ended together: one event each for up to ten, one event with `count` for more. */
   tellAll(type: 'ended' | 'expired', subjects: readonly Subject[], reason?: SessionEndReason): void {
-    if (subjects.length > maxSingle) this.tell(type, {}, reason, subjects.length);
-    else for (const subject of subjects) this.tell(type, subject, reason);
+    if (subjects.length <= maxSingle) {
+      for (const subject of subjects) this.tell(type, subject, reason);
+      return;
+    }
+    for (const subject of subjects) this.#options.onEnd?.(subject);
+    this.#tell(type, {}, { reason, count: subjects.length });
   }
 
   #remember(id: string): void {
-    const key = shortened(id) ?? '';
+    const key = shortSessionId(id) ?? '';
     // A Set lists its keys in the order of insertion: sessions read longest ago come first.
     this.#served.delete(key);
     this.#served.add(key);
@@ -116,12 +131,18 @@ const maxSingle = 10;
 const maxServed = 100_000;
 
 /** The beginning of an id; `undefined` if it is not of the form of a session id, since a client's invention must not reach a log. */
-function shortened(id: string): string | undefined {
+export function shortSessionId(id: string): string | undefined {
   return /^mcp_[\w-]{8}/u.exec(id)?.[0];
 }
 
-/** `{"event":"mcp.session","type":"ended","reason":"client",…}`: one line for every reader of lines, without control characters for a terminal. */
-function logLine(event: SessionEvent): string {
-  const text = JSON.stringify({ event: 'mcp.session', ...event });
+function isEnd(type: SessionEvent['type']): boolean {
+  return type === 'ended' || type === 'expired';
+}
+
+/**
+ * `{"event":"mcp.session","type":"ended","reason":"client",…}`: one line for every reader of lines, without control characters for a terminal.
+ */
+export function logLine(event: string, members: object): string {
+  const text = JSON.stringify({ event, ...members });
   return text.replaceAll(/[\u007F-\u009F\u2028\u2029]/gu, char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

@@ -121,7 +121,7 @@ function prismaSessions(mcpSession: Delegates['mcpSession']): Omit<SessionStore,
   };
 }
 
-const endedColumns = { id: true, principal: true, clientInfo: true, revision: true } as const satisfies {
+const endedColumns = { id: true, principal: true, clientInfo: true, revision: true, createdAt: true } as const satisfies {
   [column in keyof EndedSession]: true;
 };
 

@@ -40,7 +40,7 @@ export type SessionPatch = Partial<
 >;
 
 /** The data of a session that has ended. */
-export type EndedSession = Pick<Session, 'id' | 'principal' | 'clientInfo' | 'revision'>;
+export type EndedSession = Pick<Session, 'id' | 'principal' | 'clientInfo' | 'revision' | 'createdAt'>;
 
 /** Selects the sessions that are listed. */
 export interface ListQuery {

@@ -1,16 +1,15 @@
 import type Koa from 'koa';
 import { newConnectionName } from '../delivery/stream-ids.ts';
 import { McpError } from '../errors.ts';
-import { initializeResult, parseInitialize } from '../protocol/handshake.ts';
-import type { JsonRpcRequest, RequestId } from '../protocol/jsonrpc.ts';
-import { errorText, parseMessage, resultText } from '../protocol/jsonrpc.ts';
+import type { RequestId } from '../protocol/jsonrpc.ts';
+import { errorText, parseMessage } from '../protocol/jsonrpc.ts';
 import { findRevision, oldest } from '../protocol/revisions.ts';
 import type { Session } from '../store/store.ts';
 import type { Environment } from './environment.ts';
 import { respondStream } from './event-stream.ts';
 import { negotiateAnswer, notAcceptable, prefixOf, respondAccepted, respondTooMany, toMcpError, tooMany } from './http.ts';
 import type { SessionRequest } from './serve.ts';
-import { serveRequest, sessionLook, takeNotification, takeResponse } from './serve.ts';
+import { initialized, serveRequest, sessionLook, takeNotification, takeResponse } from './serve.ts';
 import type { AcceptedRequest } from './sse-relay.ts';
 
 /**
@@ -114,10 +113,10 @@ async function accept({ relay, sessions, tail }: Environment, session: Session, 
 
 /** Serves a request and sends its response to the stream. */
 async function answerOnStream(request: SessionRequest, accepted: AcceptedRequest): Promise<void> {
-  const { environment, ctx, session, message } = request;
+  const { environment, ctx, message } = request;
   let response: string | undefined;
   try {
-    response = message.method === 'initialize' ? await initialize(environment, session, message) : await serveRequest(request, accepted);
+    response = message.method === 'initialize' ? await initialize(request) : await serveRequest(request, accepted);
   } catch (error) {
     response = errorText(
       message.id,
@@ -127,13 +126,10 @@ async function answerOnStream(request: SessionRequest, accepted: AcceptedRequest
   await accepted.respond(response);
 }
 
-async function initialize({ sessions, server }: Environment, session: Session, { id, params }: JsonRpcRequest): Promise<string> {
-  try {
-    const { revision, capabilities, clientInfo } = parseInitialize(params);
-    await sessions.update(session.id, { revision: revision.id, capabilities, clientInfo });
-    return resultText(id, JSON.stringify(initializeResult(server.registry, revision, session.principal)));
-  } catch (error) {
-    if (!McpError.isError(error)) throw error;
-    return errorText(id, error);
-  }
+function initialize(request: SessionRequest): Promise<string> {
+  const { environment, session } = request;
+  return initialized(request, async ({ revision, capabilities, clientInfo }) => {
+    await environment.sessions.update(session.id, { revision: revision.id, capabilities, clientInfo });
+    return session;
+  });
 }

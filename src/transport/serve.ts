@@ -6,8 +6,12 @@ import type { MessageSink, SessionPort } from '../protocol/call.ts';
 import { Call, Cancelled } from '../protocol/call.ts';
 import { isObject } from '../protocol/definitions.ts';
 import { dispatch } from '../protocol/dispatch.ts';
+import type { InitializeParams } from '../protocol/handshake.ts';
+import { initializeResult, parseInitialize } from '../protocol/handshake.ts';
 import type { JsonRpcNotification, JsonRpcRequest, JsonRpcResponse } from '../protocol/jsonrpc.ts';
 import { errorText, isRequestId, resultText } from '../protocol/jsonrpc.ts';
+import type { Observed } from '../protocol/observed.ts';
+import { note } from '../protocol/observed.ts';
 import { lookAt } from '../protocol/resources.ts';
 import { assumedRevision, findRevision } from '../protocol/revisions.ts';
 import type { Session } from '../store/store.ts';
@@ -27,32 +31,126 @@ export interface SessionRequest {
  * Serves one request of a session, for every transport.
  *
  * @returns The response, already JSON; `undefined` if the call was cancelled, so that it gets no response.
- * @throws {StoreUnavailable} The database does not answer, and nothing was sent yet.
- * @throws {McpError} 503 This process is closing, and nothing was done yet.
+ * @throws {McpError} 503 The database does not answer, and nothing was sent yet; or this process is closing, and nothing was done yet.
  * @throws {InsufficientScope} The caller's token lacks scopes, and nothing was sent yet.
  */
-export async function serveRequest(request: SessionRequest, sink: MessageSink): Promise<string | undefined> {
-  const { environment, ctx, message } = request;
+export function serveRequest(request: SessionRequest, sink: MessageSink): Promise<string | undefined> {
+  const { environment, ctx, session, message } = request;
+  return observing(
+    environment,
+    () => toObserved(ctx, message, session),
+    observed => serve(request, sink, observed),
+  );
+}
+
+async function serve(request: SessionRequest, sink: MessageSink, observed: Observed | undefined): Promise<string | undefined> {
+  const { environment, message } = request;
   const { id, method, params } = message;
   let finish: (() => void) | undefined;
   try {
     // Answers, cancellations and reconnecting clients reach a call through the log. A call that ran before the log is read would miss them.
     await environment.tail.start();
-    const call = sessionCall(request, sink);
+    const call = sessionCall(request, sink, observed);
     finish = environment.calls.start(call);
     return resultText(id, await dispatch(call, method, params));
   } catch (error) {
-    if (error instanceof Cancelled) return undefined;
+    if (error instanceof Cancelled) {
+      note(observed, { outcome: 'cancelled' });
+      return undefined;
+    }
     const isRefused = McpError.isError(error) && error.status === 503 && finish === undefined;
     // Nothing was sent yet, so the whole request is answered 503.
-    if ((StoreUnavailable.isError(error) || error instanceof InsufficientScope || isRefused) && sink.isSilent) throw error;
-    return errorText(
-      id,
-      toMcpError(error, unexposed => environment.report(unexposed, ctx)),
-    );
+    if ((StoreUnavailable.isError(error) || error instanceof InsufficientScope || isRefused) && sink.isSilent)
+      throw errorForClient(request, error, observed);
+    return errorText(id, errorForClient(request, error, observed));
   } finally {
     finish?.();
   }
+}
+
+/** Serves a message under the eyes of the endpoint's observers. Without observers it only does `work`. */
+export function observing<T>(
+  { server }: Pick<Environment, 'server'>,
+  toSeen: () => Observed,
+  work: (observed: Observed | undefined) => Promise<T>,
+): Promise<T> {
+  const { observe } = server;
+  if (observe === undefined) return work(undefined);
+  const seen = toSeen();
+  return observe(seen, () => work(seen));
+}
+
+/** What is known of the sender of a message. @default principal: a guest */
+export type Caller = { readonly [K in 'id' | 'principal' | 'clientInfo' | 'revision']?: Session[K] | undefined };
+
+/** A message as observers see it. */
+export function toObserved(
+  ctx: Koa.Context,
+  { id, method, params }: JsonRpcRequest | (JsonRpcNotification & { id?: undefined }),
+  { id: sessionId, principal = null, clientInfo, revision }: Caller,
+): Observed {
+  return {
+    kind: 'message',
+    method,
+    id,
+    params,
+    sessionId,
+    principal,
+    client: clientInfo,
+    revision,
+    peer: {
+      address: ctx.ip === '' ? undefined : ctx.ip,
+      port: ctx.app.proxy ? undefined : ctx.req.socket.remotePort,
+      httpVersion: ctx.req.httpVersion,
+    },
+    outcome: 'ok',
+  };
+}
+
+/** The error for the client of a message. Reports an error that clients must not see, and tells the observers. */
+export function errorForClient(
+  { environment, ctx }: Pick<SessionRequest, 'environment' | 'ctx'>,
+  thrown: unknown,
+  observed: Observed | undefined,
+): McpError {
+  const error = toMcpError(thrown, unexposed => {
+    const ref = environment.report(unexposed, ctx);
+    note(observed, { ref });
+    return ref;
+  });
+  note(observed, { outcome: 'error', error });
+  return error;
+}
+
+/**
+ * Answers `initialize`, for every transport.
+ *
+ * @param open Opens the session, or sets what it lacks.
+ * @returns The response, already JSON. @throws What `open` throws, unless it is an {McpError}.
+ */
+export function initialized(
+  { environment, ctx, message, session: { principal } }: InitializeRequest,
+  open: (params: InitializeParams) => Promise<Pick<Session, 'id'>>,
+): Promise<string> {
+  const { id, params } = message;
+  const answer = async (observed: Observed | undefined) => {
+    try {
+      const asked = parseInitialize(params);
+      const session = await open(asked);
+      if (observed !== undefined) Object.assign(observed, { sessionId: session.id, client: asked.clientInfo, revision: asked.revision.id });
+      return resultText(id, JSON.stringify(initializeResult(environment.server.registry, asked.revision, principal)));
+    } catch (error) {
+      if (!McpError.isError(error)) throw error;
+      note(observed, { outcome: 'error', error });
+      return errorText(id, error);
+    }
+  };
+  return observing(environment, () => toObserved(ctx, message, { principal }), answer);
+}
+
+/** `initialize`, and who has sent it. */
+export interface InitializeRequest extends Omit<SessionRequest, 'session'> {
+  readonly session: Pick<Session, 'principal'>;
 }
 
 /**
@@ -60,12 +158,20 @@ export async function serveRequest(request: SessionRequest, sink: MessageSink): 
  *
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/utilities/cancellation
  */
-export async function takeNotification(
+export function takeNotification(
   environment: Environment,
   ctx: Koa.Context,
   session: Session,
-  { method, params }: JsonRpcNotification,
+  message: JsonRpcNotification,
 ): Promise<void> {
+  return observing(
+    environment,
+    () => toObserved(ctx, message, session),
+    () => take(environment, ctx, session, message),
+  );
+}
+
+async function take(environment: Environment, ctx: Koa.Context, session: Session, { method, params }: JsonRpcNotification): Promise<void> {
   const { sessions, calls, callMail, rootsChanges } = environment;
   if (method === 'notifications/initialized' && !session.initialized) await sessions.update(session.id, { initialized: true });
   if (method === 'notifications/roots/list_changed' && rootsChanges !== undefined) {
@@ -97,7 +203,7 @@ function noRequest(): JsonRpcRequest {
   return { jsonrpc: '2.0', id: randomUUID(), method: '' };
 }
 
-function sessionCall({ environment, ctx, session, message }: SessionRequest, sink: MessageSink): Call {
+function sessionCall({ environment, ctx, session, message }: SessionRequest, sink: MessageSink, observed?: Observed): Call {
   const meta = message.params?.['_meta'];
   return new Call({
     server: environment.server,
@@ -111,6 +217,7 @@ function sessionCall({ environment, ctx, session, message }: SessionRequest, sin
     scopes: environment.authorization?.scopesOf(ctx),
     client: { info: session.clientInfo, capabilities: session.capabilities },
     sink,
+    observed,
     createContext: mcp => environment.createContext(ctx, mcp),
     report: error => environment.report(error, ctx),
   });

@@ -9,6 +9,7 @@ import { EVERYBODY, isSealedId, newNodeId, nodeMailOf, sessionStreamOf } from '.
 import { Tail } from '../delivery/tail.ts';
 import type { RateLimiter } from '../options.ts';
 import type { Audit, Confirmations } from '../protocol/call.ts';
+import type { Observe } from '../protocol/observed.ts';
 import type { Registry } from '../protocol/registry.ts';
 import { hasLive, isLive } from '../protocol/resources.ts';
 import type { ListName } from '../protocol/subscriptions.ts';
@@ -97,6 +98,8 @@ export interface ServiceOptions extends Pick<Environment, 'authorization' | 'pri
   readonly rateLimiters?: { readonly calls?: RateLimiter; readonly initializes?: RateLimiter } | undefined;
   /** Records calls. @default none are recorded */
   readonly audit?: (Audit & Pick<KeyRows, 'sweep'>) | undefined;
+  /** Watches all messages. @default nobody does */
+  readonly observe?: Observe | undefined;
   /** The rows of idempotency keys. @default there are none */
   readonly keys?: KeyRows | undefined;
   readonly sessionLog: SessionLog | undefined;
@@ -200,6 +203,7 @@ export function openService(options: ServiceOptions): Service {
       explainError: options.explainError,
       confirmations: confirmationsOf(continuations, continuationMs),
       audit,
+      observe: options.observe,
       tasks,
     },
     node,

@@ -10,6 +10,7 @@ import type { Envelope, Headers } from '../protocol/envelope.ts';
 import { assertParamHeaders, parseEnvelope } from '../protocol/envelope.ts';
 import type { JsonRpcRequest } from '../protocol/jsonrpc.ts';
 import { errorText, parseMessage, resultText } from '../protocol/jsonrpc.ts';
+import type { Observed } from '../protocol/observed.ts';
 import { finishResult } from '../protocol/project.ts';
 import { findReadable, lookAt } from '../protocol/resources.ts';
 import { parseFilter, subscribedText } from '../protocol/subscriptions.ts';
@@ -19,7 +20,9 @@ import type { Environment } from './environment.ts';
 import type { EventStream } from './event-stream.ts';
 import { respondStream } from './event-stream.ts';
 import type { Accepts } from './http.ts';
-import { Exchange, negotiateAnswer, notAcceptable, respondAccepted, respondAnswer, respondJson, toMcpError, tooMany } from './http.ts';
+import { Exchange, negotiateAnswer, notAcceptable, respondAccepted, respondAnswer, respondJson, tooMany } from './http.ts';
+import type { Caller } from './serve.ts';
+import { errorForClient, observing, toObserved } from './serve.ts';
 
 /**
  * POST of the stateless era (2026-07-28): one request that needs no session, or a notification, which is accepted and ignored.
@@ -37,7 +40,8 @@ export async function postStateless(environment: Environment, ctx: Koa.Context, 
     const request = { environment, ctx, message, envelope: parseEnvelope(message, ctx.req.headers) };
     if (message.method !== 'subscriptions/listen') return await answerRequest(request, accepts);
     if (!accepts.acceptsStream) throw notAcceptable('text/event-stream');
-    await listen(request);
+    const toSeen = () => toObserved(ctx, message, callerOf(request));
+    await observing(environment, toSeen, observed => listen(request, observed));
   } catch (error) {
     if (!McpError.isError(error)) throw error;
     challenge(environment, ctx, error);
@@ -71,9 +75,10 @@ async function answerRequest(request: StatelessRequest, accepts: Accepts): Promi
   // A client that has closed the connection has cancelled its request.
   if (ctx.res.closed) return taken?.giveBack();
   const exchange = new Exchange(accepts, false, () => openStream(environment));
-  const call = statelessCall(request, principal, { sink: exchange, answers });
   let status = 200;
-  const served = runCall(request, call, continued).then(({ text, error, isUndone }) => {
+  const serve = async (observed: Observed | undefined) => {
+    const call = statelessCall(request, principal, { sink: exchange, answers, observed });
+    const { text, error, isUndone } = await cancelledOnClose(ctx, call, runCall(request, call, continued));
     if (error !== undefined) {
       status = statusOf(error);
       challenge(environment, ctx, error);
@@ -81,8 +86,8 @@ async function answerRequest(request: StatelessRequest, accepts: Accepts): Promi
     if (isUndone) taken?.giveBack();
     else taken?.remove();
     exchange.respond(text);
-  });
-  cancelOnClose(ctx, call, served);
+  };
+  const served = observing(environment, () => toObserved(ctx, message, callerOf(request, principal)), serve);
   const reply = await exchange.answer(served);
   respondAnswer(ctx, status, environment.unsent.admit(ctx, reply, { principal, id: message.id }));
 }
@@ -94,10 +99,19 @@ function openStream({ streams }: Environment): EventStream {
 }
 
 /** Cancels the call when the client closes the response. This is how clients cancel in this era. No answer is sent then. */
-function cancelOnClose(ctx: Koa.Context, call: Call, served: Promise<void>): void {
+async function cancelledOnClose<T>(ctx: Koa.Context, call: Call, served: Promise<T>): Promise<T> {
   const onClose = () => call.abort(new Cancelled('The client closed the connection'));
   ctx.res.once('close', onClose);
-  void served.then(() => ctx.res.off('close', onClose));
+  try {
+    return await served;
+  } finally {
+    ctx.res.off('close', onClose);
+  }
+}
+
+/** What is known of the caller of a request, for observers. */
+function callerOf({ envelope }: StatelessRequest, principal?: string | null): Caller {
+  return { principal, clientInfo: envelope.clientInfo, revision: envelope.revision.id };
 }
 
 /** A response, already JSON, and the error that it reports. */
@@ -108,7 +122,8 @@ interface Served {
   readonly isUndone?: boolean;
 }
 
-async function runCall({ environment, ctx, message }: StatelessRequest, call: Call, continued: ContinuedRequest): Promise<Served> {
+async function runCall(request: StatelessRequest, call: Call, continued: ContinuedRequest): Promise<Served> {
+  const { environment, ctx, message } = request;
   const { id, method, params } = message;
   let finish: (() => void) | undefined;
   try {
@@ -116,8 +131,11 @@ async function runCall({ environment, ctx, message }: StatelessRequest, call: Ca
     finish = environment.calls.start(call);
     return { text: resultText(id, await dispatchOrSuspend(environment, call, continued)) };
   } catch (thrown) {
-    if (thrown instanceof Cancelled && ctx.res.closed) return { text: undefined };
-    const error = toMcpError(thrown, unexposed => environment.report(unexposed, ctx));
+    if (thrown instanceof Cancelled && ctx.res.closed) {
+      call.note({ outcome: 'cancelled' });
+      return { text: undefined };
+    }
+    const error = errorForClient(request, thrown, call.observed);
     return { text: errorText(id, error), error, isUndone: finish === undefined || StoreUnavailable.isError(thrown) };
   } finally {
     finish?.();
@@ -132,6 +150,7 @@ async function dispatchOrSuspend({ continuations }: Environment, call: Call, con
   } catch (thrown) {
     if (!(thrown instanceof InputRequired)) throw thrown;
     const requestState = await continuations.keep(continued, thrown.answers);
+    call.note({ outcome: 'input_required' });
     return JSON.stringify(finishResult(call, method, { resultType: 'input_required', inputRequests: thrown.requests, requestState }));
   }
 }
@@ -161,7 +180,7 @@ async function resume({ continuations }: Environment, continued: ContinuedReques
   );
 }
 
-async function listen(request: StatelessRequest): Promise<void> {
+async function listen(request: StatelessRequest, observed: Observed | undefined): Promise<void> {
   const { environment, ctx, message } = request;
   const {
     resourceSubscriptions: uris = [],
@@ -169,6 +188,7 @@ async function listen(request: StatelessRequest): Promise<void> {
     ...filter
   } = parseFilter(environment.server.registry, message.params, environment.server.limits);
   const principal = await admitCaller(request);
+  if (observed !== undefined) observed.principal = principal;
   const newReadingCall = () => statelessCall(request, principal, { sink: { send: () => false }, answers: {} });
   const sights = new Map<string, Sight | undefined>();
   if (uris.length > 0) {
@@ -206,7 +226,7 @@ function listenToTask(call: Call, taskId: string, { environment, stream }: { env
 function statelessCall(
   { environment, ctx, message, envelope }: StatelessRequest,
   principal: string | null,
-  { sink, answers }: { sink: MessageSink; answers: JsonObject },
+  { sink, answers, observed }: { sink: MessageSink; answers: JsonObject; observed?: Observed | undefined },
 ): Call {
   const { meta, revision, capabilities, clientInfo, logLevel } = envelope;
   return new Call({
@@ -220,6 +240,7 @@ function statelessCall(
     client: { info: clientInfo, capabilities },
     logLevel,
     sink,
+    observed,
     asker: new AnswerReplay(message.method, answers),
     createContext: mcp => environment.createContext(ctx, mcp),
     report: error => environment.report(error, ctx),

@@ -2,9 +2,8 @@ import type Koa from 'koa';
 import { decodePosition } from '../delivery/position.ts';
 import { parseCallEventId } from '../delivery/stream-ids.ts';
 import { McpError } from '../errors.ts';
-import { initializeResult, parseInitialize } from '../protocol/handshake.ts';
 import type { JsonRpcRequest, Message, RequestId } from '../protocol/jsonrpc.ts';
-import { errorText, parseMessage, resultText } from '../protocol/jsonrpc.ts';
+import { parseMessage } from '../protocol/jsonrpc.ts';
 import { findRevision, revisionIds } from '../protocol/revisions.ts';
 import type { Session, SessionTransport } from '../store/store.ts';
 import type { CallStream } from './call-stream.ts';
@@ -24,7 +23,7 @@ import {
   sessionHeaderOf,
 } from './http.ts';
 import type { SessionRequest } from './serve.ts';
-import { serveRequest, sessionLook, takeNotification, takeResponse } from './serve.ts';
+import { initialized, serveRequest, sessionLook, takeNotification, takeResponse } from './serve.ts';
 
 /**
  * POST: one message, or a batch if the session's revision has batches.
@@ -144,13 +143,9 @@ export async function deleteSession(environment: Environment, ctx: Koa.Context):
 
 const streamable: readonly SessionTransport[] = ['streamable'];
 
-async function openSession(
-  environment: Environment,
-  ctx: Koa.Context,
-  { id, params }: JsonRpcRequest,
-  { acceptsJson }: Accepts,
-): Promise<void> {
-  const { sessions, server } = environment;
+async function openSession(environment: Environment, ctx: Koa.Context, message: JsonRpcRequest, { acceptsJson }: Accepts): Promise<void> {
+  const { id } = message;
+  const { sessions } = environment;
   const principal = await environment.principal(ctx);
   const exceeded = await environment.initializeRate.take(principal);
   if (exceeded !== undefined) return respondTooMany(ctx, exceeded, id);
@@ -161,23 +156,12 @@ async function openSession(
       'Invalid request: this session is initialized; send `initialize` without Mcp-Session-Id for a new one',
     );
   }
-  let text: string;
-  try {
-    const { revision, capabilities, clientInfo } = parseInitialize(params);
-    const session = await sessions.open({
-      transport: 'streamable',
-      revision: revision.id,
-      principal,
-      clientInfo,
-      capabilities,
-      connection: null,
-    });
+  const text = await initialized({ environment, ctx, message, session: { principal } }, async ({ revision, capabilities, clientInfo }) => {
+    const opened = { transport: 'streamable', revision: revision.id, principal, clientInfo, capabilities, connection: null } as const;
+    const session = await sessions.open(opened);
     ctx.set('Mcp-Session-Id', session.id);
-    text = resultText(id, JSON.stringify(initializeResult(server.registry, revision, principal)));
-  } catch (error) {
-    if (!McpError.isError(error)) throw error;
-    text = errorText(id, error);
-  }
+    return session;
+  });
   if (acceptsJson) return respondJson(ctx, 200, text);
   const stream = environment.streams.open();
   stream.send(text);

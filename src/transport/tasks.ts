@@ -4,6 +4,8 @@ import { McpError } from '../errors.ts';
 import type { Call, ListedTaskState, NewTask, TaskState, Tasks } from '../protocol/call.ts';
 import { CallEnded, Cancelled, Deferred } from '../protocol/call.ts';
 import type { CallToolResult, JsonObject } from '../protocol/definitions.ts';
+import type { Observed } from '../protocol/observed.ts';
+import { note } from '../protocol/observed.ts';
 import { encodeError } from '../protocol/tasks.ts';
 import { PrincipalCap } from '../session/principal-cap.ts';
 import type { Task } from '../store/store.ts';
@@ -194,7 +196,14 @@ export class TaskRuns implements Tasks {
     const { inputMs } = this.#options;
     const asker = new TaskAsker({ task, rows: this.#rows, answers: call.answers, inputMs });
     const progress = new ProgressReports(text => void this.#report(task, text));
-    const own = call.with({ asker, sink: { send: () => false }, task: { id: task.id, progress: text => progress.add(text) } });
+    // The run of a task goes on after its call was answered, so that it is observed by itself.
+    const observed: Observed | undefined = call.observed && { ...call.observed, kind: 'task', outcome: 'ok' };
+    const own = call.with({
+      asker,
+      sink: { send: () => false },
+      task: { id: task.id, progress: text => progress.add(text) },
+      observed,
+    });
     this.#running.set(task.id, own);
     const release = releaseOnce(
       this.#rows.watch(task.id, row => {
@@ -203,10 +212,14 @@ export class TaskRuns implements Tasks {
       }),
       runAt(task.expiresAt, () => own.abort(new Cancelled('The time of the task is over'))),
     );
-    const end = await endOf(
-      () => run(own),
-      unexposed => own.report(unexposed),
-    );
+    const { observe } = own.server;
+    const work = () =>
+      endOf(
+        () => run(own),
+        unexposed => own.report(unexposed),
+        observed,
+      );
+    const end = await (observe === undefined || observed === undefined ? work() : observe(observed, work));
     own.finish();
     release();
     progress.end();
@@ -233,12 +246,20 @@ export class TaskRuns implements Tasks {
 }
 
 /** What the end of a handler changes in the row of its task. */
-async function endOf(work: () => Promise<CallToolResult>, report: (error: unknown) => string): Promise<TaskChange> {
+async function endOf(work: () => Promise<CallToolResult>, report: (error: unknown) => string, observed?: Observed): Promise<TaskChange> {
   try {
-    return completed(await work());
-  } catch (error) {
-    if (error instanceof Deferred) return { node: elsewhere };
-    return error instanceof CallEnded ? cancelled(error.message) : failed(toMcpError(error, report));
+    const result = await work();
+    if (result.isError === true) note(observed, { outcome: 'tool_error' });
+    return completed(result);
+  } catch (thrown) {
+    if (thrown instanceof Deferred) return { node: elsewhere };
+    if (thrown instanceof CallEnded) {
+      note(observed, { outcome: 'cancelled' });
+      return cancelled(thrown.message);
+    }
+    const error = toMcpError(thrown, report);
+    note(observed, { outcome: 'error', error });
+    return failed(error);
   }
 }
 

@@ -65,6 +65,8 @@ describe('TypeScript in README and docs', () => {
       'docs/getting-started.md',
       'docs/live.md',
       'docs/models.md',
+      'docs/observability.md',
+      'docs/observability.md',
       'docs/processes.md',
       'docs/processes.md',
       'docs/security.md',

@@ -132,8 +132,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'tied-task',
     what: 'a task that was handed over still fails with the process of its handler',
     file: 'src/transport/tasks.ts',
-    find: 'if (error instanceof Deferred) return { node: elsewhere };',
-    replace: 'if (error instanceof Deferred) return { statusMessage: null };',
+    find: 'if (thrown instanceof Deferred) return { node: elsewhere };',
+    replace: 'if (thrown instanceof Deferred) return { statusMessage: null };',
     seed: 28,
   },
 ];
