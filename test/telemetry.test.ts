@@ -1,5 +1,5 @@
 import { EventEmitter, once } from 'node:events';
-import Module from 'node:module';
+import Module, { createRequire } from 'node:module';
 import { trace } from '@opentelemetry/api';
 import type Koa from 'koa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -264,6 +264,11 @@ describe('nothing is recorded', () => {
   it('and nothing fails, if the app does not have the package', async () => {
     const modules = Module as Json;
     const resolve = modules._resolveFilename;
+    // Another file of this worker may have loaded it, and what is loaded is not looked for again.
+    const { cache, resolve: find } = createRequire(import.meta.url);
+    const file = find('@opentelemetry/api');
+    const loaded = cache[file];
+    delete cache[file];
     modules._resolveFilename = (name: string, ...more: unknown[]) => {
       if (name === '@opentelemetry/api') throw Object.assign(new Error(`Cannot find module '${name}'`), { code: 'MODULE_NOT_FOUND' });
       return resolve.call(modules, name, ...more);
@@ -273,6 +278,7 @@ describe('nothing is recorded', () => {
       expect((await (await open(server.url)).call('echo', { text: 'hello' })).content).toEqual([{ type: 'text', text: 'hello' }]);
     } finally {
       modules._resolveFilename = resolve;
+      cache[file] = loaded;
     }
     expect(names()).toEqual([]);
   });
