@@ -130,7 +130,7 @@ export class ConsoleState {
   /** Connects anew, with another revision or token if they are given. `token: ''` signs out. */
   async connect({ revision = this.values.revision, token }: { revision?: RevisionId; token?: string } = {}): Promise<void> {
     const own = token === undefined ? this.values.token : token === '' ? undefined : token;
-    this.values.connection?.close();
+    void this.values.connection?.close();
     this.#attempt += 1;
     const attempt = this.#attempt;
     for (const { settle } of this.values.questions) settle(new Declined('The user has left'));
@@ -167,7 +167,7 @@ export class ConsoleState {
             this.#fail(new RequestError('The session has ended on the server. Connect again for a new one.', { status: 404 }));
         },
       });
-      if (!isCurrent()) return connection.close();
+      if (!isCurrent()) return await connection.close();
       this.#set({ connection, status: 'ready' });
       document.title = `${textIn(connection.server.info['title']) ?? textIn(connection.server.info['name']) ?? 'MCP'} · console`;
       await this.loadLists();
