@@ -152,8 +152,9 @@ export function bodyReader({ maxBodyBytes, maxBodyValues, maxDepth }: BodyLimits
     if (!ctx.req.readableDidRead) {
       if (mayHaveMoreValues(ctx.req, maxBodyValues)) {
         await readText(ctx, done);
-        assertFewValues(ctx.request.rawBody, maxBodyValues);
-        ctx.request.body = parseText(ctx.request.rawBody);
+        const { rawBody = '' }: { rawBody?: string } = ctx.request;
+        assertFewValues(rawBody, maxBodyValues);
+        ctx.request.body = parseText(rawBody);
       } else await parse(ctx, done);
     }
     const body = readBody(ctx);

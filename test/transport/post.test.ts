@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:http';
+import { connect } from 'node:net';
+import { text as textOf } from 'node:stream/consumers';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -193,6 +195,20 @@ describe('a POST that cannot be served', () => {
     it('with a text after an escaped backslash counts what follows the text', async () => {
       expect(await send(`{"a":"\\\\","b":${list(1000, '1')}}`)).toEqual(tooMany);
     });
+  });
+
+  it('with a Content-Encoding and no body is answered 400', async () => {
+    const { port } = new URL(server.url);
+    const socket = connect(Number(port), '127.0.0.1');
+    const lines = [
+      'POST /mcp HTTP/1.1',
+      `host: 127.0.0.1:${port}`,
+      'content-type: application/json',
+      'content-encoding: br',
+      'connection: close',
+    ];
+    socket.write(`${lines.join('\r\n')}\r\n\r\n`);
+    expect(await textOf(socket)).toMatch(/^HTTP\/1\.1 400 .*Parse error: the body is empty/su);
   });
 
   it.each([
