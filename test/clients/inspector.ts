@@ -34,7 +34,8 @@ export interface Inspector extends AsyncDisposable {
 
 /** Installs the Inspector where that has not been done. */
 export async function loadInspector(): Promise<Inspector> {
-  await installNested(folder, { runsScripts: true });
+  // Vite, one of its dependencies, names napi-windows-process-start-time.
+  await installNested(folder, { runsScripts: true, command: 'install' });
   const storage = await mkdtemp(join(tmpdir(), 'koa-mcp-inspector-'));
   const env = {
     ...process.env,

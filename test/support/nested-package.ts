@@ -7,13 +7,17 @@ import { promisify } from 'node:util';
  * Installs a package of the tests that has a lock file of its own, unless the pinned versions are there.
  *
  * @param folder Where its `package.json` is.
- * @param runsScripts Whether the install scripts run that the package allows: the package `node` unpacks itself by one.
+ * @param options.runsScripts Whether the install scripts run that the package allows: the package `node` unpacks itself by one.
+ * @param options.command `install` is for a lock file that lacks an optional package which the registry does not have: `ci` refuses it.
  */
-export async function installNested(folder: URL, { runsScripts = false } = {}): Promise<void> {
+export async function installNested(
+  folder: URL,
+  { runsScripts = false, command = 'ci' }: { runsScripts?: boolean; command?: 'ci' | 'install' } = {},
+): Promise<void> {
   const pinned = await pinnedVersions(folder);
   const installed = await Promise.all(Object.keys(pinned).map(name => installedVersion(folder, name)));
   if (Object.values(pinned).every((version, index) => version === installed[index])) return;
-  const npm = ['ci', '--no-audit', '--no-fund', ...(runsScripts ? [] : ['--ignore-scripts'])];
+  const npm = [command, '--no-audit', '--no-fund', ...(runsScripts ? [] : ['--ignore-scripts'])];
   await promisify(execFile)('npm', npm, { cwd: fileURLToPath(folder), shell: process.platform === 'win32' });
 }
 
