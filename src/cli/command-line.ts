@@ -12,7 +12,7 @@ export interface CommandOption {
 /** A command of `koa-mcp`, as data: its help follows from it. */
 export interface Command {
   readonly name: string;
-  /** What stands behind its name, e.g. `MODULE`. */
+  /** The arguments after the command's name, as the help shows them, e.g. `MODULE`. */
   readonly operands: string;
   /** How many operands it takes: at least, at most. */
   readonly counts: readonly [min: number, max: number];

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { listAll } from '../client/lists.ts';
 import { negotiate, spoken } from '../client/negotiate.ts';
 import type { Connection, Listener, Progress, TaskState } from '../client/wire.ts';
 import { isObject, objectsIn, RequestError } from '../client/wire.ts';
@@ -136,7 +137,7 @@ const kinds: Readonly<Record<string, ListedKind>> = {
 async function list(client: Client, _subject: string, given: Given): Promise<Outcome> {
   if (given.has('arg') || given.has('args')) throw new UsageError('arguments go with call TOOL or prompt NAME');
   const lists: Record<string, JsonObject[]> = {};
-  for (const key of Object.keys(kinds)) lists[key] = await listAll(client, key);
+  for (const key of Object.keys(kinds)) lists[key] = await itemsOf(client, key);
   if (given.has('json')) return { text: toJson({ server: client.server, ...lists }), code: 0 };
   const { info, revision, instructions } = client.server;
   const { name, version } = Object(info) as { name?: unknown; version?: unknown };
@@ -148,20 +149,11 @@ async function list(client: Client, _subject: string, given: Given): Promise<Out
   return { text: `${blocks.join('\n\n')}\n`, code: 0 };
 }
 
-/** All pages of a list. @throws {Error} The server gives the same cursor twice, so the list would have no end. */
-async function listAll({ server, request }: Client, key: string): Promise<JsonObject[]> {
+/** All pages of a list; none if the server does not have such a list. */
+async function itemsOf(client: Client, key: string): Promise<JsonObject[]> {
   const kind = kinds[key];
-  if (kind === undefined || !(kind.capability in server.capabilities)) return [];
-  const items: JsonObject[] = [];
-  const seen = new Set<unknown>();
-  for (let cursor: unknown; ; ) {
-    const page = await request(kind.method, cursor === undefined ? {} : { cursor });
-    items.push(...objectsIn(page[key]));
-    cursor = page['nextCursor'];
-    if (cursor === undefined || cursor === null) return items;
-    if (seen.has(cursor)) throw new Error(`${kind.method} gives the cursor ${JSON.stringify(cursor)} twice, so the list has no end`);
-    seen.add(cursor);
-  }
+  if (kind === undefined || !(kind.capability in client.server.capabilities)) return [];
+  return listAll(client, kind.method, key);
 }
 
 function toBlock(key: string, items: readonly JsonObject[]): string {
@@ -189,7 +181,7 @@ function argumentsOf(schema: unknown): string[] {
 }
 
 async function callTool(client: Client, name: string, given: Given): Promise<Outcome> {
-  const tool = (await listAll(client, 'tools')).find(each => each['name'] === name);
+  const tool = (await itemsOf(client, 'tools')).find(each => each['name'] === name);
   const schema = tool?.['inputSchema'];
   const args = toArguments(given, argument => typeOf(schema, argument));
   const isTask = isObject(tool?.['execution']) && tool['execution']['taskSupport'] === 'required';

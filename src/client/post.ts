@@ -111,7 +111,7 @@ export function errorIn(error: unknown, response?: Response): RequestError {
   });
 }
 
-/** The error of an answer that refuses what was sent, of which the body is read. */
+/** Reads the body of an answer that refuses a request, and makes the error of it. */
 export async function refusalOf(response: Response): Promise<RequestError> {
   const text = await response.text().catch(() => '');
   const error = parse(text)?.['error'];

@@ -1,6 +1,7 @@
 import type Koa from 'koa';
 import { connect as connectTo } from '../client/connect.ts';
 import { connectHttpSse } from '../client/http-sse.ts';
+import { listAll } from '../client/lists.ts';
 import type {
   RequestOptions as ClientOptions,
   Connection,
@@ -13,7 +14,7 @@ import type {
   Server,
   Tool,
 } from '../client/wire.ts';
-import { httpSseRevision, objectsIn, revisions } from '../client/wire.ts';
+import { httpSseRevision, revisions } from '../client/wire.ts';
 import type { CallToolResult, GetPromptResult, JsonObject, ReadResourceResult } from '../protocol/definitions.ts';
 import { inProcess } from './in-process-fetch.ts';
 
@@ -164,16 +165,7 @@ class Received {
 function clientOf(connection: Connection, received: Received, disconnect: () => void): TestClient {
   const request = async <T = JsonObject>(method: string, params?: JsonObject, options?: ClientOptions): Promise<T> =>
     (await connection.request(method, params, options)) as T;
-  const list = async <T>(method: string, member: string): Promise<T[]> => {
-    const items: JsonObject[] = [];
-    let cursor: unknown;
-    do {
-      const page = await request(method, cursor === undefined ? {} : { cursor });
-      items.push(...objectsIn(page[member]));
-      cursor = page['nextCursor'];
-    } while (cursor !== undefined);
-    return items as T[];
-  };
+  const list = async <T>(method: string, member: string): Promise<T[]> => (await listAll({ request }, method, member)) as T[];
   let tools: Map<string, Tool> | undefined;
   const listTools = async () => {
     const all = await list<Tool>('tools/list', 'tools');

@@ -194,7 +194,7 @@ function assertFewValues(text: string, max: number): void {
     throw new McpError('InvalidRequest', `The body has more than ${max} values (limits.maxBodyValues); send it in parts`, { status: 413 });
 }
 
-/** Returns the index of the quote that ends a JSON text, or the last index if none does. */
+/** Returns the index of the quote that ends the text which begins at `start`. Without such a quote the text goes on to the end of `json`. */
 function endOfText(json: string, start: number): number {
   for (let end = json.indexOf('"', start + 1); end >= 0; end = json.indexOf('"', end + 1)) {
     let before = end;

@@ -1,7 +1,7 @@
+import { isObject } from '../../client/wire.ts';
 import type { JsonObject } from '../../protocol/definitions.ts';
 import { Code } from './parts.tsx';
 import { jsonIn, textOf } from './results.ts';
-import { isObject } from './schema.ts';
 
 /** What happens with the URI of a resource that the user wants to see. */
 export type OpenResource = (uri: string) => void;

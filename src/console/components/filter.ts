@@ -1,6 +1,6 @@
+import { isObject } from '../../client/wire.ts';
 import type { JsonObject } from '../../protocol/definitions.ts';
 import type { Column } from './columns.ts';
-import { isObject } from './schema.ts';
 
 /** One condition on one column. `operator` is the name of an `Operator`. */
 export interface Condition {

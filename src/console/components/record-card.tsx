@@ -1,5 +1,6 @@
+import { isObject } from '../../client/wire.ts';
 import type { JsonObject } from '../../protocol/definitions.ts';
-import { isObject, wordsOf } from './schema.ts';
+import { wordsOf } from './schema.ts';
 import { Value } from './value.tsx';
 
 /** One object as a card: its members with their values. */

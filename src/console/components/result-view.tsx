@@ -1,4 +1,5 @@
 import { useState } from 'preact/hooks';
+import { isObject } from '../../client/wire.ts';
 import type { JsonObject } from '../../protocol/definitions.ts';
 import type { OpenResource } from './content-view.tsx';
 import { ContentView } from './content-view.tsx';
@@ -6,7 +7,6 @@ import { Code, Notice, Tabs } from './parts.tsx';
 import { RecordCard } from './record-card.tsx';
 import { dataOf, jsonIn, rowsIn, textOf } from './results.ts';
 import { RowsTable } from './rows-table.tsx';
-import { isObject } from './schema.ts';
 import { Value } from './value.tsx';
 
 type View = 'table' | 'card' | 'content' | 'json';

@@ -1,5 +1,5 @@
+import { isObject } from '../../client/wire.ts';
 import type { JsonObject } from '../../protocol/definitions.ts';
-import { isObject } from './schema.ts';
 
 /** Rows found in a result, and what stands beside them. */
 export interface FoundRows {

@@ -1,10 +1,11 @@
 import { useId, useRef, useState } from 'preact/hooks';
+import { isObject } from '../../client/wire.ts';
 import type { Column } from './columns.ts';
 import { operatorsOf } from './columns.ts';
 import type { Condition, Filter } from './filter.ts';
 import { readFilter, writeFilter } from './filter.ts';
 import { JsonEditor } from './json-editor.tsx';
-import { isObject, isSame, withItem, withMember } from './schema.ts';
+import { isSame, withItem, withMember } from './schema.ts';
 import { List } from './schema-form.tsx';
 import { ValueInput } from './value-input.tsx';
 

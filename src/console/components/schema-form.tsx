@@ -1,20 +1,9 @@
 import type { ComponentChildren } from 'preact';
 import { useId, useState } from 'preact/hooks';
+import { isObject } from '../../client/wire.ts';
 import type { JsonSchema } from '../../protocol/json-schema.ts';
 import { JsonEditor } from './json-editor.tsx';
-import {
-  initialValue,
-  isNullable,
-  isObject,
-  itemsOf,
-  kindOf,
-  resolve,
-  typeOf,
-  variantsOf,
-  withItem,
-  withMember,
-  wordsOf,
-} from './schema.ts';
+import { initialValue, isNullable, itemsOf, kindOf, resolve, typeOf, variantsOf, withItem, withMember, wordsOf } from './schema.ts';
 import { ChoicesInput, ValueInput } from './value-input.tsx';
 
 /** A field of an object of a schema. */

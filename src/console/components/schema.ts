@@ -1,3 +1,4 @@
+import { isObject } from '../../client/wire.ts';
 import type { JsonObject } from '../../protocol/definitions.ts';
 import type { JsonSchema } from '../../protocol/json-schema.ts';
 
@@ -21,11 +22,6 @@ export type FieldKind =
 export interface Choice {
   readonly value: unknown;
   readonly label: string;
-}
-
-/** Whether `value` is an object and no array. */
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Whether two JSON values are the same. */

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { isObject } from './schema.ts';
+import { isObject } from '../../client/wire.ts';
 
 /** Characters of a text that a cell shows before it is asked for the rest. */
 const maxChars = 240;
